@@ -1,0 +1,61 @@
+# make lab    set up what is missing and open the first lecture in JupyterLab
+# make test   set up what is missing and run every test
+# Second runs skip the set-up. All that is made lands in .venv/ and build/, which git ignores.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab present test check lectures lint clean
+
+help:
+	@echo "make lab       open the first lecture in JupyterLab"
+	@echo "make present   the same as slides, for a lecturer"
+	@echo "make test      run every test, browser and notebooks included"
+	@echo "make check     run the quick tests"
+	@echo "make lectures  execute the lectures whose source has changed"
+	@echo "make setup     only install, into .venv"
+	@echo "make clean     remove build/ (rm -r .venv removes the installation)"
+
+setup: $(STAMP)
+
+# The two tests come first, since what venv and pip say instead is hard to read.
+$(STAMP): pyproject.toml constraints.txt assets/jupyter/ssl-course.json
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "This course needs Python 3.11 or newer, '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name a newer one: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python -o ! -e $(BIN) || { \
+	  echo "The Python that .venv was made with is gone. Remove the folder and try again: rm -r .venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test]' --constraint constraints.txt
+	@touch $@
+
+lab: $(STAMP)
+	$(BIN)/python -m ssl_course lab
+
+present: $(STAMP)
+	$(BIN)/python -m ssl_course present
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test: lint
+	$(BIN)/python -m ssl_course.browser ensure
+	@mkdir -p build
+	$(BIN)/python -m pytest -rs --junitxml=build/tests.xml
+
+check: lint
+	$(BIN)/python -m pytest -rs -m "not slow and not browser and not notebook"
+
+lectures: $(STAMP)
+	$(BIN)/python -m ssl_course.authoring build
+
+clean:
+	rm -rf build .pytest_cache .ruff_cache ssl_course.egg-info
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
