@@ -1,0 +1,15 @@
+"""Where x and y come from: the course's own worlds, and real sets through `load`."""
+
+from __future__ import annotations
+
+import importlib
+
+_HOME = {"load": "catalog", "Pictures": "pictures"}  # loaded when first used: torch takes a second or more
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in ("scenes", "catalog", "pictures"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

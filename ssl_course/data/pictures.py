@@ -1,0 +1,86 @@
+"""Labelled pictures, and pairs of views: the only shapes in which data travels through the course."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+
+def _take(values: Sequence, index: object) -> list:
+    """Index a plain list the way a tensor is indexed."""
+    rows = torch.arange(len(values))[index]
+    return [values[i] for i in rows.reshape(-1).tolist()]
+
+
+@dataclass
+class Pictures:
+    """A set of pictures; a batch is a slice of one.
+
+    Attributes:
+        images: (N, 3, H, W) uint8.
+        labels: name → (N,) LongTensor of classes 0..K−1.
+        captions: N strings, or empty.
+        names: label → its class names, for plots and widgets.
+        parts: named extras of the same length, e.g. ``{"L": (N,1,H,W), "ab": (N,2,H,W)}`` in Lab units.
+    """
+
+    images: torch.Tensor
+    labels: dict[str, torch.Tensor] = field(default_factory=dict)
+    captions: list[str] = field(default_factory=list)
+    names: dict[str, list[str]] = field(default_factory=dict)
+    parts: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        for name, values in {**self.labels, **self.parts}.items():
+            if len(values) != n:
+                raise ValueError(f"{name!r} has {len(values)} rows for {n} pictures")
+        if self.captions and len(self.captions) != n:
+            raise ValueError(f"{len(self.captions)} captions for {n} pictures")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int | slice | torch.Tensor) -> Pictures:
+        """A slice, a tensor of indices or a mask gives a batch; a single number a batch of one."""
+        if isinstance(index, int):
+            index = torch.tensor([range(len(self))[index]])
+        on = self.images.device
+        here = index.to(on) if torch.is_tensor(index) else index
+        return replace(
+            self,
+            images=self.images[here],
+            labels={k: v[here] for k, v in self.labels.items()},
+            captions=_take(self.captions, index.cpu() if torch.is_tensor(index) else index)
+            if self.captions
+            else [],
+            parts={k: v[here] for k, v in self.parts.items()},
+        )
+
+    @property
+    def inputs(self) -> torch.Tensor:
+        """What ``encode`` takes: the images, (N, 3, H, W)."""
+        return self.images
+
+    def to(self, device: str | torch.device) -> Pictures:
+        """The same pictures on another device."""
+        return replace(
+            self,
+            images=self.images.to(device),
+            labels={k: v.to(device) for k, v in self.labels.items()},
+            parts={k: v.to(device) for k, v in self.parts.items()},
+        )
+
+    def gray(self) -> Pictures:
+        """The same pictures as three equal channels of their lightness (CIE L*, shown as the gray of equal L*)."""
+        from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
+
+        lab = rgb_to_lab(self.images.float() / 255)  # (N, 3, H, W)
+        lab[:, 1:] = 0
+        gray = (lab_to_rgb(lab).clamp(0, 1) * 255).round().to(torch.uint8)
+        gray = (
+            gray[:, 1:2].expand(-1, 3, -1, -1).contiguous()
+        )  # matrix rounding: make the channels equal exactly
+        return replace(self, images=gray)

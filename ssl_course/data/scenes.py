@@ -1,0 +1,277 @@
+"""The desert / forest / sea world: a finite skeleton that can be summed exactly, painted into pictures.
+
+One picture is drawn like this (note §3.3.1, the thought experiment of gray and colour):
+
+    biome y ─→ texture t ─→ object o      light z₁, count        →  X₁ = lightness L
+        └────→ colours of sky and ground  tint z₂                →  X₂ = colour ab
+
+Textures are shared between biomes (ripples can be dunes or water), so gray alone reaches the Bayes rate
+``purity`` and no more. z₁ and z₂ are the same with probability λ + (1−λ)/3, where λ = ``dependence`` is the
+knob of the course: at λ = 0, X₁ ⟂ X₂ | Y holds for the skeleton and, since the painters share no random
+number, for the pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ssl_course.data import painter
+from ssl_course.data.pictures import Pictures
+from ssl_course.pretext.color import rgb_to_lab
+from ssl_course.theory import bounds, correlation, independence
+
+BIOMES = ["desert", "forest", "sea"]
+LIGHTS = ["dawn", "noon", "dusk"]  # z₁, what the lightness shows: half sun, high sun, moon
+TINTS = ["rosy", "clear", "violet"]  # z₂, what the colour shows
+TEXTURES = list(painter.TEXTURES)  # two of each biome's own, in the order of BIOMES
+OBJECTS = ["cactus", "pine", "boat"]
+COUNTS = ["one", "two", "three"]
+NAMES = {
+    "biome": BIOMES,
+    "light": LIGHTS,
+    "tint": TINTS,
+    "texture": TEXTURES,
+    "object": OBJECTS,
+    "count": COUNTS,
+}
+SEES = ("sky and ground", "average colour")
+OWN_OBJECT = 0.8  # P(object | texture) of the object of the texture's own biome; the other two share the rest
+
+# ab of the ground and the sky of each biome without tint, and what each tint adds: as vivid as sRGB allows
+# when every lightness of `painter.L_RANGE` may meet every colour (test_every_colour_is_in_the_gamut).
+GROUND = ((14.0, 32.0), (-28.0, 32.0), (-4.0, -19.0))
+SKY = ((1.0, -9.0), (-10.0, 1.0), (-4.0, -14.0))
+TINT = ((13.0, 4.0), (-6.0, 3.0), (7.0, -10.0))
+SKY_SHARE, GROUND_SHARE = 1.0, 0.5  # the profile w: how strongly a tint colours the sky and the ground
+SPREAD = (0.0, 0.5, 1.0)  # tint="spread": how far the colour strays either way along TINT_AXIS, by z₂
+TINT_AXIS = (8.0, -6.0)
+AVERAGE = (0.36, 0.64)  # shares of sky and ground in the picture's average colour
+
+_PLURAL = {"cactus": "cacti", "pine": "pines", "boat": "boats"}
+_PLACE = {"desert": "in the desert", "forest": "in the forest", "sea": "at sea"}
+
+
+@dataclass(frozen=True)
+class World:
+    """The scenes world.
+
+    Args:
+        dependence: λ in [0, 1]; 0 is exact conditional independence of X₁ and X₂ given the biome.
+        sees: what X₂ is: "sky and ground" (four numbers) or "average colour" (two: class and tint then share
+            the plane, and the same dependence turns from harmless to harmful).
+        tint: "hue" (z₂ shifts the colour) or "spread" (z₂ scales how far the colour strays, evenly to both
+            sides: E[X₂|X₁,Y] = E[X₂|Y], so ε_CI = 0, while X₁ and X₂ stay dependent given Y when λ > 0).
+        purity: Bayes accuracy of the biome from the lightness.
+        tint_gain: factor on the tints; above 1 colours may leave sRGB, so pictures refuse it, sums do not.
+
+    Raises:
+        ValueError: a value outside its range.
+    """
+
+    dependence: float = 0.0
+    sees: str = "sky and ground"
+    tint: str = "hue"
+    purity: float = 0.85
+    tint_gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dependence <= 1:
+            raise ValueError(f"dependence (λ) must be in [0, 1], got {self.dependence}")
+        if self.sees not in SEES:
+            raise ValueError(f"sees must be one of {SEES}, got {self.sees!r}")
+        if self.tint not in ("hue", "spread"):
+            raise ValueError(f"tint must be 'hue' or 'spread', got {self.tint!r}")
+        if not 1 / 3 < self.purity <= 1:
+            raise ValueError(f"purity must be in (1/3, 1], got {self.purity}")
+        if self.tint_gain < 0:
+            raise ValueError(f"tint_gain must not be negative, got {self.tint_gain}")
+
+    # ---- the skeleton: tables, exact ----------------------------------------------------------------------
+
+    def texture_given_biome(self) -> torch.Tensor:
+        """P(t | y), (3, 6): a biome's own two textures share ``purity``, the other four share the rest."""
+        own = torch.arange(6) // 2 == torch.arange(3)[:, None]
+        own = own.double()
+        return own * self.purity / 2 + (1 - own) * (1 - self.purity) / 4
+
+    def tint_given_light(self) -> torch.Tensor:
+        """P(z₂ | z₁), (3, 3): the same with probability λ + (1−λ)/3."""
+        return self.dependence * torch.eye(3).double() + (1 - self.dependence) / 3
+
+    def states(self) -> torch.Tensor:
+        """P(t, z₁, o, count, y, z₂, u), (6, 3, 3, 3, 3, 3, 2): the whole skeleton; u is the side of "spread"."""
+        own = (torch.arange(6)[:, None] // 2 == torch.arange(3)).double()
+        objects = own * OWN_OBJECT + (1 - own) * (1 - OWN_OBJECT) / 2  # (t, o)
+        third, half = torch.full((3,), 1 / 3, dtype=torch.float64), torch.full((2,), 0.5, dtype=torch.float64)
+        return torch.einsum(
+            "yt,y,l,to,c,lz,u->tlocyzu",
+            self.texture_given_biome(), third, third, objects, third, self.tint_given_light(), half,
+        )  # fmt: skip
+
+    def joint(self, label: str = "biome") -> torch.Tensor:
+        """P(X₁, X₂, label), (162, 18, classes): X₁ = (t, z₁, o, count), X₂ = (y, z₂, u), each flattened.
+
+        Raises:
+            ValueError: an unknown label.
+        """
+        states = self.states()
+        axis = {"texture": 0, "light": 1, "object": 2, "count": 3, "biome": 4, "tint": 5}
+        if label not in axis:
+            raise ValueError(f"unknown label {label!r}; the scenes have {', '.join(axis)}")
+        k = states.shape[axis[label]]
+        out = torch.zeros(162, 18, k, dtype=torch.float64)
+        for value in range(k):
+            only = torch.zeros_like(states)
+            only.select(axis[label], value).copy_(states.select(axis[label], value))
+            out[:, :, value] = only.reshape(162, 18)
+        return out
+
+    def colours(
+        self, biome: torch.Tensor, tint: torch.Tensor, side: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """ab of sky and ground, each (n, 2) in Lab units, of latents (n,); side is −1 or 1."""
+        on = biome.device
+        if self.tint == "hue":
+            shift = self.tint_gain * torch.tensor(TINT, device=on)[tint]
+        else:
+            reach = torch.tensor(SPREAD, device=on)[tint] * side
+            shift = self.tint_gain * reach[:, None] * torch.tensor(TINT_AXIS, device=on)
+        sky = torch.tensor(SKY, device=on)[biome] + SKY_SHARE * shift
+        return sky, torch.tensor(GROUND, device=on)[biome] + GROUND_SHARE * shift
+
+    def x2_values(self) -> torch.Tensor:
+        """The value of X₂ in each of its 18 states, (18, 4) or (18, 2), Lab units: (sky a, b, ground a, b)."""
+        y, z, u = (i.reshape(-1) for i in torch.meshgrid(*map(torch.arange, (3, 3, 2)), indexing="ij"))
+        sky, ground = self.colours(y, z, 2 * u - 1)
+        return self._seen(sky, ground).double()
+
+    def _seen(self, sky: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
+        if self.sees == "sky and ground":
+            return torch.cat([sky, ground], -1)
+        return AVERAGE[0] * sky + AVERAGE[1] * ground
+
+    def psi_star(self) -> torch.Tensor:
+        """ψ*(x₁) = E[X₂ | X₁ = x₁], (162, d), Lab units (note §3.3)."""
+        return independence.best_predictor(self.joint(), self.x2_values())
+
+    def class_means(self, label: str = "biome") -> torch.Tensor:
+        """E[X₂ | label], (classes, d), Lab units (note §3.3)."""
+        return independence.class_means(self.joint(label), self.x2_values())
+
+    def posterior(self, label: str = "biome") -> torch.Tensor:
+        """P(label | X₁), (162, classes)."""
+        return independence.posterior(self.joint(label))
+
+    def bayes_rate(self, label: str = "biome") -> float:
+        """Accuracy of the best classifier of ``label`` from the lightness."""
+        return float(self.joint(label).sum(1).max(1).values.sum())
+
+    def epsilon_ci_squared(self, label: str = "biome") -> torch.Tensor:
+        """ε_CI² (note §3.4) by enumeration, in Lab units²; λ² ‖w‖² Tr Cov τ for the biome with hue tints."""
+        return independence.epsilon_ci_squared(self.joint(label), self.x2_values())
+
+    def variance(self) -> torch.Tensor:
+        """Tr Cov X₂, in Lab units²; ε_CI² / variance is the share of the colour's variance."""
+        return independence.variance(self.joint(), self.x2_values())
+
+    def maximal_correlations(self) -> torch.Tensor:
+        """Maximal correlations of X₁ and X₂, descending, without the trivial 1 (note §3.5.2)."""
+        return correlation.maximal_correlations(self.joint().sum(2))
+
+    def probe_limit(self, label: str = "biome") -> bounds.ProbeLimit:
+        """What a linear probe of ψ* reaches with infinitely many labels: excess squared risk and accuracy."""
+        return bounds.probe_limit(self.joint(label), self.x2_values())
+
+    # ---- the pictures ---------------------------------------------------------------------------------------
+
+    def sample(
+        self, n: int, size: int = 64, seed: int = 0, device: str | torch.device = "cpu", parts: bool = False
+    ) -> Pictures:
+        """Draw n pictures; the same seed gives the same pictures on one device, and the same scene at any size.
+
+        Args:
+            n: how many, at least 1.
+            size: pixels a side, at least 16.
+            seed: of the latents and of both painters.
+            device: where they are painted and stay.
+            parts: keep L (n, 1, size, size) and ab (n, 2, size, size), float32 in Lab units, in ``parts``.
+
+        Raises:
+            ValueError: n < 1, size < 16, or colours beyond sRGB (``tint_gain`` > 1).
+        """
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        if size < 16:
+            raise ValueError(f"size must be at least 16 pixels, got {size}: nothing is visible below")
+        if self.tint_gain > 1:
+            raise ValueError(f"tint_gain {self.tint_gain} takes colours out of sRGB; pictures need at most 1")
+        streams = [torch.Generator(device).manual_seed(3 * seed + k) for k in range(3)]
+        latents, side = self._latents(n, streams[0], device)
+        u1 = torch.rand(n, painter.U_LIGHTNESS, generator=streams[1], device=device)
+        u2 = torch.rand(n, painter.U_COLOUR, generator=streams[2], device=device)
+        lightness = painter.paint_lightness(latents, u1, size)  # (n, 1, size, size)
+        sky, ground = self.colours(latents["biome"], latents["tint"], side)
+        ab = painter.paint_colour(sky, ground, latents["biome"], u2, size)  # (n, 2, size, size)
+        return Pictures(
+            images=painter.to_uint8(lightness, ab),
+            labels=latents,
+            captions=captions(latents),
+            names=dict(NAMES),
+            parts={"L": lightness, "ab": ab} if parts else {},
+        )
+
+    def _latents(
+        self, n: int, stream: torch.Generator, device: str | torch.device
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Labels (n,) and the side −1 or 1, from a table of uniforms, so that λ changes z₂ alone."""
+        u = torch.rand(n, 8, generator=stream, device=device)
+        third = (3 * u).long().clamp(max=2)  # (n, 8)
+        biome = third[:, 0]
+        cdf = self.texture_given_biome().float().to(device).cumsum(1)[biome]  # (n, 6)
+        texture = (u[:, 1:2] > cdf).sum(1).clamp(max=5)
+        own, other = texture // 2, (texture // 2 + 1 + (u[:, 3] * 2).long().clamp(max=1)) % 3
+        light = third[:, 4]
+        labels = {
+            "biome": biome,
+            "light": light,
+            "tint": torch.where(u[:, 5] < self.dependence, light, third[:, 6]),
+            "texture": texture,
+            "object": torch.where(u[:, 2] < OWN_OBJECT, own, other),
+            "count": third[:, 7],
+        }
+        return labels, torch.where(torch.frac(u[:, 7] * 3) < 0.5, -1, 1)
+
+    def x1_index(self, labels: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The state of X₁, 0..161, of pictures with these labels, (n,)."""
+        return ((labels["texture"] * 3 + labels["light"]) * 3 + labels["object"]) * 3 + labels["count"]
+
+    def x2_index(self, labels: dict[str, torch.Tensor]) -> torch.Tensor:
+        """(y, z₂) as 0..8, (n,): the state of X₂ up to the side of "spread"."""
+        return labels["biome"] * 3 + labels["tint"]
+
+    def x2(self, pictures: Pictures) -> torch.Tensor:
+        """X₂ read off the pictures, (n, 4) or (n, 2), Lab units: mean ab of the rows that are all sky and all ground."""
+        if "ab" in pictures.parts:
+            ab = pictures.parts["ab"]
+        else:
+            ab = rgb_to_lab(pictures.images.float() / 255)[:, 1:]  # (n, 2, s, s)
+        size = ab.shape[2]
+        rows = (torch.arange(size, device=ab.device) + 0.5) / size
+        sky = ab[:, :, rows < min(painter.HORIZON) - painter.EDGE].mean((2, 3))
+        ground = ab[:, :, rows > max(painter.HORIZON) + painter.EDGE].mean((2, 3))
+        return self._seen(sky, ground)
+
+
+def captions(labels: dict[str, torch.Tensor]) -> list[str]:
+    """One sentence a picture, from all six latents: "two boats on waves at sea at dusk, in rosy light"."""
+    columns = [labels[k].tolist() for k in ("count", "object", "texture", "biome", "light", "tint")]
+    out = []
+    for count, kind, texture, biome, light, tint in zip(*columns, strict=True):
+        thing = OBJECTS[kind] if count == 0 else _PLURAL[OBJECTS[kind]]
+        place = f"{'among' if TEXTURES[texture] in ('trunks', 'spruces') else 'on'} {TEXTURES[texture]}"
+        out.append(
+            f"{COUNTS[count]} {thing} {place} {_PLACE[BIOMES[biome]]} at {LIGHTS[light]}, in {TINTS[tint]} light"
+        )
+    return out

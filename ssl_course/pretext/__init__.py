@@ -1,0 +1,1 @@
+"""How one x becomes (X₁, X₂): batched, per sample, on the tensor's own device."""

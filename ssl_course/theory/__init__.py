@@ -1,0 +1,1 @@
+"""What the note claims, in exact sums and closed forms."""

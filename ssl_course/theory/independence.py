@@ -1,0 +1,146 @@
+"""How far a world is from conditional independence, X₁ ⟂ X₂ | Y (note §3.3, §3.4).
+
+Tables are ``joint[i, j, y] = P(X₁=i, X₂=j, Y=y)`` and ``x2[j]`` is the value of X₂ in state j, a number or
+a vector. NumPy arrays or tensors on any device go in; float64 tensors come out. The idea is that of Lee, Lei,
+Saunshi, Zhuo, "Predicting What You Already Know Helps" (NeurIPS 2021, arXiv 2008.01064).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+Array = np.ndarray | torch.Tensor
+
+
+def as_joint(joint: Array) -> torch.Tensor:
+    """The table as a float64 tensor (n1, n2, k).
+
+    Raises:
+        ValueError: not three axes, a negative or non-finite entry, or a sum other than 1.
+    """
+    table = torch.as_tensor(joint, dtype=torch.float64)
+    if table.ndim != 3:
+        raise ValueError(f"joint must have the axes [x1, x2, y], got shape {tuple(table.shape)}")
+    if not torch.isfinite(table).all() or (table < 0).any():
+        raise ValueError("joint has an entry that is negative or not finite")
+    if abs(float(table.sum()) - 1) > 1e-6:
+        raise ValueError(f"joint sums to {float(table.sum()):.6g}, not 1: divide counts by their sum")
+    return table
+
+
+def _values(x2: Array, joint: torch.Tensor) -> torch.Tensor:
+    """The values of X₂ as (n2, d)."""
+    values = torch.as_tensor(x2, dtype=torch.float64, device=joint.device)
+    if len(values) != joint.shape[1]:
+        raise ValueError(f"x2 has {len(values)} values for the {joint.shape[1]} states of X₂ in joint")
+    return values.reshape(len(values), -1)
+
+
+def _conditional(table: torch.Tensor, dim: int) -> torch.Tensor:
+    """Normalise along ``dim``; a state that never occurs gets zeros, and so never counts."""
+    total = table.sum(dim, keepdim=True)
+    return table / torch.where(total > 0, total, 1)
+
+
+def posterior(joint: Array) -> torch.Tensor:
+    """P(Y | X₁), shape (n1, k): the best that any classifier can know from X₁ (note §3.3)."""
+    return _conditional(as_joint(joint).sum(1), 1)  # (n1, k)
+
+
+def class_means(joint: Array, x2: Array) -> torch.Tensor:
+    """E[X₂ | Y], shape (k, d): the rows of A in ψ* = A·P(Y|X₁) (note §3.3)."""
+    table = as_joint(joint)
+    return _conditional(table.sum(0), 0).T @ _values(x2, table)  # (k, d)
+
+
+def best_predictor(joint: Array, x2: Array) -> torch.Tensor:
+    """ψ*(x₁) = E[X₂ | X₁ = x₁], shape (n1, d): the minimiser of E‖X₂ − ψ(X₁)‖² (note §3.3)."""
+    table = as_joint(joint)
+    return _conditional(table.sum(2), 1) @ _values(x2, table)  # (n1, d)
+
+
+def predictor_through_y(joint: Array, x2: Array) -> torch.Tensor:
+    """E_Y[E[X₂ | Y] | X₁] = A·P(Y | X₁), shape (n1, d): what ψ* becomes under CI (note §3.3)."""
+    return posterior(joint) @ class_means(joint, x2)  # (n1, d)
+
+
+def epsilon_ci_squared(joint: Array, x2: Array) -> torch.Tensor:
+    """ε_CI² = E‖ E[X₂|X₁] − E_Y[E[X₂|Y] | X₁] ‖², in squared units of X₂ (note §3.4).
+
+    The note writes ε_CI for this expectation; here, as in the paper, ε_CI is its root.
+    """
+    gap = best_predictor(joint, x2) - predictor_through_y(joint, x2)  # (n1, d)
+    return as_joint(joint).sum((1, 2)) @ gap.square().sum(1)
+
+
+def variance(joint: Array, x2: Array) -> torch.Tensor:
+    """Tr Cov X₂, in squared units of X₂: the scale beside which ε_CI² is read."""
+    table = as_joint(joint)
+    p, values = table.sum((0, 2)), _values(x2, table)
+    return p @ (values - p @ values).square().sum(1)
+
+
+def conditional_mutual_information(joint: Array) -> torch.Tensor:
+    """I(X₁; X₂ | Y) in nats: 0 exactly when P(x₁,x₂|y) = P(x₁|y) P(x₂|y) for all x₁, x₂, y (note §3.3)."""
+    p = as_joint(joint)
+    independent = p.sum(1, keepdim=True) * p.sum(0, keepdim=True) / p.sum((0, 1)).clamp(min=1e-300)
+    return torch.where(p > 0, p * (p.clamp(min=1e-300) / independent.clamp(min=1e-300)).log(), 0.0).sum()
+
+
+class Estimate(NamedTuple):
+    """An estimate of ε_CI² from samples, with the plug-in that it improves on; squared units of X₂."""
+
+    value: float
+    standard_error: float
+    plug_in: float
+
+
+def estimate_epsilon_ci_squared(x1: Array, x2: Array, y: Array, seed: int = 0) -> Estimate:
+    """ε_CI² from samples of a discrete X₁, as the part of X₂ that Y left over and X₁ still predicts.
+
+    ε_CI² = E‖E[X₂ − m_Y | X₁]‖² with m_y = E[X₂|y] (note §3.4). The plug-in squares its own noise and so is
+    positive even under CI; here two half samples estimate g(x₁) = E[X₂ − m_Y | x₁] apart from each other and
+    their inner product is averaged over x₁: nearly unbiased, and able to come out below 0.
+
+    Args:
+        x1: (N,) states of X₁, integers from 0.
+        x2: (N,) or (N, d) values of X₂.
+        y: (N,) classes 0..k−1.
+        seed: of the split into halves.
+
+    Raises:
+        ValueError: fewer than 4 samples, or lengths that differ.
+    """
+    cells = torch.as_tensor(x1).cpu().long()
+    values = torch.as_tensor(x2, dtype=torch.float64).cpu()
+    values = values.reshape(len(values), -1)  # (N, d)
+    classes = torch.as_tensor(y).cpu().long()
+    n = len(cells)
+    if n < 4 or len(values) != n or len(classes) != n:
+        raise ValueError(f"need at least 4 samples of equal length, got {n}, {len(values)}, {len(classes)}")
+
+    def residual_and_means(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        means, _ = _group_mean(classes[rows], values[rows], int(classes.max()) + 1)  # m_y
+        residual = values[rows] - means[classes[rows]]  # (n, d)
+        return residual, _group_mean(cells[rows], residual, int(cells.max()) + 1)[0]  # and g (n1, d)
+
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    a, b = order[: n // 2], order[n // 2 :]
+    (r_a, g_a), (r_b, g_b) = residual_and_means(a), residual_and_means(b)
+    cross = torch.cat(
+        [(r_a * g_b[cells[a]]).sum(1), (r_b * g_a[cells[b]]).sum(1)]
+    )  # (N,) ⟨R, g of the other half⟩
+    # The influence of one sample is 2⟨R, g⟩ − ‖g‖²; the factor 2 also covers ε = 0, where that degenerates.
+    error = 2 * cross.std() / n**0.5
+    _, g = residual_and_means(order)
+    return Estimate(float(cross.mean()), float(error), float(g[cells].square().sum(1).mean()))
+
+
+def _group_mean(groups: torch.Tensor, values: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of ``values`` (N, d) within each of n groups, (n, d), and the group sizes (n,)."""
+    count = torch.bincount(groups, minlength=n).double()
+    total = torch.zeros(n, values.shape[1], dtype=torch.float64).index_add_(0, groups, values)
+    return total / count.clamp(min=1)[:, None], count
