@@ -1,0 +1,236 @@
+// The course's canvas: draws the kernel's raw RGBA bytes and reports strokes and keys. Plain ES module, no imports.
+
+const POINTER_KEYS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Enter", " "]);
+// Keys that controls need for themselves while JupyterLab, in command mode, would move the cell or start editing it.
+const CONTROL_KEYS = new Set([...POINTER_KEYS, "Home", "End", "PageUp", "PageDown"]);
+const LONGEST_PATH = 2000; // points of a stroke kept while the kernel is busy
+const GIVE_UP_MS = 5000; // a kernel that was interrupted may never answer
+
+function element(tag, className, parent) {
+  const node = document.createElement(tag);
+  node.className = className;
+  parent.append(node);
+  return node;
+}
+
+/** The caption, with X₁, X₂, Y and ψ in their colours. */
+function writeCaption(node, text) {
+  if (node.dataset.text === text) return;
+  node.dataset.text = text;
+  node.replaceChildren();
+  for (const part of text.split(/(X₁|X₂|ψ\*?|(?<![\p{L}\p{N}])Y(?![\p{L}\p{N}]))/u)) {
+    const colour = { "X₁": "ssl-x1", "X₂": "ssl-x2", Y: "ssl-y", "ψ": "ssl-psi", "ψ*": "ssl-psi" }[part];
+    if (colour) element("span", colour, node).textContent = part;
+    else node.append(part);
+  }
+}
+
+/** Events wait here until the kernel has handled the batch before; strokes in between become one. */
+function outbox(model) {
+  let waiting = [];
+  let batch = 0;
+  let inFlight = null;
+  let timer = 0;
+  function flush() {
+    if (inFlight !== null || waiting.length === 0) return;
+    inFlight = ++batch;
+    const events = waiting;
+    waiting = [];
+    model.send({ batch, events });
+    timer = setTimeout(done, GIVE_UP_MS, inFlight);
+  }
+  function done(number) {
+    if (number !== inFlight) return;
+    clearTimeout(timer);
+    inFlight = null;
+    flush();
+  }
+  const receive = (message) => message && "handled" in message && done(message.handled);
+  model.on("msg:custom", receive);
+  return {
+    push(event) {
+      const last = waiting.at(-1);
+      if (event.kind === "drag" && last?.kind === "drag" && last.panel === event.panel) {
+        const path = [...last.path, ...event.path].slice(-LONGEST_PATH);
+        waiting[waiting.length - 1] = { ...event, path };
+      } else {
+        waiting.push(event);
+      }
+      flush();
+    },
+    close() {
+      clearTimeout(timer);
+      model.off("msg:custom", receive);
+    },
+  };
+}
+
+/** Strokes (one report per animation frame) and keys of one panel. */
+function listen(canvas, panel, box) {
+  let path = [];
+  let frame = 0;
+  const where = (event) => {
+    const r = canvas.getBoundingClientRect();
+    const inside = (v) => Math.min(1, Math.max(0, v));
+    return [inside((event.clientX - r.left) / r.width), inside((event.clientY - r.top) / r.height)];
+  };
+  const report = (kind, event) => {
+    const [x, y] = path.at(-1) ?? where(event);
+    box.push({ kind, panel, x, y, path: path.length ? path : [[x, y]], shift: event.shiftKey });
+    path = [];
+  };
+  const flushDrag = (event) => {
+    cancelAnimationFrame(frame);
+    frame = 0;
+    if (path.length) report("drag", event);
+  };
+  const active = () => canvas.dataset.operable === "true";
+  canvas.addEventListener("pointerdown", (event) => {
+    if (!active() || event.button !== 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    canvas.focus({ preventScroll: true });
+    path = [where(event)];
+    report("down", event);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!active() || !canvas.hasPointerCapture(event.pointerId)) return;
+    const points = event.getCoalescedEvents?.() ?? [];
+    for (const point of points.length ? points : [event]) path.push(where(point));
+    frame ||= requestAnimationFrame(() => flushDrag(event));
+  });
+  const up = (event) => {
+    if (!active() || !canvas.hasPointerCapture(event.pointerId)) return;
+    flushDrag(event);
+    canvas.releasePointerCapture(event.pointerId);
+    path = [where(event)];
+    report("up", event);
+  };
+  canvas.addEventListener("pointerup", up);
+  canvas.addEventListener("pointercancel", up);
+  canvas.addEventListener("keydown", (event) => {
+    if (!active() || !POINTER_KEYS.has(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    box.push({ panel, key: event.key, shift: event.shiftKey });
+  });
+}
+
+/** What ipywidgets leaves out: names for slider handles, their number fields and groups of buttons. */
+function nameControls(root) {
+  for (const control of root.querySelectorAll(".jupyter-widgets.widget-inline-hbox, .jupyter-widgets.widget-inline-vbox")) {
+    const label = control.querySelector(":scope > .widget-label")?.textContent?.trim();
+    if (!label) continue;
+    const name = (node, role) => {
+      if (role && !node.hasAttribute("role")) node.setAttribute("role", role);
+      if (node.getAttribute("aria-label") !== label) node.setAttribute("aria-label", label);
+    };
+    for (const node of control.querySelectorAll("[role=slider]")) name(node);
+    for (const node of control.querySelectorAll(".widget-readout[contenteditable]")) name(node, "textbox");
+    for (const node of control.querySelectorAll(".widget-toggle-buttons > div, .widget-radio-box")) name(node, "group");
+    if (control.matches(".widget-toggle-buttons, .widget-radio")) name(control, "group");
+    for (const node of control.querySelectorAll("button.jupyter-button.widget-toggle-button")) {
+      const pressed = String(node.classList.contains("mod-active"));
+      if (node.getAttribute("aria-pressed") !== pressed) node.setAttribute("aria-pressed", pressed);
+    }
+  }
+}
+
+/** Keyboard and names for the controls around the canvas; returns how to undo it. */
+function adopt(el) {
+  let root = null;
+  const observer = new MutationObserver(() => nameControls(root));
+  const look = () => {
+    root = el.closest(".ssl-explorer");
+    if (!root) return;
+    nameControls(root);
+    observer.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
+  };
+  // The element is attached to the page only after render() returns.
+  let tries = 0;
+  const timer = setInterval(() => {
+    look();
+    if (root || ++tries > 100) clearInterval(timer);
+  }, 50);
+  // JupyterLab listens on the document while the event still goes down, so the window is the only place before it.
+  const keep = (event) => {
+    const target = event.target;
+    if (!root?.contains(target) || !CONTROL_KEYS.has(event.key)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter")) return;
+    target.setAttribute("data-lm-suppress-shortcuts", "true");
+    setTimeout(() => target.removeAttribute("data-lm-suppress-shortcuts"));
+  };
+  window.addEventListener("keydown", keep, true);
+  return () => {
+    clearInterval(timer);
+    observer.disconnect();
+    window.removeEventListener("keydown", keep, true);
+  };
+}
+
+function render({ model, el }) {
+  el.classList.add("ssl-canvas");
+  const row = element("div", "ssl-panels", el);
+  const readout = element("div", "ssl-readout", el);
+  readout.setAttribute("role", "status"); // read aloud when it changes
+  const box = outbox(model);
+  const shown = [];
+
+  function panelNodes(index) {
+    if (!shown[index]) {
+      const figure = element("figure", "ssl-panel", row);
+      const canvas = element("canvas", "", figure);
+      canvas.setAttribute("role", "img");
+      const caption = element("figcaption", "", figure);
+      listen(canvas, index, box);
+      shown[index] = { figure, canvas, caption };
+    }
+    return shown[index];
+  }
+
+  function draw() {
+    const frame = model.get("_frame");
+    const bytes = model.get("_pixels");
+    if (!frame?.panels || !bytes) return;
+    const needed = frame.panels.reduce((sum, p) => sum + 4 * p.width * p.height, 0);
+    if (bytes.byteLength !== needed) return; // half a frame: its other half is on the way
+    let offset = bytes.byteOffset ?? 0;
+    const buffer = bytes.buffer ?? bytes;
+    frame.panels.forEach((panel, index) => {
+      const { figure, canvas, caption } = panelNodes(index);
+      const length = 4 * panel.width * panel.height;
+      if (canvas.width !== panel.width) canvas.width = panel.width;
+      if (canvas.height !== panel.height) canvas.height = panel.height;
+      const pixels = new Uint8ClampedArray(buffer, offset, length);
+      canvas.getContext("2d").putImageData(new ImageData(pixels, panel.width, panel.height), 0, 0);
+      offset += length;
+      figure.style.width = `${panel.css}px`;
+      canvas.style.aspectRatio = `${panel.width} / ${panel.height}`;
+      canvas.classList.toggle("ssl-pixelated", panel.pixelated);
+      canvas.setAttribute("aria-label", panel.alt);
+      canvas.dataset.operable = String(panel.operable);
+      if (panel.operable) canvas.tabIndex = 0;
+      else canvas.removeAttribute("tabindex");
+      canvas.dataset.frame = frame.number;
+      writeCaption(caption, panel.caption);
+      caption.hidden = !panel.caption;
+    });
+    for (const extra of shown.splice(frame.panels.length)) extra.figure.remove();
+    if (readout.dataset.html !== frame.readout) {
+      readout.dataset.html = frame.readout;
+      readout.innerHTML = frame.readout;
+    }
+    el.dataset.canvas = frame.canvas;
+    el.dataset.frame = frame.number; // last: who sees it sees the whole frame
+  }
+
+  model.on("change:_frame", draw);
+  draw();
+  const letGo = adopt(el);
+  return () => {
+    model.off("change:_frame", draw);
+    box.close();
+    letGo();
+  };
+}
+
+export default { render };

@@ -1,0 +1,166 @@
+"""The one canvas that every widget of the course draws on: pictures in as raw bytes, strokes and keys out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+HERE = Path(__file__).parent
+LARGEST_SIDE = 4096  # beyond this a browser's canvas may silently stay blank
+
+
+def rgba(picture: Any) -> np.ndarray:
+    """A picture as opaque (H, W, 4) uint8.
+
+    Args:
+        picture: an array (H, W), (H, W, C) or (C, H, W), or a tensor (H, W) or (C, H, W), with C of 1, 3 or 4;
+            uint8, or float in [0, 1] (clipped). Transparency is laid over white.
+    """
+    tensor = hasattr(picture, "detach")  # a tensor, without importing torch
+    array = picture.detach().cpu().numpy() if tensor else np.asarray(picture)
+    if array.ndim == 3 and (tensor or (array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4))):
+        array = array.transpose(1, 2, 0)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim == 2:
+        array = np.repeat(array[:, :, None], 3, axis=2)
+    if array.ndim != 3 or array.shape[2] not in (3, 4):
+        raise ValueError(f"a picture is (H, W), (H, W, 3) or (3, H, W); this one has shape {array.shape}")
+    if array.dtype != np.uint8:
+        if not np.issubdtype(array.dtype, np.floating):
+            raise TypeError(f"a picture is uint8, or float in [0, 1]; this one is {array.dtype}")
+        array = np.rint(np.clip(np.nan_to_num(array), 0, 1) * 255).astype(np.uint8)
+    height, width = array.shape[:2]
+    if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
+        raise ValueError(f"a picture has sides of 1 to {LARGEST_SIDE} pixels; this one is {height} × {width}")
+    out = np.full((height, width, 4), 255, np.uint8)
+    if array.shape[2] == 4 and (array[:, :, 3] != 255).any():
+        alpha = array[:, :, 3:].astype(np.float32) / 255
+        array = np.rint(array[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+    out[:, :, :3] = array[:, :, :3]
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One picture of a widget.
+
+    Attributes:
+        rgba: (H, W, 4) uint8; other pictures that :func:`rgba` understands are converted. Always opaque: a
+            browser keeps colours premultiplied by alpha, and would round those of a transparent pixel.
+        caption: a short line under the picture. ``X₁``, ``X₂``, ``Y`` and ``ψ`` get their colours.
+        alt: what the picture shows, for those who do not see it.
+        width: CSS pixels; None is the picture's own width.
+        pixelated: True keeps the pixels of a small picture sharp, False smooths (plots).
+        operable: takes strokes and keys: the pointer is a cross there, and Tab stops at it.
+    """
+
+    rgba: np.ndarray
+    caption: str = ""
+    alt: str = ""
+    width: int | None = None
+    pixelated: bool = True
+    operable: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rgba", rgba(self.rgba))
+        object.__setattr__(self, "width", int(self.width or self.rgba.shape[1]))
+        if not self.alt:
+            object.__setattr__(self, "alt", self.caption)
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A stroke on an operable panel.
+
+    Attributes:
+        kind: "down", "drag" or "up".
+        panel: index of the panel.
+        x, y: position in [0, 1], from the left and from the top.
+        path: all positions since the stroke's last event, oldest first; the last is (x, y).
+        shift: whether Shift was held.
+    """
+
+    kind: str
+    panel: int
+    x: float
+    y: float
+    path: tuple[tuple[float, float], ...] = ()
+    shift: bool = False
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key on the focused panel.
+
+    Attributes:
+        panel: index of the panel.
+        key: "ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Enter" or " ".
+        shift: whether Shift was held.
+    """
+
+    panel: int
+    key: str
+    shift: bool = False
+
+
+class Canvas(anywidget.AnyWidget):
+    """Panels side by side with a line of HTML below.
+
+    All pictures travel in one binary buffer, together with their layout and the line below, in one message:
+    what is on the screen is always one whole frame. The browser sends the next batch of events only when the
+    last has been handled, and merges the strokes that come in between, so a slow kernel never falls behind.
+    """
+
+    _esm = HERE / "canvas.js"
+    _css = HERE / "canvas.css"
+    _frame = traitlets.Dict().tag(sync=True)
+    _pixels = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, on_events: Callable[[list[Pointer | Key]], None] | None = None) -> None:
+        super().__init__()
+        self.panels: list[Panel] = []
+        self.readout = ""
+        self._on_events = on_events
+        self.on_msg(self._receive)
+
+    def show(self, panels: Sequence[Panel], readout: str = "") -> None:
+        """Replace all panels and the line of HTML below them."""
+        self.panels, self.readout = list(panels), readout
+        layout = [
+            {
+                "width": panel.rgba.shape[1],
+                "height": panel.rgba.shape[0],
+                "css": panel.width,
+                "caption": panel.caption,
+                "alt": panel.alt,
+                "pixelated": panel.pixelated,
+                "operable": panel.operable,
+            }
+            for panel in self.panels
+        ]
+        number = self._frame.get("number", 0) + 1
+        with self.hold_sync():  # one message
+            self._pixels = b"".join(panel.rgba.tobytes() for panel in self.panels)
+            self._frame = {"number": number, "canvas": self.model_id, "panels": layout, "readout": readout}
+
+    def _receive(self, _widget: Any, content: dict, _buffers: Any) -> None:
+        try:
+            events = [_event(event) for event in content.get("events", ())]
+            if events and self._on_events:
+                self._on_events(events)
+        finally:  # without the answer the browser would wait for ever
+            self.send({"handled": content.get("batch")})
+
+
+def _event(message: dict) -> Pointer | Key:
+    if "key" in message:
+        return Key(message["panel"], message["key"], message["shift"])
+    path = tuple((x, y) for x, y in message["path"])
+    return Pointer(message["kind"], message["panel"], message["x"], message["y"], path, message["shift"])

@@ -1,0 +1,453 @@
+"""Lecture 01's experiment: given the biome, does gray still say something about colour? (note §3.3.1, §3.4)"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+import torch
+
+from ssl_course import palette
+from ssl_course.data import painter, scenes
+from ssl_course.data.pictures import Pictures
+from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
+from ssl_course.theory.independence import Estimate, estimate_epsilon_ci_squared
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Key, Panel, Pointer
+from ssl_course.widgets.explorer import Explorer
+
+SHOWN = 12  # pictures to choose from
+COLUMNS = 6
+SAMPLES = 2000  # for the estimate of ε_CI²
+WIDE = 120  # CSS pixels of a picture
+
+
+class View(NamedTuple):
+    """Everything the panels need at one setting; k classes, c states of X₁, d numbers of X₂ (Lab units)."""
+
+    classes: list[str]
+    weight: np.ndarray  # (c,) P(x₁)
+    psi: np.ndarray  # (c, d) E[X₂|X₁]
+    through: np.ndarray  # (c, d) Σ_y P(y|x₁) E[X₂|y]
+    posterior: np.ndarray  # (c, k)
+    means: np.ndarray  # (k, d) E[X₂|y]
+    known: np.ndarray  # (SHOWN, d) E[X₂|X₁, Y] of the shown pictures
+    cell: np.ndarray  # (SHOWN,) state of X₁ of the shown pictures
+    label: np.ndarray  # (SHOWN,) class of the shown pictures
+    exact: float | None  # ε_CI², Lab units²
+    variance: float  # Tr Cov X₂ of the sample
+    estimate: Estimate
+    probe: tuple[float, float] | None  # excess squared risk and accuracy of the best linear probe
+
+
+def _rgba(lightness: torch.Tensor, ab: torch.Tensor) -> np.ndarray:
+    """L (1, s, s) and ab (2, s, s) → (s, s, 4) uint8."""
+    lab = torch.cat([lightness, ab.expand(-1, *lightness.shape[1:])])
+    return draw.rgba(lab_to_rgb(lab).clamp(0, 1))
+
+
+class _Scenes:
+    """The scenes world: everything exact by enumeration, the estimate from drawn skeletons."""
+
+    sees = scenes.SEES
+    labels = ("biome", "light")
+
+    def __init__(self, seed: int, size: int) -> None:
+        self.seed, self.size = seed, size
+        pictures = scenes.World().sample(SHOWN, size=size, seed=seed, parts=True)
+        self.lightness = pictures.parts["L"]  # (SHOWN, 1, s, s)
+        self.biome = pictures.labels["biome"]
+
+    @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
+    def view(self, dependence: float, sees: str, label: str) -> View:
+        world = scenes.World(dependence=dependence, sees=sees)
+        latents, _ = world._latents(SAMPLES, torch.Generator().manual_seed(3 * self.seed + 3), "cpu")
+        values, cells = world.x2_values(), world.x1_index(latents)
+        x2 = values.reshape(9, 2, -1)[:, 0][world.x2_index(latents)]
+        first = {k: v[:SHOWN] for k, v in self._shown(world).items()}
+        z1 = first["light"]
+        given = torch.einsum(
+            "nz,nzd->nd", world.tint_given_light()[z1], values.reshape(3, 3, 2, -1)[first["biome"], :, 0]
+        )
+        if label == "light":  # E[X₂ | t, z₁] once z₁ is known: nothing that x₁ did not say
+            given = world.psi_star()[world.x1_index(first)]
+        joint = world.joint(label)
+        limit = world.probe_limit(label)
+        return View(
+            classes=scenes.NAMES[label],
+            weight=joint.sum((1, 2)).numpy(),
+            psi=world.psi_star().numpy(),
+            through=(world.posterior(label) @ world.class_means(label)).numpy(),
+            posterior=world.posterior(label).numpy(),
+            means=world.class_means(label).numpy(),
+            known=given.numpy(),
+            cell=world.x1_index(first).numpy(),
+            label=first[label].numpy(),
+            exact=float(world.epsilon_ci_squared(label)),
+            variance=float(x2.var(0).sum()),
+            estimate=estimate_epsilon_ci_squared(cells, x2, latents[label]),
+            probe=(limit.excess, limit.accuracy),
+        )
+
+    def _shown(self, world: scenes.World) -> dict[str, torch.Tensor]:
+        return world._latents(SHOWN, torch.Generator().manual_seed(3 * self.seed), "cpu")[0]
+
+    def truth(self, dependence: float, picture: int) -> np.ndarray:
+        world = scenes.World(dependence=dependence)
+        latents = {k: v[picture : picture + 1] for k, v in self._shown(world).items()}
+        sky, ground = world.colours(latents["biome"], latents["tint"], torch.ones(1))
+        return _rgba(
+            self.lightness[picture], painter.paint_colour(sky, ground, latents["biome"], None, self.size)[0]
+        )
+
+    def paint(self, x2: np.ndarray, picture: int) -> np.ndarray:
+        """The gray picture in these colours: (sky, ground) or one colour for all."""
+        c = torch.as_tensor(x2, dtype=torch.float32).reshape(1, -1)
+        biome = self.biome[picture : picture + 1]
+        ab = painter.paint_colour(c[:, :2], c[:, -2:], biome, None, self.size)[0]
+        return _rgba(self.lightness[picture], ab)
+
+
+class _Photos:
+    """Real pictures: X₁ is one of a few dozen kinds of gray, all tables are counted, λ is a shuffle within the class.
+
+    With probability λ a picture keeps its own colours, else it gets those of another picture of its class: at
+    λ = 0 conditional independence holds by construction, at λ = 1 the data are as they are.
+    """
+
+    sees = ("average colour",)
+
+    def __init__(self, pictures: Pictures, seed: int, kinds: int = 30) -> None:
+        from sklearn.cluster import KMeans
+
+        name = next(iter(pictures.labels), "")
+        if not name:
+            raise ValueError("the pictures have no label: the experiment needs one to be Y")
+        self.labels = (name,)
+        names = pictures.names.get(name) or [str(k) for k in range(int(pictures.labels[name].max()) + 1)]
+        if len(names) < 2 or len(pictures) < 100:
+            raise ValueError(f"need at least 100 pictures of 2 classes, got {len(pictures)} of {len(names)}")
+        lab = rgb_to_lab(pictures.images.float() / 255)  # (N, 3, H, W)
+        lightness = lab[:, :1]
+        self.x2 = lab[:, 1:].mean((2, 3)).double()  # (N, 2)
+        self.y, self.classes = pictures.labels[name].cpu(), list(names)
+        coarse = torch.nn.functional.adaptive_avg_pool2d(lightness, 4).flatten(1)
+        fine = lightness - torch.nn.functional.avg_pool2d(lightness, 5, 1, 2)
+        rough = torch.nn.functional.adaptive_avg_pool2d(fine.abs(), 2).flatten(1)
+        gray = torch.cat([coarse / coarse.std(), 2 * rough / rough.std()], 1)  # (N, 20)
+        self.cells = torch.as_tensor(
+            KMeans(kinds, n_init=2, random_state=seed).fit_predict(gray.numpy())
+        ).long()
+        stream = torch.Generator().manual_seed(seed)
+        rows = [(self.y == k).nonzero()[:, 0] for k in range(len(names))]
+        rows = [r[torch.randperm(len(r), generator=stream)] for r in rows if len(r)]
+        self.shown = torch.cat([r[: -(-SHOWN // len(rows))] for r in rows])[:SHOWN]
+        self.lightness = lightness[self.shown]  # (SHOWN, 1, s, s)
+        self.ab = lab[self.shown, 1:]
+        self.keep = torch.rand(len(self.y), generator=stream)
+        self.other = torch.arange(len(self.y))
+        for r in rows:
+            self.other[r] = r[torch.randperm(len(r), generator=stream)]
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def view(self, dependence: float, sees: str, label: str) -> View:
+        cells, y, k, c = self.cells, self.y, len(self.classes), int(self.cells.max()) + 1
+        count = torch.zeros(c, k, dtype=torch.float64).index_put_(
+            (cells, y), torch.ones(1).double(), accumulate=True
+        )
+        total = torch.zeros(c, k, 2, dtype=torch.float64).index_put_((cells, y), self.x2, accumulate=True)
+        means = total.sum(0) / count.sum(0)[:, None]  # (k, 2)
+        posterior = count / count.sum(1, keepdim=True)
+        through = posterior @ means
+        own = total.sum(1) / count.sum(1, keepdim=True)
+        both = total / count.clamp(min=1)[:, :, None]
+        shown, kept = self.shown, (self.keep < dependence)
+        colour = torch.where(kept[:, None], self.x2, self.x2[self.other])
+        known = dependence * both[cells[shown], y[shown]] + (1 - dependence) * means[y[shown]]
+        return View(
+            classes=self.classes,
+            weight=(count.sum(1) / len(y)).numpy(),
+            psi=(dependence * own + (1 - dependence) * through).numpy(),
+            through=through.numpy(),
+            posterior=posterior.numpy(),
+            means=means.numpy(),
+            known=known.numpy(),
+            cell=cells[shown].numpy(),
+            label=y[shown].numpy(),
+            exact=None,
+            variance=float(colour.var(0).sum()),
+            estimate=estimate_epsilon_ci_squared(cells, colour, y),
+            probe=None,
+        )
+
+    def truth(self, dependence: float, picture: int) -> np.ndarray:
+        row = int(self.shown[picture])
+        if self.keep[row] < dependence:
+            return _rgba(self.lightness[picture], self.ab[picture])
+        return self.paint(self.x2[self.other[row]].numpy(), picture)
+
+    def paint(self, x2: np.ndarray, picture: int) -> np.ndarray:
+        c = torch.as_tensor(x2, dtype=torch.float32)
+        return _rgba(self.lightness[picture], c[:, None, None].expand(2, *self.lightness.shape[2:]))
+
+
+@dataclass(frozen=True)
+class _Triangle:
+    """The plane of the class means, seen from above; what lies off the plane becomes a stem.
+
+    Attributes:
+        centre: (d,) mean of the corners.
+        basis: (d, 2 or more) orthonormal; the first two span the plane.
+        corners: (k, 2) the class means in it.
+    """
+
+    centre: np.ndarray
+    basis: np.ndarray
+    corners: np.ndarray
+
+    @classmethod
+    def of(cls, view: View) -> _Triangle:
+        centre = view.means.mean(0)
+        if view.means.shape[1] == 2:  # the ab plane itself: a to the right, b up
+            basis = np.eye(2)
+        else:
+            spread = view.means - centre
+            if np.abs(spread).max() < 1e-6:  # all corners coincide: look along the colours that occur
+                spread = view.psi - view.weight @ view.psi
+            _, _, basis = np.linalg.svd(spread)
+            basis = basis.T
+            for j in range(2):  # a sign that does not flip with rounding
+                basis[:, j] *= np.sign(basis[np.abs(basis[:, j]).argmax(), j])
+            off = view.psi - view.through
+            rest = off - off @ basis[:, :2] @ basis[:, :2].T
+            _, s, axes = np.linalg.svd(rest - view.weight @ rest, full_matrices=False)
+            basis = np.concatenate([basis[:, :2], axes[:2].T * (s[:2] > 1e-6)], 1)
+        return cls(centre, basis, (view.means - centre) @ basis[:, :2])
+
+    def foot(self, x: np.ndarray) -> np.ndarray:
+        """(n, d) colours → (n, 2) straight down on the plane."""
+        return (x - self.centre) @ self.basis[:, :2]
+
+    def tip(self, x: np.ndarray) -> np.ndarray:
+        """(n, d) colours → (n, 2) with the height over the plane drawn obliquely."""
+        height = (x - self.centre) @ self.basis[:, 2:]  # (n, 0 or 2)
+        tilt = np.array([[0.25, 0.75], [0.65, -0.2]])[: height.shape[1]]
+        return self.foot(x) + height @ tilt
+
+    def colour(self, point: np.ndarray) -> np.ndarray:
+        """(2,) in the plane → (d,) colour."""
+        return self.centre + self.basis[:, :2] @ point
+
+
+class SceneExplorer(Explorer):
+    """Guess the colour of a gray picture, then see what the best predictor says and what the class alone says.
+
+    Args:
+        data: pictures with one label (`load("earth")`, a folder of photographs), or None for the scenes world.
+        seed: which pictures are shown.
+        size: pixels of the scenes.
+
+    Raises:
+        ValueError: fewer than 100 pictures, or fewer than 2 classes.
+    """
+
+    def __init__(self, data: Pictures | None = None, seed: int = 28, size: int = 96) -> None:
+        source = _Scenes(seed, size) if data is None else _Photos(data, seed)
+        controls: dict[str, ipywidgets.Widget] = {
+            "dependence": ipywidgets.FloatSlider(0.0, min=0, max=1, step=0.05, description="dependence λ"),
+            "sees": ipywidgets.Dropdown(options=source.sees, description="X₂ is"),
+            "label": ipywidgets.Dropdown(options=source.labels, description="Y is"),
+            "known": ipywidgets.Checkbox(False, description="tell me Y"),
+            "answer": ipywidgets.Checkbox(False, description="show the answer"),
+        }
+        tries = {"picture": [3, SHOWN - 1], "guess": [(0.5, 0.5), (0.0, 1.0)]}
+        super().__init__(controls, state=source, hidden={"picture": 0, "guess": None}, tries=tries)
+
+    @staticmethod
+    def render(state: Any, *, dependence: float, sees: str, label: str, known: bool, answer: bool,
+               picture: int, guess: tuple[float, float] | None) -> tuple[list[Panel], str]:  # fmt: skip
+        """The panels; pure."""
+        view: View = state.view(dependence, sees, label)
+        triangle = _Triangle.of(view)
+        cell, open_ = view.cell[picture], answer or guess is not None
+        psi, through = view.psi[cell], view.through[cell]
+        if known:
+            psi, through = view.known[picture], view.means[view.label[picture]]
+        plot, at = _plot(view, triangle, picture, psi, open_, guess)
+        panels = [_sheet(state.lightness, picture), plot, _gray(state.lightness[picture])]
+        if guess is not None:
+            mine = triangle.colour(at)
+            panels.append(
+                Panel(
+                    state.paint(mine, picture),
+                    "your guess",
+                    "the gray picture in the colours that you chose",
+                    WIDE,
+                )
+            )
+        if open_:
+            y = view.classes[view.label[picture]]
+            first = f"E[X₂ | X₁, Y = {y}]" if known else "ψ* = E[X₂ | X₁]"
+            second = f"E[X₂ | Y = {y}]" if known else "Σ P(y|X₁) E[X₂|y]"
+            panels += [
+                Panel(
+                    state.paint(psi, picture),
+                    first,
+                    "the gray picture in the colours that the best predictor expects",
+                    WIDE,
+                ),
+                Panel(
+                    state.paint(through, picture),
+                    second,
+                    "the gray picture in the colours that the class alone explains",
+                    WIDE,
+                ),
+                Panel(
+                    _gap(state, psi - through, picture),
+                    "their gap, three times",
+                    "gray where gray tells nothing more than the class",
+                    WIDE,
+                ),
+                Panel(
+                    state.truth(dependence, picture),
+                    "one true X₂",
+                    "the picture with the colours that it was given",
+                    WIDE,
+                ),
+            ]
+        return panels, _readout(view, triangle, cell, picture, known, open_, guess, at)
+
+    def on_pointer(self, event: Pointer) -> None:
+        """Choose a picture on the sheet, or guess a colour in the triangle."""
+        if event.panel == 0:
+            if event.kind == "down":
+                column, row = int(event.x * COLUMNS), int(event.y * (SHOWN // COLUMNS))
+                self._choose(min(row, SHOWN // COLUMNS - 1) * COLUMNS + min(column, COLUMNS - 1))
+        else:
+            self.set(guess=(event.x, event.y))
+
+    def on_key(self, event: Key) -> None:
+        """Arrows choose the picture, or move the guess."""
+        dx, dy = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}.get(
+            event.key, (0, 0)
+        )
+        if event.panel == 0:
+            self._choose((self.values()["picture"] + dx + COLUMNS * dy) % SHOWN)
+        else:
+            x, y = self.values()["guess"] or (0.5, 0.5)
+            self.set(guess=(min(max(x + 0.03 * dx, 0), 1), min(max(y + 0.03 * dy, 0), 1)))
+
+    def _choose(self, picture: int) -> None:
+        if picture != self.values()["picture"]:
+            self.set(picture=picture, guess=None)  # a new picture, a new guess
+
+
+def _sheet(lightness: torch.Tensor, picture: int) -> Panel:
+    small = torch.nn.functional.interpolate(lightness, (48, 48), mode="bilinear", antialias=True)
+    cells = []
+    for i, one in enumerate(small):
+        cell = _rgba(one, torch.zeros(2, 1, 1))
+        if i == picture:
+            cell[:3], cell[-3:], cell[:, :3], cell[:, -3:] = ((*bytes.fromhex(palette.X1[1:]), 255),) * 4
+        cells.append(cell)
+    sheet = draw.tile(cells, COLUMNS)
+    sheet[sheet[..., 3] == 0] = 255
+    return Panel(
+        sheet,
+        "choose X₁",
+        f"{SHOWN} gray pictures; number {picture + 1} is chosen",
+        2 * 49 * COLUMNS // 2,
+        operable=True,
+    )
+
+
+def _gray(lightness: torch.Tensor) -> Panel:
+    return Panel(
+        _rgba(lightness, torch.zeros(2, 1, 1)),
+        "X₁: what the network sees",
+        "the chosen picture in gray",
+        WIDE,
+    )
+
+
+def _gap(state: Any, gap: np.ndarray, picture: int) -> np.ndarray:
+    flat = state.lightness[picture] * 0.15 + 52
+    c = torch.as_tensor(3 * gap, dtype=torch.float32).reshape(1, -1)
+    if c.shape[1] == 4:
+        ab = painter.paint_colour(
+            c[:, :2], c[:, 2:], state.biome[picture : picture + 1], None, flat.shape[-1]
+        )[0]
+    else:
+        ab = c[0][:, None, None].expand(2, *flat.shape[1:])
+    return _rgba(flat, ab)
+
+
+def _plot(view: View, triangle: _Triangle, picture: int, psi: np.ndarray, open_: bool,
+          guess: tuple[float, float] | None) -> tuple[Panel, np.ndarray]:  # fmt: skip
+    """The colour triangle, and where in its plane the guess lies."""
+    tips, feet = triangle.tip(view.psi), triangle.foot(view.psi)
+    around = np.concatenate([tips, feet, triangle.corners])
+    low, high = around.min(0) - 9, around.max(0) + 9
+    plot = draw.Plot(340, 300, (low[0], high[0]), (low[1], high[1]), margin=(12, 12, 12, 12), equal=True)
+    colours = [palette.BIOME.get(name, palette.Y) for name in view.classes]
+    if len(view.classes) >= 3:
+        plot.polygon(
+            triangle.corners[:3] if len(view.classes) == 3 else triangle.corners,
+            fill=palette.WASH,
+            outline=palette.MUTED,
+        )
+    hidden = not open_
+    if not hidden:
+        for tip, foot in {(tuple(t), tuple(f)) for t, f in zip(tips.round(2), feet.round(2), strict=True)}:
+            if np.hypot(*(np.array(tip) - foot)) > 0.3:
+                plot.line([foot, tip], palette.GRID, 1.5)
+            plot.dot(*tip, color=palette.PSI, r=3)
+    for (x, y), name, colour in zip(triangle.corners, view.classes, colours, strict=True):
+        away = np.array([x, y]) - triangle.corners.mean(0)
+        plot.dot(x, y, colour, r=6)
+        plot.text(x, y, name, colour, 12, bold=True, halo=True, offset=(0, -14 if away[1] >= 0 else 15))
+    at = np.array(plot.at(*guess)) if guess is not None else np.zeros(2)
+    if guess is not None:
+        plot.cross(*at, color=palette.X2, r=7, width=3)
+    if not hidden:
+        tip = triangle.tip(psi[None])[0]
+        plot.dot(*tip, color=None, r=8, outline=palette.X1, width=3)
+    caption = (
+        "guess: click where the colour lies" if hidden else "○ this picture's ψ*, • all others, × your guess"
+    )
+    alt = "the colours of the classes as corners; " + (
+        "click to guess" if hidden else "each dot is the expected colour of one kind of gray"
+    )
+    return plot.panel(caption, alt, operable=True), at
+
+
+def _readout(view: View, triangle: _Triangle, cell: int, picture: int, known: bool, open_: bool,
+             guess: tuple[float, float] | None, at: np.ndarray) -> str:  # fmt: skip
+    """Numbers in words."""
+    root = view.estimate
+    parts = []
+    if view.exact is not None:
+        parts.append(f"ε<sub>CI</sub>² = <b>{view.exact:.2f}</b> exact,")
+    parts.append(
+        f"{root.value:.2f} ± {root.standard_error:.2f} estimated from {SAMPLES if view.exact is not None else 'these'} pictures, {100 * max(root.value, 0) / view.variance:.1f} % of the variance of X₂."
+    )
+    if view.probe is not None:
+        parts.append(
+            f"Best linear probe of ψ*: accuracy <b>{view.probe[1]:.3f}</b>, excess squared risk <b>{view.probe[0]:.3f}</b>."
+        )
+    if open_:
+        shares = ", ".join(
+            f"{name} {p:.2f}" for name, p in zip(view.classes, view.posterior[cell], strict=True)
+        )
+        parts.append(f"<br>P(Y | this X₁): {shares}.")
+        if known:
+            parts.append(f"Y is {view.classes[view.label[picture]]}.")
+        if guess is not None:
+            target = triangle.foot(view.psi[cell][None])[0]
+            parts.append(f"Your guess is {np.hypot(*(at - target)):.0f} Lab units from ψ*.")
+    else:
+        parts.append("<br>Commit to a guess: click in the triangle; then the answer appears.")
+    return " ".join(parts)

@@ -1,0 +1,91 @@
+"""Plots by Pillow: things are where they should be, letters are there, and it is quick."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from ssl_course.widgets.draw import SCALE, Plot, compose, font, plain, ticks, tile
+
+
+def ink(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    """(n, 2) x, y in CSS pixels of the pixels of just this colour."""
+    y, x = np.nonzero((picture[..., :3] == colour).all(2))
+    return np.stack([x, y], 1) / SCALE + 0.5 / SCALE
+
+
+def test_a_dot_lies_where_at_and_place_say() -> None:
+    plot = Plot(200, 160, (-1, 3), (10, 20))
+    plot.dot(1.0, 12.5, (255, 0, 0), r=6)
+    centre = ink(plot.array(), (255, 0, 0)).mean(0)
+    fraction = plot.place(1.0, 12.5)
+    assert np.allclose(centre, np.array(fraction) * (200, 160), atol=0.5)
+    assert np.allclose(plot.at(*fraction), (1.0, 12.5))
+
+
+def test_y_points_up_and_lines_are_antialiased() -> None:
+    plot = Plot(100, 100, (0, 1), (0, 1), margin=(0, 0, 0, 0))
+    picture = plot.line([(0, 0), (1, 1)], (0, 0, 0), 2).array()
+    assert picture.shape == (200, 200, 4) and (picture[..., 3] == 255).all()
+    assert picture[-20, 20, 0] < 60 and picture[20, -20, 0] < 60 and picture[20, 20, 0] == 255
+    steep = plot.line([(0.1, 0), (0.3, 1)], (0, 0, 0), 2).array()
+    assert len(np.unique(steep[..., 0])) >= 4, "edges are not smooth"
+
+
+@pytest.mark.parametrize("letter", "ψελ²₁₂⊥∈ΣρσXY−·")
+def test_the_font_has_the_letters_of_the_note(letter: str) -> None:
+    missing = font(40).getmask("\U0010fffe").getbbox(), bytes(font(40).getmask("\U0010fffe"))
+    mask = font(40).getmask(letter)
+    assert mask.getbbox() and (mask.getbbox(), bytes(mask)) != missing
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert ticks(0, 1) == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert ticks(-3, 3, 4) == [-2.0, 0.0, 2.0]
+    assert all(0.013 <= t <= 0.029 for t in ticks(0.013, 0.029))
+
+
+def test_a_plot_is_quick_enough_for_a_slider() -> None:
+    x = np.linspace(0, 1, 200)
+    times = []
+    for _ in range(8):
+        began = time.perf_counter()
+        plot = Plot(360, 300, (0, 1), (-1, 1)).axes("x", "ψ(x)")
+        plot.line(np.stack([x, np.sin(7 * x)], 1)).dots(np.random.default_rng(0).uniform(0, 1, (100, 2)))
+        plot.text(0.5, 0.5, "ε² = λ").array()
+        times.append(time.perf_counter() - began)
+    assert min(times) < 0.03, f"{1000 * min(times):.0f} ms"  # about 8 ms alone; the machine may be busy
+
+
+def test_dashes_leave_gaps() -> None:
+    def dark(dash: tuple[float, float] | None) -> int:
+        plot = Plot(200, 40, (0, 1), (0, 1)).line([(0, 0.5), (1, 0.5)], (0, 0, 0), 2, dash)
+        return int((plot.array()[..., 0] < 50).sum())
+
+    whole, dashed = dark(None), dark((6, 6))
+    assert 0.35 < dashed / whole < 0.65
+
+
+def test_tile() -> None:
+    cells = np.arange(5, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 6), np.uint8)
+    sheet = tile(cells, 3, gap=2)
+    assert sheet.shape == (10, 22, 4)
+    assert [sheet[0, 0, 0], sheet[0, 8, 0], sheet[6, 8, 0]] == [0, 1, 4]
+
+
+def test_plain() -> None:
+    assert (
+        plain("ε<sub>CI</sub>² = <b>3</b> &lt; 4<br>x<sub>1</sub> 10<sup>-2</sup>")
+        == "ε_CI² = 3 < 4\nx₁ 10⁻²"
+    )
+
+
+def test_compose_has_room_for_everything() -> None:
+    panels = [Plot(300, 100, (0, 1), (0, 1)).panel(f"caption {i} " * 9, "a plot") for i in range(5)]
+    image = compose(panels, "a long line below " * 30)
+    assert image.width <= (760 + 16) * SCALE
+    pixels = np.asarray(image)
+    for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):
+        assert (edge == 255).all(), "something is cut off at the edge"

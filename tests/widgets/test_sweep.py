@@ -1,0 +1,67 @@
+"""Every value of every control of every widget of the course; and the sweep itself finds what is planted."""
+
+from __future__ import annotations
+
+import ipywidgets
+import pytest
+from sweep import sweep, values_of
+from tiny import Planted, PlantedMemory, PlantedPair, Tiny
+
+import ssl_course.widgets as widgets
+from ssl_course.widgets.explorer import Explorer
+
+
+FRAME = {"Canvas", "Panel", "Pointer", "Key", "Explorer", "Plot"}  # what widgets are made of
+WIDGETS = [name for name in widgets.__all__ if name not in FRAME]
+
+
+def test_there_are_widgets_to_sweep() -> None:
+    assert "SceneExplorer" in WIDGETS
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_every_value_of_every_control(name: str) -> None:
+    kind = getattr(widgets, name)
+    assert issubclass(kind, Explorer), f"{name} is no Explorer: if it is part of the frame, add it to FRAME"
+    assert sweep(kind.example()) == []
+
+
+def test_the_smallest_widget_is_clean() -> None:
+    assert sweep(Tiny()) == []
+
+
+def test_finds_an_error_away_from_the_start() -> None:
+    failures = sweep(Planted())
+    assert {"n": 13} in [f.values for f in failures]
+    assert "ZeroDivisionError: thirteen" in failures[0].why
+
+
+def test_finds_an_error_of_a_pair() -> None:
+    assert [f.values for f in sweep(PlantedPair())] == [{"n": 20, "on": True}]
+
+
+def test_finds_a_render_that_is_not_pure() -> None:
+    assert "not pure" in sweep(PlantedMemory())[-1].why
+
+
+@pytest.mark.parametrize(
+    ("control", "expected"),
+    [
+        (ipywidgets.IntSlider(2, min=0, max=6, step=2), [0, 2, 4, 6]),
+        (ipywidgets.IntSlider(7, min=0, max=10_000), [0, 5000, 10_000, 7]),
+        (ipywidgets.FloatSlider(0.2, min=0, max=1), [0, 0.5, 1, 0.2]),
+        (ipywidgets.FloatLogSlider(10, base=10, min=0, max=2), [1, 10, 100, 10]),
+        (ipywidgets.Checkbox(True), [False, True]),
+        (ipywidgets.Dropdown(options=[("one", 1), ("two", 2)]), [1, 2]),
+        (ipywidgets.SelectionSlider(options=["a", "b"]), ["a", "b"]),
+        (ipywidgets.SelectMultiple(options=["a", "b"]), [(), ("a",), ("b",), ("a", "b")]),
+        (ipywidgets.IntRangeSlider(value=(1, 2), min=0, max=3), [(0, 0), (0, 3), (3, 3), (1, 2)]),
+    ],
+)
+def test_values_of(control: ipywidgets.Widget, expected: list) -> None:
+    assert values_of(control) == expected
+
+
+def test_an_unknown_control_is_an_error() -> None:
+    with pytest.raises(TypeError, match="ColorPicker"):
+        values_of(ipywidgets.ColorPicker())
