@@ -1,0 +1,117 @@
+"""The formulas of the lecture note, and the function that computes each (tests/test_equations.py holds them together).
+
+A row whose lecture is still to come carries its number in ``pending``, and names the function it will get.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Equation(NamedTuple):
+    """One formula of the note.
+
+    Attributes:
+        name: how cards and tests call it.
+        section: of the note, "§3.4"; the function's docstring names the same.
+        latex: the formula, without dollars.
+        function: dotted path of the function that computes it.
+        test: pytest id of the test that compares it with an independent truth.
+        lecture: number of the lecture that runs it.
+        pending: number of the lecture that will bring it, or "" when it is there.
+    """
+
+    name: str
+    section: str
+    latex: str
+    function: str
+    test: str
+    lecture: str
+    pending: str = ""
+
+
+_THEORY = "ssl_course.theory.independence."
+_TESTS = "tests/theory/test_independence.py::"
+
+EQUATIONS = [
+    Equation(
+        "conditional independence", "§3.3",
+        r"X_1 \perp X_2 \mid Y \iff P(x_1, x_2 \mid y) = P(x_1 \mid y)\,P(x_2 \mid y)",
+        _THEORY + "conditional_mutual_information", _TESTS + "test_cmi_against_brute_force", "01",
+    ),
+    Equation(
+        "best predictor", "§3.3",
+        r"\psi^*(x_1) = E[X_2 \mid X_1 = x_1]",
+        _THEORY + "best_predictor", _TESTS + "test_best_predictor_against_brute_force", "01",
+    ),
+    Equation(
+        "best predictor under CI", "§3.3",
+        r"\psi^*(x_1) = \sum_y P(y \mid x_1)\,E[X_2 \mid y] = A\,P(Y \mid x_1)",
+        _THEORY + "predictor_through_y", _TESTS + "test_under_ci_the_predictor_goes_through_y", "01",
+    ),
+    Equation(
+        "approximate conditional independence", "§3.4",
+        r"\varepsilon_{CI}^2 = E_{X_1} \bigl\| E[X_2 \mid X_1] - E_Y[E[X_2 \mid Y] \mid X_1] \bigr\|^2",
+        _THEORY + "epsilon_ci_squared", _TESTS + "test_epsilon_against_brute_force", "01",
+    ),
+    Equation(
+        "ε_CI from samples", "§3.4",
+        r"\varepsilon_{CI}^2 = E \bigl\| E[X_2 - E[X_2 \mid Y] \mid X_1] \bigr\|^2",
+        _THEORY + "estimate_epsilon_ci_squared", _TESTS + "test_estimate_converges", "01",
+    ),
+    Equation(
+        "reconstruction loss", "§3.5.2",
+        r"L_{mask}(\psi) = E \| X_2 - \psi(X_1) \|^2",
+        "ssl_course.losses.reconstruction", "", "02", pending="02",
+    ),
+    Equation(
+        "contrast of two views", "§3.2",
+        r"\ell_{ij} = -\log \frac{\exp(\mathrm{sim}(z_i, z_j)/\tau)}"
+        r"{\sum_{m \ne i} \exp(\mathrm{sim}(z_i, z_m)/\tau)}",
+        "ssl_course.losses.nt_xent", "", "08", pending="08",
+    ),
+    Equation(
+        "negative cosine", "§3.2",
+        r"D(p, z) = -\frac{p}{\|p\|} \cdot \frac{z}{\|z\|}",
+        "ssl_course.losses.negative_cosine", "", "09", pending="09",
+    ),
+    Equation(
+        "excess risk of the probe", "§3.4",
+        r"\text{excess} = a + (\sigma^2 + a)\,\frac{r}{n - r - 1}, \quad a \le \varepsilon_{CI}^2 / \sigma_k(M)^2",
+        "ssl_course.theory.bounds.excess_risk", "", "11", pending="11",
+    ),
+    Equation(
+        "rank condition", "§3.5.2",
+        r"\sigma_k\bigl(E[X_2 Y^\top]\bigr) > 0",
+        "ssl_course.theory.bounds.smallest_class_correlation", "", "12", pending="12",
+    ),
+    Equation(
+        "similarity loss", "§3.5.2",
+        r"L_{sim}(\eta, \psi) = E \| \eta(X_2) - \psi(X_1) \|^2 "
+        r"= E\|\eta(X_2)\|^2 + E\|\psi(X_1)\|^2 - 2\,E[\eta(X_2)^\top \psi(X_1)]",
+        "ssl_course.losses.similarity", "", "12", pending="12",
+    ),
+    Equation(
+        "maximal correlation", "§3.5.2",
+        r"\min L_{sim} = 2k - 2 \sum_{i \le k} \rho_i \ \text{ under } E[\eta\eta^\top] = E[\psi\psi^\top] = I_k",
+        "ssl_course.theory.correlation.maximal_correlations", "", "12", pending="12",
+    ),
+    Equation(
+        "approximate independence of functions", "§3.5.2",
+        r"\tilde\varepsilon_{CI}^2 = \max_{\|g\|=1} E_{X_1} \bigl(E[g(X_2) \mid X_1]"
+        r" - E_Y[E[g(X_2) \mid Y] \mid X_1]\bigr)^2",
+        "ssl_course.theory.correlation.epsilon_tilde_squared", "", "12", pending="12",
+    ),
+]  # fmt: skip
+
+
+def by_name(name: str) -> Equation:
+    """The row of that name.
+
+    Raises:
+        ValueError: there is none; the message lists those that exist.
+    """
+    for row in EQUATIONS:
+        if row.name == name:
+            return row
+    raise ValueError(f"no equation {name!r}; there are: {', '.join(row.name for row in EQUATIONS)}")

@@ -1,0 +1,59 @@
+"""The lectures as they are: each notebook belongs to its source, keeps the rules, and runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssl_course import authoring
+from ssl_course.lecture import FIRST_CELL
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = authoring.sources()
+
+
+def test_there_are_lectures():
+    assert {src.stem[:2] for src in SOURCES} >= {"00", "01"}
+
+
+def test_no_notebook_without_its_source():
+    assert {p.stem for p in (ROOT / "lectures").glob("*.ipynb")} <= {src.stem for src in SOURCES}
+
+
+@pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
+def test_lecture_keeps_the_rules(src):
+    assert authoring.lint(authoring.notebook_of(src), src) == []
+
+
+@pytest.mark.parametrize("src", [*SOURCES, ROOT / "lectures" / "src" / "_template.md"], ids=lambda p: p.stem)
+def test_lecture_has_its_parts(src):
+    notebook = authoring.read_source(src)
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    assert code[0].source.startswith(FIRST_CELL.strip())
+    assert any(re.search(r"^card\(", c.source, re.M) for c in code)
+    guesses = {key for c in code for key in re.findall(r"\bpredict\(\s*\"([^\"]+)\"", c.source)}
+    assert guesses, "predict first"
+    assert guesses == {key for c in code for key in re.findall(r"\breveal\(\s*\"([^\"]+)\"", c.source)}
+    kinds = [c.metadata.slideshow.slide_type for c in notebook.cells]
+    assert "notes" in kinds, "speaker notes"
+    assert re.search(r"^## What people ask", text, re.M) and re.search(r"^## References", text, re.M)
+    # Every check of an exercise has its folded solution, which tries the same check.
+    tried = [set(re.findall(r"\bcheck\.(\w+)\(", c.source)) for c in code]
+    folded = ["solution" in c.metadata.get("tags", []) for c in code]
+    stubs = set().union(*(t for t, f in zip(tried, folded, strict=True) if not f))
+    assert stubs and stubs == set().union(*(t for t, f in zip(tried, folded, strict=True) if f))
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
+def test_lecture_runs(src):
+    """Every cell runs with this Python, and those tagged nbval-check-output print what they printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider",
+         "--nbval-cell-timeout=600", str(authoring.notebook_of(src))],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]

@@ -1,0 +1,306 @@
+"""The set-up: what is installed, by which route, and that nothing heavy loads before it is used."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from typer.testing import CliRunner
+
+from ssl_course import browser, cli, doctor
+
+ROOT = Path(__file__).parents[1]
+NEEDED = {"jupyterlab", "ipywidgets", "torch", "torchvision", "matplotlib", "nbval", "jupytext"}
+CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+ONLY_CONDA = {"python", "pip", "pytorch-cpu"}
+
+
+def requirement(line):
+    wanted = Requirement(line)
+    name = canonicalize_name(wanted.name)
+    return CONDA_NAMES.get(name, name), wanted.specifier
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.fixture(scope="module")
+def wanted(project):
+    """{name: range} of pyproject.toml, the tests' extra included."""
+    return dict(map(requirement, [*project["dependencies"], *project["optional-dependencies"]["test"]]))
+
+
+@pytest.fixture(scope="module")
+def conda():
+    """{name: range} of environment.yml under pip's names, its pip section included."""
+    lines = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    section = next(line["pip"] for line in lines if isinstance(line, dict))
+    lines = [line for line in lines if isinstance(line, str)] + [x for x in section if not x.startswith("-")]
+    assert "--editable ." in section
+    return dict(map(requirement, lines))
+
+
+def test_both_routes_list_what_the_course_stands_on(wanted, conda):
+    assert wanted.keys() >= NEEDED
+    assert conda.keys() >= NEEDED
+
+
+def test_environment_yml_is_in_step_with_pyproject(wanted, conda, project):
+    assert {name: r for name, r in conda.items() if name not in ONLY_CONDA} == wanted
+    assert str(conda["python"]) == project["requires-python"]
+
+
+def test_constraints_fit_the_ranges_and_any_build_of_torch(wanted):
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(map(requirement, (line for line in lines if line and not line.startswith("#"))))
+    for name, allowed in wanted.items():
+        (pin,) = pins[name]
+        assert pin.operator == "=="
+        assert Version(pin.version) in allowed, name
+    for name in pins:
+        assert not name.startswith(("nvidia-", "cuda-", "triton")), f"{name} shuts out the CPU build of torch"
+    assert "+" not in str(pins["torch"]), "a pin with a local part shuts out the other builds"
+
+
+def test_no_file_names_a_package_host():
+    """pip's own configuration says where packages come from: a mirror, a proxy, a folder of wheels."""
+    hosts = re.compile(
+        r"pypi\.(org|python)|pythonhosted|download\.pytorch|registry\.npm|conda\.anaconda|deb\.debian"
+    )
+    paths = [*ROOT.glob("*.*"), ROOT / "Makefile", ROOT / ".ci/run", *(ROOT / ".github").rglob("*.yml")]
+    named = [path.name for path in paths if path.is_file() and hosts.search(path.read_text(encoding="utf-8"))]
+    assert named == []
+
+
+@pytest.mark.parametrize("module", ["ssl_course", "ssl_course.cli", "ssl_course.data", "ssl_course.browser"])
+def test_importing_loads_nothing_heavy(module):
+    heavy = ("torch", "torchvision", "matplotlib", "ipywidgets", "sklearn")
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert out.stdout.strip() == "[]"
+
+
+# --- the command line -------------------------------------------------------------------------------------
+
+
+def test_lab_is_for_this_machine_only_and_keeps_its_token(tmp_path):
+    argv, environment = cli.lab_command(tmp_path, open_at="a.ipynb", port=8899, browser=False)
+    assert "--ServerApp.ip=127.0.0.1" in argv
+    assert "--ServerApp.port=8899" in argv
+    assert "--no-browser" in argv
+    assert argv[-1] == str(tmp_path / "a.ipynb")
+    assert not any(word in part.lower() for part in argv for word in ("token", "password", "origin", "xsrf"))
+    for name in ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_CONFIG_DIR"):
+        assert Path(environment[name]).is_relative_to(tmp_path / "build")
+
+
+def test_lab_leaves_the_surroundings_alone(tmp_path):
+    before = dict(os.environ)
+    _, environment = cli.lab_command(tmp_path)
+    assert dict(os.environ) == before
+    assert environment["PATH"] == before["PATH"]
+
+
+def test_slides_start_as_slides_and_the_lab_does_not(tmp_path):
+    def settings(environment):
+        folder = Path(environment["JUPYTERLAB_SETTINGS_DIR"])
+        return [json.loads(p.read_text()) for p in folder.rglob("*.jupyterlab-settings")]
+
+    assert settings(cli.lab_command(tmp_path, slides=True)[1]) == [{"active": True}]
+    assert settings(cli.lab_command(tmp_path)[1]) == []
+
+
+def test_jupyterlab_reads_the_defaults_of_the_course(tmp_path):
+    """Each override names a setting that the installed JupyterLab has, and it arrives there."""
+    from jupyter_core.paths import jupyter_path
+    from jupyterlab_server.settings_utils import get_settings
+
+    argv, _ = cli.lab_command(tmp_path)
+    (folder,) = (part.split("=", 1)[1] for part in argv if part.startswith("--LabApp.app_settings_dir="))
+    overrides = json.loads((Path(folder) / "overrides.json").read_text(encoding="utf-8"))
+    assert overrides["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    schemas = next(p for p in (Path(p) / "lab" / "schemas" for p in jupyter_path()) if p.is_dir())
+    for plugin, values in overrides.items():
+        found, warnings = get_settings(folder, str(schemas), str(tmp_path), schema_name=plugin)
+        assert not any(warnings)
+        properties = found["schema"]["properties"]
+        for name, value in values.items():
+            assert properties[name]["default"] == value
+            choices = [choice["const"] for choice in properties[name].get("oneOf", [])]
+            assert not choices or value in choices
+
+
+@pytest.mark.parametrize("command", ["lab", "present"])
+def test_a_lecture_that_is_not_there_is_named(command):
+    result = CliRunner().invoke(cli.app, [command, "lectures/99_nothing.ipynb"])
+    assert result.exit_code == 1
+    assert "99_nothing.ipynb" in result.output
+
+
+def test_doctor_ends_with_1_and_a_command_when_something_required_is_missing(monkeypatch):
+    monkeypatch.setattr(doctor, "requirements", lambda: {"numpy": True, "no-such-package": True})
+    result = CliRunner().invoke(cli.app, ["doctor"])
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    (at,) = (i for i, line in enumerate(lines) if "no-such-package" in line)
+    assert lines[at].startswith("FAIL")
+    assert doctor.INSTALL in lines[at + 1]
+
+
+def test_doctor_ends_with_0_when_only_something_optional_is_missing(monkeypatch):
+    monkeypatch.setattr(doctor, "requirements", lambda: {"numpy": True, "no-such-package": False})
+    monkeypatch.setattr(browser, "find_browser", lambda: None)
+    result = CliRunner().invoke(cli.app, ["doctor"])
+    assert result.exit_code == 0
+    assert "ssl_course.browser ensure" in result.output
+
+
+def test_doctor_knows_all_that_pyproject_asks_for(wanted, project):
+    needed = {requirement(line)[0] for line in project["dependencies"]}
+    found = {canonicalize_name(name): needed for name, needed in doctor.requirements().items()}
+    assert found.keys() == wanted.keys(), "out of step: run make setup"
+    assert {name for name, required in found.items() if required} == needed
+
+
+def test_doctor_sees_a_torchvision_that_does_not_fit(monkeypatch):
+    """torchvision made for another release of torch is installed, and fails when it is imported."""
+
+    def refuse(name):
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    assert doctor._torchvision().ok
+    monkeypatch.setattr(doctor.importlib, "import_module", refuse)
+    check = doctor._torchvision()
+    assert not check.ok and check.required
+    assert "torchvision::nms" in check.found
+    assert check.fix == doctor.INSTALL
+
+
+@pytest.mark.parametrize("free, ok", [(0.2e9, False), (20e9, True)])
+def test_doctor_tells_the_room_on_the_disk(monkeypatch, free, ok):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": free}))
+    assert doctor._disk().ok is ok
+
+
+def test_every_missing_thing_comes_with_a_command():
+    for check in doctor.report():
+        assert check.ok or check.fix or check.name == "gpu", check
+
+
+# --- the browser ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """A machine without any browser, whose PATH is an empty folder."""
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(browser, "_usual_places", lambda: [])
+    monkeypatch.setattr(browser, "_from_playwright", lambda: None)
+    return tmp_path
+
+
+def program(path):
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_no_browser(bare):
+    assert browser.find_browser() is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="programs on the PATH need an extension there")
+def test_the_named_browser_comes_before_the_installed_one(bare, monkeypatch):
+    installed = program(bare / "google-chrome")
+    assert browser.find_browser() == installed
+    (bare / "elsewhere").mkdir()
+    named = program(bare / "elsewhere" / "my-browser")
+    monkeypatch.setenv("CHROMIUM", named)
+    assert browser.find_browser() == named
+
+
+def test_a_wrong_name_is_an_error_and_not_passed_over(bare, monkeypatch):
+    monkeypatch.setenv("CHROMIUM", str(bare / "nothing"))
+    with pytest.raises(FileNotFoundError, match="CHROMIUM"):
+        browser.find_browser()
+    assert browser.main(["find"]) == 1
+
+
+def test_failing_to_install_says_what_to_do(bare, monkeypatch):
+    class Failed:
+        returncode = 1
+
+    monkeypatch.setattr(browser.subprocess, "run", lambda *a, **k: Failed)
+    with pytest.raises(RuntimeError, match="playwright install chromium"):
+        browser.install_browser()
+
+
+@pytest.mark.parametrize("arguments", [[], ["install"], ["ensure", "now"]])
+def test_wrong_arguments_are_refused(arguments):
+    assert browser.main(arguments) == 2
+
+
+# --- make ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def course(tmp_path):
+    """Just what `make setup` looks at, away from the real .venv."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    return tmp_path
+
+
+def make(folder, *arguments):
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True)
+
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows takes environment.yml")
+
+
+@unix
+@pytest.mark.parametrize(
+    "behaviour, says",
+    [
+        (
+            "echo 'Python 3.9.2'; exit 1",
+            "needs Python 3.11 or newer",
+        ),  # an old Python fails the first question
+        ('case "$2" in *ensurepip*) exit 1;; esac', "apt-get install python3-venv"),
+    ],
+)
+def test_setup_says_what_the_python_lacks(course, behaviour, says):
+    fake = program(course / "fake-python")
+    Path(fake).write_text(f"#!/bin/sh\n{behaviour}\n")
+    result = make(course, "setup", f"PYTHON={fake}")
+    assert result.returncode != 0
+    assert says in result.stdout
+    assert not (course / ".venv").exists()
+
+
+@unix
+def test_setup_without_python(course):
+    result = make(course, "setup", "PYTHON=no-such-python")
+    assert result.returncode != 0
+    assert "Install Python 3.11" in result.stdout
+
+
+@unix
+def test_the_second_setup_does_nothing_until_the_versions_change(course):
+    stamp = course / ".venv" / ".stamp"
+    stamp.parent.mkdir()
+    stamp.touch()
+    assert make(course, "--question", "setup").returncode == 0
+    os.utime(course / "constraints.txt", (stamp.stat().st_mtime + 5,) * 2)
+    assert make(course, "--question", "setup").returncode == 1
