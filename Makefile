@@ -22,7 +22,7 @@ help:
 setup: $(STAMP)
 
 # The two tests come first, since what venv and pip say instead is hard to read.
-$(STAMP): pyproject.toml constraints.txt assets/jupyter/ssl-course.json
+$(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

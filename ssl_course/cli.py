@@ -14,6 +14,7 @@ import typer
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Self-supervised learning by hand.")
 
 FIRST_LECTURE = "lectures/00_start_here.ipynb"
+DEFAULTS = Path(__file__).resolve().parents[1] / "assets" / "jupyter"  # overrides.json: no news pop-up, ...
 FIRST_TALK = "lectures/01_desert_forest_sea.ipynb"
 
 
@@ -58,7 +59,14 @@ def lab_command(
         "JUPYTERLAB_WORKSPACES_DIR": str(home / ("workspaces-slides" if slides else "workspaces")),
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this installation, not one of the same name elsewhere
     }
-    argv = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={root}"]
+    argv = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.root_dir={root}",
+        f"--LabApp.app_settings_dir={DEFAULTS}",
+    ]
     if port is not None:
         argv += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     if not browser:
@@ -107,6 +115,7 @@ def present(
     browser: Browser = True,
 ) -> None:
     """Open a lecture as slides, with its widgets alive."""
+    typer.echo("Click the first slide once: then the arrow keys turn the slides and Shift+Enter runs a cell.")
     _start(lecture, port, browser, slides=True)
 
 

@@ -1,76 +1,141 @@
-"""What the course finds on this machine, and the command that mends what is missing."""
+"""``python -m ssl_course doctor``: what the course needs, what is there, and the command that mends the rest."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
-import os
-import platform
+import re
 import shutil
 import sys
-from typing import NamedTuple
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 
-from ssl_course import __version__
-from ssl_course.browser import find_browser
+from ssl_course import browser
 
-_PACKAGES = ("anywidget", "ipywidgets", "jupyterlab", "jupyterlab-slideshow", "jupytext", "matplotlib", "nbval", "scikit-learn")
+INSTALL = "make setup  (with conda: conda env update -f environment.yml)"
+FETCH = """python -c "from ssl_course.data import load; load('{name}')\""""
 
 
-class Check(NamedTuple):
-    """One line of the report; a missing part that is not required only costs what its line says."""
+@dataclass(frozen=True)
+class Check:
+    """One line of the report. ``fix`` is the command that mends it, empty when ``ok``."""
 
     name: str
     ok: bool
     found: str
-    fix: str
+    fix: str = ""
     required: bool = True
 
 
 def report() -> list[Check]:
-    """All checks, in the order in which they should be mended."""
-    install = "make setup   (or: pip install -e '.[test]' -c constraints.txt)"
-    checks = [
-        Check("Python", sys.version_info >= (3, 11), platform.python_version(), "install Python 3.11 or newer"),
-        Check("ssl_course", True, __version__, ""),
-    ]
-    for name in _PACKAGES:
-        version = _version(name)
-        checks.append(Check(name, version is not None, version or "not installed", install))
-    checks += _torch(install)
-    path = find_browser()
-    checks.append(Check("browser", path is not None, path or "none; only the tests need one", "python -m ssl_course.browser", False))
-    free = shutil.disk_usage(".").free / 1e9
-    checks.append(Check("disk", free > 2, f"{free:.0f} GB free", "make room: data sets and checkpoints need some", False))
-    return checks + _data()
+    """Look at Python, packages, device, disk, browser and data sets. Changes nothing, downloads nothing."""
+    return [_python(), *_packages(), _jupyterlab(), *_device(), _disk(), _browser(), *_data()]
 
 
-def _version(name: str) -> str | None:
+def show(checks: list[Check]) -> str:
+    """The report as text: one line for each check, and under it the command that mends what is missing."""
+    width = max(len(check.name) for check in checks)
+    lines = []
+    for check in checks:
+        word = "ok  " if check.ok else "FAIL" if check.required else "none"
+        lines.append(f"{word}  {check.name:<{width}}  {check.found}")
+        if not check.ok and check.fix:
+            lines.append(f"      {'':<{width}}  -> {check.fix}")
+    missing = sum(check.required and not check.ok for check in checks)
+    lines.append("")
+    lines.append("Everything the lectures need is here." if not missing else f"{missing} required: missing.")
+    return "\n".join(lines)
+
+
+def _python() -> Check:
+    ok = sys.version_info >= (3, 11)
+    fix = "" if ok else "install Python 3.11 or newer, remove .venv, and: make setup PYTHON=python3.11"
+    return Check("python", ok, f"{sys.version.split()[0]} in {sys.prefix}", fix)
+
+
+def requirements() -> dict[str, bool]:
+    """Names of the packages that pyproject.toml asks for, as installed; True where the lectures need them."""
+    wanted = importlib.metadata.requires("ssl_course") or []
+    return {re.split(r"[^\w.-]", line, maxsplit=1)[0]: "extra ==" not in line for line in wanted}
+
+
+def _packages() -> list[Check]:
     try:
-        return importlib.metadata.version(name)
+        wanted = requirements()
     except importlib.metadata.PackageNotFoundError:
-        return None
+        return [Check("ssl_course", False, "not installed in this Python", INSTALL)]
+    checks = [Check("ssl_course", True, importlib.metadata.version("ssl_course"))]
+    for name, needed in wanted.items():
+        try:
+            checks.append(Check(name, True, importlib.metadata.version(name), required=needed))
+        except importlib.metadata.PackageNotFoundError:
+            found = "missing" if needed else "missing (only the tests need it)"
+            checks.append(Check(name, False, found, INSTALL, required=needed))
+    return checks
 
 
-def _torch(install: str) -> list[Check]:
+def _jupyterlab() -> Check:
+    """The slides are a prebuilt extension: installed is not enough, JupyterLab must also see its files."""
     try:
-        import torch
-    except ImportError as error:
-        return [Check("torch", False, str(error), install)]
-    device = f"CPU, {os.cpu_count()} cores"
+        from jupyter_core.paths import jupyter_path
+    except ImportError:
+        return Check("slides in JupyterLab", False, "no Jupyter", INSTALL)
+    places = [Path(p) / "labextensions" / "jupyterlab-slideshow" for p in jupyter_path()]
+    seen = next((p for p in places if (p / "package.json").is_file()), None)
+    return Check(
+        "slides in JupyterLab", seen is not None, str(seen or "extension not found"), "" if seen else INSTALL
+    )
+
+
+def _device() -> list[Check]:
+    try:
+        torch = importlib.import_module("torch")
+    except (ImportError, OSError) as error:  # OSError: a library of the CUDA build is missing or broken
+        return [Check("torch runs", False, f"{type(error).__name__}: {error}", INSTALL)]
+    checks = [Check("torch runs", True, f"{torch.get_num_threads()} threads on the CPU")]
+    try:
+        importlib.import_module("torchvision")
+    except Exception as error:  # a build that does not match torch fails with whatever its C++ part raises
+        fix = "pip install --force-reinstall torch torchvision -c constraints.txt"
+        checks.append(Check("torchvision runs", False, f"does not match torch: {error}", fix))
+    else:
+        checks.append(Check("torchvision runs", True, "matches torch"))
+    return [*checks, _gpu(torch)]
+
+
+def _gpu(torch: ModuleType) -> Check:
     if torch.cuda.is_available():
-        device = f"{torch.cuda.get_device_name()} (CUDA {torch.version.cuda})"
-    elif torch.backends.mps.is_available():
-        device = "Apple GPU (mps)"
-    checks = [Check("torch", True, torch.__version__, ""), Check("device", True, device, "")]
+        names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+        return Check("gpu", True, f"{names} (CUDA {torch.version.cuda})", required=False)
+    if torch.backends.mps.is_available():
+        return Check("gpu", True, "Apple (mps)", required=False)
+    if shutil.which("nvidia-smi"):
+        fix = "update the NVIDIA driver, or install a build of torch for it"
+        return Check("gpu", False, "there, but this build of torch cannot use it", fix, required=False)
+    return Check("gpu", False, "none; every lecture runs on the CPU", required=False)
+
+
+def _browser() -> Check:
     try:
-        import torchvision
-    except Exception as error:  # an unmatched pair fails with whatever its C++ part raises
-        fix = "reinstall both together: pip install --force-reinstall torch torchvision -c constraints.txt"
-        return [*checks, Check("torchvision", False, f"does not match torch: {error}", fix)]
-    return [*checks, Check("torchvision", True, torchvision.__version__, "")]
+        path = browser.find_browser()
+    except FileNotFoundError as error:
+        return Check("browser for tests", False, str(error), "unset CHROMIUM, or correct it", required=False)
+    fix = "" if path else f"{sys.executable} -m ssl_course.browser ensure"
+    return Check("browser for tests", path is not None, path or "none", fix, required=False)
 
 
 def _data() -> list[Check]:
-    from ssl_course.data.catalog import available
+    try:
+        from ssl_course.data import catalog
 
-    fix = 'load("{}") fetches it, or says where to put it by hand'
-    return [Check(f'data "{k}"', p is not None, p or "not here yet", fix.format(k), False) for k, p in available().items()]
+        where = catalog.available()
+    except (ImportError, OSError) as error:  # reported above with its fix
+        return [Check("data sets", False, f"cannot look: {error}", INSTALL, required=False)]
+    checks = []
+    for name, place in where.items():
+        fix = "" if place else FETCH.format(name=name)
+        checks.append(
+            Check(f"data: {name}", place is not None, place or "not on this machine", fix, required=False)
+        )
+    return checks

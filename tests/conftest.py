@@ -1,4 +1,4 @@
-"""Fixtures for all rooms."""
+"""Fixtures that every room shares."""
 
 import os
 from pathlib import Path
@@ -6,28 +6,41 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture(params=["cpu", "cuda"])
-def device(request):
-    """Every test that takes it runs on the CPU, and on a GPU where there is one."""
-    import torch
+def _devices():
+    """cpu, and cuda where there is one. Asked of torch only when a test wants a device."""
+    try:
+        import torch
+    except ImportError:
+        return ["cpu"]
+    return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
-    if request.param == "cuda" and not torch.cuda.is_available():
-        pytest.skip("no GPU here")
-    return request.param
+
+def pytest_generate_tests(metafunc):
+    if "device" in metafunc.fixturenames:
+        metafunc.parametrize("device", _devices(), indirect=True)
 
 
 @pytest.fixture
+def device(request):
+    """Runs the test once on the CPU, and once more on the GPU where there is one. A name for ``.to``."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
 def data_folder():
-    """The folder of real data sets, ``$SSL_COURSE_DATA``."""
-    folder = os.environ.get("SSL_COURSE_DATA")
-    if not folder or not Path(folder).is_dir():
-        pytest.skip("set SSL_COURSE_DATA to the folder of real data sets to run this test")
-    return Path(folder)
+    """The folder with real data sets; tests that need it are skipped where it is absent, saying so."""
+    named = os.environ.get("SSL_COURSE_DATA")
+    if not named:
+        pytest.skip("needs real data: SSL_COURSE_DATA is not set")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.skip(f"needs real data: SSL_COURSE_DATA={named} is no folder")
+    return folder
 
 
 @pytest.fixture(scope="session")
 def build():
-    """``build/``, for screenshots and reports."""
-    folder = Path(__file__).resolve().parent.parent / "build"
+    """The folder ``build/``, for screenshots and reports."""
+    folder = Path(__file__).parents[1] / "build"
     folder.mkdir(exist_ok=True)
     return folder

@@ -112,7 +112,7 @@ def estimate_epsilon_ci_squared(x1: Array, x2: Array, y: Array, seed: int = 0) -
         seed: of the split into halves.
 
     Raises:
-        ValueError: fewer than 4 samples, or lengths that differ.
+        ValueError: fewer than 4 samples, lengths that differ, or no state of X₁ that occurs twice.
     """
     cells = torch.as_tensor(x1).cpu().long()
     values = torch.as_tensor(x2, dtype=torch.float64).cpu()
@@ -122,21 +122,26 @@ def estimate_epsilon_ci_squared(x1: Array, x2: Array, y: Array, seed: int = 0) -
     if n < 4 or len(values) != n or len(classes) != n:
         raise ValueError(f"need at least 4 samples of equal length, got {n}, {len(values)}, {len(classes)}")
 
-    def residual_and_means(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def residual_and_means(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         means, _ = _group_mean(classes[rows], values[rows], int(classes.max()) + 1)  # m_y
         residual = values[rows] - means[classes[rows]]  # (n, d)
-        return residual, _group_mean(cells[rows], residual, int(cells.max()) + 1)[0]  # and g (n1, d)
+        return residual, *_group_mean(
+            cells[rows], residual, int(cells.max()) + 1
+        )  # and g (n1, d), counts (n1,)
 
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    a, b = order[: n // 2], order[n // 2 :]
-    (r_a, g_a), (r_b, g_b) = residual_and_means(a), residual_and_means(b)
-    cross = torch.cat(
-        [(r_a * g_b[cells[a]]).sum(1), (r_b * g_a[cells[b]]).sum(1)]
-    )  # (N,) ⟨R, g of the other half⟩
+    cross = []  # ⟨R, g of the other half⟩, one for each sample whose state the other half has seen
+    halves = [(rows, *residual_and_means(rows)) for rows in (order[: n // 2], order[n // 2 :])]
+    for (rows, residual, _, _), (_, _, g, count) in (halves, halves[::-1]):
+        seen = count[cells[rows]] > 0
+        cross.append((residual * g[cells[rows]]).sum(1)[seen])
+    both = torch.cat(cross)  # (up to N,)
+    if len(both) < 2:
+        raise ValueError("every state of X₁ occurs only once: group X₁ into fewer states")
     # The influence of one sample is 2⟨R, g⟩ − ‖g‖²; the factor 2 also covers ε = 0, where that degenerates.
-    error = 2 * cross.std() / n**0.5
-    _, g = residual_and_means(order)
-    return Estimate(float(cross.mean()), float(error), float(g[cells].square().sum(1).mean()))
+    error = 2 * both.std() / len(both) ** 0.5
+    _, g, _ = residual_and_means(order)
+    return Estimate(float(both.mean()), float(error), float(g[cells].square().sum(1).mean()))
 
 
 def _group_mean(groups: torch.Tensor, values: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:

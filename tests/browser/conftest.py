@@ -1,0 +1,63 @@
+"""One JupyterLab and one browser for all browser tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import BUILD, SCREENSHOTS, Lab, Notebook, Opener, sameness
+from playwright.sync_api import Browser, sync_playwright
+
+from ssl_course.browser import FLAGS, find_browser
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, or whatever find_browser() finds."""
+    path = find_browser()
+    if path is None:
+        why = "no Chrome, Chromium or Edge: `python -m ssl_course doctor` says how to get one"
+        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+    shutil.rmtree(SCREENSHOTS, ignore_errors=True)
+    for report in ("latency.json", "startup.json"):
+        (BUILD / report).unlink(missing_ok=True)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab as `make lab` starts it, on an empty folder."""
+    running = Lab(Path(tmp_path_factory.mktemp("lab")))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def open_notebook(lab: Lab, browser: Browser) -> Iterator[Opener]:
+    """open_notebook(name) → Notebook; closed, with its kernel, after the test."""
+    opened: list[Notebook] = []
+
+    def open_one(name: str) -> Notebook:
+        opened.append(Notebook(lab, browser, name))
+        return opened[-1]
+
+    yield open_one
+    for notebook in opened:
+        notebook.close()
+
+
+@pytest.fixture(scope="session")
+def known_errors(lab: Lab, browser: Browser) -> set[str]:
+    """The console errors of an empty notebook that is run: JupyterLab's own."""
+    notebook = Notebook(lab, browser, lab.write("empty.ipynb", ["1 + 1"]))
+    notebook.run_all()
+    notebook.theme("JupyterLab Dark")
+    notebook.theme("JupyterLab Light")
+    notebook.close()
+    return {sameness(error) for error in notebook.errors}

@@ -1,0 +1,429 @@
+"""A real JupyterLab, a real browser, and what a student does in them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from ssl_course.cli import lab_command
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BUILD = REPOSITORY / "build"
+SCREENSHOTS = BUILD / "screenshots"
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+DARK, LIGHT = "JupyterLab Dark", "JupyterLab Light"
+
+# Runs in the kernel: what the widget behind a canvas should be showing now, made afresh.
+TRUTH = """
+def _ssl_truth(canvas):
+    import hashlib, json
+    from ipywidgets.widgets.widget import _instances
+    for widget in list(_instances.values()):
+        if getattr(getattr(widget, "canvas", None), "model_id", None) == canvas:
+            break
+    else:
+        raise LookupError(f"no widget has the canvas {canvas}")
+    frame = type(widget).render(widget.state, **widget.values())
+    panels = frame[0] if isinstance(frame, tuple) else frame
+    print(json.dumps({
+        "kind": type(widget).__name__,
+        "number": widget.canvas._frame["number"],
+        "controls": {name: c.description for name, c in widget.controls.items()},
+        "hashes": [hashlib.sha256(p.rgba.tobytes()).hexdigest() for p in panels],
+        "values": repr(widget.values()),
+        "error": repr(widget.error) if widget.error else "",
+    }))
+_ssl_truth(%r)
+"""
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Lab:
+    """JupyterLab as `make lab` starts it, on a folder of copied notebooks."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.port, self.token = root, free_port(), secrets.token_hex(16)
+        argv, environment = lab_command(root, open_at=None, port=self.port, browser=False)
+        environment = dict(environment)
+        environment["JUPYTER_TOKEN"] = self.token
+        environment["JUPYTER_RUNTIME_DIR"] = str(root / "runtime")
+        environment["SSL_COURSE_MAX_STEPS"] = "10"
+        environment["PYTHONPATH"] = str(REPOSITORY / "tests" / "widgets")
+        self.log = root / "jupyter.log"
+        argv = [*argv, "--LabApp.expose_app_in_browser=True"]  # the tests call JupyterLab's own commands
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(argv, env=environment, cwd=root, stdout=log, stderr=log)
+        end = time.monotonic() + 60
+        while True:
+            try:
+                self.api("GET", "api/status")
+                break
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    self.stop()
+                    raise RuntimeError(f"JupyterLab did not start:\n{self.log.read_text()[-3000:]}") from None
+                time.sleep(0.2)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def api(self, method: str, path: str) -> Any:
+        """One call of Jupyter's REST interface."""
+        request = urllib.request.Request(f"{self.url}/{path}", method=method)
+        request.add_header("Authorization", f"token {self.token}")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+    def stop_kernels(self) -> None:
+        for session in self.api("GET", "api/sessions"):
+            self.api("DELETE", f"api/sessions/{session['id']}")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def write(self, name: str, cells: list[str]) -> str:
+        """A notebook with these code cells; returns its name."""
+        notebook = {
+            "cells": [
+                {
+                    "cell_type": "code",
+                    "id": f"cell{i}",
+                    "metadata": {"slideshow": {"slide_type": "slide"}},
+                    "execution_count": None,
+                    "outputs": [],
+                    "source": text,
+                }
+                for i, text in enumerate(cells)
+            ],
+            "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        (self.root / name).write_text(json.dumps(notebook))
+        return name
+
+    def copy(self, path: Path, *extra: str) -> str:
+        """A lecture without its outputs, with `extra` code cells at its end; returns its name."""
+        notebook = json.loads(path.read_text())
+        for i, text in enumerate(extra):
+            notebook["cells"].append(
+                {
+                    "cell_type": "code",
+                    "id": f"extra{i}",
+                    "metadata": {},
+                    "execution_count": None,
+                    "outputs": [],
+                    "source": text,
+                }
+            )
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"], cell["execution_count"] = [], None
+        (self.root / path.name).write_text(json.dumps(notebook))
+        return path.name
+
+
+class Notebook:
+    """One notebook in one tab of the browser."""
+
+    def __init__(self, lab: Lab, browser: Browser, name: str) -> None:
+        self.lab, self.name = lab, name
+        self.errors: list[str] = []
+        self.page: Page = browser.new_page(viewport={"width": 1360, "height": 900})
+        self.page.set_default_timeout(15_000)
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda e: self.errors.append(str(e)))
+        self.page.goto(f"{lab.url}/lab/tree/{name}?token={lab.token}&reset")
+        self.wait(
+            "() => { const s = window.jupyterapp?.shell?.currentWidget?.sessionContext;"
+            " return s?.isReady && s.session?.kernel?.status === 'idle'; }",
+            f"{name} open with an idle kernel",
+            60,
+        )
+
+    def close(self) -> None:
+        self.page.close()
+        self.lab.stop_kernels()
+
+    def screenshot(self, name: str, of: Locator | None = None) -> Path:
+        """Into build/screenshots; returns the file."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{Path(self.name).stem}_{name}.png"
+        (of or self.page).screenshot(path=path)
+        return path
+
+    def wait(self, condition: str, what: str, seconds: float = 15, arg: Any = None) -> Any:
+        """Until a JavaScript function returns something true; on time-out says what was awaited."""
+        try:
+            return self.page.wait_for_function(
+                condition, arg=arg, timeout=1000 * seconds, polling=50
+            ).json_value()
+        except PlaywrightTimeout:
+            shot = self.screenshot("timeout")
+            raise AssertionError(f"{self.name}: waited {seconds:g} s for: {what}. See {shot}") from None
+
+    def command(self, name: str, **args: Any) -> None:
+        """One of JupyterLab's own commands."""
+        self.page.evaluate(
+            "([n, a]) => window.jupyterapp.commands.execute(n, a).then(() => null)", [name, args]
+        )
+
+    def run_all(self, seconds: float = 150) -> None:
+        """Run all cells, and wait until they have run and all widgets show their first picture."""
+        self.page.evaluate(
+            "() => { window.sslDone = false; window.jupyterapp.commands.execute('notebook:run-all-cells')"
+            ".then(() => { window.sslDone = true; }); }"
+        )
+        self.wait("() => window.sslDone", "all cells have run", seconds)
+        self.idle()
+
+    def idle(self, seconds: float = 30) -> None:
+        self.wait(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
+            "the kernel is idle",
+            seconds,
+        )
+
+    def run_cell(self, index: int, wait: bool = True) -> None:
+        """Run one cell; without `wait`, return at once."""
+        self.page.evaluate(
+            "([i, wait]) => { const p = window.jupyterapp.shell.currentWidget; p.content.activeCellIndex = i;"
+            " const done = window.jupyterapp.commands.execute('notebook:run-cell');"
+            " return wait ? done.then(() => null) : null; }",
+            [index, wait],
+        )
+
+    def cell_errors(self) -> list[str]:
+        """The error outputs of all cells."""
+        return self.page.evaluate(
+            "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].flatMap((c, i) =>"
+            " c.type !== 'code' ? [] : c.outputs.toJSON().filter(o => o.output_type === 'error')"
+            ".map(o => `cell ${i}: ${o.ename}: ${o.evalue}`))"
+        )
+
+    def ask(self, code: str) -> str:
+        """What `code` prints, run in the notebook's kernel but not in a cell."""
+        answer = self.page.evaluate(
+            """async (code) => {
+              const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+              const future = kernel.requestExecute({ code, store_history: false });
+              const out = { text: "", error: "" };
+              future.onIOPub = (m) => {
+                if (m.header.msg_type === "stream" && m.content.name === "stdout") out.text += m.content.text;
+                if (m.header.msg_type === "error") out.error = m.content.ename + ": " + m.content.evalue;
+              };
+              await future.done;
+              return out;
+            }""",
+            code,
+        )
+        assert not answer["error"], answer["error"]
+        return answer["text"]
+
+    def theme(self, name: str) -> None:
+        self.command("apputils:change-theme", theme=name)
+        light = str(name == LIGHT).lower()
+        self.wait("(l) => document.body.dataset.jpThemeLight === l", f"the theme {name}", 15, light)
+        self.page.wait_for_timeout(300)  # colours fade
+
+    def explorers(self) -> list[Shown]:
+        """The widgets on the page, in order; scrolls through the notebook so that all of it is there."""
+        cells = self.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
+        for index in range(cells):
+            self.page.evaluate(
+                "(i) => { const n = window.jupyterapp.shell.currentWidget.content;"
+                " n.scrollToItem(i, 'smart'); }",
+                index,
+            )
+        self.page.wait_for_timeout(300)
+        found = self.page.locator(".ssl-explorer:has(.ssl-canvas[data-canvas])")
+        return [Shown(self, found.nth(i)) for i in range(found.count())]
+
+    def serious(self, include: str = "[class*='ssl-']") -> list[str]:
+        """What axe-core finds serious or critical inside our own elements."""
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        if not self.page.locator(include).count():
+            return []
+        result = self.page.evaluate(
+            "async (s) => (await axe.run({ include: [[s]] }, { resultTypes: ['violations'] })).violations",
+            include,
+        )
+        return [
+            f"{v['id']} ({v['impact']}): {v['help']}: {n['html'][:200]}"
+            for v in result
+            if v["impact"] in ("serious", "critical")
+            for n in v["nodes"]
+        ]
+
+    def new_errors(self, known: set[str]) -> list[str]:
+        """Console errors that an empty notebook does not have."""
+        return [e for e in self.errors if sameness(e) not in known]
+
+
+def sameness(error: str) -> str:
+    """An error without what differs from run to run: numbers, ids, addresses."""
+    return re.sub(r"https?://\S+|[0-9a-f]{8,}|\d+", "#", error)[:200]
+
+
+class Shown:
+    """One widget on the page."""
+
+    def __init__(self, notebook: Notebook, box: Locator) -> None:
+        self.notebook, self.box, self.page = notebook, box, notebook.page
+        self.canvas_id = box.locator(".ssl-canvas").get_attribute("data-canvas")
+        self.kind = self.truth()["kind"]
+
+    def truth(self) -> dict[str, Any]:
+        """What the kernel says should be shown, rendered afresh from the current values."""
+        return json.loads(self.notebook.ask(TRUTH % self.canvas_id))
+
+    def number(self) -> int:
+        """The number of the frame on the screen."""
+        return int(self.box.locator(".ssl-canvas").get_attribute("data-frame"))
+
+    def hashes(self) -> list[str]:
+        """sha256 of the RGBA bytes of each panel, read back from its canvas."""
+        pixels = self.box.locator(".ssl-canvas").evaluate(
+            """async (el) => Promise.all([...el.querySelectorAll("canvas")].map(async (c) => {
+              const bytes = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+              const digest = await crypto.subtle.digest("SHA-256", bytes);
+              return [...new Uint8Array(digest)].map((b) => b.toString(16).padStart(2, "0")).join("");
+            }))"""
+        )
+        return pixels
+
+    def settled(self) -> list[str]:
+        """Waits until the screen shows the kernel's newest frame; asserts that it is the right one."""
+        truth = self.truth()
+        self.notebook.wait(
+            "([id, n]) => [...document.querySelectorAll('.ssl-canvas')].some(e => e.dataset.canvas === id"
+            " && Number(e.dataset.frame) >= n)",
+            f"frame {truth['number']} of {self.kind}",
+            15,
+            [self.canvas_id, truth["number"]],
+        )
+        again = self.truth()
+        if again["number"] != truth["number"]:
+            return self.settled()
+        assert not again["error"], f"{self.kind} with {again['values']}: {again['error']}"
+        shown = self.hashes()
+        assert shown == again["hashes"], f"{self.kind}: the pixels are not those of render({again['values']})"
+        return shown
+
+    def control(self, label: str) -> Locator:
+        """The control with this description."""
+        exact = re.compile(rf"^\s*{re.escape(label)}\s*$")
+        named = self.page.locator("label, .widget-label, .widget-label-basic span").filter(has_text=exact)
+        return self.box.locator(".ssl-controls > *").filter(has=named).first
+
+    def move(self, label: str) -> None:
+        """Moves a control by one step, as a student would, by keyboard where there is one."""
+        before = self.number()
+        control = self.control(label)
+        control.scroll_into_view_if_needed()
+        slider = control.locator("[role=slider]")
+        if slider.count():
+            handle = slider.first
+            at_end = float(handle.get_attribute("aria-valuenow")) >= float(
+                handle.get_attribute("aria-valuemax")
+            )
+            handle.focus()
+            self.page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
+        elif control.locator("select").count():
+            select = control.locator("select")
+            options = select.locator("option").count()
+            if options < 2:
+                return
+            now = select.evaluate("s => s.selectedIndex")
+            select.select_option(index=(now + 1) % options)
+        elif control.locator("input[type=checkbox]").count():
+            control.locator("input[type=checkbox]").click()
+        elif control.locator("input[type=radio]").count():
+            control.locator("input[type=radio]:not(:checked)").first.click()
+        elif control.locator("button").count():
+            control.locator("button:not(.mod-active)").first.click()
+        else:
+            field = control.locator("input, textarea").first
+            field.fill(field.input_value() + "1")
+            field.press("Enter")
+        self.next_frame(before, f"a new picture after moving {label!r}")
+
+    def next_frame(self, before: int, what: str, seconds: float = 15) -> None:
+        self.notebook.wait(
+            "([id, n]) => [...document.querySelectorAll('.ssl-canvas')].some(e => e.dataset.canvas === id"
+            " && Number(e.dataset.frame) > n)",
+            f"{what} ({self.kind})",
+            seconds,
+            [self.canvas_id, before],
+        )
+
+    def latency(self, steps: int = 25) -> dict[str, float]:
+        """Milliseconds from a key on the first slider to its picture on the canvas, seen by the browser."""
+        handle = self.box.locator("[role=slider]").first
+        handle.scroll_into_view_if_needed()
+        handle.focus()
+        self.box.locator(".ssl-canvas").evaluate(
+            """(el) => {
+              const log = (window.sslTimes = []);
+              let began = 0;
+              window.addEventListener("keydown", () => { began = performance.now(); }, true);
+              new MutationObserver(() => { if (began) log.push(performance.now() - began); began = 0; })
+                .observe(el, { attributes: true, attributeFilter: ["data-frame"] });
+            }"""
+        )
+        key = "ArrowRight"
+        for step in range(steps + 3):
+            before = self.number()
+            now, low, high = (float(handle.get_attribute(f"aria-value{n}")) for n in ("now", "min", "max"))
+            key = "ArrowLeft" if now >= high else "ArrowRight" if now <= low else key
+            self.page.keyboard.press(key)
+            self.next_frame(before, f"step {step} of the latency run")
+            self.page.wait_for_timeout(30)
+        times = sorted(self.page.evaluate("() => window.sslTimes")[3:])  # the first ones warm up
+        return {
+            "median_ms": round(times[len(times) // 2], 1),
+            "p95_ms": round(times[min(len(times) - 1, int(0.95 * len(times)))], 1),
+            "n": len(times),
+        }
+
+
+def note(name: str, entries: dict[str, Any]) -> None:
+    """Adds entries to build/NAME.json."""
+    path = BUILD / name
+    BUILD.mkdir(exist_ok=True)
+    old = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(old | entries, indent=1, ensure_ascii=False) + "\n")
+
+
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+Opener = Callable[[str], Notebook]

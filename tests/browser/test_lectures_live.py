@@ -1,0 +1,93 @@
+"""Every lecture in real JupyterLab: all cells, every control of every widget, both themes, as slides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from harness import BUILD, DARK, LIGHT, REPOSITORY, Lab, Opener, note
+
+pytestmark = pytest.mark.browser
+
+LECTURES = sorted((REPOSITORY / "lectures").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", LECTURES, ids=lambda p: p.stem)
+def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
+    notebook = open_notebook(lab.copy(path, "import tiny; tiny.twins()"))
+    notebook.run_all()
+    assert notebook.cell_errors() == []
+    everything = notebook.explorers()
+    widgets = [w for w in everything if w.kind != "Twin"]
+    twins = [w for w in everything if w.kind == "Twin"]
+    assert widgets, f"{path.name} has no widget"
+
+    for index, widget in enumerate(widgets):
+        first = widget.settled()
+        changed = {}
+        for label in widget.truth()["controls"].values():
+            before = widget.settled()
+            widget.move(label)
+            changed[label] = widget.settled() != before
+        assert any(changed.values()), f"no control of {widget.kind} changes its picture: {list(changed)}"
+        reset = widget.box.get_by_role("button", name="Reset")
+        number = widget.number()
+        reset.click()
+        widget.next_frame(number, "a picture after Reset")
+        assert widget.settled() == first, f"Reset does not bring back the first picture of {widget.kind}"
+
+        sliders = (
+            widget.box.locator("[role=slider]").count()
+            and widget.box.locator("[role=slider]").first.is_visible()
+        )
+        if sliders and index < len(twins):
+            mine, bare = widget.latency(), twins[index].latency()
+            ratio = round(mine["median_ms"] / bare["median_ms"], 2)
+            report = mine | {"bare canvas of as many pixels": bare, "ratio": ratio}
+            note("latency.json", {f"{path.stem}: {widget.kind} {index}": report})
+            print(
+                f"\n{widget.kind}: median {mine['median_ms']} ms, p95 {mine['p95_ms']} ms, {ratio} × bare canvas"
+            )
+
+    serious = []
+    for theme in (LIGHT, DARK):
+        notebook.theme(theme)
+        serious += notebook.serious()
+        for index, widget in enumerate(widgets):
+            widget.box.scroll_into_view_if_needed()
+            notebook.screenshot(f"{widget.kind}_{index}_{theme.split()[-1].lower()}", widget.box)
+            notebook.screenshot(f"page_{index}_{theme.split()[-1].lower()}")
+    notebook.theme(LIGHT)
+    assert serious == []
+    assert notebook.new_errors(known_errors) == []
+
+
+@pytest.mark.skipif(not LECTURES, reason="there is no lecture yet")
+def test_slides_have_living_widgets(lab: Lab, open_notebook: Opener) -> None:
+    notebook = open_notebook(lab.copy(LECTURES[0]))
+    notebook.run_all()
+    widget = notebook.explorers()[0]
+    index = widget.box.evaluate(
+        "(e) => window.jupyterapp.shell.currentWidget.content.widgets.findIndex(c => c.node.contains(e))"
+    )
+    notebook.page.evaluate(
+        "(i) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", index
+    )
+    notebook.command("deck:toggle")
+    notebook.wait("() => document.querySelector('.jp-Deck, [data-jp-deck-mode]')", "the slides")
+    widget.box.wait_for(state="visible", timeout=15_000)
+    label = next(iter(widget.truth()["controls"].values()))
+    widget.move(label)
+    widget.settled()
+    notebook.screenshot("slides")
+    notebook.command("deck:toggle")
+    widget.settled()
+
+
+def test_the_reports_are_there() -> None:
+    """Runs last: what the tests above measured lies in build/."""
+    for name in ("latency.json", "startup.json"):
+        if not (BUILD / name).exists():
+            pytest.skip(f"{name}: its test did not run")
+        assert json.loads((BUILD / name).read_text())
