@@ -116,6 +116,13 @@ def _gpu(torch: ModuleType) -> Check:
     return Check("gpu", False, "none; every lecture runs on the CPU", required=False)
 
 
+def _disk() -> Check:
+    """Room in the current folder. Only told, never required: what needs much room may lie elsewhere."""
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    fix = "" if free >= 1 else "make room: notebooks, reports and downloaded data need about 1 GB"
+    return Check("disk", free >= 1, f"{free:.1f} GB free here", fix, required=False)
+
+
 def _browser() -> Check:
     try:
         path = browser.find_browser()

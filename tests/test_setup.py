@@ -174,16 +174,21 @@ def test_doctor_knows_all_that_pyproject_asks_for(wanted, project):
 
 def test_doctor_sees_a_torchvision_that_does_not_fit(monkeypatch):
     """torchvision made for another release of torch is installed, and fails when it is imported."""
+    real = doctor.importlib.import_module
 
     def refuse(name):
-        raise RuntimeError("operator torchvision::nms does not exist")
+        if name == "torchvision":
+            raise RuntimeError("operator torchvision::nms does not exist")
+        return real(name)
 
-    assert doctor._torchvision().ok
+    def check():
+        (found,) = (c for c in doctor._device() if c.name == "torchvision runs")
+        return found
+
+    assert check().ok
     monkeypatch.setattr(doctor.importlib, "import_module", refuse)
-    check = doctor._torchvision()
-    assert not check.ok and check.required
-    assert "torchvision::nms" in check.found
-    assert check.fix == doctor.INSTALL
+    assert not check().ok and check().required and check().fix
+    assert "torchvision::nms" in check().found
 
 
 @pytest.mark.parametrize("free, ok", [(0.2e9, False), (20e9, True)])
@@ -195,6 +200,15 @@ def test_doctor_tells_the_room_on_the_disk(monkeypatch, free, ok):
 def test_every_missing_thing_comes_with_a_command():
     for check in doctor.report():
         assert check.ok or check.fix or check.name == "gpu", check
+
+
+def test_without_typer_the_command_line_says_how_to_install():
+    code = (
+        "import sys, runpy; sys.modules['typer'] = None; runpy.run_module('ssl_course', run_name='__main__')"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert out.returncode == 1
+    assert "make setup" in out.stderr and "Traceback" not in out.stderr
 
 
 # --- the browser ------------------------------------------------------------------------------------------
