@@ -18,6 +18,16 @@ from ssl_course.widgets.canvas import Canvas, Key, Panel, Pointer
 RUN_THIS_CELL = "Run this cell to use the widget."
 
 
+def _answer_while_busy(widget: ipywidgets.Widget) -> None:
+    """Lets what the browser says to this widget in even while a cell runs.
+
+    JupyterLab addresses it to a subshell, a thread beside the cells. But ipykernel (7.4) sends it on to the shell
+    from which the widget last spoke, and if that was a cell, it waits for the cells. Forget who spoke last.
+    """
+    if widget.comm is not None:
+        vars(widget.comm).pop("_reply_subshell_id", None)
+
+
 class Explorer(ipywidgets.VBox):
     """A widget: rows of controls, pictures that follow them, and a line that says what they show.
 
@@ -91,6 +101,8 @@ class Explorer(ipywidgets.VBox):
         super().__init__([*boxes, self.canvas], _dom_classes=("ssl-explorer",))
         self._wanted = 1
         self._draw_once()  # an error in the first picture is an error of the cell
+        for widget in [*self.controls.values(), *self.action_buttons.values(), self.reset_button]:
+            _answer_while_busy(widget)
 
     def _check(self, rows: list[list[str]]) -> None:
         shown = [name for row in rows for name in row]
@@ -173,7 +185,8 @@ class Explorer(ipywidgets.VBox):
         return draw.png(draw.compose(self.panels, f"{self._settings()}\n{draw.plain(self.readout)}".strip()))
 
     # Newest only
-    def _on_change(self, _change: Any) -> None:
+    def _on_change(self, change: Any) -> None:
+        _answer_while_busy(change["owner"])
         with self._lock:
             self._wanted += 1
         self._refresh()
@@ -206,6 +219,7 @@ class Explorer(ipywidgets.VBox):
             self._drawn = number
         self.error = None
         self.canvas.show(panels, line)
+        _answer_while_busy(self.canvas)
 
     def _guard(self, action: Callable[[], None]) -> None:
         """Run it; an error becomes the line under the pictures, for a callback has no cell to show it in."""

@@ -10,7 +10,6 @@ from tiny import Planted, PlantedMemory, PlantedPair, Tiny
 import ssl_course.widgets as widgets
 from ssl_course.widgets.explorer import Explorer
 
-
 FRAME = {"Canvas", "Panel", "Pointer", "Key", "Explorer", "Plot"}  # what widgets are made of
 WIDGETS = [name for name in widgets.__all__ if name not in FRAME]
 
