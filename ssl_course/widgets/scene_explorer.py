@@ -428,9 +428,9 @@ def _readout(view: View, triangle: _Triangle, cell: int, picture: int, known: bo
              guess: tuple[float, float] | None, at: np.ndarray) -> str:  # fmt: skip
     """Numbers in words."""
     root = view.estimate
-    parts = []
+    parts = ["ε<sub>CI</sub>² ="]
     if view.exact is not None:
-        parts.append(f"ε<sub>CI</sub>² = <b>{view.exact:.2f}</b> exact,")
+        parts.append(f"<b>{view.exact:.2f}</b> exact,")
     parts.append(
         f"{root.value:.2f} ± {root.standard_error:.2f} estimated from {SAMPLES if view.exact is not None else 'these'} pictures, {100 * max(root.value, 0) / view.variance:.1f} % of the variance of X₂."
     )

@@ -221,7 +221,7 @@ def test_planted_stale_pair(tmp_path):
 def nbval(notebook):
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider", notebook],
-        cwd=notebook.parent, capture_output=True, text=True,
+        cwd=notebook.parent, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
 
 
