@@ -22,37 +22,36 @@ U_LIGHTNESS, U_COLOUR = 40, 8  # how many uniforms each painter takes for one pi
 EDGE = 0.12  # half the height of the band in which the sky's colour turns into the ground's
 HORIZON = (0.36, 0.33, 0.39)  # of the colours, by biome
 OFFSET, WASH = 2.0, 2.0  # largest colour noise of a whole picture, and of its cloudy field, in Lab units
-FIELDS = 12
+FIELDS, PERIOD = 12, 2  # of the noise pool: how many fields, and after how many pictures they repeat
 
 
 @lru_cache(maxsize=16)
 def noise_pool(
     size: int, beta: float, stretch: float, seed: int, device: str, bounded: bool = False
 ) -> torch.Tensor:
-    """Periodic 1/f^β noise, four pictures wide, (FIELDS, 4·size + size, 4·size + size), standard deviation 1.
+    """Periodic 1/f^β noise, two pictures wide, (FIELDS, 3·size, 3·size), standard deviation 1.
 
     A crop at a random place is a fresh-looking field at a fraction of the price of a new one. The margin
     repeats the start, so that a crop may run over the edge. Low frequencies are the same at every size.
     ``bounded`` squashes the values into (−1, 1).
     """
-    span, base = 4 * size, 256
+    span, base = PERIOD * size, 128
     spectrum = torch.zeros(FIELDS, span, span // 2 + 1, dtype=torch.complex64)
     for n, s in ((span, seed + 1), (min(base, span), seed)):  # fine detail first, then the common coarse part
-        draw = torch.randn(FIELDS, n if n == span else base, (n if n == span else base) // 2 + 1, 2,
-                           generator=torch.Generator().manual_seed(s))  # fmt: skip
+        full = n if s > seed else base  # the common part is drawn whole, then cut: the same at every size
+        draw = torch.randn(FIELDS, full, full // 2 + 1, 2, generator=torch.Generator().manual_seed(s))
         draw, half = torch.view_as_complex(draw), n // 2
         spectrum[:, :half, :half] = draw[:, :half, :half]
         spectrum[:, -half + 1 :, :half] = draw[:, -half + 1 :, :half]
-    fy = torch.fft.fftfreq(span, 1 / span)[:, None] / 4  # cycles per picture
-    fx = torch.arange(span // 2 + 1)[None] / 4 * stretch  # stretch > 1: drawn out sideways
+    fy = torch.fft.fftfreq(span, 1 / span)[:, None] / PERIOD  # cycles per picture
+    fx = torch.arange(span // 2 + 1)[None] / PERIOD * stretch  # stretch > 1: drawn out sideways
     spectrum *= (fy.square() + fx.square() + 0.5).pow(-beta / 2)
     spectrum[:, 0, 0] = 0
     field = torch.fft.irfft2(spectrum, s=(span, span))
     field = field / field.std((1, 2), keepdim=True)
     field = torch.tanh(0.8 * field) if bounded else field
-    return torch.cat(
-        [torch.cat([field, field[:, :size]], 1), torch.cat([field, field[:, :size]], 1)[..., :size]], 2
-    ).to(device)
+    tall = torch.cat([field, field[:, :size]], 1)
+    return torch.cat([tall, tall[..., :size]], 2).to(device)
 
 
 def _noise(
@@ -61,7 +60,7 @@ def _noise(
     """One crop of the pool for each picture, (n, size, size); u (n, 2) says where."""
     pool = noise_pool(size, beta, stretch, seed, str(u.device), bounded)
     windows = pool.unfold(1, size, 1).unfold(2, size, 1)  # (FIELDS, span+1, span+1, size, size), a view
-    span = 4 * size
+    span = PERIOD * size
     k = (u[:, 0] * FIELDS * span).long().clamp(max=FIELDS * span - 1)
     return windows[k // span, k % span, (u[:, 1] * span).long().clamp(max=span - 1)]
 
@@ -229,9 +228,9 @@ def _calm(sky, u, h, tone, contrast, tilt, size):  # noqa: ANN001, ANN202
     r, c = _grid(size, u)
     v = ((r - h) / (1 - h)).clamp(0, 1)
     streaks = noise_pool(size, 1.0, 7.0, 10, str(u.device))
-    span = 4 * size
+    span = PERIOD * size
     row = (_col(u[:, 12]) * span + 1.9 * size * (v + 0.02).sqrt()).long() % span  # (n, s, 1)
-    column = (_col(u[:, 13]) * span).long() + ((c - 0.5) * size * (0.9 / (v + 0.35))).long() + 2 * size
+    column = (_col(u[:, 13]) * span).long() + ((c - 0.5) * size * (0.9 / (v + 0.35))).long() + PERIOD * size
     field = (_col(u[:, 14]) * FIELDS).long().clamp(max=FIELDS - 1)
     glint = streaks[field, row, column % span]  # (n, s, s)
     glint = torch.tanh(1.5 * glint) * (v / (v + 0.04))
