@@ -14,7 +14,16 @@ from ssl_course import palette
 from ssl_course.data import painter, scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
-from ssl_course.theory.independence import Estimate, estimate_epsilon_ci_squared
+from ssl_course.theory.bounds import probe_limit
+from ssl_course.theory.independence import (
+    Estimate,
+    best_predictor,
+    class_means,
+    epsilon_ci_squared,
+    estimate_epsilon_ci_squared,
+    posterior,
+    predictor_through_y,
+)
 from ssl_course.widgets import draw
 from ssl_course.widgets.canvas import Key, Panel, Pointer
 from ssl_course.widgets.explorer import Explorer
@@ -60,35 +69,35 @@ class _Scenes:
         pictures = scenes.World().sample(SHOWN, size=size, seed=seed, parts=True)
         self.lightness = pictures.parts["L"]  # (SHOWN, 1, s, s)
         self.biome = pictures.labels["biome"]
+        self.grays, self.thumbs = _grays(self.lightness)
 
     @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
     def view(self, dependence: float, sees: str, label: str) -> View:
         world = scenes.World(dependence=dependence, sees=sees)
+        joint, values = world.joint(label), world.x2_values()
         latents, _ = world._latents(SAMPLES, torch.Generator().manual_seed(3 * self.seed + 3), "cpu")
-        values, cells = world.x2_values(), world.x1_index(latents)
-        x2 = values.reshape(9, 2, -1)[:, 0][world.x2_index(latents)]
-        first = {k: v[:SHOWN] for k, v in self._shown(world).items()}
-        z1 = first["light"]
-        given = torch.einsum(
-            "nz,nzd->nd", world.tint_given_light()[z1], values.reshape(3, 3, 2, -1)[first["biome"], :, 0]
-        )
-        if label == "light":  # E[X₂ | t, z₁] once z₁ is known: nothing that x₁ did not say
-            given = world.psi_star()[world.x1_index(first)]
-        joint = world.joint(label)
-        limit = world.probe_limit(label)
+        x2 = values[::2][world.x2_index(latents)]  # hue tints: both sides have one value
+        shown = self._shown(world)
+        cell, psi = world.x1_index(shown), best_predictor(joint, values)
+        if label == "light":  # once z₁ is known, E[X₂ | X₁, z₁] says nothing that x₁ did not
+            known = psi[cell]
+        else:
+            shares = world.tint_given_light()[shown["light"]]  # (SHOWN, 3)
+            known = torch.einsum("nz,nzd->nd", shares, values[::2].reshape(3, 3, -1)[shown["biome"]])
+        limit = probe_limit(joint, values)
         return View(
             classes=scenes.NAMES[label],
             weight=joint.sum((1, 2)).numpy(),
-            psi=world.psi_star().numpy(),
-            through=(world.posterior(label) @ world.class_means(label)).numpy(),
-            posterior=world.posterior(label).numpy(),
-            means=world.class_means(label).numpy(),
-            known=given.numpy(),
-            cell=world.x1_index(first).numpy(),
-            label=first[label].numpy(),
-            exact=float(world.epsilon_ci_squared(label)),
+            psi=psi.numpy(),
+            through=predictor_through_y(joint, values).numpy(),
+            posterior=posterior(joint).numpy(),
+            means=class_means(joint, values).numpy(),
+            known=known.numpy(),
+            cell=cell.numpy(),
+            label=shown[label].numpy(),
+            exact=float(epsilon_ci_squared(joint, values)),
             variance=float(x2.var(0).sum()),
-            estimate=estimate_epsilon_ci_squared(cells, x2, latents[label]),
+            estimate=estimate_epsilon_ci_squared(world.x1_index(latents), x2, latents[label]),
             probe=(limit.excess, limit.accuracy),
         )
 
@@ -147,6 +156,7 @@ class _Photos:
         self.shown = torch.cat([r[: -(-SHOWN // len(rows))] for r in rows])[:SHOWN]
         self.lightness = lightness[self.shown]  # (SHOWN, 1, s, s)
         self.ab = lab[self.shown, 1:]
+        self.grays, self.thumbs = _grays(self.lightness)
         self.keep = torch.rand(len(self.y), generator=stream)
         self.other = torch.arange(len(self.y))
         for r in rows:
@@ -277,7 +287,7 @@ class SceneExplorer(Explorer):
         if known:
             psi, through = view.known[picture], view.means[view.label[picture]]
         plot, at = _plot(view, triangle, picture, psi, open_, guess)
-        panels = [_sheet(state.lightness, picture), plot, _gray(state.lightness[picture])]
+        panels = [_sheet(state.thumbs, picture), plot, _gray(state.grays[picture])]
         if guess is not None:
             mine = triangle.colour(at)
             panels.append(
@@ -345,32 +355,24 @@ class SceneExplorer(Explorer):
             self.set(picture=picture, guess=None)  # a new picture, a new guess
 
 
-def _sheet(lightness: torch.Tensor, picture: int) -> Panel:
+def _grays(lightness: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The pictures in gray as RGBA, and as thumbnails; made once, since no control changes them."""
+    none = torch.zeros(2, 1, 1)
     small = torch.nn.functional.interpolate(lightness, (48, 48), mode="bilinear", antialias=True)
-    cells = []
-    for i, one in enumerate(small):
-        cell = _rgba(one, torch.zeros(2, 1, 1))
-        if i == picture:
-            cell[:3], cell[-3:], cell[:, :3], cell[:, -3:] = ((*bytes.fromhex(palette.X1[1:]), 255),) * 4
-        cells.append(cell)
-    sheet = draw.tile(cells, COLUMNS)
-    sheet[sheet[..., 3] == 0] = 255
-    return Panel(
-        sheet,
-        "choose X₁",
-        f"{SHOWN} gray pictures; number {picture + 1} is chosen",
-        2 * 49 * COLUMNS // 2,
-        operable=True,
-    )
+    return [_rgba(x, none) for x in lightness], [_rgba(x, none) for x in small]
 
 
-def _gray(lightness: torch.Tensor) -> Panel:
-    return Panel(
-        _rgba(lightness, torch.zeros(2, 1, 1)),
-        "X₁: what the network sees",
-        "the chosen picture in gray",
-        WIDE,
-    )
+def _sheet(thumbs: list[np.ndarray], picture: int) -> Panel:
+    cells = list(thumbs)
+    chosen = cells[picture].copy()
+    chosen[:3], chosen[-3:], chosen[:, :3], chosen[:, -3:] = ((*bytes.fromhex(palette.X1[1:]), 255),) * 4
+    cells[picture] = chosen
+    alt = f"{SHOWN} gray pictures; number {picture + 1} is chosen"
+    return Panel(draw.tile(cells, COLUMNS), "choose X₁", alt, 49 * COLUMNS, operable=True)
+
+
+def _gray(picture: np.ndarray) -> Panel:
+    return Panel(picture, "X₁: what the network sees", "the chosen picture in gray", WIDE)
 
 
 def _gap(state: Any, gap: np.ndarray, picture: int) -> np.ndarray:
@@ -391,7 +393,7 @@ def _plot(view: View, triangle: _Triangle, picture: int, psi: np.ndarray, open_:
     tips, feet = triangle.tip(view.psi), triangle.foot(view.psi)
     around = np.concatenate([tips, feet, triangle.corners])
     low, high = around.min(0) - 9, around.max(0) + 9
-    plot = draw.Plot(340, 300, (low[0], high[0]), (low[1], high[1]), margin=(12, 12, 12, 12), equal=True)
+    plot = draw.Plot(310, 280, (low[0], high[0]), (low[1], high[1]), margin=(12, 12, 12, 12), equal=True)
     colours = [palette.BIOME.get(name, palette.Y) for name in view.classes]
     if len(view.classes) >= 3:
         plot.polygon(
