@@ -352,7 +352,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=["build", "lint"])
     parser.add_argument("names", nargs="*", help="lectures by name or number; all by default")
     parser.add_argument("--force", action="store_true", help="build what did not change, too")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)  # options may stand between the names
     try:
         chosen = sources(given.names)
         if given.command == "build":
