@@ -205,7 +205,7 @@ class Explorer(ipywidgets.VBox):
                     self._rendering = False
 
     def _draw_once(self) -> None:
-        """One picture of the newest values; it is shown unless newer values came while it was made."""
+        """One picture of the values as they are now."""
         with self._lock:
             number = self._wanted
         try:
