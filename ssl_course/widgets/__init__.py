@@ -14,6 +14,7 @@ _HOME = {
     "Plot": "draw",
     "SceneExplorer": "scene_explorer",
     "PipelineTour": "pipeline_tour",
+    "HoleExplorer": "hole_explorer",
 }
 __all__ = list(_HOME)
 

@@ -10,6 +10,7 @@ import torch
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.widgets.canvas import Key, Pointer
+from ssl_course.widgets.hole_explorer import HoleExplorer, hole_table
 from ssl_course.widgets.scene_explorer import SceneExplorer, _Triangle
 
 
@@ -107,3 +108,21 @@ def test_the_first_widget_loads_nothing_heavy():
     ).stdout.split()
     assert "torch" in loaded
     assert not {"torchvision", "lightning", "matplotlib", "sklearn"} & set(loaded)
+
+
+def test_the_hole_by_enumeration():
+    """P(object | surroundings, texture) does not move with the surroundings; without the texture it does."""
+    table = hole_table(scenes.World(0.5)).numpy()  # (9, 3, 6)
+    given = table / table.sum(1, keepdims=True)
+    np.testing.assert_allclose(given, np.broadcast_to(given[:1], given.shape), atol=1e-12)
+    pooled = table.sum(2) / table.sum((1, 2))[:, None]
+    assert np.ptp(pooled, 0).max() > 0.4
+    # the object of the biome's own textures: .85 of the time its texture, whose own object it is in .8 of the cases
+    assert pooled[0, 0] == pytest.approx(0.85 * 0.8 + 0.15 * 0.1)
+
+
+def test_the_hole_is_filled_after_the_guess():
+    explorer = HoleExplorer()
+    assert len(explorer.panels) == 2
+    explorer.set(guess="boat")
+    assert len(explorer.panels) == 3 and "In the hole stands" in explorer.readout

@@ -1,0 +1,99 @@
+"""Lecture 01's second experiment: once the part is known, do its surroundings still help? (note §3.3.2)"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+import torch
+
+from ssl_course import palette
+from ssl_course.data import scenes
+from ssl_course.data.pictures import Pictures
+from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
+from ssl_course.theory.independence import conditional_mutual_information
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Panel
+from ssl_course.widgets.explorer import Explorer
+
+SHOWN = 12
+HOLE = (0.44, 1.0)  # rows that are cut out: the ground with its objects
+OPEN = "no guess yet"
+
+
+class _State(NamedTuple):
+    pictures: Pictures
+    joint: (
+        torch.Tensor
+    )  # (9, 3, 6): P(X₁ = (biome, tint) around the hole, X₂ = object in it, Y = texture of the part)
+
+
+def hole_table(world: scenes.World) -> torch.Tensor:
+    """P(X₁, X₂, Y) of the hole, (9, 3, 6): colours around it, the object in it, the texture of the ground there."""
+    return torch.einsum("tlocyzu->yzot", world.states()).reshape(9, 3, 6)
+
+
+class HoleExplorer(Explorer):
+    """Guess what stands in the hole; then learn the part's texture, and see that the surroundings no longer matter."""
+
+    def __init__(self, seed: int = 28) -> None:
+        world = scenes.World(dependence=0.5)
+        controls = {
+            "picture": ipywidgets.IntSlider(0, 0, SHOWN - 1, description="picture"),
+            "guess": ipywidgets.Dropdown(options=[OPEN, *scenes.OBJECTS], description="in the hole stands a"),
+            "known": ipywidgets.Checkbox(False, description="tell me the part's texture"),
+        }
+        super().__init__(controls, state=_State(world.sample(SHOWN, 96, seed), hole_table(world)))
+
+    @staticmethod
+    def render(state: Any, *, picture: int, guess: str, known: bool) -> tuple[list[Panel], str]:
+        """X₁, the odds of X₂, and after a guess X₂; pure."""
+        labels = {k: int(v[picture]) for k, v in state.pictures.labels.items()}
+        around, texture, thing = labels["biome"] * 3 + labels["tint"], labels["texture"], labels["object"]
+        joint = state.joint.numpy()  # (9, 3, 6)
+        given = joint[..., texture] if known else joint.sum(2)  # (9, 3)
+        with_, without = given[around] / given[around].sum(), given.sum(0) / given.sum()
+        image = state.pictures.images[picture].permute(1, 2, 0).numpy()  # (96, 96, 3)
+        top, end = (round(r * len(image)) for r in HOLE)
+        lab = rgb_to_lab(state.pictures.images[picture].float() / 255)  # (3, 96, 96)
+        lab[0] = 60  # the table's X₁ is the colours: a trunk that runs into the hole would give Y away
+        outside = draw.rgba(lab_to_rgb(lab).clamp(0, 1))[..., :3].copy()  # (96, 96, 3)
+        outside[top:end] = 128
+        part = f", Y = {scenes.TEXTURES[texture]}" if known else ""
+        panels = [
+            Panel(
+                outside,
+                "X₁: the colours around the hole",
+                "the colours of the scene with its ground cut out",
+                200,
+            )
+        ]
+        panels.append(_odds(with_, without, f"P(X₂ | X₁{part})", f"P(X₂{part.replace(', ', ' | ')})"))
+        tables = (torch.as_tensor(joint.sum(2, keepdims=True)), state.joint)
+        nats = [float(conditional_mutual_information(t)) for t in tables]
+        line = (
+            f"What the surroundings tell about X₂: <b>{nats[0]:.3f}</b> nats without the part's texture, "
+            f"<b>{abs(nats[1]):.3f}</b> once it is known."
+        )
+        if guess == OPEN:
+            return panels, f"{line}<br>Commit to a guess, then the hole is filled."
+        inside = image.copy()
+        inside[:top] = 128
+        panels.append(Panel(inside, "X₂: what was in the hole", "the piece that was cut out", 200))
+        right = "right" if guess == scenes.OBJECTS[thing] else "it is another"
+        return panels, f"{line}<br>In the hole stands a {scenes.OBJECTS[thing]}: {right}."
+
+
+def _odds(left: np.ndarray, right: np.ndarray, first: str, second: str) -> Panel:
+    """Two bars for each object: with the surroundings and without."""
+    plot = draw.Plot(320, 200, (-0.6, 2.6), (0, 1), margin=(34, 8, 26, 34))
+    plot.axes(xticks=dict(enumerate(scenes.OBJECTS)), yticks=[0, 0.5, 1])
+    x = np.arange(3)
+    plot.bars(x - 0.2, left, palette.X1, width=0.36).bars(x + 0.2, right, palette.MUTED, width=0.36)
+    plot.text(-0.55, 1.0, f"■ {first}", palette.X1, 11, anchor="ls", offset=(0, -18))
+    plot.text(-0.55, 1.0, f"■ {second}", palette.MUTED, 11, anchor="ls", offset=(0, -4))
+    said = ", ".join(f"{o} {a:.2f} and {b:.2f}" for o, a, b in zip(scenes.OBJECTS, left, right, strict=True))
+    return plot.panel(
+        "the object's odds, with and without X₁", f"probabilities with and without the surroundings: {said}"
+    )
