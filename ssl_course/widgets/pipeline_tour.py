@@ -10,6 +10,7 @@ import torch
 
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
+from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 from ssl_course.widgets import draw
 from ssl_course.widgets.canvas import Panel
 from ssl_course.widgets.explorer import Explorer
@@ -71,8 +72,6 @@ def _split(
     s = x.shape[-1]
     if task == "colour from gray":
         gray = state[picture].gray().images[0]
-        from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
-
         lab = rgb_to_lab(x[None].float() / 255)[0]
         lab[0] = 60
         return (gray, "the lightness L"), (
@@ -106,10 +105,9 @@ def _split(
             for c in range(3)
         ]
         order = rng.permutation(9)
-        rows = [draw.tile([tiles[i] for i in order], 3, gap=4)]
-        rows[0][rows[0][..., 3] == 0] = 255
+        sheet = draw.tile([tiles[i] for i in order], 3, gap=4)
         text = "\n".join(" ".join(str(i + 1) for i in order[3 * r : 3 * r + 3]) for r in range(3))
-        return (rows[0], "shuffled tiles"), (_words(text), "their order")
+        return (sheet, "shuffled tiles"), (_words(text), "their order")
     if task == "two views":
         return (_view(x, rng), "one augmentation"), (_view(x, rng), "another of the same picture")
     caption = state.captions[picture] if state.captions else "no caption here"
