@@ -1,13 +1,14 @@
-"""The command line: ``python -m ssl_course lab | present | doctor``. Imports nothing heavy."""
+"""The command line: ``python -m ssl_course lab | present | doctor | train | evaluate``. Imports nothing heavy."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -127,3 +128,144 @@ def doctor() -> None:
     checks = report()
     typer.echo(show(checks))
     raise typer.Exit(int(any(c.required and not c.ok for c in checks)))
+
+
+# ------------------------------------------------------------------------------------------- training by command
+Data = Annotated[str, typer.Option(help="scenes, earth, photos, cifar10, … (see ssl_course.data.load).")]
+Size = Annotated[int, typer.Option(help="Height and width of the pictures in pixels.")]
+Root = Annotated[Path | None, typer.Option(help="Where the data lie, for sets that need it.")]
+Gray = Annotated[bool, typer.Option("--gray", help="Lightness only, as three equal channels.")]
+Many = Annotated[int | None, typer.Option(help="How many pictures (or texts) to take, or to make.")]
+
+
+def _data(name: str, split: str, size: int, root: Path | None, gray: bool, n: int | None) -> Any:
+    """The set that the options ask for; painted and composed sets are made in the size asked."""
+    from ssl_course.data import load
+
+    made = {"n": n} if n is not None and name in ("scenes", "reviews") else {}
+    data = load(name, size, split, root=root, **made)
+    data = data if n is None else data[:n]
+    return data.gray() if gray else data
+
+
+def _method_class(name: str) -> type:
+    """The method whose name is ``name``, written in any case, with or without underscores."""
+    from ssl_course import methods
+
+    plain = {known.lower(): known for known in dir(methods)}
+    wanted = name.lower().replace("_", "").replace("-", "")
+    if wanted not in plain:
+        raise typer.BadParameter(f"no method {name!r}; there are {', '.join(sorted(plain))}")
+    try:
+        return getattr(methods, plain[wanted])
+    except ModuleNotFoundError as error:
+        raise typer.BadParameter(f"the method {name!r} is not written yet ({error.name})") from None
+
+
+def _settings(given: list[str]) -> dict[str, Any]:
+    """``["temperature=0.5", "backbone=resnet18"]`` as a dict; what is no JSON is text."""
+    found = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set {item}: write it as name=value")
+        try:
+            found[name] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name] = value
+    return found
+
+
+def _machine() -> str:
+    """What a result should say about where it was made."""
+    import platform
+
+    import torch
+
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{platform.machine()}, {torch.get_num_threads()} threads{gpu}, torch {torch.__version__}"
+
+
+def _write_json(path: Path | None, result: dict[str, Any]) -> None:
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command()
+def train(
+    method: Annotated[str, typer.Argument(help="simclr, mae, …")],
+    data: Data = "scenes",
+    size: Size = 64,
+    n: Many = None,
+    root: Root = None,
+    gray: Gray = False,
+    steps: Annotated[int | None, typer.Option(help="Default: the method's own.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Over all ranks together.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Largest learning rate.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the first weights, the order and the draws.")] = 0,
+    given: Annotated[
+        list[str] | None, typer.Option("--set", help="An argument of the method, name=value.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Checkpoint to write, FILE.safetensors.")] = None,
+    every: Annotated[int, typer.Option(help="Steps between two checkpoints.")] = 100,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from --out, where it exists.")] = False,
+    results: Annotated[Path | None, typer.Option("--json", help="Losses, speed and settings.")] = None,
+    accelerator: Annotated[
+        str | None, typer.Option(help="cpu or cuda; default: a GPU if there is one.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="As Lightning calls it: 32-true, bf16-mixed, …")
+    ] = None,
+) -> None:
+    """Train a method. Several GPUs or processes: torchrun --nproc-per-node=2 -m ssl_course train …"""
+    import shlex
+
+    import torch
+
+    from ssl_course import checkpoints
+    from ssl_course.data.files import DataError
+    from ssl_course.training import Diverged, fit, make_fabric
+
+    arguments = _settings(given or [])
+    kind = _method_class(method)
+    try:
+        pictures = _data(data, "train", size, root, gray, n)
+        state = None
+        if resume and out is not None and out.is_file():
+            learner, state = checkpoints.resume(out)
+            if state is None:
+                raise ValueError(f"{out} holds a finished method, not a run that could go on")
+        else:
+            torch.manual_seed(seed)
+            if "image_size" in inspect.signature(kind).parameters:
+                arguments = {"image_size": size} | arguments
+            learner = kind(**arguments)
+        command = shlex.join(["python", "-m", "ssl_course", *sys.argv[1:]])
+        about = {"command": command, "data": data}
+        fabric = make_fabric(accelerator, precision)
+        keep = checkpoints.saver(out, learner, **about) if out is not None else None
+        history = fit(
+            learner, pictures, steps, batch_size, lr=lr, seed=None if state else seed, fabric=fabric, save=keep,
+            every=every, resume=state,
+        )  # fmt: skip
+    except (Diverged, MemoryError, DataError, ValueError, TypeError, FileNotFoundError) as error:
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        raise typer.Exit(1) from None
+    if not fabric.is_global_zero:
+        return
+    typer.echo(history)
+    if out is not None:
+        typer.echo(
+            f"kept in {out}" + ("; the same command with --resume goes on" if history.interrupted else "")
+        )
+    _write_json(
+        results,
+        {
+            "method": kind.__name__, "arguments": learner.arguments, "data": data, "pictures": len(pictures),
+            "settings": history.state["settings"], "steps": history.state["step"], "command": command,
+            "machine": _machine(), "seconds": history.seconds, "samples_per_second": history.samples_per_second,
+            "interrupted": history.interrupted, "losses": history.losses,
+        },
+    )  # fmt: skip
+    raise typer.Exit(130 if history.interrupted else 0)

@@ -10,6 +10,8 @@ import torch
 
 def _take(values: Sequence, index: object) -> list:
     """Index a plain list the way a tensor is indexed."""
+    if torch.is_tensor(index) and index.dtype != torch.bool:  # a batch: not worth numbering the whole set
+        return [values[i] for i in index.reshape(-1).tolist()]
     rows = torch.arange(len(values))[index]
     return [values[i] for i in rows.reshape(-1).tolist()]
 

@@ -1,0 +1,181 @@
+"""Checkpoints: one safetensors file, with everything that is not a tensor as JSON in its header; no pickle.
+
+save("F.safetensors", method, command="…", metrics={…})           # a finished method
+train(method, data, save=saver("F.safetensors", method))          # and a run that can go on
+method = load("F.safetensors");  method, state = resume("F.safetensors")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from ssl_course import __version__, methods
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """The file is no checkpoint of the course, or a damaged one; the message says which and what to do."""
+
+
+def _flatten(tree: Any, prefix: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """The tree with every tensor moved to ``tensors`` and replaced by its key; only JSON remains."""
+    if torch.is_tensor(tree):
+        tensors[prefix] = tree.detach().cpu().contiguous().clone()  # clone: tied weights share memory
+        return {"__tensor__": prefix}
+    if isinstance(tree, dict):
+        return {"__dict__": [[k, _flatten(v, f"{prefix}/{k}", tensors)] for k, v in tree.items()]}
+    if isinstance(tree, list | tuple):
+        return [_flatten(v, f"{prefix}/{i}", tensors) for i, v in enumerate(tree)]
+    if tree is None or isinstance(tree, str | int | float | bool):
+        return tree
+    raise TypeError(
+        f"{prefix} is a {type(tree).__name__}: a checkpoint holds tensors, numbers, texts, lists and dicts"
+    )
+
+
+def _restore(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if isinstance(tree, dict):
+        if "__tensor__" in tree:
+            return tensors[tree["__tensor__"]]
+        return {k: _restore(v, tensors) for k, v in tree["__dict__"]}
+    return [_restore(v, tensors) for v in tree] if isinstance(tree, list) else tree
+
+
+def _arguments(method: nn.Module) -> dict[str, Any]:
+    found = getattr(method, "arguments", {})
+    for name, value in found.items():
+        if isinstance(value, nn.Module):
+            raise ValueError(
+                f"{type(method).__name__}({name}=…) was given a module, which a checkpoint cannot write down: name a timm "
+                f"model instead, or save with arguments={{…}} and load into an object: load(path, method=…)"
+            )
+    return json.loads(json.dumps(found, default=lambda value: vars(value)))
+
+
+def save(
+    path: str | os.PathLike,
+    method: nn.Module,
+    *,
+    state: dict[str, Any] | None = None,
+    command: str | None = None,
+    metrics: dict[str, Any] | None = None,
+    data: str | None = None,
+    arguments: dict[str, Any] | None = None,
+) -> Path:
+    """Write ``method`` (or a run's ``state`` of it) so that a killed process leaves the old file or the new one whole.
+
+    Args:
+        state: what `training.train` hands to its ``save``; then `resume` can go on.
+        command: how to make the file again. metrics, data: whatever describes it, JSON.
+        arguments: of the constructor, by default those that the method remembers.
+
+    Raises:
+        ValueError: an argument is a module. TypeError: something that is neither tensor nor JSON.
+    """
+    path = Path(path)
+    tensors: dict[str, torch.Tensor] = {}
+    weights = state["method"] if state else method.state_dict()
+    rest = {k: v for k, v in state.items() if k != "method"} if state else None
+    header = {
+        "format": FORMAT,
+        "ssl_course": __version__,
+        "method": type(method).__name__,
+        "arguments": _arguments(method) if arguments is None else arguments,
+        "command": command,
+        "metrics": metrics,
+        "data": data,
+        "steps": state["step"] if state else None,
+        "weights": _flatten(dict(weights), "method", tensors),
+        "run": _flatten(rest, "run", tensors),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        safetensors.torch.save_file(tensors, part, metadata={"ssl_course": json.dumps(header)})
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def saver(path: str | os.PathLike, method: nn.Module, **about: Any) -> Callable[[dict[str, Any]], None]:
+    """What to hand to ``train(…, save=…)``."""
+    return lambda state: save(path, method, state=state, **about) and None
+
+
+def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """(header, tensors) of a checkpoint.
+
+    Raises:
+        FileNotFoundError: there is no such file. CheckpointError: it is no checkpoint, or a damaged one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})["ssl_course"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118: it is no dict
+    except KeyError:
+        raise CheckpointError(f"{path} is a safetensors file, but not one that this course wrote") from None
+    except (safetensors.SafetensorError, ValueError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is damaged or no safetensors file ({error}). Delete it, and make or fetch it again"
+        ) from None
+    if header["format"] > FORMAT:
+        raise CheckpointError(
+            f"{path} was written by ssl_course {header['ssl_course']}: update the course to read it"
+        )
+    return header, tensors
+
+
+def about(path: str | os.PathLike) -> dict[str, Any]:
+    """Method, arguments, steps, metrics, data and command of a checkpoint."""
+    header, _ = read(path)
+    return {
+        k: header[k] for k in ("method", "arguments", "steps", "metrics", "data", "command", "ssl_course")
+    }
+
+
+def resume(
+    path: str | os.PathLike, method: nn.Module | None = None
+) -> tuple[nn.Module, dict[str, Any] | None]:
+    """(method, state): ``train(method, data, resume=state)`` goes on; state is None for a file without a run.
+
+    Args:
+        method: an object to fill instead of a new one, where the constructor's arguments cannot be written down.
+
+    Raises:
+        CheckpointError: no checkpoint, damaged, or of another kind than ``method``.
+    """
+    header, tensors = read(path)
+    weights = _restore(header["weights"], tensors)
+    if method is None:
+        if header["method"] not in dir(methods):
+            raise CheckpointError(
+                f"{path} holds a {header['method']}, which is none of the course's methods: load(path, method=…) fills yours"
+            )
+        method = getattr(methods, header["method"])(**header["arguments"])
+    elif type(method).__name__ != header["method"]:
+        raise CheckpointError(f"{path} holds a {header['method']}, not a {type(method).__name__}")
+    try:
+        method.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit this {header['method']}: {error}") from None
+    run = _restore(header["run"], tensors)
+    return method.eval(), run and run | {"method": weights}
+
+
+def load(path: str | os.PathLike, method: nn.Module | None = None) -> nn.Module:
+    """The method of a checkpoint, in eval mode. Arguments and errors as in `resume`."""
+    return resume(path, method)[0]

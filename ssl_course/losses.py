@@ -1,0 +1,133 @@
+"""The losses of the course, pure functions of tensors; the formulas are those of the note."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed
+from torch import Tensor
+from torch.nn import functional as F
+
+from ssl_course.pretext.masking import patchify
+
+
+# ---------------------------------------------------------------------------------------------- similarity
+def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
+    """The contrast of two views, normalised temperature-scaled cross-entropy (note §3.2; SimCLR, eq. 1).
+
+    ℓ_ij = −log exp(sim(z_i, z_j)/τ) / Σ_{m≠i} exp(sim(z_i, z_m)/τ), sim the cosine, averaged over all 2N rows
+    i with their other view j; 2N − 2 negatives each. google-research/simclr adds the means of the two halves
+    instead: exactly twice this. When all z are equal the loss is log(2N − 1).
+
+    Args:
+        z1, z2: (N, d), row i of both from the same picture; any length.
+        temperature: τ > 0.
+
+    Raises:
+        ValueError: shapes differ, fewer than two rows, or τ ≤ 0.
+    """
+    if z1.shape != z2.shape or z1.ndim != 2:
+        raise ValueError(
+            f"z1 and z2 must be two (N, d) tensors of one shape, not {tuple(z1.shape)}, {tuple(z2.shape)}"
+        )
+    if len(z1) < 2:
+        raise ValueError("one pair has no negatives: give nt_xent at least two")
+    if temperature <= 0:
+        raise ValueError(f"temperature must be positive, not {temperature}")
+    n = len(z1)
+    z = F.normalize(torch.cat([z1, z2]).float(), dim=1)  # (2N, d)
+    logits = z @ z.T / temperature  # (2N, 2N)
+    logits = logits.masked_fill(
+        torch.eye(2 * n, dtype=torch.bool, device=z.device), -torch.inf
+    )  # no row with itself
+    other_view = torch.arange(2 * n, device=z.device).roll(n)  # (2N,): i ↔ i + N
+    return F.cross_entropy(logits, other_view)
+
+
+def negative_cosine(p: Tensor, z: Tensor, stop_gradient: bool = True) -> Tensor:
+    """D(p, z) = −p/‖p‖ · z/‖z‖, the mean over rows (note §3.2; SimSiam, arXiv 2011.10566, eq. 1), in [−1, 1].
+
+    Args:
+        p, z: (N, d).
+        stop_gradient: z is a constant target (the whole point of SimSiam).
+    """
+    z = z.detach() if stop_gradient else z
+    return -F.cosine_similarity(p, z, dim=1).mean()
+
+
+def clip_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor | float) -> Tensor:
+    """Symmetric cross-entropy over the N × N cosines of pictures and captions (CLIP, arXiv 2103.00020, fig. 3).
+
+    Args:
+        image_features, text_features: (N, d), rows of length 1, row i of both from the same pair.
+        logit_scale: 1/τ, already exponentiated.
+
+    A random start is near log N.
+    """
+    logits = logit_scale * image_features @ text_features.T  # (N, N)
+    same = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, same) + F.cross_entropy(logits.T, same)) / 2
+
+
+def similarity(eta: Tensor, psi: Tensor) -> Tensor:
+    """L_sim(η, ψ) = E‖η(X₂) − ψ(X₁)‖², the mean over rows of the squared distance (note §3.5.2). (N, k) each."""
+    return (eta - psi).square().sum(1).mean()
+
+
+# ------------------------------------------------------------------------------------------ reconstruction
+def reconstruction(x2: Tensor, prediction: Tensor) -> Tensor:
+    """L_mask(ψ) = E‖X₂ − ψ(X₁)‖², mean over rows, summed over all other dimensions (note §3.5.2)."""
+    return (x2 - prediction).square().flatten(1).sum(1).mean()
+
+
+def masked_mse(
+    images: Tensor, prediction: Tensor, mask: Tensor, patch_size: int, norm_pix_loss: bool = False
+) -> Tensor:
+    """Mean squared error on the removed patches only (MAE, arXiv 2111.06377, §3).
+
+    Args:
+        images: (N, 3, H, W) floats.
+        prediction: (N, L, p²·3), the patches as `patchify` orders them.
+        mask: (N, L), 1 where a patch was removed.
+        norm_pix_loss: compare with each patch normalised by its own mean and (unbiased) variance.
+
+    Raises:
+        ValueError: no patch was removed.
+    """
+    target = patchify(images, patch_size)  # (N, L, p²·3)
+    if norm_pix_loss:
+        mean, variance = target.mean(-1, keepdim=True), target.var(-1, keepdim=True)  # (N, L, 1)
+        target = (target - mean) / (variance + 1e-6).sqrt()
+    if not mask.is_cuda and not mask.any():  # on a GPU the question alone would stall the step
+        raise ValueError("the mask removes nothing, so there is nothing to predict")
+    error = (prediction - target).square().mean(-1)  # (N, L)
+    return (error * mask).sum() / mask.sum()
+
+
+# ------------------------------------------------------------------------------------------------- several ranks
+class _Gather(torch.autograd.Function):
+    """All ranks' rows, with gradients: what every rank's loss says about my rows is added up."""
+
+    @staticmethod
+    def forward(ctx: object, z: Tensor) -> Tensor:
+        ctx.rank, ctx.n = torch.distributed.get_rank(), len(z)
+        parts = [torch.empty_like(z) for _ in range(torch.distributed.get_world_size())]
+        torch.distributed.all_gather(parts, z.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        torch.distributed.all_reduce(gradient)
+        return gradient[ctx.rank * ctx.n : (ctx.rank + 1) * ctx.n]
+
+
+def gather_ranks(z: Tensor) -> Tensor:
+    """The rows of all ranks, (W·N, d), in the order of ranks; z itself when there is one.
+
+    Contrastive losses call it so that the negatives of all ranks count. Each rank then computes the loss of
+    the whole batch, and the average of their gradients is that of one rank with the joint batch. All ranks
+    must hold equally many rows.
+    """
+    if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
+        return z
+    return _Gather.apply(z)

@@ -1,0 +1,29 @@
+"""The methods, one file each; every one is an ``nn.Module`` with ``forward(batch) -> loss`` and ``encode(x)``."""
+
+from __future__ import annotations
+
+import importlib
+
+_HOME = {
+    "ContextEncoder": "context_encoder",
+    "MAE": "mae",
+    "Colorization": "colorization",
+    "Rotation": "rotation",
+    "Jigsaw": "jigsaw",
+    "BERT": "bert",
+    "GPT": "gpt",
+    "SimCLR": "simclr",
+    "SimSiam": "simsiam",
+    "CLIP": "clip",
+    "DeepCCA": "deep_cca",
+}  # loaded when first used
+
+
+def __getattr__(name: str) -> type:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(_HOME)

@@ -1,0 +1,137 @@
+"""Masked autoencoder: most patches of a picture are removed, the rest must tell what they were.
+
+He, Chen, Xie, Li, Dollár, Girshick, *Masked Autoencoders Are Scalable Vision Learners*, CVPR 2022, arXiv
+2111.06377 (note §3.1, §3.5). The paper's ViT-B/16 is ``MAE(image_size=224, patch_size=16, dim=768, depth=12,
+heads=12, decoder_dim=512, decoder_depth=8, decoder_heads=16, norm_pix_loss=True)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ssl_course import nets
+from ssl_course.losses import masked_mse
+from ssl_course.pretext.masking import mask_noise, random_masking, unpatchify
+
+
+class MAE(nn.Module):
+    """visible patches → encoder → latent → decoder, with mask tokens in the gaps → pixels of the removed patches.
+
+    Args:
+        image_size, patch_size: in pixels.
+        dim, depth, heads: of the encoder, a ViT that sees the visible patches and a class token only.
+        decoder_dim, decoder_depth, decoder_heads: of the decoder, thrown away after training.
+        mask_ratio: share of patches that are removed, rounded to a whole number between 1 and L − 1.
+        masking: how they are chosen: "random", "block" or "grid".
+        norm_pix_loss: predict each patch normalised by its own mean and variance. Better features, but pictures
+            drawn from it use the true patch's statistics.
+    """
+
+    defaults = {
+        "optimizer": "adamw", "lr": 2e-3, "betas": (0.9, 0.95), "weight_decay": 0.05, "warmup": 0.1, "steps": 200,
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        image_size: int = 64,
+        patch_size: int = 8,
+        dim: int = 128,
+        depth: int = 4,
+        heads: int = 4,
+        decoder_dim: int = 64,
+        decoder_depth: int = 1,
+        decoder_heads: int = 4,
+        mask_ratio: float = 0.75,
+        masking: str = "random",
+        norm_pix_loss: bool = False,
+    ) -> None:
+        self.arguments = nets.arguments(locals())
+        super().__init__()
+        self.image_size, self.patch_size = image_size, patch_size
+        self.mask_ratio, self.masking, self.norm_pix_loss = mask_ratio, masking, norm_pix_loss
+        self.backbone = nets.ViT(image_size, patch_size, dim, depth, heads)
+        self.grid = self.backbone.grid
+        self.cls_token = nn.Parameter(torch.randn(1, 1, dim) * 0.02)
+        self.decoder_embed = nn.Linear(dim, decoder_dim)
+        self.mask_token = nn.Parameter(torch.randn(1, 1, decoder_dim) * 0.02)
+        position = nets.sincos_position(decoder_dim, self.grid)  # (L, decoder_dim)
+        self.register_buffer("decoder_position", position, persistent=False)
+        self.decoder = nets.Transformer(decoder_dim, decoder_depth, decoder_heads)
+        self.decoder_pred = nn.Linear(decoder_dim, patch_size**2 * 3)
+        for layer in (self.decoder_embed, self.decoder_pred):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward_encoder(
+        self, images: Tensor, mask_ratio: float | None = None, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Remove patches, encode the rest.
+
+        Args:
+            images: (N, 3, H, W), uint8 or floats in [0, 1]; differentiable in floats.
+            mask_ratio: instead of the method's own.
+            noise: (N, L), the patches with the smallest stay; by default drawn as ``masking`` says.
+
+        Returns:
+            latent (N, 1 + K, dim), class token first; mask (N, L), 1 where removed; ids_restore (N, L).
+        """
+        ratio = self.mask_ratio if mask_ratio is None else mask_ratio
+        x = self.backbone.embed(nets.normalise(nets.as_float(images, self)))  # (N, L, dim), with positions
+        if noise is None:
+            noise = mask_noise(self.masking, len(x), self.grid, ratio, device=x.device)  # (N, L)
+        ids_keep, ids_restore, mask = random_masking(noise.to(x.device), ratio)
+        kept = x.gather(1, ids_keep[:, :, None].expand(-1, -1, x.shape[2]))  # (N, K, dim)
+        latent = torch.cat([self.cls_token.expand(len(x), -1, -1), kept], 1)  # (N, 1 + K, dim)
+        return self.backbone.transformer(latent), mask, ids_restore
+
+    def forward_decoder(self, latent: Tensor, ids_restore: Tensor) -> Tensor:
+        """Latent and ids_restore → prediction (N, L, p²·3) in normalised pixels (`nets.normalise`)."""
+        x = self.decoder_embed(latent)  # (N, 1 + K, decoder_dim)
+        n, length = ids_restore.shape
+        gaps = self.mask_token.to(x.dtype).expand(n, length + 1 - x.shape[1], -1)  # (N, L − K, decoder_dim)
+        tokens = torch.cat([x[:, 1:], gaps], 1)  # (N, L, decoder_dim): kept ones, then gaps
+        tokens = tokens.gather(1, ids_restore[:, :, None].expand(-1, -1, x.shape[2]))  # each to its place
+        tokens = tokens + self.decoder_position
+        decoded = self.decoder(torch.cat([x[:, :1], tokens], 1))  # (N, 1 + L, decoder_dim)
+        return self.decoder_pred(decoded[:, 1:])
+
+    def forward_loss(self, images: Tensor, prediction: Tensor, mask: Tensor) -> Tensor:
+        """Mean squared error in normalised pixels, on the removed patches only (`losses.masked_mse`)."""
+        target = nets.normalise(nets.as_float(images, self))
+        return masked_mse(target, prediction.float(), mask, self.patch_size, self.norm_pix_loss)
+
+    def forward(self, batch: Any) -> Tensor:
+        """The loss of a batch with freshly drawn masks."""
+        latent, mask, ids_restore = self.forward_encoder(batch.inputs)
+        return self.forward_loss(batch.inputs, self.forward_decoder(latent, ids_restore), mask)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W), nothing removed → features (N, dim), the mean over patch tokens."""
+        tokens = self.backbone.embed(nets.normalise(nets.as_float(x, self)))  # (N, L, dim)
+        tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], 1)
+        return self.backbone.transformer(tokens)[:, 1:].mean(1)
+
+    @torch.no_grad()
+    def reconstruct(
+        self, images: Tensor, mask_ratio: float | None = None, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Fill in removed patches: (pictures in [0, 1] (N, 3, H, W) with the visible patches as they were, mask).
+
+        Raises:
+            ValueError: the method was trained with ``norm_pix_loss``: its patches know neither mean nor contrast.
+        """
+        if self.norm_pix_loss:
+            raise ValueError(
+                "norm_pix_loss=True predicts patches without their mean and contrast: no picture can be drawn from "
+                "that honestly. Train with norm_pix_loss=False to see pictures"
+            )
+        latent, mask, ids_restore = self.forward_encoder(images, mask_ratio, noise)
+        filled = unpatchify(self.forward_decoder(latent, ids_restore), self.patch_size)  # (N, 3, H, W)
+        mean, std = (torch.tensor(v, device=filled.device).view(3, 1, 1) for v in (nets.MEAN, nets.STD))
+        filled = (filled * std + mean).clamp(0, 1)
+        removed = mask.unflatten(1, (self.grid, self.grid)).repeat_interleave(self.patch_size, 1)
+        removed = removed.repeat_interleave(self.patch_size, 2)[:, None].bool()  # (N, 1, H, W)
+        return torch.where(removed, filled, nets.as_float(images, self)), mask

@@ -1,0 +1,64 @@
+"""SimCLR: two augmented views of one picture are to resemble each other more than any other picture.
+
+Chen, Kornblith, Norouzi, Hinton, *A Simple Framework for Contrastive Learning of Visual Representations*, ICML
+2020, arXiv 2002.05709 (note §3.2).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ssl_course import nets
+from ssl_course.losses import gather_ranks, nt_xent
+from ssl_course.pretext.augment import Augmentation
+
+
+class SimCLR(nn.Module):
+    """x → two views x1, x2 → backbone → features h → projection head → z; the loss contrasts all z of the batch.
+
+    The probe reads h, before the projection head (§4.2): the head may forget what the augmentation destroys.
+
+    Args:
+        backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
+        projection: hidden and output width of the head.
+        temperature: τ of `nt_xent`.
+        augmentation: an `Augmentation` or its settings as a dict; by default the paper's without blur.
+    """
+
+    defaults = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-4, "warmup": 0.1, "steps": 150}
+
+    def __init__(
+        self,
+        backbone: nn.Module | str | None = None,
+        projection: tuple[int, int] = (256, 64),
+        temperature: float = 0.2,
+        augmentation: Augmentation | dict[str, Any] | None = None,
+    ) -> None:
+        self.arguments = nets.arguments(locals())
+        super().__init__()
+        self.backbone = nets.backbone(backbone)
+        self.projection_head = nets.mlp(self.backbone.dim, *projection)
+        self.temperature = temperature
+        self.augment = (
+            Augmentation(**augmentation) if isinstance(augmentation, dict) else augmentation or Augmentation()
+        )
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim), averaged over places."""
+        return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
+
+    def project(self, x: Tensor) -> Tensor:
+        """Pictures → z (N, d), what the loss compares."""
+        return self.projection_head(self.encode(x))
+
+    def views(self, x: Tensor) -> Tensor:
+        """Two random views of each picture, all first ones before all second ones: (N, 3, H, W) → (2N, 3, H, W)."""
+        return self.augment(torch.cat([x, x]))
+
+    def forward(self, batch: Any) -> Tensor:
+        """The contrast of two fresh views of a batch; with several ranks, among the pictures of all."""
+        z1, z2 = self.project(self.views(batch.inputs)).chunk(2)  # (N, d) each
+        return nt_xent(gather_ranks(z1), gather_ranks(z2), self.temperature)

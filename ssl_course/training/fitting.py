@@ -1,0 +1,109 @@
+"""`fit`: the loop with a progress bar."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from ssl_course.training.loop import Step, train
+
+
+@dataclass
+class History:
+    """What `fit` returns: the losses, and the state from which ``fit(…, resume=history.state)`` goes on."""
+
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0  # of training, without the bar
+    samples_per_second: float = 0.0
+    interrupted: bool = False
+    state: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        if not self.losses:
+            return "no steps"
+        tail = ", stopped early: fit(…, resume=history.state) goes on" if self.interrupted else ""
+        return (
+            f"{len(self.losses)} steps in {self.seconds:.0f} s ({self.samples_per_second:.0f} samples/s), "
+            f"loss {self.losses[0]:.3f} → {self.losses[-1]:.3f}{tail}"
+        )
+
+
+def fit(
+    method: nn.Module, data: Any, steps: int | None = None, batch_size: int | None = None, **settings: Any
+) -> History:
+    """`train` with a progress bar: a line in a terminal, a live loss curve in a notebook.
+
+    Ctrl-C (or the notebook's ■) stops after the step; the method keeps what it has learned, and
+    ``fit(…, resume=history.state)`` goes on as if nothing had happened. The arguments are those of `train`.
+    """
+    history = History()
+    save = settings.pop("save", None)
+
+    def keep(state: dict[str, Any]) -> None:
+        history.state = state
+        if save is not None:
+            save(state)
+
+    bar = _bar(type(method).__name__)
+    began = time.perf_counter()
+    try:
+        for step in train(method, data, steps, batch_size, save=keep, **settings):
+            history.losses.append(step.loss)
+            history.samples_per_second = step.samples_per_second
+            bar.update(step)
+    except KeyboardInterrupt:
+        history.interrupted = True
+    finally:
+        history.seconds = time.perf_counter() - began
+        bar.close(history)
+    return history
+
+
+def _bar(name: str) -> Any:
+    """The notebook's bar inside a notebook, a line of tqdm elsewhere; none on ranks but the first."""
+    if int(os.environ.get("RANK", 0)) > 0:
+        return _Silent()
+    try:
+        shell = get_ipython().__class__.__name__  # type: ignore[name-defined]
+    except NameError:
+        shell = ""
+    if shell == "ZMQInteractiveShell":
+        from ssl_course.widgets.progress import Bar  # late and upwards: widgets stand above training
+
+        return Bar(name)
+    return _Line(name)
+
+
+class _Silent:
+    def update(self, step: Step) -> None:
+        pass
+
+    def close(self, history: History) -> None:
+        pass
+
+
+class _Line:
+    """tqdm in a terminal."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.bar = name, None
+
+    def update(self, step: Step) -> None:
+        if self.bar is None:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=step.steps, initial=step.index - 1, desc=self.name, unit="step")
+        self.bar.set_postfix_str(
+            f"loss {step.loss:.4f}, {step.samples_per_second:.0f} samples/s", refresh=False
+        )
+        self.bar.update()
+
+    def close(self, history: History) -> None:
+        if self.bar is not None:
+            self.bar.close()
+        if history.interrupted:
+            print(history)

@@ -1,0 +1,81 @@
+"""Learning rates, groups of parameters and optimizers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+NO_DECAY = (
+    "logit_scale",
+    "cls_token",
+    "mask_token",
+    "positions",
+)  # besides everything of fewer than 2 dimensions
+
+
+def rate(step: int, steps: int, warmup: float = 0.05, schedule: str = "cosine") -> float:
+    """The factor on the learning rate at step 0 … steps − 1: linear warm-up, then half a cosine (SGDR, 2017).
+
+    Args:
+        warmup: share of ``steps`` below 1, else a number of steps.
+        schedule: "cosine" to (almost) 0, or "constant".
+
+    Raises:
+        ValueError: no such schedule.
+    """
+    if schedule not in ("cosine", "constant"):
+        raise ValueError(f"schedule is 'cosine' or 'constant', not {schedule!r}")
+    ramp = min(int(round(warmup * steps if warmup < 1 else warmup)), steps - 1)
+    if step < ramp:
+        return (step + 1) / (ramp + 1)
+    return 1.0 if schedule == "constant" else (1 + math.cos(math.pi * (step - ramp) / (steps - ramp))) / 2
+
+
+def parameter_groups(method: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+    """Groups for the optimizer: biases, norms and single vectors (`NO_DECAY`) without weight decay.
+
+    ``method.param_groups(lr)``, where there is one, gives groups ``{"params": [(name, parameter), …], "lr": …,
+    "constant_lr": True}``; parameters that it leaves out follow the schedule at ``lr``. Each group is then split.
+    """
+    given = method.param_groups(lr) if hasattr(method, "param_groups") else []
+    taken = {id(p) for group in given for _, p in group["params"]}
+    rest = [(n, p) for n, p in method.named_parameters() if p.requires_grad and id(p) not in taken]
+    found = []
+    for group in [{"params": rest}, *given]:
+        settings = {"lr": lr, "constant_lr": False} | {k: v for k, v in group.items() if k != "params"}
+        kinds: dict[bool, list[Tensor]] = {True: [], False: []}
+        for name, p in group["params"]:
+            kinds[p.ndim > 1 and name.rpartition(".")[2] not in NO_DECAY].append(p)
+        found += [
+            {
+                "params": ps,
+                "weight_decay": weight_decay if decays else 0.0,
+                "base_lr": settings["lr"],
+                **settings,
+            }
+            for decays, ps in kinds.items()
+            if ps
+        ]
+    return found
+
+
+def make_optimizer(method: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
+    """AdamW, SGD with momentum, or SGD with LARS (timm's; SimCLR, arXiv 2002.05709, §2.1).
+
+    Raises:
+        ValueError: no such optimizer.
+    """
+    name = settings["optimizer"]
+    groups = parameter_groups(method, settings["lr"], settings["weight_decay"])
+    if name == "adamw":
+        return torch.optim.AdamW(groups, betas=tuple(settings["betas"]), fused=True)
+    if name == "sgd":
+        return torch.optim.SGD(groups, momentum=settings["momentum"], fused=True)
+    if name == "lars":
+        from timm.optim import Lars  # late: timm takes a second to load
+
+        return Lars(groups, momentum=settings["momentum"])
+    raise ValueError(f"optimizer is 'adamw', 'sgd' or 'lars', not {name!r}")

@@ -1,0 +1,41 @@
+"""SimCLR: the probe's features lie before the head, the views differ, the loss falls and clusters appear."""
+
+import pytest
+import torch
+
+from ssl_course.data.pictures import Pictures
+from ssl_course.losses import nt_xent
+from ssl_course.methods import SimCLR
+
+
+@pytest.fixture
+def data():
+    return Pictures(
+        torch.randint(0, 256, (24, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    )
+
+
+def test_features_lie_before_the_projection_head(data):
+    torch.manual_seed(0)
+    method = SimCLR().eval()
+    h, z = method.encode(data.inputs), method.project(data.inputs)
+    assert h.shape == (24, method.backbone.dim) and z.shape == (24, 64)
+    torch.testing.assert_close(method.projection_head(h), z)
+
+
+def test_the_loss_is_nt_xent_of_two_views(data):
+    torch.manual_seed(0)
+    method = SimCLR(temperature=0.3)
+    torch.manual_seed(1)
+    loss = method(data)
+    torch.manual_seed(1)
+    z1, z2 = method.project(method.views(data.inputs)).chunk(2)
+    assert loss.item() == pytest.approx(nt_xent(z1, z2, 0.3).item(), abs=1e-5)
+    views = method.views(data.inputs)
+    assert views.shape == (48, 3, 32, 32) and (views[:24] - views[24:]).abs().mean() > 0.01
+
+
+def test_arguments_are_remembered():
+    method = SimCLR(projection=(32, 8), temperature=0.7, augmentation={"flip": 0.0})
+    assert method.arguments["temperature"] == 0.7 and method.augment.flip == 0.0
+    assert method.project(torch.rand(2, 3, 16, 16)).shape == (2, 8)
