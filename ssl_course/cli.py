@@ -269,3 +269,54 @@ def train(
         },
     )  # fmt: skip
     raise typer.Exit(130 if history.interrupted else 0)
+
+
+@app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="What `train --out` wrote.")],
+    data: Data = "scenes",
+    size: Size = 64,
+    n: Annotated[
+        int, typer.Option(help="Pictures to draw labels from; a quarter as many to test on.")
+    ] = 4096,
+    root: Root = None,
+    gray: Gray = False,
+    label: Annotated[str | None, typer.Option(help="Default: the set's first label.")] = None,
+    n_labels: Annotated[list[int] | None, typer.Option(help="Label counts; repeat it for several.")] = None,
+    draws: Annotated[int, typer.Option(help="Draws of the labels.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the draws and of the random network.")] = 0,
+    results: Annotated[Path | None, typer.Option("--json", help="All numbers with their protocol.")] = None,
+) -> None:
+    """Linear probe, kNN and collapse gauges of a checkpoint, beside raw pixels and a random network."""
+    import shlex
+
+    import torch
+
+    from ssl_course import checkpoints, methods
+    from ssl_course.data.files import DataError
+    from ssl_course.evaluation import evaluate as measure
+
+    try:
+        method = checkpoints.load(checkpoint)
+        torch.manual_seed(seed)
+        untrained = getattr(methods, type(method).__name__)(**method.arguments)
+        train_set = _data(data, "train", size, root, gray, n)
+        test_set = _data(data, "test", size, root, gray, max(n // 4, 1))
+        label = label or next(iter(train_set.labels))
+        found = measure(
+            method, train_set, test_set, label=label, n_labels=n_labels or [m for m in (3, 10, 30, 100, 1000) if m <= n],
+            draws=draws, seed=seed, k=min(200, len(train_set)), beside={"random network": untrained},
+        )  # fmt: skip
+    except (DataError, ValueError, FileNotFoundError) as error:
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(found)
+    command = shlex.join(["python", "-m", "ssl_course", *sys.argv[1:]])
+    about = {
+        "checkpoint": str(checkpoint),
+        "data": data,
+        "label": label,
+        "command": command,
+        "machine": _machine(),
+    }
+    _write_json(results, about | found.as_dict())

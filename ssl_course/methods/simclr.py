@@ -42,9 +42,11 @@ class SimCLR(nn.Module):
         self.backbone = nets.backbone(backbone)
         self.projection_head = nets.mlp(self.backbone.dim, *projection)
         self.temperature = temperature
-        self.augment = (
-            Augmentation(**augmentation) if isinstance(augmentation, dict) else augmentation or Augmentation()
-        )
+        if isinstance(augmentation, dict):  # from a command or a checkpoint, where pairs are lists
+            augmentation = Augmentation(
+                **{k: tuple(v) if isinstance(v, list) else v for k, v in augmentation.items()}
+            )
+        self.augment = augmentation or Augmentation()
 
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim), averaged over places."""

@@ -40,7 +40,7 @@ def fit(
     Ctrl-C (or the notebook's ■) stops after the step; the method keeps what it has learned, and
     ``fit(…, resume=history.state)`` goes on as if nothing had happened. The arguments are those of `train`.
     """
-    history = History()
+    history = History(state=settings.get("resume"))
     save = settings.pop("save", None)
 
     def keep(state: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ssl_course.training.batches import Loader, Random, Resident
 from ssl_course.training.faults import diverged, finite, out_of_memory, too_large, whole_step
-from ssl_course.training.optimizer import make_optimizer, rate
+from ssl_course.training.optimizer import make_optimizer, rate, restore
 
 DEFAULTS = {
     "optimizer": "adamw", "lr": 1e-3, "weight_decay": 0.05, "betas": (0.9, 0.999), "momentum": 0.9,
@@ -130,7 +130,7 @@ def train(
         settings["steps"] = min(settings["steps"], int(cap))
     if settings["steps"] < 1 or settings["batch_size"] < 1:
         raise ValueError("steps and batch_size are at least 1")
-    if hasattr(data, "__len__") and len(data) == 0:
+    if hasattr(data, "inputs") and len(data) == 0:
         raise ValueError("there is nothing to train on: the data are empty")
     fabric = fabric or make_fabric()
 
@@ -149,7 +149,7 @@ def train(
     batches = (Resident if hasattr(data, "inputs") else Loader)(data, settings, fabric)
     if resume:
         done = resume["step"]
-        stepper.load_state_dict(resume["optimizer"])
+        restore(stepper.optimizer, resume["optimizer"])
         random.inside = {k: v.cpu() for k, v in resume["random"][fabric.global_rank].items()}
         if resume["data"]:
             inside = dict(random.inside)
@@ -221,9 +221,9 @@ def train(
                     saved = done
             if on_step is not None:
                 on_step(step)
-            if interrupted():
-                raise KeyboardInterrupt
             yield step
+            if interrupted():  # only now, so that the caller has seen the step
+                raise KeyboardInterrupt
     except (GeneratorExit, KeyboardInterrupt):
         if (
             save is not None and saved != done and fabric.world_size == 1

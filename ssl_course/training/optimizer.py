@@ -79,3 +79,16 @@ def make_optimizer(method: nn.Module, settings: dict[str, Any]) -> torch.optim.O
 
         return Lars(groups, momentum=settings["momentum"])
     raise ValueError(f"optimizer is 'adamw', 'sgd' or 'lars', not {name!r}")
+
+
+def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load a state whose tensors may have lost their memory layout on the way through a file.
+
+    The fused kernels walk parameter and moments in step through memory, so a channels-last weight needs
+    channels-last moments: with others the numbers would be mixed up without an error.
+    """
+    optimizer.load_state_dict(state)
+    for p, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if torch.is_tensor(value) and value.shape == p.shape:
+                moments[name] = torch.empty_like(p).copy_(value)

@@ -1,0 +1,330 @@
+"""Two views of one picture: SimCLR's augmentation, a whole batch at once, each picture in its own way.
+
+    augment = Augmentation()
+    x1, x2 = augment(images), augment(images)
+
+The recipe is that of Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations" (2020,
+arXiv 2002.05709, appendix A): a random part of the picture, mirrored or not, its colours jittered, sometimes gray,
+sometimes blurred. Turning and zooming, which it leaves out, and solarising (BYOL, Grill et al. 2020) are there to
+try. Each step gives what the function of that name in ``torchvision.transforms.v2.functional`` gives.
+
+- Geometry is one bilinear sampling of the picture, so nothing is smoothed twice. It is not antialiased: with a
+  ``size`` far below that of the crop, or a zoom far below 1, fine texture turns into moiré.
+- Beyond the picture's edge (turned or zoomed out) lies its reflection: a gray or black corner would give the angle
+  away, and a network would rather read the corner than the picture.
+- The order is that of the paper's code, the same for every picture: crop, flip, turn, zoom, brightness, contrast,
+  saturation, hue, gray, blur, solarise. torchvision draws the order of the four jitters; but the first three
+  commute wherever nothing is clipped, and a fixed order can be set by hand.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F
+
+Value = torch.Tensor | float | None
+TRIES = 10  # boxes tried for one crop before the largest is taken, as in torchvision
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What is done to each picture; ``Draw()`` does nothing, and ``replace(draw, angle=30)`` sets one thing.
+
+    A field is None (that step is left out), a number for all pictures, or a tensor (N,).
+
+    Attributes:
+        top, left, height, width: the box that is kept, inside the picture, in its pixels; all four or none.
+        flip: 1 mirrors left and right, 0 does not.
+        angle: degrees, counter-clockwise.
+        zoom: above 1 nearer, below 1 farther.
+        brightness, contrast, saturation: factors; 1 changes nothing.
+        hue: how far colours move round the circle of HSV, in turns; 0 changes nothing, ±0.5 is the opposite.
+        gray: 1 takes the colour away, 0 does not.
+        sigma: of the Gaussian blur, in pixels of the view; 0 changes nothing.
+        solarize: what is as bright as this, or brighter, is inverted; above 1 changes nothing.
+    """
+
+    top: Value = None
+    left: Value = None
+    height: Value = None
+    width: Value = None
+    flip: Value = None
+    angle: Value = None
+    zoom: Value = None
+    brightness: Value = None
+    contrast: Value = None
+    saturation: Value = None
+    hue: Value = None
+    gray: Value = None
+    sigma: Value = None
+    solarize: Value = None
+
+
+BOX, GEOMETRY = ("top", "left", "height", "width"), ("flip", "angle", "zoom")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Settings of the recipe; called with pictures, it gives one view of each.
+
+    The defaults suit pictures of 32 to 64 pixels: half of the paper's colour strength, and no blur.
+
+    Args:
+        crop: smallest and largest share of the area that is kept; None keeps the whole picture.
+        ratio: smallest and largest width / height of the crop.
+        flip: probability of a mirrored view.
+        rotate: largest angle in degrees, either way.
+        zoom: smallest and largest factor.
+        jitter: probability that the colours are jittered, all four together.
+        brightness, contrast, saturation: factors are drawn from 1 − value to 1 + value.
+        hue: turns are drawn from −value to value, at most 0.5.
+        gray: probability of a gray view.
+        blur: probability of a blurred view (the paper, for large pictures: 0.5).
+        blur_sigma: smallest and largest σ in pixels.
+        solarize: probability that what is brighter than one half is inverted.
+
+    Raises:
+        ValueError: a value outside its range.
+    """
+
+    crop: tuple[float, float] | None = (0.2, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    flip: float = 0.5
+    rotate: float = 0.0
+    zoom: tuple[float, float] = (1.0, 1.0)
+    jitter: float = 0.8
+    brightness: float = 0.4
+    contrast: float = 0.4
+    saturation: float = 0.4
+    hue: float = 0.1
+    gray: float = 0.2
+    blur: float = 0.0
+    blur_sigma: tuple[float, float] = (0.1, 2.0)
+    solarize: float = 0.0
+
+    def __post_init__(self) -> None:
+        most = {
+            "crop": 1.0,
+            "rotate": 180.0,
+            "hue": 0.5,
+            "ratio": math.inf,
+            "zoom": math.inf,
+            "blur_sigma": math.inf,
+        }
+        for field in fields(self):
+            name, value, high = field.name, getattr(self, field.name), most.get(field.name, 1.0)
+            if name in ("crop", "ratio", "zoom", "blur_sigma"):
+                if value is not None and not (len(value) == 2 and 0 < value[0] <= value[1] <= high):
+                    raise ValueError(f"{name} must be (low, high), 0 < low ≤ high ≤ {high:g}, got {value}")
+            elif not 0 <= value <= high:
+                raise ValueError(f"{name} must be in [0, {high:g}], got {value}")
+
+    def __call__(
+        self, images: torch.Tensor, *, generator: torch.Generator | None = None, size: int | None = None
+    ) -> torch.Tensor:
+        """One view of each picture, (N, 3, H, W) → (N, 3, size, size): a `draw` and its `apply`."""
+        n, height, width = _check(images)
+        return apply(images, self.draw(n, height, width, generator=generator, device=images.device), size)
+
+    def draw(
+        self,
+        n: int,
+        height: int,
+        width: int,
+        *,
+        generator: torch.Generator | None = None,
+        device: str | torch.device | None = None,
+    ) -> Draw:
+        """The parameters for n pictures of height × width pixels: tensors (n,), None where a setting is off.
+
+        Each setting has its own random numbers, so switching one step off leaves the others as they were. They
+        come from ``generator``, on its own device (one on the CPU gives every device the same views), or from
+        the global state of ``device``.
+        """
+        source = device if generator is None else generator.device
+        u = torch.rand(2 * TRIES + 14, n, generator=generator, device=source).to(device)
+        top, left, flip, angle, zoom, jitter, *colours, gray, blur, sigma, solarize = u[2 * TRIES :]
+        jittered = jitter < self.jitter
+
+        def around(neutral: float, reach: float, u: torch.Tensor) -> Value:
+            value = _between(neutral - reach, neutral + reach, u)
+            return torch.where(jittered, value, neutral) if self.jitter and reach else None
+
+        return Draw(
+            *(self._box(u[: 2 * TRIES], top, left, height, width) if self.crop else (None,) * 4),
+            flip=(flip < self.flip).float() if self.flip else None,
+            angle=_between(-self.rotate, self.rotate, angle) if self.rotate else None,
+            zoom=_between(*self.zoom, zoom) if tuple(self.zoom) != (1, 1) else None,
+            brightness=around(1, self.brightness, colours[0]),
+            contrast=around(1, self.contrast, colours[1]),
+            saturation=around(1, self.saturation, colours[2]),
+            hue=around(0, self.hue, colours[3]),
+            gray=(gray < self.gray).float() if self.gray else None,
+            sigma=_between(*self.blur_sigma, sigma) * (blur < self.blur) if self.blur else None,
+            solarize=torch.where(solarize < self.solarize, 0.5, 2.0) if self.solarize else None,
+        )
+
+    def _box(
+        self, u: torch.Tensor, top: torch.Tensor, left: torch.Tensor, h: int, w: int
+    ) -> tuple[torch.Tensor, ...]:
+        """Top, left, height, width, each (n,): the first of TRIES boxes that fits, else the largest that does."""
+        area = h * w * _between(*self.crop, u[:TRIES])  # (TRIES, n)
+        ratio = _between(*map(math.log, self.ratio), u[TRIES:]).exp()  # (TRIES, n)
+        heights, widths = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
+        fits = (heights > 0) & (heights <= h) & (widths > 0) & (widths <= w)
+        first, found = fits.int().argmax(0, keepdim=True), fits.any(0)  # (1, n), (n,)
+        height = torch.where(found, heights.gather(0, first)[0], min(h, round(w / self.ratio[0])))
+        width = torch.where(found, widths.gather(0, first)[0], min(w, round(h * self.ratio[1])))
+        # u < 1, but u · (h − height + 1) may be rounded up to the first row that is too far down
+        top = (top * (h - height + 1)).floor().minimum(h - height)
+        left = (left * (w - width + 1)).floor().minimum(w - width)
+        return top, left, height, width
+
+
+def apply(images: torch.Tensor, draw: Draw, size: int | None = None) -> torch.Tensor:
+    """The views that ``draw`` describes. Nothing is random here; float pictures may ask for gradients.
+
+    Args:
+        images: (N, 3, H, W), uint8 or float in [0, 1].
+        draw: what to do to each.
+        size: pixels a side of the views; None keeps H and W.
+
+    Returns:
+        float32 in [0, 1], (N, 3, size, size), never the memory of ``images``.
+
+    Raises:
+        ValueError: images of another shape or type, a value of ``draw`` that does not fit N, or half a box.
+    """
+    n, height, width = _check(images)
+    p = {field.name: _column(field.name, getattr(draw, field.name), images) for field in fields(draw)}
+    x = images.float()
+    if images.dtype == torch.uint8:
+        x.div_(255)
+    shape = (height, width) if size is None else (size, size)
+    if shape != (height, width) or any(p[name] is not None for name in BOX + GEOMETRY):
+        x = _sample(x, *(p[name] for name in BOX + GEOMETRY), *shape)  # (N, 3, *shape)
+    elif x is images:
+        x = x.clone()  # what follows works in place
+    if p["brightness"] is not None:
+        x.mul_(p["brightness"]).clamp_(0, 1)
+    if p["contrast"] is not None:
+        mean = _gray(x.mean((2, 3), keepdim=True))  # (N, 1, 1, 1)
+        x.mul_(p["contrast"]).add_(mean * (1 - p["contrast"])).clamp_(0, 1)
+    if p["saturation"] is not None:
+        x.mul_(p["saturation"]).add_(_gray(x) * (1 - p["saturation"])).clamp_(0, 1)
+    if p["hue"] is not None:
+        x = _turn_hue(x, p["hue"])
+    if p["gray"] is not None:
+        x = x.mul(1 - p["gray"]).add_(_gray(x) * p["gray"])
+    if p["sigma"] is not None:
+        x = _blur(x, p["sigma"])
+    if p["solarize"] is not None:
+        x = x + (1 - 2 * x) * (x >= p["solarize"])
+    return x.clamp_(0, 1)  # sums of weights may be 1 + 1e-7
+
+
+def _check(images: torch.Tensor) -> tuple[int, int, int]:
+    """N, H, W of pictures that can be used."""
+    if images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(f"images must be (N, 3, H, W), got {tuple(images.shape)}")
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise ValueError(f"images must be uint8, or floats in [0, 1], got {images.dtype}")
+    return images.shape[0], images.shape[2], images.shape[3]
+
+
+def _between(low: float, high: float, u: torch.Tensor) -> torch.Tensor:
+    return low + (high - low) * u
+
+
+def _column(name: str, value: Value, images: torch.Tensor) -> torch.Tensor | None:
+    """A value of a Draw as (N, 1, 1, 1) or (1, 1, 1, 1)."""
+    if value is None:
+        return None
+    value = torch.as_tensor(value, dtype=torch.float32, device=images.device)
+    if value.numel() not in (1, len(images)):
+        raise ValueError(f"{name} has {value.numel()} values for {len(images)} pictures")
+    return value.reshape(-1, 1, 1, 1)
+
+
+def _sample(
+    x: torch.Tensor,
+    top: Value,
+    left: Value,
+    height: Value,
+    width: Value,
+    flip: Value,
+    angle: Value,
+    zoom: Value,
+    h: int,
+    w: int,
+) -> torch.Tensor:
+    """(N, 3, H, W) → (N, 3, h, w), bilinear. Coordinates are those of pixel edges: the picture is [0, W] × [0, H]."""
+    n, _, full_h, full_w = x.shape
+    given = [value is not None for value in (top, left, height, width)]
+    if any(given) != all(given):
+        raise ValueError("a box needs all of top, left, height and width")
+    if not all(given):
+        top, left, height, width = (x.new_tensor(v).view(1, 1, 1, 1) for v in (0, 0, full_h, full_w))
+    nearer = 1 if zoom is None else zoom
+    step_y, step_x = height / nearer / h, width / nearer / w  # pixels of the input per pixel of the view
+    if flip is not None:
+        step_x = step_x * (1 - 2 * flip)
+    across = torch.arange(w, device=x.device) + 0.5 - w / 2  # (w,), pixels of the view from its centre
+    down = (torch.arange(h, device=x.device) + 0.5 - h / 2)[:, None]  # (h, 1)
+    if angle is None:  # the outermost pixels of the box repeat, as when it is cut out first and then resized
+        reach_y, reach_x = (height / nearer - 1) / 2, (width / nearer - 1) / 2
+        dy = (step_y * down).clamp(-reach_y, reach_y)  # (N, 1, h, 1)
+        dx = (step_x * across).clamp(-reach_x, reach_x)  # (N, 1, 1, w)
+    else:
+        cos, sin = angle.deg2rad().cos(), angle.deg2rad().sin()
+        dy = step_y * (cos * down + sin * across)  # (N, 1, h, w)
+        dx = step_x * (cos * across - sin * down)
+    to_y, to_x = 2 / full_h, 2 / full_w  # grid_sample wants [-1, 1]
+    gy, gx = dy * to_y + ((top + height / 2) * to_y - 1), dx * to_x + ((left + width / 2) * to_x - 1)
+    grid = torch.stack([gx.expand(n, 1, h, w), gy.expand(n, 1, h, w)], -1).squeeze(1)  # (N, h, w, 2)
+    beyond = (
+        "border" if angle is None and zoom is None else "reflection"
+    )  # "border" is faster, and seldom met
+    return F.grid_sample(x, grid, padding_mode=beyond, align_corners=False)
+
+
+def _gray(x: torch.Tensor) -> torch.Tensor:
+    """(N, 3, h, w) → (N, 1, h, w) with torchvision's weights (ITU-R BT.601)."""
+    r, g, b = x.split(1, 1)
+    return (0.2989 * r).add_(g, alpha=0.587).add_(b, alpha=0.114)
+
+
+def _turn_hue(x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
+    """Turn the hue of HSV, keeping value and saturation, without visiting HSV: (N, 3, h, w) → (N, 3, h, w).
+
+    With m and c the least channel and the range of a pixel, channel k is m + c · wave(hue − 2k), where the hue is
+    in sixths of a turn and the wave, of period 6, is 1 for |·| < 1, 0 for |·| > 2 and straight in between. For
+    |z| ≤ 6 it is ||z| − 3| − 1, clamped to [0, 1].
+    """
+    r, g, b = x.split(1, 1)  # (N, 1, h, w)
+    high, low = torch.maximum(g, b), torch.minimum(g, b)
+    most, least = torch.maximum(r, high), torch.minimum(r, low)
+    # From red, towards green: |hue| · c = (high − low) + (most − r) + 2 (low − least), whichever channel is most
+    hue = (high + low).add_(most).sub_(r).sub_(least, alpha=2)
+    spread = most.sub_(least)  # c
+    hue = torch.copysign(hue.div_(spread.clamp(min=1e-12)), g - b)  # [-3, 3]
+    k = torch.arange(3, device=x.device).view(1, 3, 1, 1)
+    shift = torch.remainder(6 * turns - 2 * k + 3, 6) - 3  # (N, 3, 1, 1), in [-3, 3)
+    wave = (hue + shift).abs_().sub_(3).abs_().sub_(1).clamp_(0, 1)  # (N, 3, h, w)
+    return wave.mul_(spread).add_(least)
+
+
+def _blur(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    """Gaussian blur, one σ for each picture; as in the paper the kernel spans a tenth of the picture."""
+    radius = max(x.shape[-2:]) // 20
+    taps = torch.arange(-radius, radius + 1, device=x.device)
+    weights = (-0.5 * (taps / sigma.clamp(min=1e-3)) ** 2).softmax(-1)  # (N, 1, 1, 2 radius + 1)
+    for axis, pad in (2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0)):
+        padded, length = F.pad(x, pad, mode="reflect"), x.shape[axis]
+        x = padded.narrow(axis, 0, length) * weights[..., :1]
+        for k in range(1, 2 * radius + 1):
+            x.addcmul_(padded.narrow(axis, k, length), weights[..., k : k + 1])
+    return x
