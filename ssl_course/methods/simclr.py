@@ -16,6 +16,13 @@ from ssl_course.losses import gather_ranks, nt_xent
 from ssl_course.pretext.augment import Augmentation
 
 
+def as_augmentation(settings: Augmentation | dict[str, Any] | None) -> Augmentation:
+    """Settings as they come from a caller, or from a command or a checkpoint, where pairs are lists."""
+    if isinstance(settings, dict):
+        settings = Augmentation(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+    return settings or Augmentation()
+
+
 class SimCLR(nn.Module):
     """x → two views x1, x2 → backbone → features h → projection head → z; the loss contrasts all z of the batch.
 
@@ -42,11 +49,7 @@ class SimCLR(nn.Module):
         self.backbone = nets.backbone(backbone)
         self.projection_head = nets.mlp(self.backbone.dim, *projection)
         self.temperature = temperature
-        if isinstance(augmentation, dict):  # from a command or a checkpoint, where pairs are lists
-            augmentation = Augmentation(
-                **{k: tuple(v) if isinstance(v, list) else v for k, v in augmentation.items()}
-            )
-        self.augment = augmentation or Augmentation()
+        self.augment = as_augmentation(augmentation)
 
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim), averaged over places."""

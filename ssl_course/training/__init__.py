@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from ssl_course.training.faults import Diverged
 from ssl_course.training.fitting import History, fit
-from ssl_course.training.loop import Step, make_fabric, train
+from ssl_course.training.loop import DEFAULTS, Step, make_fabric, train
 from ssl_course.training.optimizer import make_optimizer, parameter_groups, rate
 
 __all__ = [
+    "DEFAULTS",
     "Diverged",
     "History",
     "Step",

@@ -1,0 +1,80 @@
+"""SimSiam: predict one view from the other, with nothing to push pictures apart but a stopped gradient.
+
+Chen, He, *Exploring Simple Siamese Representation Learning*, CVPR 2021, arXiv 2011.10566 (note §3.2).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ssl_course import nets
+from ssl_course.losses import negative_cosine
+from ssl_course.methods.simclr import as_augmentation
+from ssl_course.pretext.augment import Augmentation
+
+
+class SimSiam(nn.Module):
+    """x → two views → backbone → h → projection head → z → prediction head → p; p of one view predicts z of the other.
+
+    ``stop_gradient`` and ``predictor`` may be switched on a living object, while it trains: without either of
+    them everything falls to one point, where the loss is its best, −1.
+
+    Args:
+        backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
+        projection: widths of the projection head; every layer has BatchNorm, the last without scale, shift, ReLU.
+        bottleneck: hidden width of the prediction head; None is a quarter of its input (§4.4).
+        output_norm: BatchNorm at the end of the projection head. It hides a collapse: it rescales whatever
+            spread is left to 1.
+        augmentation: an `Augmentation` or its settings as a dict.
+    """
+
+    defaults = {"optimizer": "sgd", "lr": 0.1, "weight_decay": 1e-4, "warmup": 0.0, "steps": 150}
+
+    def __init__(
+        self,
+        backbone: nn.Module | str | None = None,
+        projection: tuple[int, ...] = (256, 256),
+        bottleneck: int | None = None,
+        stop_gradient: bool = True,
+        predictor: bool = True,
+        output_norm: bool = True,
+        augmentation: Augmentation | dict[str, Any] | None = None,
+    ) -> None:
+        self.arguments = nets.arguments(locals())
+        super().__init__()
+        self.stop_gradient, self.predictor = stop_gradient, predictor
+        self.backbone = nets.backbone(backbone)
+        d = projection[-1]
+        self.projection_head = nets.mlp(self.backbone.dim, *projection, last_norm=output_norm)
+        self.prediction_head = nets.mlp(d, bottleneck or max(d // 4, 1), d)
+        self.augment = as_augmentation(augmentation)
+
+    def param_groups(self, lr: float) -> list[dict[str, Any]]:
+        """The prediction head keeps a constant rate while the rest decays (§4.2)."""
+        named = [(f"prediction_head.{n}", p) for n, p in self.prediction_head.named_parameters()]
+        return [{"params": named, "lr": lr, "constant_lr": True}]
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim), averaged over places."""
+        return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
+
+    def project(self, x: Tensor) -> Tensor:
+        """Pictures → z (N, d), whose spread tells a collapse (`evaluation.feature_std`)."""
+        return self.projection_head(self.encode(x))
+
+    def predict(self, z: Tensor) -> Tensor:
+        """z → p (N, d); z itself when the predictor is switched off."""
+        return self.prediction_head(z) if self.predictor else z
+
+    def loss(self, z1: Tensor, z2: Tensor) -> Tensor:
+        """Half the sum of D(p1, z2) and D(p2, z1), between −1 and 1 (eq. 2)."""
+        p1, p2 = self.predict(z1), self.predict(z2)
+        return (negative_cosine(p1, z2, self.stop_gradient) + negative_cosine(p2, z1, self.stop_gradient)) / 2
+
+    def forward(self, batch: Any) -> Tensor:
+        """The loss of two fresh views. Each view is normalised by its own batch, as in the paper's code."""
+        x1, x2 = self.augment(torch.cat([batch.inputs] * 2)).chunk(2)  # (N, 3, H, W) each
+        return self.loss(self.project(x1), self.project(x2))

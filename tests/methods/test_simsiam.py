@@ -1,0 +1,63 @@
+"""SimSiam: heads as published, switches that act on a living object, the loss in both directions."""
+
+import pytest
+import torch
+from torch import nn
+
+from ssl_course.data.pictures import Pictures
+from ssl_course.methods import SimSiam
+
+
+@pytest.fixture
+def z():
+    return torch.randn(2, 12, 16, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def method():
+    torch.manual_seed(0)
+    return SimSiam(projection=(32, 16))
+
+
+def test_the_heads_are_those_of_the_paper(method):
+    projection, prediction = method.projection_head, method.prediction_head
+    assert [type(m).__name__ for m in projection] == [
+        "Linear",
+        "BatchNorm1d",
+        "ReLU",
+        "Linear",
+        "BatchNorm1d",
+    ]
+    assert not projection[-1].affine and projection[1].affine
+    assert [type(m).__name__ for m in prediction] == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    assert prediction[0].out_features == 4 and prediction[-1].bias is not None
+    assert isinstance(SimSiam(output_norm=False).projection_head[-1], nn.Linear)
+
+
+def test_the_loss_is_symmetric_and_stops_at_z(method, z):
+    method.eval()
+    z1, z2 = (v.requires_grad_() for v in z)
+    loss = method.loss(z1, z2)
+    assert loss.item() == pytest.approx(method.loss(z2, z1).item())
+    p1, p2 = method.predict(z1), method.predict(z2)
+    cosine = torch.nn.functional.cosine_similarity
+    assert loss.item() == pytest.approx(-(cosine(p1, z2).mean() + cosine(p2, z1).mean()).item() / 2, abs=1e-6)
+    through_p = torch.autograd.grad(-cosine(p1, z2.detach()).mean() / 2, z1)[0]
+    torch.testing.assert_close(torch.autograd.grad(method.loss(z1, z2), z1)[0], through_p)
+    method.stop_gradient = False
+    assert (torch.autograd.grad(method.loss(z1, z2), z1)[0] - through_p).abs().max() > 1e-4
+
+
+def test_without_predictor_p_is_z(method, z):
+    method.predictor = False
+    assert method.loss(z[0], z[0]).item() == pytest.approx(-1)
+
+
+def test_the_predictor_keeps_its_rate(method):
+    (group,) = method.param_groups(0.3)
+    assert group["constant_lr"] and len(group["params"]) == len(list(method.prediction_head.parameters()))
+
+
+def test_project_and_forward(method):
+    data = Pictures(torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8))
+    assert method.project(data.inputs).shape == (8, 16) and -1 <= method(data).item() <= 1
