@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_course.theory import bounds, correlation, independence
+from ssl_course.theory import bounds, independence
 
 # δ = 0.1 of the world in which learning fails although ε is tiny; counts of 40, [x1][x2][y]
 C1 = np.array([[[10, 0], [9, 1]], [[1, 9], [0, 10]]]) / 40
@@ -117,16 +117,74 @@ def test_bad_tables_are_named(joint, message):
 def test_x2_must_fit():
     with pytest.raises(ValueError, match="3 values for the 2 states"):
         independence.epsilon_ci_squared(C1, np.eye(3))
+    with pytest.raises(ValueError, match="x2 has a value that is not finite"):
+        independence.epsilon_ci_squared(C1, [0.0, np.nan])
 
 
-def test_maximal_correlations():
-    bits = np.array([[0.4, 0.1], [0.1, 0.4]])  # correlation of two bits
-    assert correlation.maximal_correlations(bits).tolist() == pytest.approx([0.6])
-    square = np.array([[0, 1], [1, 0], [0, 1]]) / 3  # x in −1, 0, 1 and x²: uncorrelated, yet a function
-    assert correlation.maximal_correlations(square).tolist() == pytest.approx([1.0])
-    assert correlation.maximal_correlations(np.eye(3) / 3).tolist() == pytest.approx([1.0, 1.0])
-    with pytest.raises(ValueError, match="table"):
-        correlation.maximal_correlations(np.ones((2, 2)))
+@pytest.mark.parametrize(("axis", "name"), [(0, "X₁"), (2, "Y")])
+def test_a_state_that_never_occurs_is_named(axis, name):
+    padded = np.concatenate([C1, np.zeros_like(C1.take([0], axis))], axis)
+    with pytest.raises(ValueError, match=f"state 2 of {name} has probability zero"):
+        independence.epsilon_ci_squared(padded, np.eye(2))
+
+
+def test_epsilon_tilde_against_search():
+    rng = np.random.default_rng(3)
+    for joint, _ in worlds(5):
+        exact = float(independence.epsilon_tilde_squared(joint))
+        q = joint.sum((0, 2))
+        best = 0.0
+        for g in rng.normal(size=(500, 3)):
+            g = (g - q @ g) / np.sqrt(q @ (g - q @ g) ** 2)  # mean 0, variance 1
+            value = float(independence.epsilon_ci_squared(joint, g))
+            assert value <= exact + 1e-12
+            best = max(best, value)
+        assert best == pytest.approx(exact, rel=0.01)  # 500 directions of a circle
+    assert float(independence.epsilon_tilde_squared(C1)) == pytest.approx(0.0081, abs=1e-12)
+
+
+def test_tables_on_every_device(device):
+    joint, x2 = torch.tensor(C1, device=device), torch.eye(2, device=device)
+    value = independence.epsilon_ci_squared(joint, x2)
+    assert value.ndim == 0 and value.dtype == torch.float64 and value.device.type == device
+    assert float(value) == pytest.approx(0.00405, abs=1e-12)
+    assert float(independence.epsilon_tilde_squared(joint)) == pytest.approx(0.0081, abs=1e-12)
+    assert float(independence.conditional_mutual_information(joint)) == pytest.approx(0.031, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (([0, 1, 0], [1.0, 2, 3], [0, 1, 0]), "at least 4 samples"),
+        (([0, 1, 0, 1], [1.0, 2, 3], [0, 1, 0, 1]), "equal length"),
+        (([0.5, 1, 0, 1], [1.0, 2, 3, 4], [0, 1, 0, 1]), "x1 must be integers"),
+        (([0, 1, 0, 1], [1.0, 2, 3, 4], [0, 0, 0, 0]), "one class only"),
+        (([0, 1, 0, 1], [1.0, 2, 3, np.nan], [0, 1, 0, 1]), "x2 has a value that is not finite"),
+        (([0, 1, 2, 3], [1.0, 2, 3, 4], [0, 1, 0, 1]), "occurs only once"),
+    ],
+)
+def test_bad_samples_are_named(samples, message):
+    with pytest.raises(ValueError, match=message):
+        independence.estimate_epsilon_ci_squared(*samples)
+
+
+def test_the_plug_in_s_bias_is_the_closed_form():
+    """(1/n) Σ_{x₁,y} p(y|x₁) v_y (1 − p(x₁|y)) at conditional independence, v_y = Tr Cov(X₂|y)."""
+    n, px = 500, np.array([[0.5, 0.3, 0.2], [0.1, 0.3, 0.6]])  # p(x₁|y)
+    joint = np.einsum("y,yi,yj->ijy", [0.4, 0.6], px, [[0.7, 0.3], [0.2, 0.8]])
+    v = np.array([2 * 0.7 * 0.3, 2 * 0.2 * 0.8])
+    posterior = joint.sum(1) / joint.sum((1, 2))[:, None]
+    bias = (posterior * v * (1 - px.T)).sum() / n
+    runs = []
+    for seed in range(400):
+        i, j, y = draw(joint, n, seed)
+        runs.append(independence.estimate_epsilon_ci_squared(i, np.eye(2)[j], y, seed))
+    plug_in, cross = (np.array([getattr(r, f) for r in runs]) for f in ("plug_in", "value"))
+    assert abs(plug_in.mean() - bias) < 4 * plug_in.std() / 20 + 0.05 * bias
+    assert abs(cross.mean()) < 4 * cross.std() / 20 < 0.4 * bias
+    low, high = runs[0].interval
+    assert high - low == pytest.approx(3.92 * runs[0].standard_error)
+    assert (low + high) / 2 == pytest.approx(runs[0].value)
 
 
 def test_probe_limit_of_the_world_where_nothing_is_learned():

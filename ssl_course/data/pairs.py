@@ -1,0 +1,52 @@
+"""Pairs of views given as plain rows of numbers, for CCA and deep CCA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+
+
+@dataclass
+class Pairs:
+    """Two views of the same samples; a batch is a slice of one.
+
+    Attributes:
+        x1, x2: (N, d1) and (N, d2).
+        labels: name → (N,) LongTensor of classes 0..K−1.
+        names: label → its class names.
+
+    Raises:
+        ValueError: lengths that differ.
+    """
+
+    x1: torch.Tensor
+    x2: torch.Tensor
+    labels: dict[str, torch.Tensor] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, values in {"x2": self.x2, **self.labels}.items():
+            if len(values) != len(self.x1):
+                raise ValueError(f"{name!r} has {len(values)} rows where x1 has {len(self.x1)}")
+
+    def __len__(self) -> int:
+        return len(self.x1)
+
+    def __getitem__(self, index: int | slice | torch.Tensor) -> Pairs:
+        """A slice, a tensor of indices or a mask gives a batch; a single number a batch of one."""
+        if isinstance(index, int):
+            index = torch.tensor([range(len(self))[index]])
+        here = index.to(self.x1.device) if torch.is_tensor(index) else index
+        labels = {name: values[here] for name, values in self.labels.items()}
+        return replace(self, x1=self.x1[here], x2=self.x2[here], labels=labels)
+
+    @property
+    def inputs(self) -> torch.Tensor:
+        """What ``encode`` takes: the first view."""
+        return self.x1
+
+    def to(self, device: str | torch.device) -> Pairs:
+        """The same pairs on another device."""
+        labels = {name: values.to(device) for name, values in self.labels.items()}
+        return replace(self, x1=self.x1.to(device), x2=self.x2.to(device), labels=labels)

@@ -1,0 +1,152 @@
+"""Deep CCA (Andrew, Arora, Bilmes, Livescu 2013): two networks whose outputs are as correlated as they can be.
+
+It is L_sim under whitening (note §3.5.2), with networks for ψ and η in place of the linear maps of CCA.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from ssl_course import nets
+from ssl_course.data.pairs import Pairs
+from ssl_course.data.pictures import Pictures
+from ssl_course.losses import gather_ranks
+
+
+def canonical_loss(eta: Tensor, psi: Tensor, ridge: float = 1e-3, n_components: int | None = None) -> Tensor:
+    """2k − 2 Σ_{i≤k} ρ_i, the smallest L_sim of whitened linear maps of η and ψ (note §3.5.2; Andrew et al. 2013, eq. 10).
+
+    Σρ_i is the nuclear norm of the whitened cross-covariance T when k = D. In float64, and with Cholesky factors:
+    T has the same singular values as with symmetric roots, and no division by differences of eigenvalues, which
+    is where NaN comes from when two are equal.
+
+    Args:
+        eta, psi: (N, D), row i of both from the same pair. With N ≤ 2D the loss is small whatever they are.
+        ridge: share of each view's mean variance that is added to all its variances; 0 < ridge.
+        n_components: k; None is D.
+
+    Returns:
+        0-d float64 in [0, 2k]. Constant features have correlation 0.
+
+    Raises:
+        ValueError: shapes that differ, fewer than 2 rows, k out of range, or a ridge that is not positive.
+    """
+    if eta.shape != psi.shape or eta.ndim != 2:
+        raise ValueError(
+            f"eta and psi must be (N, D) of one shape, got {tuple(eta.shape)}, {tuple(psi.shape)}"
+        )
+    if len(eta) < 2:
+        raise ValueError("one pair has no covariance: give deep CCA at least two, better many more than D")
+    k = eta.shape[1] if n_components is None else n_components
+    if not 1 <= k <= eta.shape[1]:
+        raise ValueError(f"n_components must be between 1 and {eta.shape[1]}, got {n_components}")
+    if not ridge > 0:
+        raise ValueError(f"ridge must be positive, got {ridge}")
+    with torch.autocast(eta.device.type, enabled=False):
+        white = [_unit_scale(h) for h in (eta, psi)]  # (N, D) each
+        factors = [torch.linalg.cholesky(_covariance(h, h) + ridge * _eye(h)) for h in white]
+        half = torch.linalg.solve_triangular(factors[0], _covariance(*white), upper=False)
+        t = torch.linalg.solve_triangular(factors[1], half.T, upper=False)  # (D, D)
+        return 2 * k - 2 * torch.linalg.svdvals(t)[:k].sum()
+
+
+def _unit_scale(h: Tensor) -> Tensor:
+    """Centred, float64, mean variance 1: so the ridge means the same whatever scale the network chooses."""
+    if h.device.type == "mps":
+        h = h.cpu()  # which has no float64
+    h = h.double() - h.double().mean(0)
+    return h / (h.square().mean() + 1e-12).sqrt()
+
+
+def _covariance(a: Tensor, b: Tensor) -> Tensor:
+    return a.T @ b / len(a)
+
+
+def _eye(h: Tensor) -> Tensor:
+    return torch.eye(h.shape[1], dtype=h.dtype, device=h.device)
+
+
+class DeepCCA(nn.Module):
+    """Two networks ψ(x₁) and η(x₂), trained to be correlated (note §3.5.2; Andrew et al. 2013).
+
+    Args:
+        inputs: (d1, d2), numbers in the two views of `Pairs`; None takes `Pictures` and splits them: the left
+            half is X₁, the right half X₂.
+        dim: D, numbers that each network returns.
+        n_components: k, how many correlations count; None is all D.
+        width: of the two hidden layers (`Pairs` only).
+        backbone: of the two networks (`Pictures` only), two of the same kind with weights of their own.
+        ridge: see `canonical_loss`.
+
+    The batch should be several times D: with N ≤ 2D every correlation can be 1. For components that are
+    uncorrelated and sorted, fit `ssl_course.theory.correlation.CCA` to ``encode(x1)`` and ``encode2(x2)``.
+
+    Raises:
+        ValueError: sizes below 1, or n_components above dim.
+    """
+
+    defaults = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-3, "steps": 400}
+
+    def __init__(
+        self,
+        inputs: tuple[int, int] | None = None,
+        dim: int = 16,
+        n_components: int | None = None,
+        width: int = 128,
+        backbone: nn.Module | str | None = None,
+        ridge: float = 1e-3,
+    ) -> None:
+        self.arguments = nets.arguments(locals())
+        super().__init__()
+        if dim < 1 or width < 1 or (inputs is not None and min(inputs) < 1):
+            raise ValueError(f"need inputs, dim and width ≥ 1, got {inputs}, {dim} and {width}")
+        if n_components is not None and not 1 <= n_components <= dim:
+            raise ValueError(f"n_components must be between 1 and dim={dim}, got {n_components}")
+        self.inputs, self.n_components, self.ridge = inputs, n_components, ridge
+        if inputs is None:
+            self.net1, self.net2 = _picture_net(backbone, dim), _picture_net(copy.deepcopy(backbone), dim)
+        else:
+            self.net1, self.net2 = (nets.mlp(d, width, width, dim) for d in inputs)
+
+    def forward(self, batch: Pairs | Pictures) -> Tensor:
+        """2k − 2Σρ of the batch; with several ranks, of the pairs of all.
+
+        Raises:
+            ValueError: one pair only.
+        """
+        if len(batch) < 2:
+            raise ValueError("one pair has no covariance: give deep CCA a larger batch")
+        x1, x2 = (batch.x1, batch.x2) if isinstance(batch, Pairs) else (batch.inputs, batch.inputs)
+        psi, eta = self.encode(x1), self.encode2(x2)
+        return canonical_loss(gather_ranks(eta), gather_ranks(psi), self.ridge, self.n_components)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """ψ(x₁), (N, D), of rows (N, d1), or of pictures (N, 3, H, W), of which it sees the left half."""
+        return self.net1(self._view(x, 0))
+
+    def encode2(self, x: Tensor) -> Tensor:
+        """η(x₂), (N, D), of rows (N, d2), or of pictures (N, 3, H, W), of which it sees the right half."""
+        return self.net2(self._view(x, 1))
+
+    def _view(self, x: Tensor, view: int) -> Tensor:
+        if self.inputs is None:
+            if x.ndim != 4:
+                raise ValueError(
+                    f"x must be pictures (N, 3, H, W), got {tuple(x.shape)}; for rows: inputs=(d1, d2)"
+                )
+            middle = x.shape[-1] // 2
+            return nets.normalise(nets.as_float(x[..., :middle] if view == 0 else x[..., middle:], self))
+        if x.ndim != 2 or x.shape[1] != self.inputs[view]:
+            raise ValueError(
+                f"x must be (N, {self.inputs[view]}), as inputs={self.inputs} says: {tuple(x.shape)}"
+            )
+        weight = next(self.parameters())
+        return x.to(weight.device, weight.dtype)
+
+
+def _picture_net(which: nn.Module | str | None, dim: int) -> nn.Sequential:
+    body = nets.backbone(which)
+    return nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(body.dim, dim))
