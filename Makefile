@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab present test check lectures lint clean
+.PHONY: help setup lab present test check lectures lint bench clean
 
 help:
 	@echo "make lab       open the first lecture in JupyterLab"
@@ -16,6 +16,7 @@ help:
 	@echo "make test      run every test, browser and notebooks included"
 	@echo "make check     run the quick tests"
 	@echo "make lectures  execute the lectures whose source has changed"
+	@echo "make bench     measure against other libraries (half an hour, on an idle machine)"
 	@echo "make setup     only install, into .venv"
 	@echo "make clean     remove build/ (rm -r .venv removes the installation)"
 
@@ -55,6 +56,21 @@ check: lint
 
 lectures: $(STAMP)
 	$(BIN)/python -m ssl_course.authoring build
+
+# Other libraries live in a venv of their own that looks into ours for PyTorch; they are no dependencies.
+BENCH := build/bench-venv
+$(BENCH)/.stamp: $(STAMP)
+	$(BIN)/python -m venv $(BENCH)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(BENCH)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/course.pth"
+	$(BENCH)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps lightly kornia kornia_rs
+	@touch $@
+
+bench: $(BENCH)/.stamp
+	@mkdir -p build
+	PYTHONPATH=. $(BENCH)/bin/python benchmarks/augment.py --json build/bench_augment.json
+	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py speed --json build/bench_speed.json
+	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py overhead --json build/bench_overhead.json
+	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py accuracy --json build/bench_accuracy.json
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache ssl_course.egg-info

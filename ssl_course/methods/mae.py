@@ -135,3 +135,38 @@ class MAE(nn.Module):
         removed = mask.unflatten(1, (self.grid, self.grid)).repeat_interleave(self.patch_size, 1)
         removed = removed.repeat_interleave(self.patch_size, 2)[:, None].bool()  # (N, 1, H, W)
         return torch.where(removed, filled, nets.as_float(images, self)), mask
+
+
+# -------------------------------------------------------------------------------------------------- baselines
+def patch_means(images: Tensor, patch_size: int) -> Tensor:
+    """Pictures (N, 3, H, W) in [0, 1] with every patch in its own mean colour.
+
+    Nobody who does not see a patch can know its mean: to beat this filling on hidden patches is to have got
+    their mean and some of their texture right.
+    """
+    return nn.functional.interpolate(
+        nn.functional.avg_pool2d(nets.as_float(images), patch_size), scale_factor=patch_size
+    )
+
+
+def mean_picture(data: Any) -> Tensor:
+    """The average picture of a set, (3, H, W) in [0, 1]: the best filling for who sees no patch at all."""
+    return sum(nets.as_float(part).sum(0) for part in data.inputs.split(512)) / len(data)
+
+
+def hidden_error(truth: Tensor, filled: Tensor, mask: Tensor) -> float:
+    """Mean squared error on removed patches alone, a number and channel, pixels in [0, 1].
+
+    Args:
+        truth, filled: (N, 3, H, W), uint8 or in [0, 1]; ``filled`` may be one picture (3, H, W) for all.
+        mask: (N, L), 1 where a patch was removed.
+
+    Raises:
+        ValueError: nothing was removed.
+    """
+    if not mask.any():
+        raise ValueError("the mask removes nothing, so there is no error")
+    error = (nets.as_float(filled) - nets.as_float(truth)).square()  # (N, 3, H, W)
+    side = round(mask.shape[1] ** 0.5)
+    per_patch = nn.functional.adaptive_avg_pool2d(error, side).mean(1).flatten(1)  # (N, L)
+    return float((per_patch * mask).sum() / mask.sum())

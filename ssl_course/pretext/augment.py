@@ -12,21 +12,23 @@ try. Each step gives what the function of that name in ``torchvision.transforms.
   ``size`` far below that of the crop, or a zoom far below 1, fine texture turns into moiré.
 - Beyond the picture's edge (turned or zoomed out) lies its reflection: a gray or black corner would give the angle
   away, and a network would rather read the corner than the picture.
-- The order is that of the paper's code, the same for every picture: crop, flip, turn, zoom, brightness, contrast,
-  saturation, hue, gray, blur, solarise. torchvision draws the order of the four jitters; but the first three
-  commute wherever nothing is clipped, and a fixed order can be set by hand.
+- The order is that of the paper's code, the same for every picture: crop, flip, turn and zoom, brightness,
+  contrast, saturation, hue, gray, blur, solarise. torchvision draws the order of the four jitters. It matters
+  little, since the first three commute where nothing is clipped: on the scenes another order moves a byte by 1.2 on
+  average, the jitter by 27.
+- Hue is that of HSV, exactly, so that colours keep their value and saturation. One 3 × 3 matrix (YIQ) would be four
+  times as fast, but off by 8 bytes on the scenes, more than the hue jitter itself moves them (5).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
 Value = torch.Tensor | float | None
-TRIES = 10  # boxes tried for one crop before the largest is taken, as in torchvision
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class Draw:
     solarize: Value = None
 
 
-BOX, GEOMETRY = ("top", "left", "height", "width"), ("flip", "angle", "zoom")
+BOX = ("top", "left", "height", "width")
+TRIES = 10  # boxes tried for one crop before the largest is taken, as in torchvision
+PIECE = 2**19  # numbers that a CPU works on at a time: 2 MB of floats, about one core's cache
 
 
 @dataclass(frozen=True)
@@ -106,20 +110,17 @@ class Augmentation:
     solarize: float = 0.0
 
     def __post_init__(self) -> None:
-        most = {
-            "crop": 1.0,
-            "rotate": 180.0,
-            "hue": 0.5,
-            "ratio": math.inf,
-            "zoom": math.inf,
-            "blur_sigma": math.inf,
-        }
-        for field in fields(self):
-            name, value, high = field.name, getattr(self, field.name), most.get(field.name, 1.0)
-            if name in ("crop", "ratio", "zoom", "blur_sigma"):
-                if value is not None and not (len(value) == 2 and 0 < value[0] <= value[1] <= high):
-                    raise ValueError(f"{name} must be (low, high), 0 < low ≤ high ≤ {high:g}, got {value}")
-            elif not 0 <= value <= high:
+        limits = {"crop": 1.0, "rotate": 180.0, "hue": 0.5} | dict.fromkeys(
+            ("ratio", "zoom", "blur_sigma"), math.inf
+        )
+        for name, value in vars(self).items():
+            high = limits.get(name, 1.0)
+            if isinstance(value, tuple | list):
+                if len(value) != 2 or not 0 < value[0] <= value[1] <= high:
+                    raise ValueError(
+                        f"{name} must be (low, high) with 0 < low ≤ high ≤ {high:g}, got {value}"
+                    )
+            elif value is not None and not 0 <= value <= high:
                 raise ValueError(f"{name} must be in [0, {high:g}], got {value}")
 
     def __call__(
@@ -138,7 +139,7 @@ class Augmentation:
         generator: torch.Generator | None = None,
         device: str | torch.device | None = None,
     ) -> Draw:
-        """The parameters for n pictures of height × width pixels: tensors (n,), None where a setting is off.
+        """The parameters for n pictures of height × width pixels: tensors (n,), None where a step is off.
 
         Each setting has its own random numbers, so switching one step off leaves the others as they were. They
         come from ``generator``, on its own device (one on the CPU gives every device the same views), or from
@@ -199,31 +200,40 @@ def apply(images: torch.Tensor, draw: Draw, size: int | None = None) -> torch.Te
         ValueError: images of another shape or type, a value of ``draw`` that does not fit N, or half a box.
     """
     n, height, width = _check(images)
-    p = {field.name: _column(field.name, getattr(draw, field.name), images) for field in fields(draw)}
+    h, w = (height, width) if size is None else (size, size)
+    # A CPU waits for memory most of the time: pieces that fit its cache, and whose memory is used again
+    count = math.ceil(n * 3 * h * w / PIECE) if images.device.type == "cpu" else 1
+    rows = math.ceil(n / max(1, count))
+    starts = range(0, n, rows) if n else [0]
+    views = [_views(images[i : i + rows], _columns(draw, images, i, i + rows), h, w) for i in starts]
+    return views[0] if len(views) == 1 else torch.cat(views)
+
+
+def _views(images: torch.Tensor, draw: Draw, h: int, w: int) -> torch.Tensor:
+    """All steps in their order; the fields of ``draw`` are columns."""
     x = images.float()
     if images.dtype == torch.uint8:
         x.div_(255)
-    shape = (height, width) if size is None else (size, size)
-    if shape != (height, width) or any(p[name] is not None for name in BOX + GEOMETRY):
-        x = _sample(x, *(p[name] for name in BOX + GEOMETRY), *shape)  # (N, 3, *shape)
+    if (h, w) != x.shape[2:] or any(v is not None for v in (draw.top, draw.flip, draw.angle, draw.zoom)):
+        x = _sample(x, draw, h, w)  # (N, 3, h, w)
     elif x is images:
         x = x.clone()  # what follows works in place
-    if p["brightness"] is not None:
-        x.mul_(p["brightness"]).clamp_(0, 1)
-    if p["contrast"] is not None:
+    if draw.brightness is not None:
+        x.mul_(draw.brightness).clamp_(0, 1)
+    if draw.contrast is not None:
         mean = _gray(x.mean((2, 3), keepdim=True))  # (N, 1, 1, 1)
-        x.mul_(p["contrast"]).add_(mean * (1 - p["contrast"])).clamp_(0, 1)
-    if p["saturation"] is not None:
-        x.mul_(p["saturation"]).add_(_gray(x) * (1 - p["saturation"])).clamp_(0, 1)
-    if p["hue"] is not None:
-        x = _turn_hue(x, p["hue"])
-    if p["gray"] is not None:
-        x = x.mul(1 - p["gray"]).add_(_gray(x) * p["gray"])
-    if p["sigma"] is not None:
-        x = _blur(x, p["sigma"])
-    if p["solarize"] is not None:
-        x = x + (1 - 2 * x) * (x >= p["solarize"])
-    return x.clamp_(0, 1)  # sums of weights may be 1 + 1e-7
+        _blend(x, mean, draw.contrast).clamp_(0, 1)
+    if draw.saturation is not None:
+        _blend(x, _gray(x), draw.saturation).clamp_(0, 1)
+    if draw.hue is not None:
+        x = _turn_hue(x, draw.hue)
+    if draw.gray is not None:
+        _blend(x, _gray(x), 1 - draw.gray)
+    if draw.sigma is not None:
+        x = _blur(x, draw.sigma)
+    if draw.solarize is not None:
+        x = x + (1 - 2 * x) * (x >= draw.solarize)
+    return x.clamp_(0, 1)  # a sum of weights may be 1 + 1e-7
 
 
 def _check(images: torch.Tensor) -> tuple[int, int, int]:
@@ -235,60 +245,56 @@ def _check(images: torch.Tensor) -> tuple[int, int, int]:
     return images.shape[0], images.shape[2], images.shape[3]
 
 
+def _columns(draw: Draw, images: torch.Tensor, start: int, stop: int) -> Draw:
+    """The same Draw for the rows from start to stop, its numbers as (n, 1, 1, 1) or (1, 1, 1, 1)."""
+    if len({getattr(draw, name) is None for name in BOX}) > 1:
+        raise ValueError("a box needs all of top, left, height and width")
+    out = {}
+    for name, value in vars(draw).items():
+        if value is not None:
+            value = torch.as_tensor(value, dtype=torch.float32, device=images.device).reshape(-1, 1, 1, 1)
+            if len(value) not in (1, len(images)):
+                raise ValueError(f"{name} has {len(value)} values for {len(images)} pictures")
+            out[name] = value if len(value) == 1 else value[start:stop]
+    return Draw(**out)
+
+
 def _between(low: float, high: float, u: torch.Tensor) -> torch.Tensor:
     return low + (high - low) * u
 
 
-def _column(name: str, value: Value, images: torch.Tensor) -> torch.Tensor | None:
-    """A value of a Draw as (N, 1, 1, 1) or (1, 1, 1, 1)."""
-    if value is None:
-        return None
-    value = torch.as_tensor(value, dtype=torch.float32, device=images.device)
-    if value.numel() not in (1, len(images)):
-        raise ValueError(f"{name} has {value.numel()} values for {len(images)} pictures")
-    return value.reshape(-1, 1, 1, 1)
-
-
-def _sample(
-    x: torch.Tensor,
-    top: Value,
-    left: Value,
-    height: Value,
-    width: Value,
-    flip: Value,
-    angle: Value,
-    zoom: Value,
-    h: int,
-    w: int,
-) -> torch.Tensor:
-    """(N, 3, H, W) → (N, 3, h, w), bilinear. Coordinates are those of pixel edges: the picture is [0, W] × [0, H]."""
+def _sample(x: torch.Tensor, draw: Draw, h: int, w: int) -> torch.Tensor:
+    """(N, 3, H, W) → (N, 3, h, w), bilinear. The picture is the square [-1, 1]², as grid_sample has it."""
     n, _, full_h, full_w = x.shape
-    given = [value is not None for value in (top, left, height, width)]
-    if any(given) != all(given):
-        raise ValueError("a box needs all of top, left, height and width")
-    if not all(given):
-        top, left, height, width = (x.new_tensor(v).view(1, 1, 1, 1) for v in (0, 0, full_h, full_w))
-    nearer = 1 if zoom is None else zoom
-    step_y, step_x = height / nearer / h, width / nearer / w  # pixels of the input per pixel of the view
-    if flip is not None:
-        step_x = step_x * (1 - 2 * flip)
-    across = torch.arange(w, device=x.device) + 0.5 - w / 2  # (w,), pixels of the view from its centre
-    down = (torch.arange(h, device=x.device) + 0.5 - h / 2)[:, None]  # (h, 1)
-    if angle is None:  # the outermost pixels of the box repeat, as when it is cut out first and then resized
-        reach_y, reach_x = (height / nearer - 1) / 2, (width / nearer - 1) / 2
-        dy = (step_y * down).clamp(-reach_y, reach_y)  # (N, 1, h, 1)
-        dx = (step_x * across).clamp(-reach_x, reach_x)  # (N, 1, 1, w)
+    centre_y, centre_x, reach_y, reach_x = 0.0, 0.0, 1.0, 1.0  # of the window that becomes the view
+    if draw.top is not None:
+        reach_y, reach_x = draw.height / full_h, draw.width / full_w  # (N, 1, 1, 1)
+        centre_y, centre_x = draw.top * (2 / full_h) + reach_y - 1, draw.left * (2 / full_w) + reach_x - 1
+    if draw.zoom is not None:
+        reach_y, reach_x = reach_y / draw.zoom, reach_x / draw.zoom
+    down = torch.linspace(1 / h - 1, 1 - 1 / h, h, device=x.device).view(h, 1)  # pixel centres of the view
+    across = torch.linspace(1 / w - 1, 1 - 1 / w, w, device=x.device)
+    if draw.angle is None:
+        # The outermost pixels of the window repeat, as if it were cut out first and then resized
+        dy = (reach_y * down).clamp(1 / full_h - reach_y, reach_y - 1 / full_h)  # (N, 1, h, 1)
+        dx = (reach_x * across).clamp(1 / full_w - reach_x, reach_x - 1 / full_w)  # (N, 1, 1, w)
     else:
-        cos, sin = angle.deg2rad().cos(), angle.deg2rad().sin()
-        dy = step_y * (cos * down + sin * across)  # (N, 1, h, w)
-        dx = step_x * (cos * across - sin * down)
-    to_y, to_x = 2 / full_h, 2 / full_w  # grid_sample wants [-1, 1]
-    gy, gx = dy * to_y + ((top + height / 2) * to_y - 1), dx * to_x + ((left + width / 2) * to_x - 1)
-    grid = torch.stack([gx.expand(n, 1, h, w), gy.expand(n, 1, h, w)], -1).squeeze(1)  # (N, h, w, 2)
-    beyond = (
-        "border" if angle is None and zoom is None else "reflection"
-    )  # "border" is faster, and seldom met
-    return F.grid_sample(x, grid, padding_mode=beyond, align_corners=False)
+        cos, sin = draw.angle.deg2rad().cos(), draw.angle.deg2rad().sin()
+        dy = reach_y * (cos * down + sin * across * (w / h))  # (N, 1, h, w)
+        dx = reach_x * (cos * across - sin * down * (h / w))
+    if draw.flip is not None:
+        dx = dx * (1 - 2 * draw.flip)
+    at = (centre_x + dx).expand(n, 1, h, w), (centre_y + dy).expand(n, 1, h, w)
+    inside = (
+        draw.angle is None and draw.zoom is None
+    )  # then both kinds of padding agree, and "border" is faster
+    padding = "border" if inside else "reflection"
+    return F.grid_sample(x, torch.stack(at, -1).squeeze(1), padding_mode=padding, align_corners=False)
+
+
+def _blend(x: torch.Tensor, other: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """share · x + (1 − share) · other, in the memory of x."""
+    return x.mul_(share).add_(other * (1 - share))
 
 
 def _gray(x: torch.Tensor) -> torch.Tensor:

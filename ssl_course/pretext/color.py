@@ -1,9 +1,12 @@
 """sRGB ↔ CIE Lab (D65): how a picture splits into X₁ = lightness L and X₂ = colour ab (note §3.1, Zhang 2016).
 
-Constants: IEC 61966-2-1 (sRGB) and CIE 15 (Lab, 2° observer, D65).
+Constants: IEC 61966-2-1 (sRGB) and CIE 15 (Lab, 2° observer, D65). Colours as classes, soft encoding, rebalancing
+and the annealed mean: Zhang, Isola, Efros, *Colorful Image Colorization*, ECCV 2016, arXiv 1603.08511, §2.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import torch
 
@@ -31,11 +34,39 @@ def rgb_to_lab(rgb: torch.Tensor) -> torch.Tensor:
     """
     if not rgb.is_floating_point() or rgb.shape[-3] != 3:
         raise ValueError(f"need floats (…, 3, H, W) in [0, 1], got {rgb.dtype} {tuple(rgb.shape)}")
-    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4)
-    xyz = torch.einsum("ij,...jhw->...ihw", _matrix(rgb), linear)  # (…, 3, H, W), white = 1
-    f = torch.where(xyz > DELTA**3, xyz.clamp(min=1e-9) ** (1 / 3), xyz / (3 * DELTA**2) + 4 / 29)
-    fx, fy, fz = f.unbind(-3)
+    xyz = torch.einsum("ij,...jhw->...ihw", _matrix(rgb), _linear(rgb))  # (…, 3, H, W), white = 1
+    fx, fy, fz = _cube_root(xyz).unbind(-3)
     return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], -3)
+
+
+def lightness(images: torch.Tensor) -> torch.Tensor:
+    """L alone, (…, 3, H, W) → (…, 1, H, W) in [0, 100]: `rgb_to_lab`'s first channel at a fraction of the price.
+
+    Args:
+        images: sRGB, uint8 or float in [0, 1].
+
+    Raises:
+        ValueError: not three channels.
+    """
+    if images.shape[-3] != 3:
+        raise ValueError(f"need pictures (…, 3, H, W), got {tuple(images.shape)}")
+    if images.dtype == torch.uint8:
+        linear = _linear(torch.arange(256, device=images.device) / 255)[
+            images.long()
+        ]  # 256 powers, not N·3·H·W
+    else:
+        linear = _linear(images)
+    y = torch.einsum("j,...jhw->...hw", _matrix(linear)[1], linear)
+    return (116 * _cube_root(y) - 16).unsqueeze(-3)
+
+
+def _linear(rgb: torch.Tensor) -> torch.Tensor:
+    """sRGB's bytes to light."""
+    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4)
+
+
+def _cube_root(xyz: torch.Tensor) -> torch.Tensor:
+    return torch.where(xyz > DELTA**3, xyz.clamp(min=1e-9) ** (1 / 3), xyz / (3 * DELTA**2) + 4 / 29)
 
 
 def lab_to_rgb(lab: torch.Tensor) -> torch.Tensor:
@@ -53,3 +84,122 @@ def lab_to_rgb(lab: torch.Tensor) -> torch.Tensor:
     linear = torch.einsum("ij,...jhw->...ihw", torch.linalg.inv(_matrix(lab).double()).to(lab), xyz)
     gamma = 1.055 * linear.clamp(min=1e-9) ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, gamma)
+
+
+# ------------------------------------------------------------------------------------------ colours as classes
+def gamut_bins(step: float = 10.0) -> torch.Tensor:
+    """Centres of the squares of the ab plane in which some sRGB colour lies, (Q, 2), Lab units; §2.1.
+
+    Squares are ``step`` wide and centred at multiples of it. Step 10 gives 261; the paper's own list has 313,
+    since it lets in neighbours of the gamut. Step 20 gives 75, enough for a small network.
+
+    Raises:
+        ValueError: a step that is not positive, or so large that all colours fall into one square.
+    """
+    if not step > 0:
+        raise ValueError(f"step must be positive, got {step}")
+    centres = _gamut_bins(float(step))
+    if len(centres) < 2:
+        raise ValueError(f"step {step} puts all colours into one bin; 5 to 40 are useful")
+    return centres.clone()
+
+
+@lru_cache(maxsize=8)
+def _gamut_bins(step: float) -> torch.Tensor:
+    level = torch.linspace(0, 1, 65)
+    cube = torch.stack(torch.meshgrid(level, level, level, indexing="ij")).reshape(3, 65 * 65, 65)
+    ab = rgb_to_lab(cube)[1:].flatten(1).T  # (65³, 2)
+    return (ab / step).round().unique(dim=0) * step
+
+
+def soft_encode(
+    ab: torch.Tensor, centres: torch.Tensor, neighbours: int = 5, sigma: float = 5.0
+) -> torch.Tensor:
+    """Colours as distributions over bins: Gaussian weights on the nearest ones; §2.1.
+
+    Args:
+        ab: (…, 2, H, W), Lab units.
+        centres: (Q, 2), Lab units.
+        neighbours: how many bins share a colour; all bins if there are fewer.
+        sigma: of the Gaussian, in Lab units; the paper's 5 goes with bins 10 wide.
+
+    Returns:
+        (…, Q, H, W), non-negative, sum 1 over the bins.
+
+    Raises:
+        ValueError: another shape of ``ab``, or a sigma that is not positive.
+    """
+    if ab.ndim < 3 or ab.shape[-3] != 2:
+        raise ValueError(f"ab must be (…, 2, H, W), got {tuple(ab.shape)}")
+    if not sigma > 0:
+        raise ValueError(f"sigma must be positive, got {sigma}")
+    centres = centres.to(ab)
+    points = ab.movedim(-3, -1)  # (…, H, W, 2)
+    # |x − c|² less |x|², which is the same for all bins: it changes neither the order nor the shares
+    distance = centres.square().sum(1) - 2 * points @ centres.T  # (…, H, W, Q)
+    near, bins = distance.topk(min(neighbours, len(centres)), largest=False)  # (…, H, W, k)
+    shares = (-near / (2 * sigma**2)).softmax(-1)
+    return torch.zeros_like(distance).scatter_(-1, bins, shares).movedim(-1, -3)
+
+
+def smooth_prior(prior: torch.Tensor, centres: torch.Tensor, sigma: float = 5.0) -> torch.Tensor:
+    """p̃: how often each bin occurs, (Q,), blurred over the ab plane by a Gaussian; §2.2. Sums to 1.
+
+    A bin that no picture happened to show gets a share of its neighbours, so its weight stays reasonable.
+    """
+    distance = torch.cdist(centres.double(), centres.double())
+    kernel = (-distance.square() / (2 * sigma**2)).exp()  # (Q, Q)
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    smooth = prior.double() @ kernel.to(prior.device)
+    return (smooth / smooth.sum()).to(prior)
+
+
+def rebalance_weights(prior: torch.Tensor, mix: float = 0.5) -> torch.Tensor:
+    """w ∝ ((1 − mix) p̃ + mix/Q)⁻¹ with E_p̃[w] = 1: rare colours count more; §2.2, eq. 4.
+
+    Args:
+        prior: p̃ (Q,), non-negative; divided by its sum here.
+        mix: λ in [0, 1]; 1 gives every bin weight 1, 0 the plain inverse, where a bin with p̃ = 0 gets the
+            weight of the rarest bin that occurs instead of infinity.
+
+    Raises:
+        ValueError: a mix outside [0, 1], or a prior that is negative, not finite, or all 0.
+    """
+    if not 0 <= mix <= 1:
+        raise ValueError(f"mix must be in [0, 1], got {mix}")
+    if prior.ndim != 1 or not bool(((prior >= 0) & prior.isfinite()).all()) or not bool(prior.sum() > 0):
+        raise ValueError("prior must be (Q,), non-negative, finite and not all 0")
+    p = prior if prior.is_floating_point() else prior.double()
+    p = p / p.sum()
+    mixed = (1 - mix) * p + mix / len(p)
+    weights = 1 / torch.where(mixed > 0, mixed, mixed[mixed > 0].min())
+    return weights / (p @ weights)
+
+
+def annealed_mean(logits: torch.Tensor, centres: torch.Tensor, temperature: float = 0.38) -> torch.Tensor:
+    """One colour out of a distribution over bins: the mean after its logarithm is divided by T; §2.3, eq. 5.
+
+    T = 1 is the mean, as gray as L2 regression; T → 0 the mode, vivid and patchy; T = 0 is the mode itself.
+
+    Args:
+        logits: (…, Q, H, W), or (…, Q) without places; log-probabilities up to a constant.
+        centres: (Q, 2).
+        temperature: T ≥ 0.
+
+    Returns:
+        (…, 2, H, W), or (…, 2), in the units of ``centres``.
+
+    Raises:
+        ValueError: a negative temperature, or no axis of Q.
+    """
+    if not temperature >= 0:
+        raise ValueError(f"temperature must not be negative, got {temperature}")
+    q = len(centres)
+    axis = -3 if logits.ndim >= 3 and logits.shape[-3] == q else -1
+    if logits.shape[axis] != q:
+        raise ValueError(f"logits must be (…, {q}, H, W) or (…, {q}), got {tuple(logits.shape)}")
+    x = logits.movedim(axis, -1)  # (…, Q)
+    centres = centres.to(x)
+    mode = temperature < 1e-6  # below, logits / T overflows
+    ab = centres[x.argmax(-1)] if mode else (x / temperature).softmax(-1) @ centres  # (…, 2)
+    return ab.movedim(-1, axis)

@@ -1,0 +1,153 @@
+"""Colorization: see the lightness, tell the colours (note §3.1, §3.3.1).
+
+Zhang, Isola, Efros, *Colorful Image Colorization*, ECCV 2016, arXiv 1603.08511. Two objectives: "classes", the
+paper's, for vivid pictures; and "l2", the note's L_mask, whose best answer is E[X₂|X₁], gray where colours are
+uncertain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssl_course import nets
+from ssl_course.losses import reconstruction
+from ssl_course.pretext import color
+
+OBJECTIVES = ("classes", "l2")
+COUNTED = 2000  # pictures from which the prior over colours is counted
+
+
+class Colorization(nn.Module):
+    """L → backbone → a map of colour bins, or of ab itself, at a quarter of the picture's height and width.
+
+    Every place of the map also sees the average over the picture and its own coordinates: the paper's network
+    is deep enough to know both, the course's is not.
+
+    Args:
+        backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
+        objective: "classes" or "l2".
+        step: width of the bins in Lab units; the paper's 10 asks for more pictures and time than a lecture has.
+        mix: λ of `color.rebalance_weights`; 1 switches rebalancing off.
+        temperature: of the annealed mean.
+        width: of the head's hidden layer.
+        upscale: the map's side over that of the backbone's.
+
+    Raises:
+        ValueError: an unknown objective.
+    """
+
+    defaults = {"optimizer": "adamw", "lr": 3e-3, "weight_decay": 1e-2, "warmup": 0.1, "steps": 200}
+
+    def __init__(
+        self,
+        backbone: nn.Module | str | None = None,
+        objective: str = "classes",
+        step: float = 20.0,
+        mix: float = 0.5,
+        temperature: float = 0.38,
+        width: int = 128,
+        upscale: int = 2,
+    ) -> None:
+        self.arguments = nets.arguments(locals())
+        super().__init__()
+        if objective not in OBJECTIVES:
+            raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}, not {objective!r}")
+        self.objective, self.mix, self.temperature = objective, mix, temperature
+        self.sigma = step / 2  # the paper's 5 at its step of 10
+        self.backbone = nets.backbone(backbone)
+        self.register_buffer("centres", color.gamut_bins(step))  # (Q, 2)
+        bins = len(self.centres)
+        for name, start in {  # what `prepare` counts
+            "prior": torch.full((bins,), 1 / bins), "weights": torch.ones(bins),
+            "mean": torch.zeros(2), "spread": torch.tensor(20.0),
+        }.items():  # fmt: skip
+            self.register_buffer(name, start)
+        channels = bins if objective == "classes" else 2
+        self.head = nn.Sequential(
+            nn.Conv2d(2 * self.backbone.dim + 2, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, channels * upscale**2, 1),
+            nn.PixelShuffle(upscale),
+        )
+
+    @torch.no_grad()
+    def prepare(self, data: Any) -> Any:
+        """Once for a set: its colours as small maps in ``parts["ab"]``; their mean, spread and prior into buffers.
+
+        ``parts["ab"]`` (N, 2, h, w), Lab units, is X₂ where the data bring it, else the pictures' own colour is.
+        """
+        training = self.training
+        size = self.eval().predict(data.inputs[:1]).shape[-2:]
+        self.train(training)
+        rows = torch.arange(len(data)).split(512)
+        ab = torch.cat([self.target(data[r], size).cpu() for r in rows])  # (N, 2, h, w)
+        some = ab[:: -(-len(ab) // COUNTED)]
+        self.mean.copy_(some.mean((0, 2, 3)))
+        self.spread.copy_((some - self.mean.cpu()[:, None, None]).square().mean().sqrt().clamp(min=1))
+        counts = sum(self.soft(part).sum((0, 2, 3)) for part in some.split(256))  # (Q,)
+        self.prior.copy_(color.smooth_prior(counts / counts.sum(), self.centres.cpu(), self.sigma))
+        self.weights.copy_(color.rebalance_weights(self.prior, self.mix))
+        return replace(data, parts=data.parts | {"ab": ab.to(data.images.device)})
+
+    def target(self, batch: Any, size: tuple[int, int]) -> Tensor:
+        """X₂: the batch's colours averaged over the cells of the map, (N, 2, h, w), Lab units."""
+        ab = batch.parts.get("ab")
+        if ab is None:
+            ab = color.rgb_to_lab(nets.as_float(batch.inputs, self))[:, 1:]
+        return F.adaptive_avg_pool2d(ab.to(self.mean.device), size)
+
+    def soft(self, ab: Tensor) -> Tensor:
+        """Colours (N, 2, h, w) as distributions over the bins, (N, Q, h, w)."""
+        return color.soft_encode(ab, self.centres, sigma=self.sigma)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The backbone's map (N, dim, h, w) of the pictures' lightness; their colour is not looked at."""
+        x = (color.lightness(images.to(self.mean.device)) - 50) / 50  # (N, 1, H, W)
+        return self.backbone(x.expand(-1, 3, -1, -1))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W), uint8 or in [0, 1] → features (N, dim), averaged over places."""
+        return self.features(x).mean((2, 3))
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Pictures → logits of the bins (N, Q, h, w), or under "l2" ab itself, (N, 2, h, w) in Lab units."""
+        h = self.features(images)  # (N, dim, h, w)
+        n, _, height, width = h.shape
+        row, column = (torch.linspace(-1, 1, s, device=h.device, dtype=h.dtype) for s in (height, width))
+        place = torch.stack(torch.meshgrid(row, column, indexing="ij")).expand(n, -1, -1, -1)  # (N, 2, h, w)
+        whole = h.mean((2, 3), keepdim=True).expand_as(h)
+        out = self.head(torch.cat([h, whole, place], 1))
+        return out if self.objective == "classes" else self.mean[:, None, None] + self.spread * out
+
+    def forward(self, batch: Any) -> Tensor:
+        """The loss: cross-entropy in nats a place, rebalanced, or squared error in Lab units² a place."""
+        out = self.predict(batch.inputs).float()
+        ab = self.target(batch, out.shape[-2:])  # (N, 2, h, w)
+        if self.objective == "l2":
+            return reconstruction(ab, out) / out[0, 0].numel()
+        share = self.soft(ab)  # (N, Q, h, w)
+        weight = self.weights[share.argmax(1)]  # (N, h, w)
+        return -(weight * (share * out.log_softmax(1)).sum(1)).mean()
+
+    @torch.no_grad()
+    def colours(self, images: Tensor, temperature: float | None = None) -> Tensor:
+        """What it says of the colours, (N, 2, h, w) in Lab units: the annealed mean, or under "l2" E[X₂|X₁]."""
+        out = self.predict(images).float()
+        if self.objective == "l2":
+            return out
+        return color.annealed_mean(
+            out, self.centres, self.temperature if temperature is None else temperature
+        )
+
+    @torch.no_grad()
+    def colorize(self, images: Tensor, temperature: float | None = None) -> Tensor:
+        """The pictures' lightness in the colours that are predicted, (N, 3, H, W) in [0, 1]."""
+        lightness = color.lightness(images.to(self.mean.device))  # (N, 1, H, W)
+        ab = F.interpolate(self.colours(images, temperature), lightness.shape[-2:], mode="bilinear")
+        return color.lab_to_rgb(torch.cat([lightness, ab], 1)).clamp(0, 1)

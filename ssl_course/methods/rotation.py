@@ -1,0 +1,88 @@
+"""Rotation: by how many quarter turns was the picture turned? To know, one must know what it shows.
+
+Gidaris, Singh, Komodakis, *Unsupervised Representation Learning by Predicting Image Rotations*, ICLR 2018, arXiv
+1803.07728 (note §3.1). X₂, the angle, is drawn without looking at the picture: it is independent of Y, and the
+note's theory does not cover it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ssl_course import nets
+from ssl_course.pretext.puzzles import RIGHT_ANGLES, rotations
+
+
+class Rotation(nn.Module):
+    """x → all its turns, in one batch → backbone → features h → a linear head names the angle.
+
+    Args:
+        backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
+        angles: in degrees, counter-clockwise. Right angles move pixels and change none. All others are interpolated
+            and leave black corners, which give the angle away: to open that shortcut on purpose.
+
+    Raises:
+        ValueError: fewer than two angles.
+    """
+
+    defaults = {
+        "optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-2, "warmup": 0.1, "steps": 150, "batch_size": 64,
+    }  # fmt: skip
+
+    def __init__(
+        self, backbone: nn.Module | str | None = None, angles: Sequence[float] = RIGHT_ANGLES
+    ) -> None:
+        self.arguments = nets.arguments(locals())
+        super().__init__()
+        if len(angles) < 2:
+            raise ValueError(f"angles must be at least two, to choose from, not {angles}")
+        self.angles = tuple(float(a) for a in angles)
+        self.backbone = nets.backbone(backbone)
+        self.head = nn.Linear(self.backbone.dim, len(self.angles))
+
+    def puzzle(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (N, 3, H, W) → all their turns (A·N, 3, H, W) in [0, 1], and the number of the angle (A·N,)."""
+        return rotations(nets.as_float(x, self), self.angles)
+
+    def logits(self, turned: Tensor) -> Tensor:
+        """Turned pictures in [0, 1] → (N, A)."""
+        return self.head(self.encode(turned))
+
+    def forward(self, batch: Any) -> Tensor:
+        """Cross-entropy of the angle (eq. 2 and 3), chance is log A."""
+        turned, angle = self.puzzle(batch.inputs)
+        return F.cross_entropy(self.logits(turned), angle)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W), not turned → features (N, dim), averaged over places."""
+        return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
+
+    def stages(self, x: Tensor) -> list[Tensor]:
+        """Features after each block of the backbone, averaged over places: which depth does a probe like best?
+
+        Raises:
+            TypeError: a backbone other than `nets.ConvNet`, whose blocks are not known here.
+        """
+        if not isinstance(self.backbone, nets.ConvNet):
+            raise TypeError(f"stages() knows the blocks of ConvNet, not of {type(self.backbone).__name__}")
+        h, found = nets.normalise(nets.as_float(x, self)), []
+        h = h.contiguous(memory_format=torch.channels_last)
+        for layer in self.backbone.layers:
+            h = layer(h)
+            if isinstance(layer, nn.ReLU):  # the last of a block
+                found.append(h.mean((2, 3)))
+        return found
+
+    @torch.no_grad()
+    def accuracy(self, x: Tensor, batch_size: int = 128) -> float:
+        """Share of all turns of these pictures whose angle is named rightly; chance is 1/A."""
+        right = 0
+        for part in x.split(batch_size):
+            turned, angle = self.puzzle(part)
+            right += int((self.logits(turned).argmax(1) == angle).sum())
+        return right / (len(x) * len(self.angles))

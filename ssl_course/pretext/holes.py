@@ -1,0 +1,80 @@
+"""Cut holes into pictures: the pretext task of context encoders (note §3.1, §3.3.2; Pathak 2016, arXiv 1604.07379).
+
+A hole is a mask (N, 1, H, W) of zeros and ones, 1 where pixels are removed.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+KINDS = ("centre", "blocks", "free", "around")
+BLOCKS = 5  # how many blocks one picture has; they may overlap
+
+
+def make_holes(
+    kind: str, n: int, size: int, share: float = 0.25, *, generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+) -> Tensor:  # fmt: skip
+    """One hole for each of n pictures of size × size pixels, (n, 1, size, size); Pathak et al. §3.3.
+
+    centre: the square in the middle. around: everything but that square, the reverse question. blocks: a few
+    squares at random places, which together cover at most ``share``. free: a region of any shape, a coarse
+    random field above a threshold (the paper cuts along the outlines of other pictures' objects; its code has
+    such fields too). mixed: each picture gets one of the four.
+
+    Args:
+        share: of the picture's area, in (0, 1); for "around" that of the square which stays.
+
+    Raises:
+        ValueError: no such kind, or a share out of range.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"share must be between 0 and 1, got {share}")
+    if kind == "mixed":
+        which = torch.randint(len(KINDS), (n,), generator=generator, device=device)
+        every = [make_holes(k, n, size, share, generator=generator, device=device) for k in KINDS]
+        return torch.stack(every)[which, torch.arange(n, device=device)]
+    if kind in ("centre", "around"):
+        side = min(max(round(size * share**0.5), 1), size - 1)
+        first = (size - side) // 2
+        at = torch.arange(size, device=device)
+        inside = ((at >= first) & (at < first + side)).float()  # (size,)
+        square = (inside[:, None] * inside).expand(n, 1, size, size).clone()
+        return square if kind == "centre" else 1 - square
+    if kind == "blocks":
+        side = min(max(round(size * (share / BLOCKS) ** 0.5), 1), size - 1)
+        corner = torch.rand(2, n, BLOCKS, 1, generator=generator, device=device) * (size - side + 1)
+        corner = corner.floor().clamp(max=size - side)
+        at = torch.arange(size, device=device)
+        row, column = (((at >= c) & (at < c + side)).float() for c in corner)  # (n, BLOCKS, size) each
+        return torch.einsum("nki,nkj->nij", row, column).clamp(max=1)[:, None]
+    if kind == "free":
+        coarse = torch.rand(n, 1, 6, 6, generator=generator, device=device)
+        field = F.interpolate(coarse, (size, size), mode="bicubic", align_corners=True)  # (n, 1, size, size)
+        outside = min(max(round(size**2 * (1 - share)), 1), size**2 - 1)
+        edge = field.flatten(1).kthvalue(outside, dim=1).values  # (n,)
+        return (field > edge[:, None, None, None]).float()
+    raise ValueError(f"no hole {kind!r}; there are {', '.join(KINDS)} and mixed")
+
+
+def dilate(mask: Tensor, width: int) -> Tensor:
+    """The mask grown by ``width`` pixels to all sides, corners included, (N, 1, H, W).
+
+    Raises:
+        ValueError: a negative width.
+    """
+    if width < 0:
+        raise ValueError(f"width must not be negative, got {width}")
+    return F.max_pool2d(mask, 2 * width + 1, 1, width) if width else mask
+
+
+def border_band(hole: Tensor, width: int) -> Tensor:
+    """The band of ``width`` pixels around a hole, (N, 1, H, W): seen by the encoder, and predicted all the same."""
+    return dilate(hole, width) - hole
+
+
+def fill(images: Tensor, hole: Tensor, colour: Tensor) -> Tensor:
+    """Pictures (N, 3, H, W) with the hole in one colour (3,), in the same units; the mean colour says least."""
+    return torch.where(hole.bool(), colour.to(images)[:, None, None], images)
