@@ -1,20 +1,26 @@
-"""Every set of pictures by its name: the painted world, the Earth, your own folder, known benchmarks."""
+"""Every set by its name: pictures (painted, of the Earth, your own, known benchmarks) and texts."""
 
 from __future__ import annotations
 
 import difflib
 import operator
 import os
+from typing import TYPE_CHECKING
 
 from ssl_course.data.files import DataError, cache_folder
 from ssl_course.data.photos import open_picture
 from ssl_course.data.pictures import Pictures
 
+if TYPE_CHECKING:
+    from ssl_course.data.texts import Texts
+
 __all__ = ["NAMES", "DataError", "available", "cache_folder", "load", "open_picture"]
 
-NAMES = ("scenes", "earth", "photos", "cifar10", "fashion_mnist", "stl10")
+PICTURES = ("scenes", "earth", "photos", "cifar10", "fashion_mnist", "stl10")
+TEXTS = ("reviews", "sst2", "rt-polarity", "text")
+NAMES = PICTURES + TEXTS
 SPLITS = ("train", "test")
-TEST_SEED = 1_000_000  # added to the seed of painted scenes, so that no test picture was seen in training
+TEST_SEED = 1_000_000  # added to the seed of made worlds, so that nothing of test was seen in training
 
 
 def load(
@@ -24,8 +30,8 @@ def load(
     root: str | os.PathLike | None = None,
     download: bool = True,
     **options: object,
-) -> Pictures:
-    """Load a set of pictures, (N, 3, size, size) uint8, with its labels.
+) -> Pictures | Texts:
+    """Load a set with its labels: pictures, (N, 3, size, size) uint8, or texts, for which ``size`` is nothing.
 
     ======================  =========  ======================================================================
     name                    label      what
@@ -38,6 +44,11 @@ def load(
     "photos"                class      the class folders in ``root``; see `photos.load_photos`
     "cifar10", "stl10",     class      from ``root``, $SSL_COURSE_DATA, the user's cache, or downloaded there
     "fashion_mnist"                    (170 MB, 2.6 GB, 30 MB); a part of a set is read with a warning
+    "reviews"               sentiment  the film-review world, `reviews.World`; options ``n`` (default 20,000
+                            …          for train, 4,096 for test), ``seed``, ``single`` and those of ``World``
+    "sst2", "rt-polarity"   sentiment  sentences of film reviews, 0 negative, 1 positive; from files in
+                                       ``root``, $SSL_COURSE_DATA or the user's cache, or by ``datasets``
+    "text"                             passages of the file ``root``; see `corpora.load_text`, option ``length``
     ======================  =========  ======================================================================
 
     Pictures are always resized, bicubic and antialiased; scenes are painted at their size. Gray sets
@@ -45,7 +56,7 @@ def load(
 
     Raises:
         ValueError: an unknown name, split or option, or a size below 1.
-        FileNotFoundError: ``root`` is not a folder.
+        FileNotFoundError: ``root`` is not there.
         DataError: a set that is missing or damaged; the message says what to do.
     """
     _check_name(name)
@@ -57,10 +68,12 @@ def load(
         raise ValueError(f"size is a whole number of pixels, not {size!r}") from None
     if size < 1:
         raise ValueError(f"size is at least 1 pixel, not {size}")
-    if root is not None and name in ("scenes", "earth"):
+    if root is not None and name in ("scenes", "earth", "reviews"):
         raise ValueError(f"{name!r} needs no folder: leave out root")
     if name == "scenes":
         return _scenes(size, split, **options)
+    if name in TEXTS:
+        return _texts(name, split, root, download, **options)
     if options:
         raise ValueError(f"{name!r} has no option {next(iter(options))!r}")
     if name == "earth":
@@ -80,7 +93,7 @@ def load(
 
 def available() -> dict[str, str | None]:
     """Where each set lies on this machine, or None; looks only whether files exist, downloads nothing."""
-    from ssl_course.data import earth, standard
+    from ssl_course.data import corpora, earth, standard
 
     where: dict[str, str | None] = {"scenes": "painted on demand"}
     folder = earth.source_folder()
@@ -89,6 +102,11 @@ def available() -> dict[str, str | None]:
     for name in standard.SETS:
         folder = standard.find(name)
         where[name] = str(folder) if folder else None
+    where["reviews"] = "made on demand"
+    for name in corpora.CORPORA:
+        paths = corpora.find(name)
+        where[name] = str(paths[0].parent) if paths else None
+    where["text"] = "your own: load('text', root=FILE)"
     return where
 
 
@@ -107,3 +125,29 @@ def _scenes(size: int, split: str, n: int | None = None, seed: int = 0, **option
     if n is None:
         n = 4096 if split == "train" else 1024
     return World(**options).sample(n, size=size, seed=seed + TEST_SEED * (split == "test"), **device)
+
+
+def _texts(name: str, split: str, root: str | os.PathLike | None, download: bool, **options: object) -> Texts:
+    if name == "reviews":
+        return _reviews(split, **options)
+    from ssl_course.data import corpora
+
+    if name == "text":
+        if root is None:
+            raise ValueError("say which file: load('text', root='path/to/file.txt')")
+        length = {"length": options.pop("length")} if "length" in options else {}
+    if options:
+        raise ValueError(f"{name!r} has no option {next(iter(options))!r}")
+    if name == "text":
+        return corpora.load_text(root, split, **length)
+    return corpora.load_corpus(name, split, root, download)
+
+
+def _reviews(
+    split: str, n: int | None = None, seed: int = 0, single: float = 0.0, **options: object
+) -> Texts:
+    from ssl_course.data.reviews import World
+
+    if n is None:
+        n = 20_000 if split == "train" else 4096
+    return World(**options).sample(n, seed=seed + TEST_SEED * (split == "test"), single=single)

@@ -1,0 +1,162 @@
+"""What BERT and GPT share: one Transformer, tied weights, a tokenizer that travels with the model."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ssl_course.data.texts import MIN_PIECES, Texts, Tokenizer
+from ssl_course.nets import TextTransformer
+from ssl_course.pretext.words import CLS, PAD, SEP, SPECIAL, UNK, without_tail
+
+
+class LanguageModel(nn.Module):
+    """Texts as rows of ids → scores of every word at every place; see `BERT` and `GPT`.
+
+    Args:
+        vocab_size: number of ids, special ones included; None is the film-review world, with its tokenizer.
+        context: longest row, [CLS] and [SEP] counted.
+        dim: width of the Transformer, divisible by ``heads``.
+        depth: number of blocks.
+        heads: attention heads.
+        causal: a word sees those before it (GPT), or all (BERT).
+
+    Raises:
+        ValueError: a size that does not fit.
+    """
+
+    def __init__(
+        self, vocab_size: int | None, context: int, dim: int, depth: int, heads: int, causal: bool
+    ) -> None:
+        super().__init__()
+        self.tokenizer: Tokenizer | None = None
+        if vocab_size is None:
+            from ssl_course.data import reviews
+
+            self.tokenizer = reviews.tokenizer()
+            vocab_size = len(self.tokenizer)
+        if vocab_size <= len(SPECIAL):
+            raise ValueError(f"vocab_size must exceed the {len(SPECIAL)} special ids, got {vocab_size}")
+        if context < 3:
+            raise ValueError(f"context must be at least 3: begin, a word, end; got {context}")
+        if dim % heads:
+            raise ValueError(f"heads={heads} does not divide dim={dim}")
+        self.vocab_size, self.context = vocab_size, context
+        self.net = TextTransformer(vocab_size, context, dim, depth, heads, causal=causal)
+        # Larger than the usual 0.02: at Adam's steps, tiny embeddings are thrown about for hundreds of steps
+        # before two words of a text find each other.
+        nn.init.normal_(self.net.tokens.weight, std=0.1)
+        nn.init.normal_(self.net.positions, std=0.1)
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+    @classmethod
+    def arguments_for(cls, data: Texts) -> dict[str, int]:
+        """Constructor arguments that suit these texts: ``BERT(**BERT.arguments_for(data))``.
+
+        Nothing for the film-review world, whose arguments are the defaults. Untokenized texts get 4,096 pieces
+        and a context for their longest string (in steps of 32, at most 256).
+        """
+        if data.ids is not None:
+            own = cls()
+            size = len(data.tokenizer) if data.tokenizer else int(data.ids.max()) + 1
+            same = data.tokenizer is None or data.tokenizer.to_json() == own.tokenizer.to_json()
+            if size <= own.vocab_size and same and data.ids.shape[1] <= own.context:
+                return {}
+            return {"vocab_size": max(size, len(SPECIAL) + 1), "context": max(data.ids.shape[1], 3)}
+        longest = max(map(len, data.strings), default=0)
+        context = min(
+            max(32 * math.ceil(longest / 2.5 / 32), 32), 256
+        )  # about 2.5 characters a piece, or more
+        return {"vocab_size": 4096, "context": context, "dim": 128, "depth": 4}
+
+    def prepare(self, data: Texts) -> Texts:
+        """Texts with ids of this model's tokenizer, which is learned here from real text, once, and kept.
+
+        Raises:
+            ValueError: ids that this model has no room for, texts tokenized otherwise than those before, or
+                texts of which more than half is unknown. The message says which arguments to give.
+        """
+        name = type(self).__name__
+        advice = f"build the model with {name}(**{name}.arguments_for(data))"
+        if data.ids is None:
+            if self.tokenizer is None:
+                if self.vocab_size < MIN_PIECES:
+                    raise ValueError(f"vocab_size={self.vocab_size} is below {MIN_PIECES}: {advice}")
+                self.tokenizer = Tokenizer.of_pieces(data.strings, self.vocab_size)
+            data = data.tokenize(self.tokenizer, self.context)
+            known = data.ids[data.ids >= len(SPECIAL)]
+            if (unknown := int((data.ids == UNK).sum())) > len(known):
+                raise ValueError(
+                    f"{unknown} of {unknown + len(known)} words are unknown to this model: {advice}"
+                )
+        if int(data.ids.max()) >= self.vocab_size or data.ids.shape[1] > self.context:
+            raise ValueError(
+                f"rows of {data.ids.shape[1]} ids up to {int(data.ids.max())} do not fit vocab_size="
+                f"{self.vocab_size} and context={self.context}: {advice}"
+            )
+        if data.tokenizer is not None and data.tokenizer is not self.tokenizer:
+            if self.tokenizer is not None and data.tokenizer.to_json() != self.tokenizer.to_json():
+                raise ValueError(f"these texts were tokenized otherwise than this model's: {advice}")
+            self.tokenizer = data.tokenizer
+        return data
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """Hidden states of ids (N, T): (N, T, dim)."""
+        padding = None  # pads are at the end: a causal model's words do not see them anyway
+        if not self.net.causal:
+            padding = ids == PAD
+            padding[:, 0] = False  # a row of pads alone would have nothing to attend to, and give NaN
+        return self.net(ids, padding)
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        """Hidden states (…, dim) → logits (…, V): the embedding serves as the last layer too (weight tying)."""
+        return F.linear(hidden, self.net.tokens.weight, self.bias)
+
+    def logits(self, ids: Tensor) -> Tensor:
+        """Scores of every id at every place, (N, T) → (N, T, V), before softmax.
+
+        GPT: position t scores the word after ids[:, t]. BERT: the word at t, meaningful where it is [MASK].
+
+        Raises:
+            ValueError: not (N, T) int64, or T > context.
+        """
+        if ids.ndim != 2 or ids.dtype != torch.int64:
+            raise ValueError(f"ids must be (N, T) int64, got {ids.dtype} {tuple(ids.shape)}")
+        return self.scores(self.hidden(ids))
+
+    def encode(self, x: Tensor | list[str]) -> Tensor:
+        """The mean of a text's hidden states over its words, ids (N, T) or N strings → (N, dim).
+
+        [CLS], [SEP] and pads do not count: nothing is ever predicted at them in BERT, and GPT's [SEP] is
+        followed by nothing. A text without words is its [CLS].
+        """
+        if not torch.is_tensor(x):
+            x = self.prepare(Texts(None, list(x))).ids
+        x = without_tail(x.to(self.bias.device))
+        word = (x != PAD) & (x != CLS) & (x != SEP)  # (N, T)
+        word[:, 0] |= ~word.any(1)
+        weight = word / word.sum(1, keepdim=True)
+        return torch.einsum("nt,ntd->nd", weight, self.hidden(x))
+
+    def ids(self, text: str) -> list[int]:
+        """The ids of a text, without marks of beginning and end.
+
+        Raises:
+            ValueError: this model has no tokenizer yet.
+        """
+        if self.tokenizer is None:
+            raise ValueError("this model has no tokenizer yet: data = model.prepare(data) gives it one")
+        return self.tokenizer.ids(text)
+
+    def get_extra_state(self) -> Tensor:
+        """The tokenizer as bytes, so that it is part of ``state_dict`` and of every checkpoint."""
+        text = self.tokenizer.to_json() if self.tokenizer else ""
+        return torch.tensor(list(text.encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """The inverse of `get_extra_state`."""
+        text = bytes(state.cpu().tolist()).decode()
+        self.tokenizer = Tokenizer.from_json(text) if text else None
