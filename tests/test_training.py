@@ -296,6 +296,24 @@ def test_stopping_and_going_on_changes_nothing(name, tmp_path):
     assert rest == losses[4:] and torch.equal(weights(again), weights(whole))
 
 
+def test_two_runs_can_go_on_from_one_state():
+    torch.manual_seed(0)
+    method = SMALL["mae"]()
+    state = fit(method, pictures(40, 16), steps=3, batch_size=16, bar=False).state
+    later = [
+        [s.loss for s in train(SMALL["mae"](), pictures(40, 16), steps=8, resume=state)] for _ in range(2)
+    ]
+    assert later[0] == later[1]
+
+
+def test_a_resumed_run_takes_another_rate_when_asked():
+    state = fit(Mean(), pictures(), steps=4, bar=False).state
+    assert [s.lr for s in train(Mean(), pictures(), steps=6, lr=0.05, resume=state)] == pytest.approx(
+        [0.05, 0.05]
+    )
+    assert [s.lr for s in train(Mean(), pictures(), steps=6, resume=state)] == pytest.approx([0.1, 0.1])
+
+
 KILLED = """
 import sys, torch
 from pathlib import Path

@@ -33,12 +33,18 @@ class History:
 
 
 def fit(
-    method: nn.Module, data: Any, steps: int | None = None, batch_size: int | None = None, **settings: Any
+    method: nn.Module,
+    data: Any,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    bar: bool = True,
+    **settings: Any,
 ) -> History:
     """`train` with a progress bar: a line in a terminal, a live loss curve in a notebook.
 
     Ctrl-C (or the notebook's ■) stops after the step; the method keeps what it has learned, and
-    ``fit(…, resume=history.state)`` goes on as if nothing had happened. The arguments are those of `train`.
+    ``fit(…, resume=history.state)`` goes on as if nothing had happened. The arguments are those of `train`;
+    ``bar=False`` shows nothing, for cells that train many networks.
     """
     history = History(state=settings.get("resume"))
     save = settings.pop("save", None)
@@ -48,18 +54,18 @@ def fit(
         if save is not None:
             save(state)
 
-    bar = _bar(type(method).__name__)
+    shown = _bar(type(method).__name__) if bar else _Silent()
     began = time.perf_counter()
     try:
         for step in train(method, data, steps, batch_size, save=keep, **settings):
             history.losses.append(step.loss)
             history.samples_per_second = step.samples_per_second
-            bar.update(step)
+            shown.update(step)
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
         history.seconds = time.perf_counter() - began
-        bar.close(history)
+        shown.close(history)
     return history
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -103,7 +104,8 @@ def train(
         steps: how many; the environment's SSL_COURSE_MAX_STEPS caps it.
         batch_size: joint over all ranks; at most the whole set.
         optimizer: "adamw", "sgd" or "lars". ``weight_decay`` spares biases, norms and single vectors.
-        lr: the largest learning rate, or a function of the steps done, which then replaces the schedule.
+        lr: the largest learning rate, or a function of the steps done, which then replaces the schedule (not in
+            groups of a constant rate).
         schedule, warmup: see `rate`.
         seed: decides order and draws of this run, whatever else happens in the process. (Initial weights are
             the method's.)
@@ -150,6 +152,8 @@ def train(
     if resume:
         done = resume["step"]
         restore(stepper.optimizer, resume["optimizer"])
+        for group in stepper.param_groups:  # as saved, unless another rate is asked for now
+            group["base_lr"] *= settings["lr"] / resume["settings"]["lr"]
         random.inside = {k: v.cpu() for k, v in resume["random"][fabric.global_rank].items()}
         if resume["data"]:
             inside = dict(random.inside)
@@ -197,7 +201,7 @@ def train(
             factor = rate(done, total, settings["warmup"], settings["schedule"])
             for group in stepper.param_groups:
                 group["lr"] = group["base_lr"] * (1.0 if group["constant_lr"] else factor)
-                if callable(lr):
+                if callable(lr) and not group["constant_lr"]:
                     group["lr"] = lr(done)
             failed = None
             with whole_step() as interrupted, random:
@@ -225,9 +229,8 @@ def train(
             if interrupted():  # only now, so that the caller has seen the step
                 raise KeyboardInterrupt
     except (GeneratorExit, KeyboardInterrupt):
-        if (
-            save is not None and saved != done and fabric.world_size == 1
-        ):  # ranks do not stop at the same step
+        # Ranks do not stop at the same step; and a dying interpreter can write no file.
+        if save is not None and saved != done and fabric.world_size == 1 and not sys.is_finalizing():
             keep()
         raise
     finally:

@@ -90,5 +90,6 @@ def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     optimizer.load_state_dict(state)
     for p, moments in optimizer.state.items():
         for name, value in moments.items():
-            if torch.is_tensor(value) and value.shape == p.shape:
-                moments[name] = torch.empty_like(p).copy_(value)
+            if torch.is_tensor(value):  # copies, so that two runs can go on from one state
+                like = p if value.shape == p.shape else value
+                moments[name] = torch.empty_like(like, dtype=value.dtype).copy_(value)
