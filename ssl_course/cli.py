@@ -304,7 +304,7 @@ def evaluate(
         test_set = _data(data, "test", size, root, gray, max(n // 4, 1))
         label = label or next(iter(train_set.labels))
         found = measure(
-            method, train_set, test_set, label=label, n_labels=n_labels or [m for m in (3, 10, 30, 100, 1000) if m <= n],
+            method, train_set, test_set, label=label, n_labels=n_labels or [m for m in (3, 10, 30, 100, 1000) if m <= len(train_set)],
             draws=draws, seed=seed, k=min(200, len(train_set)), beside={"random network": untrained},
         )  # fmt: skip
     except (DataError, ValueError, FileNotFoundError) as error:

@@ -349,14 +349,16 @@ def test_held_out_folds_are_stratified_and_disjoint(monkeypatch):
         return np.zeros((x.shape[1] + 1, k))
 
     monkeypatch.setitem(probe.SOLVERS, "logistic", (spy, lambda out, y: float(len(y))))
-    y = np.array([0] * 10 + [1] * 5 + [2])
-    probe._choose_l2(np.arange(16.0)[:, None], y, 3, "logistic")
+    y = np.zeros(25, dtype=int)
+    y[::5], y[1] = 1, 2  # 19, 5 and 1 rows
+    probe._choose_l2(np.arange(25.0)[:, None], y, 3, "logistic")
     first = seen[:: len(probe.L2_GRID)]
-    assert [counts.tolist() for _, counts in first] == [
-        [8, 4, 1]
-    ] * 5  # the single row of class 2 always trains
-    held = [sorted(set(range(16)) - set(x.astype(int))) for x, _ in first]
-    assert sorted(itertools.chain(*held)) == list(range(15))
+    assert [counts[1:].tolist() for _, counts in first] == [
+        [4, 1]
+    ] * 5  # the only row of class 2 always trains
+    assert sorted(counts[0] for _, counts in first) == [15, 15, 15, 15, 16]
+    held = [sorted(set(range(25)) - set(x.astype(int))) for x, _ in first]
+    assert sorted(itertools.chain(*held)) == [i for i in range(25) if i != 1]
 
 
 def test_probe_repeats_and_reports():
