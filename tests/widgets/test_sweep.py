@@ -10,7 +10,8 @@ from tiny import Planted, PlantedMemory, PlantedPair, Tiny
 import ssl_course.widgets as widgets
 from ssl_course.widgets.explorer import Explorer
 
-FRAME = {"Canvas", "Panel", "Pointer", "Key", "Explorer", "Plot"}  # what widgets are made of
+# What widgets are made of; live() makes a Live.
+FRAME = {"Canvas", "Panel", "Pointer", "Key", "Explorer", "Plot", "live"}
 WIDGETS = [name for name in widgets.__all__ if name not in FRAME]
 
 
