@@ -15,6 +15,8 @@ _HOME = {
     "SceneExplorer": "scene_explorer",
     "PipelineTour": "pipeline_tour",
     "HoleExplorer": "hole_explorer",
+    "Live": "live",
+    "live": "live",
 }
 __all__ = list(_HOME)
 
