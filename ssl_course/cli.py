@@ -135,7 +135,12 @@ Data = Annotated[str, typer.Option(help="scenes, earth, photos, cifar10, … (se
 Size = Annotated[int, typer.Option(help="Height and width of the pictures in pixels.")]
 Root = Annotated[Path | None, typer.Option(help="Where the data lie, for sets that need it.")]
 Gray = Annotated[bool, typer.Option("--gray", help="Lightness only, as three equal channels.")]
-Many = Annotated[int | None, typer.Option(help="How many pictures (or texts) to take, or to make.")]
+Many = Annotated[
+    int | None,
+    typer.Option(
+        "--n", "--count", help="How many pictures (or texts) to take, or make; under torchrun: --count."
+    ),
+]
 
 
 def _data(name: str, split: str, size: int, root: Path | None, gray: bool, n: int | None) -> Any:
