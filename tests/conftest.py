@@ -44,3 +44,8 @@ def build():
     folder = Path(__file__).parents[1] / "build"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def pytest_collection_modifyitems(items):
+    """Browser tests last: Playwright leaves an event loop running, in which no other test can start its own."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

@@ -194,7 +194,7 @@ class Notebook:
             "([n, a]) => window.jupyterapp.commands.execute(n, a).then(() => null)", [name, args]
         )
 
-    def run_all(self, seconds: float = 150) -> None:
+    def run_all(self, seconds: float = 450) -> None:
         """Run all cells, and wait until they have run and all widgets show their first picture."""
         self.page.evaluate(
             "() => { window.sslDone = false; window.jupyterapp.commands.execute('notebook:run-all-cells')"
