@@ -1,12 +1,14 @@
 """How fast pictures are augmented, beside torchvision and kornia: `python benchmarks/augment.py`.
 
-One view of each picture by SimCLR's recipe for small pictures (crop, flip, jitter with hue, gray; no blur), from
-uint8 in memory to a float batch. The three take turns in one process, several rounds, so that whatever else the
-machine does meets them alike: ours and kornia on whole batches with all threads, torchvision (v2) picture by picture
-in as many DataLoader workers as there are threads. A ratio is that of one round; printed are median and range.
+One view of each picture by SimCLR's recipe for small pictures (crop, flip, jitter with hue, gray; no blur),
+from uint8 in memory to a float batch. The contestants take turns in one process, several rounds, so that
+whatever else the machine does meets them alike: ours and kornia on whole batches with all threads,
+torchvision (v2) picture by picture in as many DataLoader workers as there are threads. A ratio is that of
+one round; median and range are printed. Two threads must both be free: where they wait for other programs,
+so does each step of a batch.
 
-kornia is no part of the course. Without it, its row is left out; to have it, give it an environment of its own that
-sees the course's packages:
+kornia is no part of the course. Without it, its row is left out; to have it, give it an environment of its
+own that sees the course's packages:
 
     .venv/bin/python -m venv build/bench-venv
     .venv/bin/python -c "import site; print(*site.getsitepackages())" > "$(build/bench-venv/bin/python -c \

@@ -33,6 +33,9 @@ class SimCLR(nn.Module):
         projection: hidden and output width of the head.
         temperature: τ of `nt_xent`.
         augmentation: an `Augmentation` or its settings as a dict; by default the paper's without blur.
+
+    Raises:
+        ValueError: a temperature that is not positive.
     """
 
     defaults = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-4, "warmup": 0.1, "steps": 150}
@@ -46,6 +49,8 @@ class SimCLR(nn.Module):
     ) -> None:
         self.arguments = nets.arguments(locals())
         super().__init__()
+        if not temperature > 0:
+            raise ValueError(f"temperature must be positive, not {temperature}")
         self.backbone = nets.backbone(backbone)
         self.projection_head = nets.mlp(self.backbone.dim, *projection)
         self.temperature = temperature
@@ -64,6 +69,10 @@ class SimCLR(nn.Module):
         return self.augment(torch.cat([x, x]))
 
     def forward(self, batch: Any) -> Tensor:
-        """The contrast of two fresh views of a batch; with several ranks, among the pictures of all."""
+        """The contrast of two fresh views of a batch; with several ranks, among the pictures of all.
+
+        Raises:
+            ValueError: one picture only, which has no negatives.
+        """
         z1, z2 = self.project(self.views(batch.inputs)).chunk(2)  # (N, d) each
         return nt_xent(gather_ranks(z1), gather_ranks(z2), self.temperature)

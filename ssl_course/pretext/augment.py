@@ -3,21 +3,22 @@
     augment = Augmentation()
     x1, x2 = augment(images), augment(images)
 
-The recipe is that of Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations" (2020,
-arXiv 2002.05709, appendix A): a random part of the picture, mirrored or not, its colours jittered, sometimes gray,
-sometimes blurred. Turning and zooming, which it leaves out, and solarising (BYOL, Grill et al. 2020) are there to
-try. Each step gives what the function of that name in ``torchvision.transforms.v2.functional`` gives.
+The recipe is that of Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations"
+(2020, arXiv 2002.05709, appendix A): a random part of the picture, mirrored or not, its colours jittered,
+sometimes gray, sometimes blurred. Turning and zooming, which it leaves out, and solarising (BYOL, Grill et
+al. 2020) are there to try. Each step gives what the function of that name in
+torchvision.transforms.v2.functional gives.
 
-- Geometry is one bilinear sampling of the picture, so nothing is smoothed twice. It is not antialiased: with a
-  ``size`` far below that of the crop, or a zoom far below 1, fine texture turns into moiré.
-- Beyond the picture's edge (turned or zoomed out) lies its reflection: a gray or black corner would give the angle
-  away, and a network would rather read the corner than the picture.
+- Geometry is one bilinear sampling of the picture, so nothing is smoothed twice. It is not antialiased:
+  with a ``size`` far below that of the crop, or a zoom far below 1, fine texture turns into moiré.
+- Beyond the picture's edge (turned or zoomed out) lies its reflection: a gray or black corner would give
+  the angle away, and a network would rather read the corner than the picture.
 - The order is that of the paper's code, the same for every picture: crop, flip, turn and zoom, brightness,
-  contrast, saturation, hue, gray, blur, solarise. torchvision draws the order of the four jitters. It matters
-  little, since the first three commute where nothing is clipped: on the scenes another order moves a byte by 1.2 on
-  average, the jitter by 27.
-- Hue is that of HSV, exactly, so that colours keep their value and saturation. One 3 × 3 matrix (YIQ) would be four
-  times as fast, but off by 8 bytes on the scenes, more than the hue jitter itself moves them (5).
+  contrast, saturation, hue, gray, blur, solarise. torchvision draws the order of the four jitters. It
+  matters little, since the first three commute where nothing is clipped: on the scenes another order moves
+  a byte by 1.2 on average, the jitter by 27.
+- Hue is that of HSV, exactly, so that colours keep their value and saturation. One 3 × 3 matrix (YIQ) would
+  be four times as fast, but off by 8 bytes on the scenes, more than the hue jitter itself moves them (5).
 """
 
 from __future__ import annotations
@@ -67,7 +68,13 @@ class Draw:
 
 BOX = ("top", "left", "height", "width")
 TRIES = 10  # boxes tried for one crop before the largest is taken, as in torchvision
-PIECE = 2**19  # numbers that a CPU works on at a time: 2 MB of floats, about one core's cache
+PIECE = 2**20  # numbers that a CPU works on at a time: 4 MB of floats
+
+# Linux's malloc hands large freed blocks back to the kernel; fetching them again, page by page, can cost as
+# much as the arithmetic. One block of 31 MB, freed untouched, raises its limits (mallopt(3),
+# M_MMAP_THRESHOLD), so that this program keeps its memory: measured, a third less time for a batch, a tenth
+# less for a training step.
+torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -110,16 +117,13 @@ class Augmentation:
     solarize: float = 0.0
 
     def __post_init__(self) -> None:
-        limits = {"crop": 1.0, "rotate": 180.0, "hue": 0.5} | dict.fromkeys(
-            ("ratio", "zoom", "blur_sigma"), math.inf
-        )
+        open_ended = dict.fromkeys(("ratio", "zoom", "blur_sigma"), math.inf)
+        most = {"crop": 1.0, "rotate": 180.0, "hue": 0.5} | open_ended
         for name, value in vars(self).items():
-            high = limits.get(name, 1.0)
+            high = most.get(name, 1.0)
             if isinstance(value, tuple | list):
                 if len(value) != 2 or not 0 < value[0] <= value[1] <= high:
-                    raise ValueError(
-                        f"{name} must be (low, high) with 0 < low ≤ high ≤ {high:g}, got {value}"
-                    )
+                    raise ValueError(f"{name} must be (low, high), 0 < low ≤ high ≤ {high:g}, got {value}")
             elif value is not None and not 0 <= value <= high:
                 raise ValueError(f"{name} must be in [0, {high:g}], got {value}")
 
@@ -141,9 +145,9 @@ class Augmentation:
     ) -> Draw:
         """The parameters for n pictures of height × width pixels: tensors (n,), None where a step is off.
 
-        Each setting has its own random numbers, so switching one step off leaves the others as they were. They
-        come from ``generator``, on its own device (one on the CPU gives every device the same views), or from
-        the global state of ``device``.
+        Each setting has its own random numbers, so switching one step off leaves the others as they were.
+        They come from ``generator``, on its own device (one on the CPU gives every device the same views), or
+        from the global state of ``device``.
         """
         source = device if generator is None else generator.device
         u = torch.rand(2 * TRIES + 14, n, generator=generator, device=source).to(device)
@@ -171,7 +175,7 @@ class Augmentation:
     def _box(
         self, u: torch.Tensor, top: torch.Tensor, left: torch.Tensor, h: int, w: int
     ) -> tuple[torch.Tensor, ...]:
-        """Top, left, height, width, each (n,): the first of TRIES boxes that fits, else the largest that does."""
+        """Top, left, height, width, each (n,): the first of TRIES boxes that fits, else the largest."""
         area = h * w * _between(*self.crop, u[:TRIES])  # (TRIES, n)
         ratio = _between(*map(math.log, self.ratio), u[TRIES:]).exp()  # (TRIES, n)
         heights, widths = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
@@ -201,7 +205,7 @@ def apply(images: torch.Tensor, draw: Draw, size: int | None = None) -> torch.Te
     """
     n, height, width = _check(images)
     h, w = (height, width) if size is None else (size, size)
-    # A CPU waits for memory most of the time: pieces that fit its cache, and whose memory is used again
+    # A CPU waits for memory most of the time: pieces whose memory the next piece uses again
     count = math.ceil(n * 3 * h * w / PIECE) if images.device.type == "cpu" else 1
     rows = math.ceil(n / max(1, count))
     starts = range(0, n, rows) if n else [0]
@@ -285,16 +289,14 @@ def _sample(x: torch.Tensor, draw: Draw, h: int, w: int) -> torch.Tensor:
     if draw.flip is not None:
         dx = dx * (1 - 2 * draw.flip)
     at = (centre_x + dx).expand(n, 1, h, w), (centre_y + dy).expand(n, 1, h, w)
-    inside = (
-        draw.angle is None and draw.zoom is None
-    )  # then both kinds of padding agree, and "border" is faster
-    padding = "border" if inside else "reflection"
+    # Inside the picture the two agree, and "border" is a fifth faster
+    padding = "border" if draw.angle is None and draw.zoom is None else "reflection"
     return F.grid_sample(x, torch.stack(at, -1).squeeze(1), padding_mode=padding, align_corners=False)
 
 
 def _blend(x: torch.Tensor, other: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """share · x + (1 − share) · other, in the memory of x."""
-    return x.mul_(share).add_(other * (1 - share))
+    """share · x + (1 − share) · other, in the memory of x; ``other`` is used up."""
+    return x.mul_(share).add_(other.mul_(1 - share))
 
 
 def _gray(x: torch.Tensor) -> torch.Tensor:
@@ -306,21 +308,25 @@ def _gray(x: torch.Tensor) -> torch.Tensor:
 def _turn_hue(x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
     """Turn the hue of HSV, keeping value and saturation, without visiting HSV: (N, 3, h, w) → (N, 3, h, w).
 
-    With m and c the least channel and the range of a pixel, channel k is m + c · wave(hue − 2k), where the hue is
-    in sixths of a turn and the wave, of period 6, is 1 for |·| < 1, 0 for |·| > 2 and straight in between. For
-    |z| ≤ 6 it is ||z| − 3| − 1, clamped to [0, 1].
+    With m the least channel of a pixel and c the range of its channels, channel k is m + c · wave(hue − 2k).
+    The hue is in sixths of a turn; the wave, of period 6, is 1 for |z| < 1, 0 for 2 < |z| < 3 and straight in
+    between: ||z| − 3| − 1, clamped to [0, 1], for all |z| ≤ 6.
     """
     r, g, b = x.split(1, 1)  # (N, 1, h, w)
     high, low = torch.maximum(g, b), torch.minimum(g, b)
-    most, least = torch.maximum(r, high), torch.minimum(r, low)
-    # From red, towards green: |hue| · c = (high − low) + (most − r) + 2 (low − least), whichever channel is most
-    hue = (high + low).add_(most).sub_(r).sub_(least, alpha=2)
-    spread = most.sub_(least)  # c
-    hue = torch.copysign(hue.div_(spread.clamp(min=1e-12)), g - b)  # [-3, 3]
+    hue = high + low
+    # Memory is used again where no gradient needs it: fresh memory costs more than the sums
+    again = not x.requires_grad
+    most = torch.maximum(r, high, out=high if again else None)
+    least = torch.minimum(r, low, out=low if again else None)
+    # |hue| · c = (high − low) + (most − r) + 2 (low − least), whichever channel is most; green is +2, blue −2
+    hue.add_(most).sub_(r).sub_(least, alpha=2)
+    spread = most.sub_(least).clamp_(min=1e-12)  # c
+    hue.div_(spread).copysign_(g - b)  # [-3, 3]
     k = torch.arange(3, device=x.device).view(1, 3, 1, 1)
     shift = torch.remainder(6 * turns - 2 * k + 3, 6) - 3  # (N, 3, 1, 1), in [-3, 3)
-    wave = (hue + shift).abs_().sub_(3).abs_().sub_(1).clamp_(0, 1)  # (N, 3, h, w)
-    return wave.mul_(spread).add_(least)
+    wave = torch.add(hue, shift, out=x if again else None)  # (N, 3, h, w)
+    return wave.abs_().sub_(3).abs_().sub_(1).clamp_(0, 1).mul_(spread).add_(least)
 
 
 def _blur(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:

@@ -39,3 +39,10 @@ def test_arguments_are_remembered():
     method = SimCLR(projection=(32, 8), temperature=0.7, augmentation={"flip": 0.0})
     assert method.arguments["temperature"] == 0.7 and method.augment.flip == 0.0
     assert method.project(torch.rand(2, 3, 16, 16)).shape == (2, 8)
+
+
+def test_bad_input_is_named(data):
+    with pytest.raises(ValueError, match="temperature must be positive"):
+        SimCLR(temperature=0.0)
+    with pytest.raises(ValueError, match="no negatives"):
+        SimCLR()(data[:1])
