@@ -80,6 +80,28 @@ def silent_dependence() -> FiniteWorld:
     return FiniteWorld(torch.tensor(counts, dtype=torch.float64) / 20, torch.eye(2, dtype=torch.float64))
 
 
+def table_excess(joint: Array, n: int) -> torch.Tensor:
+    """Expected excess squared risk of supervised learning by a table of X₁, exact (note §3.4); 0-d float64.
+
+    The table answers each state with the mean of its labels, and a state without a label with 1/k for each class:
+    learning from scratch, with as many parameters as X₁ has states.
+
+    Raises:
+        ValueError: n below 1, or a table that is none.
+    """
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    table = as_joint(joint).cpu()
+    p, target = table.sum((1, 2)), posterior(table)  # (n1,), (n1, k)
+    count = torch.arange(1, n + 1, dtype=torch.float64)[:, None]  # (n, 1) labels at a state
+    choose = torch.lgamma(torch.tensor(n + 1.0)) - torch.lgamma(count + 1) - torch.lgamma(n - count + 1)
+    log_pmf = choose + count * p.log() + torch.special.xlog1py(n - count, -p)  # (n, n1), binomial
+    inverse = (log_pmf.exp() / count).sum(0)  # (n1,) E[1/N; N > 0]
+    noise = 1 - target.square().sum(1)  # (n1,) Tr Cov(Y|x₁)
+    blind = (target - 1 / target.shape[1]).square().sum(1)  # (n1,)
+    return p @ (noise * inverse + (1 - p) ** n * blind)
+
+
 class Simulated(NamedTuple):
     """The mean of a simulated quantity over repeats and its standard error."""
 

@@ -92,3 +92,23 @@ def test_simulated_excess_against_a_plain_loop():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("n", [1, 7, 60])
+def test_table_excess_against_simulation(n):
+    """Learning from scratch, played out: draw labels, answer with their means."""
+    rng = np.random.default_rng(n)
+    joint = rng.dirichlet(np.ones(24)).reshape(4, 2, 3)
+    p, truth = joint.sum((1, 2)), joint.sum(1) / joint.sum((1, 2))[:, None]
+    found = []
+    for _ in range(4000):
+        counts = rng.multinomial(n, joint.sum(1).ravel()).reshape(4, 3)
+        seen = counts.sum(1, keepdims=True)
+        said = np.where(seen > 0, counts / np.maximum(seen, 1), 1 / 3)
+        found.append(p @ ((said - truth) ** 2).sum(1))
+    assert abs(float(worlds.table_excess(joint, n)) - np.mean(found)) < 4 * np.std(found) / 4000**0.5
+
+
+def test_table_excess_refuses():
+    with pytest.raises(ValueError, match="n must be at least 1"):
+        worlds.table_excess(np.full((2, 2, 2), 0.125), 0)
