@@ -1,0 +1,277 @@
+"""Lecture 11: measured excess risk, the true bound, the note's and supervised learning in one plot (note §3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+import torch
+
+from ssl_course import palette
+from ssl_course.data import scenes
+from ssl_course.theory import bounds
+from ssl_course.theory.gaussian import gaussian_world
+from ssl_course.theory.worlds import Simulated, simulate_excess, table_excess
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Panel
+from ssl_course.widgets.explorer import Explorer
+
+D1, D2 = 40, 10
+LABELS = [8, 12, 20, 30, 50, 80, 120, 200, 300, 500, 800, 1200, 2000, 5000]
+WORLDS = {
+    "Gaussian: dependence beside the class": "aside",
+    "Gaussian: dependence in the class's coordinates": "class",
+    "Gaussian: dependence in all coordinates": "all",
+    "scenes, X₂ = sky and ground": "sky and ground",
+    "scenes, X₂ = average colour": "average colour",
+}
+PROBES = {"all of ψ": "full", "top k of ψ": "top"}
+GRID = np.geomspace(6, 8000, 90)
+ONLY_GAUSSIAN = ("k", "sigma", "noise")
+
+
+class Curves(NamedTuple):
+    """Everything that is drawn at one setting; risks are excess squared risks."""
+
+    k: int
+    rank: int
+    epsilon_squared: float
+    sigma: float  # σ_k(M), or σ_{k−1}(MΠ) where the probe has an intercept
+    noise: float  # σ²
+    approximation: float  # a
+    ceiling: float  # what the true statement says that a is at most
+    n: np.ndarray  # (m,) labels of the curves
+    probe: np.ndarray  # (m,)
+    bound: np.ndarray  # (m,)
+    supervised: np.ndarray  # (m,)
+    overtakes: float  # labels from which supervised learning is better; may be infinite
+
+
+class _Source:
+    def __init__(self, measured: Mapping[float, Mapping[str, Mapping[int, Simulated]]], repeats: int) -> None:
+        self.measured, self.repeats = measured, repeats
+
+    @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
+    def gaussian(self, where: str, k: int, rho: float, sigma: float, noise: float) -> Any:
+        return gaussian_world(k, D1, D2, dependence=rho, sigma=sigma, noise=noise * k, where=where)
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def curves(self, where: str, probe: str, k: int, rho: float, sigma: float, noise: float) -> Curves:
+        if where in scenes.SEES:
+            return self._scenes(where, probe, rho)
+        world, n = self.gaussian(where, k, rho, sigma, noise), torch.as_tensor(GRID)
+        ceiling, rank, s2 = (
+            float(world.approximation_bound(probe)),
+            world.rank(probe),
+            float(world.label_noise()),
+        )
+        return Curves(
+            k, rank, float(world.epsilon_ci_squared()), float(world.sigma_k()), s2,
+            float(world.approximation_error(probe)), ceiling, GRID,
+            world.excess(n, probe).numpy(), bounds.excess_risk(ceiling, s2, rank, n).numpy(),
+            world.excess(n, "raw").numpy(), float(world.overtakes(probe)),
+        )  # fmt: skip
+
+    def _scenes(self, sees: str, probe: str, rho: float) -> Curves:
+        joint, x2 = _small(rho, sees)
+        cut = 3 if probe == "top" else None
+        n = np.array([v for v in LABELS if v <= 2000], float)
+        found = [self.simulated(sees, probe, rho, int(v)).mean for v in n]
+        epsilon, sigma = float(bounds.epsilon_ci_squared(joint, x2)), float(bounds.sigma_centred(joint, x2))
+        a, s2 = float(bounds.approximation_error(joint, x2, cut)), float(bounds.label_noise(joint))
+        psi = bounds.best_predictor(joint, x2)
+        p = joint.sum((1, 2))
+        rank = int(torch.linalg.matrix_rank(p.sqrt()[:, None] * (psi - p @ psi), rtol=1e-9))
+        # 4ε²/σ_k² holds for the top k; with an intercept k − 1 centred components would do, but are not what is cut
+        ceiling = float(bounds.over_square(torch.tensor(4 * epsilon), bounds.sigma_k(joint, x2))) if cut else epsilon / sigma**2  # fmt: skip
+        supervised = np.array([float(table_excess(scenes_joint(rho), int(v))) for v in n])
+        worse = np.flatnonzero(
+            supervised >= np.array(found)
+        )  # from the label after the last one on it stays better
+        after = worse[-1] + 1 if len(worse) else 0
+        return Curves(
+            3, min(rank, cut or rank), epsilon, sigma, s2, a, ceiling, n, np.array(found), np.full(len(n), ceiling),
+            supervised, float(n[after]) if after < len(n) else np.inf,
+        )  # fmt: skip
+
+    @lru_cache(maxsize=512)  # noqa: B019
+    def simulated(self, where: str, probe: str, rho: float, n: int, *gaussian: float) -> Simulated:
+        if where in scenes.SEES:
+            joint, x2 = _small(rho, where)
+            features = None
+            if probe == "top":
+                psi, p = bounds.best_predictor(joint, x2), joint.sum((1, 2))
+                centred = psi - p @ psi
+                features = (
+                    centred @ torch.linalg.svd(p.sqrt()[:, None] * centred, full_matrices=False)[2][:3].T
+                )
+            return simulate_excess(joint, x2, n, self.repeats, seed=3, features=features)
+        return self.gaussian(where, *gaussian).simulate(n, probe, self.repeats, seed=3)
+
+
+def scenes_joint(rho: float) -> torch.Tensor:
+    """The whole skeleton, 162 states of X₁."""
+    return scenes.World(rho).joint()
+
+
+@lru_cache(maxsize=32)
+def _small(rho: float, sees: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The scenes world with X₁ = (texture, light), (18, 18, 3): objects say nothing once the texture is known."""
+    world = scenes.World(rho, sees=sees)
+    return world.joint().reshape(18, 9, 18, 3).sum(1), world.x2_values()
+
+
+class BoundExplorer(Explorer):
+    """n_L, k, the dependence, σ_k and σ²: which of the curves lies where, and who wins with how many labels?
+
+    Args:
+        measured: λ → name → n → `Simulated`: points of a trained network, drawn where the world is the scenes.
+        repeats: of each simulation.
+    """
+
+    def __init__(self, measured: Mapping | None = None, repeats: int = 120) -> None:
+        controls = {
+            "world": ipywidgets.Dropdown(options=WORLDS, value="class", description="world"),
+            "probe": ipywidgets.ToggleButtons(options=PROBES, value="full", description="the probe sees"),
+            "n": ipywidgets.SelectionSlider(options=[(f"{v:,}", v) for v in LABELS], value=80, description="labels n_L"),
+            "dependence": ipywidgets.FloatSlider(0.3, min=0, max=1, step=0.05, description="dependence ρ, λ"),
+            "k": ipywidgets.IntSlider(3, min=1, max=6, description="classes k"),
+            "sigma": ipywidgets.SelectionSlider(options=[0.25, 0.5, 1.0, 2.0, 4.0], value=0.5, description="σ_k(M)"),
+            "noise": ipywidgets.SelectionSlider(options=[0.1, 0.3, 0.5, 0.7, 0.9], value=0.5, description="label noise σ²/k"),
+        }  # fmt: skip
+        rows = [["world", "probe"], ["n", "dependence"], ["k", "sigma", "noise"]]
+        super().__init__(controls, state=_Source(measured or {}, repeats), rows=rows)
+        self.controls["world"].observe(lambda _: self._usable(), names="value")
+
+    def _usable(self) -> None:
+        for name in ONLY_GAUSSIAN:
+            self.controls[name].disabled = self.controls["world"].value in scenes.SEES
+
+    @classmethod
+    def example(cls) -> BoundExplorer:
+        """With few repeats."""
+        return cls(repeats=8)
+
+    @staticmethod
+    def render(state: Any, *, world: str, probe: str, n: int, dependence: float, k: int, sigma: float,
+               noise: float) -> tuple[list[Panel], str]:  # fmt: skip
+        """The curves against n_L, and what they are made of at the chosen n_L; pure."""
+        c = state.curves(world, probe, k, dependence, sigma, noise)
+        gaussian = () if world in scenes.SEES else (k, dependence, sigma, noise)
+        m = state.simulated(world, probe, dependence, n, *gaussian)
+        literal = c.k / n + c.epsilon_squared
+        points = state.measured.get(round(dependence, 3), {}) if world == "sky and ground" else {}
+        finite = world in scenes.SEES
+        panels = [_curves(c, n, m, points, finite), _parts(c, n, m, literal, finite)]
+        name = "σ_k" if not finite else "σ_{k−1}"
+        sharp = f"{c.approximation / c.ceiling:.2f}" if c.ceiling > 1e-12 else "0 of 0"
+        if np.isfinite(c.overtakes):
+            cross = f"supervision overtakes at n_L = <b>{c.overtakes:,.0f}</b>"
+        else:
+            cross = (
+                "supervision <b>never</b> overtakes here"
+                if c.approximation < 1e-9
+                else "supervision is not better up to the last n_L drawn"
+            )
+        line = (
+            f"ε² = {_short(c.epsilon_squared)}, {name.replace('_{k−1}', '<sub>k−1</sub>').replace('_k', '<sub>k</sub>')} = "
+            f"{c.sigma:.3g}, σ² = {c.noise:.3g}, rank {c.rank}. "
+            f"a = <b>{_short(c.approximation)}</b> where the bound allows {_short(c.ceiling)}: share used {sharp}; "
+            f"{cross}.<br>With {n:,} labels: measured <b>{_risk(m)}</b>, the note's line {_short(literal)}."
+        )
+        return panels, line
+
+
+def _short(value: float) -> str:
+    if value == 0 or value < 1e-12:
+        return "0"
+    return f"{value:.3g}" if 1e-3 <= value < 1e4 else f"{value:.0e}".replace("e-0", "e−").replace("e+0", "e")
+
+
+def _risk(m: Simulated) -> str:
+    return f"{m.mean:.3g} ± {m.standard_error:.1g}" if m.mean < 1e3 else "above 1,000"
+
+
+LEFT, RIGHT, LOW, HIGH = float(np.log10(6)), float(np.log10(8000)), -3.6, 1.3
+
+
+def _curves(c: Curves, n: int, m: Simulated, points: Mapping[str, Mapping[int, Simulated]], finite: bool) -> Panel:  # fmt: skip
+    plot = draw.Plot(452, 300, (LEFT, RIGHT), (LOW, HIGH), margin=(34, 10, 40, 56))
+    plot.axes("labels n_L", "excess squared risk", {1: "10", 2: "100", 3: "1,000"},
+              {1: "10", 0: "1", -1: "0.1", -2: "0.01", -3: "10⁻³"})  # fmt: skip
+    curves = (
+        (c.n, c.supervised, palette.MUTED, (2, 4), 2.5, "supervised"),
+        (GRID, c.k / GRID + c.epsilon_squared, palette.Y, (10, 4), 2, "the note: k/n + ε²"),
+        (c.n, c.bound, palette.X2, (6, 5), 2, "bound of a" if finite else "true bound"),
+        (c.n, c.probe, palette.PSI, None, 3, "probe of ψ*"),
+    )  # fmt: skip
+    for x, y, colour, dash, width, _ in curves:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            y = np.log10(y)
+        keep = np.isfinite(y) & (y < HIGH) & (y > LOW)
+        if keep.sum() > 1:
+            plot.line(np.stack([np.log10(x[keep]), y[keep]], 1), colour, width, dash)
+    if LEFT < np.log10(min(c.overtakes, 1e9)) < RIGHT:
+        at = float(np.log10(c.overtakes))
+        plot.line([(at, LOW), (at, HIGH)], palette.INK, 1, (3, 3))
+        plot.text(at, LOW, f"{c.overtakes:,.0f}", palette.INK, 11, "lb", offset=(4, -4), halo=True)
+    x = float(np.log10(n))
+    plot.polygon(
+        [(x - 0.02, LOW), (x + 0.02, LOW), (x + 0.02, HIGH), (x - 0.02, HIGH)], fill=palette.GRID + "88"
+    )
+    _dot(plot, n, m, palette.PSI)
+    for name, of_n in points.items():
+        for at, value in of_n.items():
+            _dot(plot, at, value, palette.X1 if "colorizer" in name else palette.MUTED, ring=True)
+    place = 0.0
+    for _, _, colour, _, _, name in reversed(curves):
+        plot.text(LEFT, HIGH, name, colour, 11, "ls", True, (place, -10))
+        place += draw.font(22, True).getlength(name) / 2 + 14
+    rings = "; rings: trained on pictures" if points else ""
+    said = f"excess risk against labels; at {n} labels measured {_risk(m)}"
+    return plot.panel(f"dot: measured, ± 2 standard errors{rings}", said)
+
+
+def _dot(plot: draw.Plot, n: float, m: Simulated, colour: str, ring: bool = False) -> None:
+    x, y = float(np.log10(n)), float(np.log10(max(m.mean, 1e-9)))
+    if not (LOW < y < HIGH and LEFT < x < RIGHT):
+        return
+    low = np.log10(max(m.mean - 2 * m.standard_error, 1e-9))
+    high = np.log10(m.mean + 2 * m.standard_error)
+    plot.line([(x, max(low, LOW)), (x, min(high, HIGH))], colour, 1.5)
+    plot.dot(
+        x, y, palette.PAPER if ring else colour, 4.5, colour if ring else palette.PAPER, 2 if ring else 1
+    )
+
+
+def _parts(c: Curves, n: int, m: Simulated, literal: float, finite: bool) -> Panel:
+    """Stacked: what more labels mend, on top of what they cannot."""
+    at = np.interp(np.log10(n), np.log10(c.n), np.nan_to_num(c.supervised, posinf=1e6))
+    allowed = np.interp(np.log10(n), np.log10(c.n), np.nan_to_num(c.bound, posinf=1e6))
+    bars = [
+        ("measured", c.approximation, max(m.mean - c.approximation, 0), palette.PSI),
+        ("true bound", c.ceiling, max(allowed - c.ceiling, 0), palette.X2),
+        ("the note", c.epsilon_squared, c.k / n, palette.Y),
+        ("supervised", 0.0, float(at), palette.MUTED),
+    ]
+    most = min(m.mean, 1e3)
+    top = 1.15 * max(most, *(min(v, 3 * most) for v in (literal, allowed, at)))
+    top = max(float(top), 1e-6)
+    plot = draw.Plot(270, 300, (-0.55, 3.55), (0, top), margin=(34, 6, 40, 56))
+    plot.axes("", "excess squared risk", dict(enumerate(["measured", "bound", "note", "superv."])), None)
+    for i, (_, base, more, colour) in enumerate(bars):
+        base, end = min(base, top), min(base + more, top)
+        plot.bars([i], [base], colour, 0.62)
+        plot.bars([i], [end], colour + "55", 0.62, base)
+        if bars[i][1] + more > top:
+            plot.arrow(
+                (i, 0.86 * top), (i, 0.99 * top), palette.PAPER if base > 0.9 * top else palette.INK, 2, 8
+            )
+    plot.text(-0.55, top, "dark: no label mends it", palette.INK, 11, "ls", offset=(0, -22))
+    plot.text(-0.55, top, "light: for lack of labels", palette.INK, 11, "ls", offset=(0, -8))
+    said = ", ".join(f"{name} {base:.3g} plus {more:.3g}" for name, base, more, _ in bars)
+    silent = "; the bound is one of a alone" if finite else ""
+    return plot.panel(f"what the risk at n_L is made of{silent}", said)

@@ -1,0 +1,228 @@
+"""Lecture 11: a world with one number that breaks the note's literal bound by any factor (note §3.4)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+
+from ssl_course import palette
+from ssl_course.theory.bounds import (
+    approximation_error,
+    label_noise,
+    literal_bound,
+    probe_limit,
+    sigma_k,
+)
+from ssl_course.theory.independence import (
+    best_predictor,
+    class_means,
+    epsilon_ci_squared,
+    posterior,
+    predictor_through_y,
+)
+from ssl_course.theory.worlds import two_bits
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Key, Panel, Pointer
+from ssl_course.widgets.explorer import Explorer
+
+SMALLEST, LARGEST, STEP = -2.0, -0.1, 0.05  # log10 of δ
+UNITS = {"as it is": 1.0, "a tenth": 0.1, "a hundredth": 0.01, "ten times": 10.0}
+LABELS = [30, 100, 300, 1000, 10_000, 100_000]
+
+
+class Broken(NamedTuple):
+    """What the note promises and what comes about, at one δ; exact."""
+
+    epsilon_squared: float  # in squared units of X₂
+    sigma: float  # σ₂(M), in units of X₂
+    approximation: float  # a
+    promise: float  # k/n_L + ε_CI²
+    excess: float  # expected excess squared risk of least squares with n_L labels
+    bayes: float  # accuracy
+    probe: float  # accuracy of the best probe
+
+
+def broken(delta: float, n: int = 1000, unit: float = 1.0) -> Broken:
+    """All numbers of world C1, X₂ measured in ``unit`` of its one-hot code (note §3.4).
+
+    ψ* is constant here, so the probe is an intercept: the mean of n labels, whose risk is a + Tr Cov(Y)/n exactly.
+    """
+    joint, x2 = two_bits(delta)
+    x2 = unit * x2
+    prior = joint.sum((0, 1))
+    a, epsilon = approximation_error(joint, x2), epsilon_ci_squared(joint, x2)
+    spread = 1 - prior.square().sum()  # Tr Cov(Y) = σ² + a
+    assert abs(spread - label_noise(joint) - a) < 1e-9
+    limit = probe_limit(joint, x2)
+    return Broken(
+        float(epsilon), float(sigma_k(joint, x2)), float(a), float(literal_bound(2, n, epsilon)),
+        float(a + spread / n), float(joint.sum(1).max(1).values.sum()), limit.accuracy,
+    )  # fmt: skip
+
+
+class BreakTheBound(Explorer):
+    """Move δ: the promise k/n_L + ε_CI² falls, the probe's excess risk does not. Drag in the last plot, too."""
+
+    def __init__(self, delta: float = 0.1, n: int = 1000) -> None:
+        grid = 10 ** np.linspace(SMALLEST, LARGEST, 39)
+        state = np.array([[d, *broken(d)[:3]] for d in grid])  # (39, 4): δ, ε², σ₂, a, in the plain unit
+        controls = {
+            "delta": ipywidgets.FloatLogSlider(
+                delta, base=10, min=SMALLEST, max=LARGEST, step=STEP, description="δ, how often x₂ decides Y",
+                readout_format=".3f",
+            ),
+            "n": ipywidgets.SelectionSlider(
+                options=[(f"{v:,}", v) for v in LABELS], value=n, description="labels n_L"
+            ),
+            "unit": ipywidgets.Dropdown(options=UNITS, value=1.0, description="unit of X₂"),
+        }  # fmt: skip
+        super().__init__(controls, state=state)
+
+    @staticmethod
+    def render(state: Any, *, delta: float, n: int, unit: float) -> tuple[list[Panel], str]:
+        """The world, the magnifying glass, promise against truth; pure."""
+        now = broken(delta, n, unit)
+        times = now.excess / now.promise
+        line = (
+            f"The note promises an excess of k/n_L + ε² = <b>{_short(now.promise)}</b>. The probe's is "
+            f"<b>{_short(now.excess)}</b>: {_times(times)}. Best possible accuracy from X₁ {100 * now.bayes:.1f} %, "
+            f"the probe of ψ* {100 * now.probe:.0f} %."
+            f"<br>With the class means' distance in it the bound holds: ε²/σ₂² = {_short(now.epsilon_squared)} / "
+            f"{_short(now.sigma**2)} = {_short(now.epsilon_squared / now.sigma**2)}, and a = "
+            f"{_short(now.approximation)}."
+        )
+        return [_world(delta), _glass(delta, unit), _chart(state, delta, n, unit, now)], line
+
+    def on_pointer(self, event: Pointer) -> None:
+        """On the plot: choose δ."""
+        if event.panel == 2 and event.kind != "up":
+            self._move(_axes(1.0).at(event.x, event.y)[0])
+
+    def on_key(self, event: Key) -> None:
+        """Arrows on the plot move δ."""
+        step = {"ArrowLeft": -STEP, "ArrowDown": -STEP, "ArrowRight": STEP, "ArrowUp": STEP}.get(event.key, 0)
+        self._move(np.log10(self.values()["delta"]) + step)
+
+    def _move(self, log_delta: float) -> None:
+        steps = round((min(max(log_delta, SMALLEST), LARGEST) - SMALLEST) / STEP)
+        self.set(delta=10 ** (SMALLEST + STEP * steps))
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if value >= 1e-3 else f"{value:.1e}".replace("e-0", "e-")
+
+
+def _times(ratio: float) -> str:
+    if ratio >= 1:
+        return f"<b>{ratio:,.0f} times</b> as much" if ratio >= 9.5 else f"<b>{ratio:.1f} times</b> as much"
+    return f"{ratio:.2f} of it, the promise is kept"
+
+
+def _world(delta: float) -> Panel:
+    """A mosaic: four equal cells (x₁, x₂), each cut where Y changes."""
+    joint = two_bits(delta).joint.numpy()  # (2, 2, 2)
+    plot = draw.Plot(190, 230, (0, 2), (0, 2), margin=(26, 8, 24, 44))
+    for i in range(2):
+        for j in range(2):
+            ones = joint[i, j, 1] / joint[i, j].sum()  # P(Y = 1 | x₁, x₂)
+            top, left = 2 - i, j
+            for low, high, colour, ink, y in ((0, ones, palette.Y, palette.PAPER, 1),
+                                              (ones, 1, "#ead6ef", palette.INK, 0)):  # fmt: skip
+                if high <= low:
+                    continue
+                box = [(left + 0.03, top - 0.97 + 0.94 * low), (left + 0.97, top - 0.97 + 0.94 * low),
+                       (left + 0.97, top - 0.97 + 0.94 * high), (left + 0.03, top - 0.97 + 0.94 * high)]  # fmt: skip
+                plot.polygon(box, fill=colour)
+                if high - low > 0.2:
+                    plot.text(left + 0.5, top - 0.97 + 0.47 * (low + high), f"Y = {y}", ink, 12)
+    for j in range(2):
+        plot.text(j + 0.5, 2, f"x₂ = {j}", palette.X2, 12, "mb", True, (0, -4))
+        plot.text(0, 1.5 - j, f"x₁ = {j}", palette.X1, 12, "rm", True, (-3, 0))
+    said = f"x1 and x2 are independent fair bits; Y equals x1, but in {100 * delta:.1f} % of the cases x2"
+    return plot.panel("the world: four equal cells; Y mostly copies X₁", said)
+
+
+def _glass(delta: float, unit: float) -> Panel:
+    """The probe as a magnifying glass: from X₂'s scale above to Y's scale below, 1/σ times larger."""
+    joint, x2 = two_bits(delta)
+    psi, through = (f(joint, x2)[:, 1].numpy() for f in (best_predictor, predictor_through_y))  # (2,)
+    means, truth = class_means(joint, x2)[:, 1].numpy(), posterior(joint)[:, 1].numpy()  # (2,)
+    plot = draw.Plot(440, 230, (-0.06, 1.06), (-0.6, 1.62), margin=(2, 4, 2, 4))
+    plot.polygon([(means[0], 1), (means[1], 1), (1, 0), (0, 0)], fill=palette.WASH)
+    for mean, y in zip(means, (0, 1), strict=True):
+        plot.line([(mean, 1), (y, 0)], palette.Y, 1, dash=(4, 4))
+    for height in (0, 1):
+        plot.line([(0, height), (1, height)], palette.MUTED, 1.5)
+        for at in (0, 0.5, 1):
+            plot.line([(at, height - 0.03), (at, height + 0.03)], palette.MUTED, 1.5)
+            label = f"{at * (unit if height else 1):g}"
+            plot.text(at, height, label, palette.MUTED, 11, offset=(0, -15 if height else 17))
+    for t, b, p in zip(through, truth, psi, strict=True):
+        plot.line([(p, 1), (t, 1)], palette.X2, 4)
+        plot.line([(0.5 + (p - 0.5) / delta, 0), (b, 0)], palette.X2, 4)
+    for mean, y in zip(means, (0, 1), strict=True):
+        plot.dot(mean, 1, palette.Y, 5).dot(y, 0, palette.Y, 5)
+    for t, b in zip(through, truth, strict=True):
+        plot.dot(t, 1, palette.PAPER, 4.5, palette.X1, 2.5).dot(b, 0, palette.PAPER, 4.5, palette.X1, 2.5)
+    plot.dot(psi[0], 1, palette.PSI, 6).dot(0.5, 0, palette.PSI, 6)
+    plot.text(-0.05, 1.5, "on X₂'s scale: how sure that x₂ = 1", palette.X2, 12, "lm", True)
+    plot.text(-0.05, -0.5, "on Y's scale: how sure that Y = 1", palette.Y, 12, "lm", True)
+    plot.text(0.5, 0.5, f"× {1 / delta:.3g}", palette.INK, 17, bold=True, halo=True)
+    y0 = 1.28
+    for x, text, colour, ring in ((0.62, "E[X₂|Y]", palette.Y, False), (0.785, "Σ P(y|x₁) E[X₂|y]", palette.X1, True)):  # fmt: skip
+        plot.dot(x, y0, palette.PAPER if ring else colour, 4, colour if ring else None, 2)
+        plot.text(x, y0, text, colour, 10, "lm", offset=(7, 0))
+    plot.dot(0.5, y0, palette.PSI, 4).text(0.5, y0, "ψ*", palette.PSI, 10, "lm", offset=(7, 0))
+    said = (
+        f"the class means lie {delta:.3g} apart on the scale of X2 and must be spread to 1 on the scale of Y; the small "
+        f"gap between psi and what goes through Y is enlarged {1 / delta:.3g} times with them"
+    )
+    return plot.panel(
+        "the probe is a magnifying glass: it enlarges the gap (the bar) as much as the classes", said
+    )
+
+
+def _axes(unit: float) -> draw.Plot:
+    return draw.Plot(654, 250, (SMALLEST, 0), (-6.2, 0.4), margin=(10, 150, 40, 58))
+
+
+def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) -> Panel:
+    """Promise and truth against δ, both axes logarithmic."""
+    plot = _axes(unit)
+    plot.axes(
+        "δ", "squared risk",
+        {-2: "0.01", -1.5: "0.03", -1: "0.1", -0.5: "0.3", 0: "1"},
+        {k: ("1" if k == 0 else f"10{chr(0x207B)}{'⁰¹²³⁴⁵⁶'[-k]}") for k in range(0, -7, -1)},
+    )  # fmt: skip
+    x = np.log10(state[:, 0])
+    curves = (
+        (state[:, 3], palette.PSI, "the probe's excess, a", None, 3.0),
+        (2 / n + unit**2 * state[:, 1], palette.X2, "promised: k/n_L + ε²", (7, 5), 2.5),
+        (unit**2 * state[:, 1], palette.MUTED, "ε² alone", (2, 4), 2.0),
+    )
+    ends = []
+    for value, colour, name, dash, width in curves:
+        y = np.log10(value).clip(-6.2, 0.4)
+        plot.line(np.stack([x, y], 1), colour, width, dash)
+        ends.append([y[-1], name, colour])
+    ends.sort(key=lambda e: -e[0])
+    for before, after in zip(ends, ends[1:], strict=False):
+        after[0] = min(after[0], before[0] - 0.5)  # room for each name
+    for y, name, colour in ends:
+        plot.text(x[-1], y, name, colour, 11, "lm", True, (8, 0))
+    at, low, high = np.log10(delta), np.log10(now.promise), np.log10(now.excess)
+    low, high = (float(np.clip(v, -6.1, 0.3)) for v in (low, high))
+    plot.line([(at, -6.2), (at, 0.4)], palette.GRID, 2)
+    plot.line([(at, low), (at, high)], palette.INK, 2).dot(at, high, palette.PSI, 6).dot(
+        at, low, palette.X2, 6
+    )
+    side = 1 if at < -1.2 else -1
+    factor = now.excess / now.promise
+    text = f"{factor:,.0f} ×" if factor >= 9.5 else f"{factor:.2g} ×"
+    plot.text(
+        at, (low + high) / 2, text, palette.INK, 15, "lm" if side > 0 else "rm", True, (9 * side, 0), True
+    )
+    said = f"at delta {delta:.3g} the note promises {_short(now.promise)}, the probe's excess is {_short(now.excess)}"
+    return plot.panel("promise and truth; drag to move δ. The gap grows like 1/δ²", said, operable=True)

@@ -1,0 +1,200 @@
+"""Lecture 11: the same ε_CI can cost nothing or everything; the direction decides (note §3.4)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+import torch
+
+from ssl_course import palette
+from ssl_course.data import scenes
+from ssl_course.theory import bounds
+from ssl_course.theory.gaussian import gaussian_world
+from ssl_course.theory.independence import (
+    best_predictor,
+    class_means,
+    epsilon_ci_squared,
+    posterior,
+    predictor_through_y,
+)
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Panel
+from ssl_course.widgets.explorer import Explorer
+
+WHERE = {
+    "beside the classes": "aside",
+    "along the classes, as new noise": "class",
+    "against what X₁ says of the class": "against",
+    "scenes: sky and ground": "sky and ground",
+    "scenes: average colour": "average colour",
+}
+SHOWN = 70  # states of X₁ drawn of the Gaussian world
+NOISE = 0.5  # σ² of the Gaussian world, k = 1
+TINT_GAIN = 1.5  # tints as strong as the sums allow; pictures would leave sRGB
+
+
+class View(NamedTuple):
+    """What is drawn: states of X₁ in the plane of X₂, what the probe says of them, and the numbers."""
+
+    weight: np.ndarray  # (m,) P(x₁)
+    psi: np.ndarray  # (m, 2) ψ*
+    through: np.ndarray  # (m, 2) Σ_y P(y|x₁) E[X₂|y], or its Gaussian form
+    means: np.ndarray  # (c, 2) class means
+    truth: np.ndarray  # (m,) one coordinate of E[Y|X₁]
+    said: np.ndarray  # (m,) the best linear probe of ψ*
+    epsilon_squared: float
+    sigma: float
+    approximation: float
+    ceiling: float
+    accuracy: tuple[float, float] | None  # Bayes and probe
+    wide: bool = False  # X₂ has more than two numbers: a projection is drawn
+
+
+@lru_cache(maxsize=128)
+def view(where: str, rho: float) -> View:
+    """Everything at one setting, exact."""
+    return _scenes(where, rho) if where in scenes.SEES else _gaussian(where, rho)
+
+
+def _gaussian(where: str, rho: float) -> View:
+    world = gaussian_world(k=1, d1=4, d2=2, dependence=rho, sigma=1.0, noise=NOISE, where=where)
+    root = torch.linalg.cholesky(world.block("1", "1"))
+    z = torch.randn(SHOWN, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    x1 = z @ root.T  # (m, d1)
+    target = world._given("y", "1")  # (1, d1)
+    basis = world._whitened("full")  # (r, d1), on whitened x1
+    fit = target @ root @ basis.T @ basis @ torch.linalg.inv(root)  # (1, d1)
+    return View(
+        np.full(SHOWN, 1 / SHOWN), (x1 @ world.psi().T).numpy(), (x1 @ (world.means() @ target).T).numpy(),
+        np.zeros((0, 2)), (x1 @ target.T)[:, 0].numpy(), (x1 @ fit.T)[:, 0].numpy(),
+        float(world.epsilon_ci_squared()), float(world.sigma_k()), float(world.approximation_error()),
+        float(world.approximation_bound()), None,
+    )  # fmt: skip
+
+
+def _scenes(sees: str, rho: float) -> View:
+    world = scenes.World(rho, sees=sees, tint_gain=TINT_GAIN)
+    joint, x2 = world.joint().reshape(18, 9, 18, 3).sum(1), world.x2_values()  # X₁ = (texture, light)
+    psi, through, means = best_predictor(joint, x2), predictor_through_y(joint, x2), class_means(joint, x2)
+    p, target = joint.sum((1, 2)), posterior(joint)
+    design = torch.cat([torch.ones_like(p)[:, None], psi - p @ psi], 1)
+    fit = design @ torch.linalg.pinv(p.sqrt()[:, None] * design, rtol=1e-9) @ (p.sqrt()[:, None] * target)
+    limit, epsilon = bounds.probe_limit(joint, x2), epsilon_ci_squared(joint, x2)
+    sigma = bounds.sigma_centred(joint, x2)
+    if x2.shape[1] > 2:  # the plane of the class means' first direction and of the tints' first
+        first = torch.linalg.svd(means - means.mean(0))[2][0]
+        tints = scenes.World(1.0, sees=sees)
+        off = best_predictor(tints.joint(), x2) - predictor_through_y(tints.joint(), x2)
+        off = off - (off @ first)[:, None] * first
+        second = torch.linalg.svd(off)[2][0]
+        axes, centre = torch.stack([first, second], 1), means.mean(0)
+    else:
+        axes, centre = torch.eye(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
+    flat = [((v - centre) @ axes).numpy() for v in (psi, through, means)]
+    return View(
+        p.numpy(), *flat, target[:, 2].numpy(), fit[:, 2].numpy(), float(epsilon), float(sigma), limit.excess,
+        float(bounds.over_square(epsilon, sigma)), (world.bayes_rate(), limit.accuracy), x2.shape[1] > 2,
+    )  # fmt: skip
+
+
+class HarmlessOrHarmful(Explorer):
+    """Same knob, different directions: watch ε_CI² grow everywhere and the probe suffer only in some."""
+
+    def __init__(self) -> None:
+        controls = {
+            "where": ipywidgets.Dropdown(options=WHERE, value="aside", description="X₁ and X₂ share"),
+            "dependence": ipywidgets.FloatSlider(0.6, min=0, max=1, step=0.05, description="dependence ρ, λ"),
+        }
+        super().__init__(controls)
+
+    @staticmethod
+    def render(state: Any, *, where: str, dependence: float) -> tuple[list[Panel], str]:
+        """ψ* against the way through Y, the probe against the truth, ε²/σ² against a; pure."""
+        v = view(where, dependence)
+        finite = where in scenes.SEES
+        if v.approximation < 1e-9:
+            verdict = (
+                "nothing is shared"
+                if v.epsilon_squared < 1e-12
+                else "<b>harmless</b>, this probe loses nothing"
+            )
+        else:
+            verdict = f"<b>harmful</b>: {100 * v.approximation / v.ceiling:.0f} % of what the bound allows"
+        line = f"ε² = {_short(v.epsilon_squared)}, ε²/σ² = {_short(v.ceiling)}, a = <b>{_short(v.approximation)}</b>: {verdict}."
+        if v.accuracy:
+            line += f" Accuracy {v.accuracy[1]:.3f}, Bayes {v.accuracy[0]:.3f}."
+        if where == "against" and v.approximation < 1e-9 and dependence:
+            line += " ψ* shrinks, and a linear probe undoes that, until ψ* is 0."
+        return [_plane(v, finite), _answers(v, finite), _ledger(where, dependence, v)], line
+
+
+def _short(value: float) -> str:
+    return "0" if abs(value) < 1e-9 else f"{value:.3g}"
+
+
+def _plane(v: View, finite: bool) -> Panel:
+    """Each state of X₁: a ring where the class alone would put it, a bar to where ψ* is."""
+    psi, through = v.psi, v.through
+    names = ("along the classes", "along the tints") if v.wide else ("a of X₂", "b of X₂")
+    if not finite:
+        names = ("X₂ along the class", "X₂ beside it")
+        if not np.abs(psi[:, 1]).max() > 1e-9:  # nothing happens beside it: a row for each state instead
+            names = (names[0], "one row for each x₁")
+            rows = np.linspace(-2, 2, len(psi))
+            order = through[:, 0].argsort()
+            psi, through = (np.stack([z[order, 0], rows], 1) for z in (psi, through))
+    points = np.concatenate([psi, through, v.means])
+    low, high = (points.min(0), points.max(0)) if finite else (np.full(2, -2.7), np.full(2, 2.7))
+    pad = 0.12 * (high - low).max()
+    plot = draw.Plot(262, 280, (low[0] - pad, high[0] + pad), (low[1] - pad, high[1] + pad),
+                     margin=(12, 8, 26, 26), equal=True)  # fmt: skip
+    plot.axes(*names, [], [])
+    for a, b in zip(through, psi, strict=True):
+        plot.line([a, b], palette.X2 + ("cc" if finite else "99"), 2 if finite else 1.4)
+    for a in through:
+        plot.dot(*a, palette.PAPER, 2.6, palette.X1, 1.4)
+    plot.dots(psi, palette.PSI, 3)
+    for (x, y), name, colour in zip(v.means, scenes.BIOMES, palette.BIOME.values(), strict=False):
+        plot.dot(x, y, None, 8, colour, 2)
+        plot.text(x, y, name, colour, 11, bold=True, halo=True, offset=(0, -16))
+    said = f"each state of X1 in the plane of X2; the bars from ring to dot have the root mean square {v.epsilon_squared**0.5:.3g}"
+    return plot.panel("ring: through Y; dot: ψ*; bar: their gap, ε_CI in the mean square", said)
+
+
+def _answers(v: View, finite: bool) -> Panel:
+    """What the best probe of ψ* says against E[Y|X₁]: on the diagonal nothing is lost."""
+    low, high = (-0.15, 1.15) if finite else (-2.2, 2.2)
+    plot = draw.Plot(226, 280, (low, high), (low, high), margin=(12, 8, 40, 46), equal=True)
+    marks = [0, 0.5, 1] if finite else [-2, 0, 2]
+    target = "P(sea | X₁)" if finite else "E[Y | X₁]"
+    plot.axes(target, "the probe says", marks, marks)
+    plot.line([(low, low), (high, high)], palette.MUTED, 1, (4, 4))
+    for t, s in zip(v.truth, v.said, strict=True):
+        plot.line([(t, t), (t, s)], palette.Y + "66", 1.2)
+    plot.dots(np.stack([v.truth, v.said], 1), palette.Y, 3)
+    said = (
+        f"the probe's answer against the truth; mean squared distance from the diagonal {v.approximation:.3g}"
+    )
+    return plot.panel("what the best probe says of Y; off the diagonal: lost", said)
+
+
+def _ledger(where: str, rho: float, v: View) -> Panel:
+    """What the bound allows and what is lost, against the dependence."""
+    grid = np.linspace(0, 1, 21)
+    views = [view(where, float(r)) for r in grid]
+    allowed = np.array([u.ceiling for u in views])
+    lost = np.array([u.approximation for u in views])
+    top = 1.1 * max(allowed.max(), 1e-6)
+    plot = draw.Plot(216, 280, (0, 1), (0, top), margin=(34, 8, 40, 50))
+    plot.axes("dependence", "squared risk")
+    plot.line(np.stack([grid, allowed], 1), palette.X2, 2.5, (7, 5))
+    plot.line(np.stack([grid, lost], 1), palette.PSI, 3)
+    plot.dot(rho, v.ceiling, palette.X2, 5, palette.PAPER, 1).dot(
+        rho, v.approximation, palette.PSI, 5, palette.PAPER, 1
+    )
+    plot.text(0, top, "allowed: ε²/σ²", palette.X2, 11, "ls", True, (0, -22))
+    plot.text(0, top, "lost: a", palette.PSI, 11, "ls", True, (0, -8))
+    return plot.panel("the bound and the loss", f"allowed {v.ceiling:.3g}, lost {v.approximation:.3g}")
