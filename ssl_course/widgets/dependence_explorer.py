@@ -1,0 +1,162 @@
+"""Lecture 12: two functions, ψ of x₁ and η of x₂, that make a dependence straight (note §3.5.2)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+
+from ssl_course import palette
+from ssl_course.theory.ace import Ace, ace
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Panel
+from ssl_course.widgets.explorer import Explorer
+
+SHAPES = ["line", "parabola", "wave", "circle", "cross", "steps", "nothing shared"]
+STEPS = 15  # of ACE that can be watched
+SPANS = {"narrow": 0.08, "middle": 0.2, "wide": 0.5}
+PLOT = 236  # CSS pixels
+
+
+def draw_pairs(shape: str, noise: float, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """n pairs (x₁, x₂) of a shape, both (n,)."""
+    rng = np.random.default_rng(seed)
+    u, e1, e2 = rng.uniform(-1, 1, n), rng.normal(size=n), rng.normal(size=n)
+    coin = rng.integers(0, 2, n) * 2 - 1
+    x1, x2 = {
+        "line": (u, u),
+        "parabola": (u, u**2),
+        "wave": (u, np.sin(3.5 * np.pi * u) / 2),
+        "circle": (np.cos(np.pi * u), np.sin(np.pi * u)),
+        "cross": (u, coin * u),
+        "steps": (u, np.floor(3 * (u + 1) / 2) % 2 + 0.0 * u),
+        "nothing shared": (u, rng.uniform(-1, 1, n)),
+    }[shape]
+    return x1 + 0.001 * e1, x2 + (
+        noise + 0.001
+    ) * e2  # a hair of noise, or few values would count as categories
+
+
+class Fit(NamedTuple):
+    """What one setting gives."""
+
+    x1: np.ndarray  # (n,)
+    x2: np.ndarray  # (n,)
+    whole: Ace  # to convergence
+    now: Ace  # after the chosen number of steps
+    linear: float  # correlation of x₁ and x₂
+    fresh: float  # correlation of the functions on pairs that they have not seen
+    psi: np.ndarray  # (4000,) the functions at those pairs
+    eta: np.ndarray
+
+
+@lru_cache(maxsize=64)
+def fitted(shape: str, noise: float, n: int, span: float, step: int) -> Fit:
+    """ACE on n pairs, stopped after ``step`` alternations."""
+    x1, x2 = draw_pairs(shape, noise, n, seed=1)
+    now, whole = (ace(x1, x2, categorical=False, span=span, iterations=i) for i in (step, STEPS))
+    new1, new2 = draw_pairs(shape, noise, 4000, seed=2)
+    psi, eta = _follow(x1, now.psi.numpy(), new1), _follow(x2, now.eta.numpy(), new2)
+    flat = min(psi.std(), eta.std()) < 1e-9
+    fresh = 0.0 if flat else float(np.corrcoef(psi, eta)[0, 1])
+    return Fit(x1, x2, whole, now, float(np.corrcoef(x1, x2)[0, 1]), fresh, psi, eta)
+
+
+def _follow(x: np.ndarray, f: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """A function known at the samples, between them."""
+    order = x.argsort()
+    return np.interp(new, x[order], f[order])
+
+
+class DependenceExplorer(Explorer):
+    """Choose how x₂ depends on x₁, then step through ACE: the scatter of ψ(x₁) and η(x₂) straightens."""
+
+    def __init__(self, shape: str = "parabola") -> None:
+        controls = {
+            "shape": ipywidgets.Dropdown(options=SHAPES, value=shape, description="x₂ from x₁"),
+            "noise": ipywidgets.FloatSlider(0.1, min=0, max=0.8, step=0.05, description="noise"),
+            "step": ipywidgets.IntSlider(1, min=1, max=STEPS, description="steps of ACE"),
+            "n": ipywidgets.SelectionSlider(options=[60, 200, 600], value=200, description="samples"),
+            "span": ipywidgets.Dropdown(options=SPANS, value=0.2, description="window"),
+        }
+        super().__init__(controls)
+
+    @staticmethod
+    def render(state: Any, *, shape: str, noise: float, step: int, n: int, span: float) -> tuple[list[Panel], str]:  # fmt: skip
+        """The pairs, ψ, η, the straightened pairs, the correlation step by step; pure."""
+        fit = fitted(shape, noise, n, span, step)
+        rho = float(fit.now.correlation)
+        psi, eta = fit.now.psi.numpy(), fit.now.eta.numpy()
+        panels = [
+            _pairs(fit, span),
+            _function(fit.x1, psi, "x₁", "ψ(x₁)", palette.X1, "ψ: what E[η(X₂) | X₁] has become"),
+            _function(fit.x2, eta, "x₂", "η(x₂)", palette.X2, "η: what E[ψ(X₁) | X₂] has become"),
+            _straight(psi, eta, rho, "the same pairs through ψ and η"),
+            _straight(fit.psi[:n], fit.eta[:n], fit.fresh, "fresh pairs through the same functions"),
+            _history(fit, step),
+        ]
+        line = (
+            f"Linear correlation of x₁ and x₂: <b>{fit.linear:+.2f}</b>. After {step} step{'s' * (step > 1)} the correlation of ψ(x₁) "
+            f"and η(x₂) is <b>{rho:.2f}</b>, whitened L_sim = 2 − 2ρ = {2 - 2 * rho:.2f}. On fresh pairs: "
+            f"<b>{fit.fresh:.2f}</b>"
+        )
+        if fit.fresh < rho - 0.15:
+            line += ". The difference is fitted noise: more samples or a wider window."
+        else:
+            line += "."
+        return panels, line
+
+
+def _limits(values: np.ndarray) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    pad = 0.06 * (high - low) + 1e-6
+    return low - pad, high + pad
+
+
+def _pairs(fit: Fit, span: float) -> Panel:
+    plot = draw.Plot(PLOT, PLOT, _limits(fit.x1), _limits(fit.x2), margin=(10, 8, 38, 44))
+    plot.axes("x₁", "x₂")
+    plot.dots(np.stack([fit.x1, fit.x2], 1), palette.MUTED, 2.2)
+    half = max(2, round(span * len(fit.x1) / 2))
+    order = fit.x1.argsort()
+    total = np.concatenate([[0.0], fit.x2[order].cumsum()])
+    at = np.arange(len(order))
+    low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(order))
+    mean = (total[high] - total[low]) / (high - low)
+    plot.line(np.stack([fit.x1[order], mean], 1), palette.PSI, 3)
+    said = f"{len(order)} pairs; linear correlation {fit.linear:.2f}"
+    return plot.panel("the pairs; line: ψ* = E[X₂ | X₁], what reconstruction sees", said)
+
+
+def _function(x: np.ndarray, f: np.ndarray, xlabel: str, ylabel: str, colour: str, caption: str) -> Panel:
+    plot = draw.Plot(PLOT, PLOT, _limits(x), (-2.9, 2.9), margin=(10, 8, 38, 44))
+    plot.axes(xlabel, ylabel, None, [-2, 0, 2])
+    order = x.argsort()
+    line = np.stack([x[order], f[order].clip(-2.9, 2.9)], 1)
+    plot.line(line, colour + "66", 1.5).dots(line, colour, 2)
+    return plot.panel(caption, f"the function {ylabel} at the samples, mean 0 and variance 1")
+
+
+def _straight(psi: np.ndarray, eta: np.ndarray, rho: float, caption: str) -> Panel:
+    plot = draw.Plot(PLOT, PLOT, (-2.9, 2.9), (-2.9, 2.9), margin=(10, 8, 38, 44))
+    plot.axes("ψ(x₁)", "η(x₂)", [-2, 0, 2], [-2, 0, 2])
+    plot.line([(-2.9, -2.9), (2.9, 2.9)], palette.MUTED, 1, (4, 4))
+    plot.dots(np.stack([psi, eta], 1).clip(-2.9, 2.9), palette.PSI, 2.2)
+    plot.text(-2.7, 2.7, f"ρ = {rho:.2f}", palette.PSI, 15, "lt", True, halo=True)
+    return plot.panel(caption, f"the transformed pairs, correlation {rho:.2f}")
+
+
+def _history(fit: Fit, step: int) -> Panel:
+    plot = draw.Plot(PLOT, PLOT, (0.5, STEPS + 0.5), (0, 1.03), margin=(10, 8, 38, 44))
+    plot.axes("steps of ACE", "correlation", [1, 5, 10, 15], [0, 0.5, 1])
+    history = fit.whole.history + [fit.whole.history[-1]] * (STEPS - len(fit.whole.history))
+    plot.line([(0.5, abs(fit.linear)), (STEPS + 0.5, abs(fit.linear))], palette.MUTED, 2, (2, 4))
+    plot.text(
+        STEPS + 0.4, abs(fit.linear), "linear, its size", palette.MUTED, 11, "rb", offset=(0, -3), halo=True
+    )
+    points = [(i + 1, min(max(h, 0), 1.03)) for i, h in enumerate(history)]
+    plot.line(points, palette.PSI, 2).dots(points, palette.PSI, 2.5)
+    plot.dot(*points[step - 1], palette.PSI, 6, palette.PAPER, 1.5)
+    return plot.panel("step by step", f"correlation after each step: {history[step - 1]:.2f} now")

@@ -1,0 +1,178 @@
+"""Lecture 07: halves of pictures as two views; what does a component of PCA, or of CCA, sort them by? (note §3.2)"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+import torch
+from torch.nn.functional import adaptive_avg_pool2d
+
+from ssl_course import palette
+from ssl_course.data import scenes
+from ssl_course.data.pairs import Pairs
+from ssl_course.data.pictures import Pictures
+from ssl_course.evaluation import linear_probe
+from ssl_course.theory.correlation import CCA, PCA
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Panel
+from ssl_course.widgets.explorer import Explorer
+
+GRID = 16  # pictures are averaged to so many pixels a side
+KEPT = 8  # components
+COUNTS = [1, 2, 4, 8]  # of the accuracy curve
+SPLITS = {"left | right": "left", "top | bottom": "top"}
+METHODS = {"PCA of X₁: what is large": "pca", "CCA of X₁ and X₂: what is shared": "cca"}
+RIDGE = 1e-3  # share of the pixels' mean variance
+SHOWN, THUMB = 6, 44
+
+
+def halves(images: torch.Tensor, split: str, grid: int = GRID) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pictures (N, C, H, W), uint8 or float, as two views of numbers, (N, C·grid·grid/2) float64 each."""
+    small = adaptive_avg_pool2d(images.float() / (255 if images.dtype == torch.uint8 else 1), grid).double()
+    first, second = small.chunk(2, 3 if split == "left" else 2)
+    return first.flatten(1), second.flatten(1)
+
+
+class Parts(NamedTuple):
+    """What a method makes of one split."""
+
+    scores: np.ndarray  # (n_test, KEPT) components of X₁, held-out pictures, variance 1
+    pattern: np.ndarray  # (KEPT, C, grid, grid) how each pixel of both halves goes with the component
+    value: np.ndarray  # (KEPT,) share of variance, or canonical correlation on held-out pictures
+    features: tuple[torch.Tensor, torch.Tensor]  # (n_train, KEPT), (n_test, KEPT)
+
+
+class _Source:
+    def __init__(self, pictures: Pictures, seed: int) -> None:
+        order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
+        cut = int(0.7 * len(pictures))
+        self.train, self.test = pictures[order[:cut]], pictures[order[cut:]]
+
+    @lru_cache(maxsize=8)  # noqa: B019 - one instance lives as long as its widget
+    def parts(self, split: str, method: str) -> Parts:
+        (l, r), (lt, rt) = halves(self.train.images, split), halves(self.test.images, split)
+        if method == "pca":
+            model = PCA(KEPT).fit(l)
+            h, ht, value = model.transform(l), model.transform(lt), model.explained_variance_ratio_
+        else:
+            model = CCA(KEPT, ridge=RIDGE * float(l.var(0).mean())).fit(l, r)
+            h, (ht, eta) = model.transform(l), model.transform(lt, rt)
+            value = torch.stack([torch.corrcoef(torch.stack([a, b]))[0, 1] for a, b in zip(ht.T, eta.T, strict=True)])  # fmt: skip
+        scale = h.std(0)
+        z = (h - h.mean(0)) / scale
+        both = torch.cat([l - l.mean(0), r - r.mean(0)], 1)  # (n, 2p)
+        pattern = (z.T @ both / len(z)).split(l.shape[1], 1)
+        channels = self.train.images.shape[1]
+        shape = (KEPT, channels, GRID, GRID // 2) if split == "left" else (KEPT, channels, GRID // 2, GRID)
+        joined = torch.cat([p.reshape(shape) for p in pattern], 3 if split == "left" else 2)
+        return Parts(((ht - h.mean(0)) / scale).numpy(), joined.numpy(), value.numpy(), (z, (ht - h.mean(0)) / scale))  # fmt: skip
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def accuracy(self, split: str, method: str, label: str) -> list[float]:
+        """Of a linear probe with 100 labels of the first 1, 2, 4, 8 components, held-out pictures."""
+        h, ht = self.parts(split, method).features
+        found = []
+        for k in COUNTS:
+            sets = [Pairs(f[:, :k], f[:, :k], {label: p.labels[label]}) for f, p in ((h, self.train), (ht, self.test))]  # fmt: skip
+            probe = linear_probe(lambda x: x, train=sets[0], test=sets[1], label=label, n_labels=min(100, len(h)), draws=3, solver="ridge", l2=1e-3)  # fmt: skip
+            found.append(probe.accuracy)
+        return found
+
+
+class HalvesExplorer(Explorer):
+    """The first half of each picture is X₁, the second X₂. Choose a component and see what it sorts by.
+
+    Args:
+        pictures: with at least one label; None paints 1,500 scenes.
+        seed: of the split into 70 % for the fit and 30 % for everything that is shown.
+
+    Raises:
+        ValueError: pictures without a label, or fewer than 200.
+    """
+
+    def __init__(self, pictures: Pictures | None = None, seed: int = 0) -> None:
+        pictures = scenes.World(0.5).sample(1500, size=48, seed=11) if pictures is None else pictures
+        if not pictures.labels or len(pictures) < 200:
+            raise ValueError(f"need at least 200 pictures with a label, got {len(pictures)}")
+        labels = list(pictures.labels)
+        controls = {
+            "split": ipywidgets.ToggleButtons(options=SPLITS, value="top", description="halves"),
+            "method": ipywidgets.ToggleButtons(options=METHODS, value="pca", description="method"),
+            "component": ipywidgets.IntSlider(1, min=1, max=KEPT, description="component"),
+            "label": ipywidgets.Dropdown(options=labels, description="Y is"),
+        }
+        rows = [["split", "component", "label"], ["method"]]
+        super().__init__(controls, state=_Source(pictures, seed), rows=rows)
+
+    @classmethod
+    def example(cls) -> HalvesExplorer:
+        """With few pictures."""
+        return cls(scenes.World(0.5).sample(260, size=24, seed=11))
+
+    @staticmethod
+    def render(state: Any, *, split: str, method: str, component: int, label: str) -> tuple[list[Panel], str]:
+        """The component's pattern, the pictures that it sorts, the accuracies of both methods; pure."""
+        parts = state.parts(split, method)
+        i = component - 1
+        curves = {m: state.accuracy(split, m, label) for m in ("pca", "cca")}
+        value = parts.value[i]
+        says = f"holds {100 * value:.1f} % of the variance of X₁" if method == "pca" else f"correlates {value:.2f} with its partner in X₂"  # fmt: skip
+        line = (
+            f"Component {component} of {method.upper()} <b>{says}</b>. A probe of the first 2 numbers with 100 labels names "
+            f"<i>{label}</i> with accuracy PCA <b>{curves['pca'][1]:.2f}</b>, CCA <b>{curves['cca'][1]:.2f}</b>; "
+            f"of the first 8: {curves['pca'][-1]:.2f} and {curves['cca'][-1]:.2f}."
+        )
+        return [
+            _pattern(parts, i, split),
+            _sorted(state, parts, i, split),
+            _curve(state, label, curves),
+        ], line
+
+
+def _pattern(parts: Parts, i: int, split: str) -> Panel:
+    """Red where a pixel rises with the component in that channel; gray where it does not care."""
+    p = parts.pattern[i]
+    p = np.repeat(p, 3, 0) if len(p) == 1 else p
+    shown = np.clip(0.5 + 0.5 * p / max(np.abs(p).max(), 1e-12), 0, 1).transpose(1, 2, 0)
+    big = np.kron(shown, np.ones((12, 12, 1)))
+    middle = len(big) // 2
+    if split == "left":
+        big[:, middle - 1 : middle + 1] = 1
+    else:
+        big[middle - 1 : middle + 1] = 1
+    where = "left: X₁" if split == "left" else "above: X₁"
+    return Panel(big, f"what changes with it; {where}", "how the pixels of both halves go with the component", 192)  # fmt: skip
+
+
+def _sorted(state: Any, parts: Parts, i: int, split: str) -> Panel:
+    """Held-out pictures with the lowest and with the highest values, a line between the halves."""
+    order = parts.scores[:, i].argsort()
+    rows = [order[:SHOWN], order[len(order) // 2 - SHOWN // 2 :][:SHOWN], order[-SHOWN:]]
+    cells = []
+    for row in rows:
+        for k in row:
+            picture = draw.rgba(state.test.images[int(k)]).copy()
+            middle = picture.shape[0] // 2
+            if split == "left":
+                picture[:, middle] = 255
+            else:
+                picture[middle] = 255
+            cells.append(picture)
+    sheet = draw.tile(cells, SHOWN)
+    said = "held-out pictures: above those with the lowest value of the component, in the middle average ones, below the highest"
+    return Panel(sheet, "lowest, average, highest value; held-out pictures", said, SHOWN * (THUMB + 2))
+
+
+def _curve(state: Any, label: str, curves: dict[str, list[float]]) -> Panel:
+    low = 0.9 / max(int(state.test.labels[label].max()) + 1, 2)
+    plot = draw.Plot(230, 200, (-0.2, 3.2), (low, 1.02), margin=(24, 8, 38, 46))
+    plot.axes("components of X₁", "accuracy", {k: str(c) for k, c in enumerate(COUNTS)})
+    for j, (name, colour, dash) in enumerate((("pca", palette.MUTED, (6, 4)), ("cca", palette.PSI, None))):
+        points = [(k, a) for k, a in enumerate(curves[name])]
+        plot.line(points, colour, 2.5, dash).dots(points, colour, 4)
+        plot.text(-0.2, 1.02, name.upper(), colour, 12, "ls", True, (46 * j, -7))
+    said = ", ".join(f"{name}: {' '.join(f'{a:.2f}' for a in values)}" for name, values in curves.items())
+    return plot.panel(f"probe of {label}, 100 labels", said)
