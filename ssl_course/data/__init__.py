@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 
-_HOME = {"load": "catalog", "Pictures": "pictures"}  # loaded when first used: torch takes a second or more
+# loaded when first used: torch takes a second or more
+_HOME = {"load": "catalog", "Pictures": "pictures", "Pairs": "pairs", "Texts": "texts"}
+_ROOMS = ("scenes", "reviews", "catalog", "pictures", "pairs", "texts")
 
 
 def __getattr__(name: str) -> object:
     if name in _HOME:
         return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    if name in ("scenes", "catalog", "pictures"):
+    if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -126,6 +126,12 @@ class Tokenizer:
         encoding = self._encodings([text])[0]
         return [text[a:b] for i, (a, b) in zip(encoding.ids, encoding.offsets, strict=True) if i == UNK]
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where in the text each of its `ids` begins and ends; the bytes of one letter share its place."""
+        shift = 0 if self.words else 1  # the space in front
+        found = self._encodings([text])[0].offsets
+        return [(max(a - shift, 0), max(b - shift, 0)) for a, b in found]
+
     def token(self, index: int) -> str:
         """One id as a reader sees it; a piece keeps its space in front."""
         if index < len(SPECIAL):

@@ -61,10 +61,14 @@ class BERT(LanguageModel):
         return F.cross_entropy(logits, targets[chosen], reduction="sum") / chosen.sum().clamp(min=1)
 
     @torch.no_grad()
-    def probabilities(self, text: str) -> Tensor:
+    def probabilities(self, text: str, only: Sequence[int] | None = None) -> Tensor:
         """P(word | the rest of the text) at each [MASK], (masks, V); special ids have probability 0.
 
         In a text longer than the context, each [MASK] sees the words nearest to it.
+
+        Args:
+            text: as typed.
+            only: which of its [MASK]s to answer, 0 the first; all by default.
 
         Raises:
             ValueError: there is no [MASK] in the text.
@@ -73,6 +77,7 @@ class BERT(LanguageModel):
         holes = (ids == MASK).nonzero()[:, 0]
         if not len(holes):
             raise ValueError("there is no [MASK] in the text: put one in place of a word")
+        holes = holes if only is None else holes[list(only)]
         room = min(self.context - 2, len(ids))
         start = (holes - room // 2).clamp(0, len(ids) - room)  # (masks,)
         out = []

@@ -1,8 +1,8 @@
 """Jigsaw: in which order were the tiles of a picture shuffled?
 
 Noroozi, Favaro, *Unsupervised Learning of Visual Representations by Solving Jigsaw Puzzles*, ECCV 2016, arXiv
-1603.09246 (note §3.1). X₂, the order, is drawn without looking at the picture: it is independent of Y, and the
-note's theory does not cover it.
+1603.09246 (note §3.1). X₂, the order, is drawn without looking at the picture: it is independent of Y, and
+the note's theory does not cover it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ __all__ = ["Jigsaw", "permutation_set"]
 
 
 class Jigsaw(nn.Module):
-    """x → tiles, shuffled → the same backbone for each → their features side by side → a head names the order.
+    """x → tiles, shuffled → the same backbone for each → features side by side → a head names the order.
 
     Args:
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
         grid: 2 or 3, cells a side.
-        n_permutations: orders to tell apart (`permutation_set`); None: the 12 even ones of 2 × 2, 64 of 3 × 3.
+        n_permutations: orders to tell apart (`permutation_set`); None: 12, the even ones, for 2 × 2 tiles,
+            and 64 for 3 × 3.
         tile: side of a tile as a share of its cell.
         gaps: each tile at a random place of its own; False opens a shortcut: edges run on from tile to tile.
-        normalise: each tile has mean 0 and standard deviation 1 of its own, or else brightness gives places away.
+        normalise: each tile has mean 0 and standard deviation 1; else its brightness gives its place away.
         shift: pixels by which the colour channels of a tile are moved apart.
-        drop: probability that a picture keeps one channel only. Both are against the colour fringes of lenses.
+        drop: probability that a picture keeps one channel only. Both are against the colour fringes
+            of lenses.
         tile_dim: what is kept of each tile before they are compared.
 
     Raises:

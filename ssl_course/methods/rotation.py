@@ -1,8 +1,8 @@
 """Rotation: by how many quarter turns was the picture turned? To know, one must know what it shows.
 
-Gidaris, Singh, Komodakis, *Unsupervised Representation Learning by Predicting Image Rotations*, ICLR 2018, arXiv
-1803.07728 (note §3.1). X₂, the angle, is drawn without looking at the picture: it is independent of Y, and the
-note's theory does not cover it.
+Gidaris, Singh, Komodakis, *Unsupervised Representation Learning by Predicting Image Rotations*, ICLR 2018,
+arXiv 1803.07728 (note §3.1). X₂, the angle, is drawn without looking at the picture: it is independent of
+Y, and the note's theory does not cover it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Rotation(nn.Module):
 
     Args:
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
-        angles: in degrees, counter-clockwise. Right angles move pixels and change none. All others are interpolated
-            and leave black corners, which give the angle away: to open that shortcut on purpose.
+        angles: in degrees, counter-clockwise. Right angles move pixels and change none. All others are
+            interpolated and leave black corners, which give the angle away: to open that shortcut on purpose.
 
     Raises:
         ValueError: fewer than two angles.
@@ -46,7 +46,7 @@ class Rotation(nn.Module):
         self.head = nn.Linear(self.backbone.dim, len(self.angles))
 
     def puzzle(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (N, 3, H, W) → all their turns (A·N, 3, H, W) in [0, 1], and the number of the angle (A·N,)."""
+        """Pictures (N, 3, H, W) → all their turns (A·N, 3, H, W) in [0, 1], and their numbers (A·N,)."""
         return rotations(nets.as_float(x, self), self.angles)
 
     def logits(self, turned: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class Rotation(nn.Module):
         return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
 
     def stages(self, x: Tensor) -> list[Tensor]:
-        """Features after each block of the backbone, averaged over places: which depth does a probe like best?
+        """Features after each block of the backbone, averaged over places: which depth is best probed?
 
         Raises:
             TypeError: a backbone other than `nets.ConvNet`, whose blocks are not known here.

@@ -1,8 +1,8 @@
 """Puzzles: turn a picture, or cut it into tiles and shuffle them; the answer comes free (note §3.1).
 
-Both tasks can be won without looking at the picture: by the black corners that an interpolated turn leaves, by
-edges that run on from tile to tile, by brightness, by the lens's colour fringes. What closes these shortcuts
-is here, and each can be switched off to see what the network learns instead.
+Both tasks can be won without looking at the picture: by the black corners that an interpolated turn leaves,
+by edges that run on from tile to tile, by brightness, by the lens's colour fringes. What closes these
+shortcuts is here, and each can be switched off to see what the network learns instead.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MOST_TILES = 9  # 9! = 362,880 orders can be listed; those of 16 tiles cannot
 def turn(images: Tensor, degrees: float) -> Tensor:
     """Pictures turned counter-clockwise about their centre; what comes from outside is black (0).
 
-    Multiples of 90° move pixels and change none (`torch.rot90`). Every other angle is interpolated (bilinear) and
-    leaves black corners: the shortcut that the rotation task must not have.
+    Multiples of 90° move pixels and change none (`torch.rot90`). Every other angle is interpolated
+    (bilinear) and leaves black corners: the shortcut that the rotation task must not have.
 
     Args:
         images: (N, C, H, W), H = W; floats where the angle is no multiple of 90°.
@@ -52,8 +52,8 @@ def rotations(images: Tensor, angles: Sequence[float] = RIGHT_ANGLES) -> tuple[T
     """Every picture at every angle, in one batch (Gidaris, Singh, Komodakis 2018, arXiv 1803.07728, eq. 2).
 
     Returns:
-        (A·N, C, H, W), all pictures at the first angle before all at the second; the number of the angle, (A·N,).
-        Errors as in `turn`.
+        (A·N, C, H, W), all pictures at the first angle before all at the second; the number of the angle,
+        (A·N,). Errors as in `turn`.
     """
     labels = torch.arange(len(angles), device=images.device).repeat_interleave(len(images))
     return torch.cat([turn(images, a) for a in angles]), labels
@@ -61,11 +61,12 @@ def rotations(images: Tensor, angles: Sequence[float] = RIGHT_ANGLES) -> tuple[T
 
 # ------------------------------------------------------------------------------------------------- jigsaw
 def permutation_set(n_tiles: int, n_permutations: int) -> Tensor:
-    """Orders that differ as much as possible: a greedy choice by Hamming distance (arXiv 1603.09246, §4.2, alg. 1).
+    """Orders that differ as much as possible: greedy by Hamming distance (arXiv 1603.09246, alg. 1).
 
-    The first is the identity; each next one has the largest distance to the nearest of those chosen, among equals
-    the largest distance to all of them together, then the first in the order of the dictionary. For 2 × 2 tiles
-    the first 12 are the even permutations (distance 3), for 3 × 3 the first 100 keep a distance of 6.
+    The first is the identity; each next one has the largest distance to the nearest of those chosen, among
+    equals the largest distance to all of them together, then the first in the order of the dictionary. For
+    2 × 2 tiles the first 12 are the even permutations (distance 3), for 3 × 3 the first 100 keep a distance
+    of 6.
 
     Returns:
         (n_permutations, n_tiles) int64; row p says which tile lies in each place.
@@ -79,11 +80,11 @@ def permutation_set(n_tiles: int, n_permutations: int) -> Tensor:
         raise ValueError(
             f"n_permutations must be 1 to {n_tiles}! = {factorial(n_tiles):,}, not {n_permutations}"
         )
-    return torch.from_numpy(_greedy(n_tiles, n_permutations).copy())
+    return torch.from_numpy(greedy_orders(n_tiles, n_permutations).copy())
 
 
 @lru_cache(maxsize=8)
-def _greedy(n: int, many: int) -> np.ndarray:
+def greedy_orders(n: int, many: int) -> np.ndarray:
     """The rows of `permutation_set`, (many, n) int64."""
     every = np.array(list(all_permutations(range(n))), dtype=np.int8).T.copy()  # (n, n!), dictionary order
     nearest, total = np.full(every.shape[1], n + 1), np.zeros(every.shape[1], np.int64)
@@ -94,7 +95,7 @@ def _greedy(n: int, many: int) -> np.ndarray:
         )
         np.minimum(nearest, distance, out=nearest)
         total += distance
-        # at most n · many is the total, so that nearest decides; nearest 0 is a permutation that is there already
+        # the total stays below n · many, so nearest decides; nearest 0 is a permutation that is there already
         chosen.append(int(np.where(nearest > 0, nearest * (n * many) + total, -1).argmax()))
     return every[:, chosen].T.astype(np.int64)
 
@@ -130,14 +131,14 @@ def cut(
 ) -> Tensor:
     """One tile from each cell of a grid: (N, C, H, W) → (N, grid², C, s, s), row by row over the picture.
 
-    With gaps each tile lies at a random place of its own in its cell, so no edge runs on into the next tile. Without
-    gaps the tiles touch, and all of them move together, as far as each did: equally large and equally random, only
-    that edges run on, which is the shortcut.
+    With gaps each tile lies at a random place of its own in its cell, so no edge runs on into the next
+    tile. Without gaps the tiles touch, and all of them move together, as far as each did: equally large and
+    equally random, only that edges run on, which is the shortcut.
 
     Args:
         tile: side of a tile as a share of its cell (the paper: 64 of 75 pixels).
-        shift: each channel of each tile is moved by up to so many pixels more, on its own, as far as the picture
-            goes: against the colour fringes of lenses (chromatic aberration), which tell a tile's place.
+        shift: each channel of each tile is moved by up to so many pixels more, on its own, as far as the
+            picture goes: against the colour fringes of lenses (chromatic aberration), which tell its place.
         generator: where the places come from; on its own device.
 
     Raises:
@@ -176,17 +177,17 @@ def shuffle(tiles: Tensor, orders: Tensor) -> Tensor:
 
 
 def normalise_tiles(tiles: Tensor, least: float = 0.02) -> Tensor:
-    """Each channel of each tile with mean 0 and standard deviation 1 (…, C, s, s), so that brightness tells nothing.
+    """Each channel of each tile with mean 0 and standard deviation 1, (…, C, s, s): brightness tells nothing.
 
-    ``least`` is added to the standard deviation (in units of the tiles, pictures are in [0, 1]): a plain sky stays
-    plain instead of becoming amplified rounding error.
+    ``least`` is added to the standard deviation (in units of the tiles, pictures are in [0, 1]): a plain
+    sky stays plain instead of becoming amplified rounding error.
     """
     mean, std = tiles.mean((-2, -1), keepdim=True), tiles.std((-2, -1), keepdim=True, correction=0)
     return (tiles - mean) / (std + least)
 
 
 def drop_channels(images: Tensor, probability: float, generator: torch.Generator | None = None) -> Tensor:
-    """With this probability a picture keeps one channel, shown in all three: no colour fringe is left (N, 3, H, W).
+    """With this probability a picture keeps one channel, shown in all three, (N, 3, H, W): no fringe is left.
 
     Doersch, Gupta, Efros 2015, arXiv 1505.05192, §3.1, who put noise in place of the other two.
     """
@@ -198,10 +199,10 @@ def drop_channels(images: Tensor, probability: float, generator: torch.Generator
 
 
 def lens(images: Tensor, strength: float) -> Tensor:
-    """Pictures as through a cheap lens: red is magnified about the centre, blue made smaller (N, 3, H, W), floats.
+    """Pictures as through a cheap lens, (N, 3, H, W) floats: red is magnified about the centre, blue reduced.
 
-    Real lenses do so by a few tenths of a percent (lateral chromatic aberration, arXiv 1505.05192, §3.1). Painted
-    scenes and maps have no lens: this gives them one, and with it the shortcut.
+    The lateral chromatic aberration of arXiv 1505.05192, §3.1. Painted scenes and maps have no lens: this
+    gives them one, and with it the shortcut.
 
     Args:
         strength: 0.02 makes red 2 % larger and blue 2 % smaller; what comes from outside repeats the edge.

@@ -183,6 +183,18 @@ def test_bag_of_words_is_sklearns():
     assert torch.equal(ours, torch.tensor(theirs.toarray(), dtype=torch.float32))
 
 
+@pytest.mark.parametrize("text", [*ODD, "I like [MASK] movies, 🙂 love!"])
+def test_spans_are_where_the_ids_stand(words, pieces, text):
+    for tokenizer in (words, pieces):
+        spans = tokenizer.spans(text)
+        assert len(spans) == len(tokenizer.ids(text))
+        assert all(0 <= a <= b <= len(text) for a, b in spans)
+        covered = {i for a, b in spans for i in range(a, b)}
+        assert covered >= {i for i, c in enumerate(text) if not c.isspace()}
+    for k, (a, b) in zip(words.ids(text), words.spans(text), strict=True):
+        assert k == UNK or words.token(k).lower() == text[a:b].lower()
+
+
 def test_decode_after_a_beginning(words, pieces):
     for begun, rest, expected in [
         ("I like", "this movie.", " this movie."),

@@ -235,6 +235,20 @@ def test_fill_without_a_mask(text):
         make(BERT).fill(text)
 
 
+def test_some_masks_only():
+    bert, text = make(BERT).eval(), "I [MASK] this [MASK]. The [MASK] is awful."
+    every = bert.probabilities(text)
+    torch.testing.assert_close(bert.probabilities(text, only=[2, 0]), every[[2, 0]])
+
+
+def test_texts_must_be_prepared_before_they_are_encoded():
+    from ssl_course.evaluation import linear_probe
+
+    texts = Texts(None, [NOTE] * 8, {"sentiment": torch.tensor([0, 1] * 4)})
+    with pytest.raises(ValueError, match="prepare the texts first"):
+        linear_probe(make(BERT), train=texts, test=texts, label="sentiment")
+
+
 def test_fill_takes_any_text():
     bert = make(BERT, context=12).eval()
     assert len(bert.fill("[MASK] " * 700)) == 700

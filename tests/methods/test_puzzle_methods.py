@@ -2,8 +2,11 @@
 
 import json
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
+import shortcuts
 import torch
 import torch.nn.functional as F
 
@@ -32,7 +35,7 @@ def methods():
     return [Rotation(small()), Jigsaw(small(), grid=2), Jigsaw(small(), grid=3)]
 
 
-# ---- what both keep -------------------------------------------------------------------------------------------
+# ---- what both keep ----------------------------------------------------------------------------------------
 
 
 def test_the_losses_start_at_chance(batch):
@@ -66,7 +69,7 @@ def test_a_checkpoint_brings_it_back(batch, tmp_path):
         assert back.arguments == json.loads(json.dumps(method.arguments))
 
 
-# ---- rotation -------------------------------------------------------------------------------------------------
+# ---- rotation ----------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -83,7 +86,7 @@ def test_rotation_by_hand(batch):
 
 
 def test_rotation_knows_a_picture_with_the_sun_above():
-    """Bright above, dark below: separable from the angle alone; and quarter turns leave the bytes as they are."""
+    """Bright above, dark below: separable from the angle alone; and quarter turns leave bytes as they are."""
     ramp = torch.linspace(255, 0, 32).to(torch.uint8)[None, None, :, None]
     data = Pictures(
         (ramp * torch.rand(64, 3, 1, 1, generator=torch.Generator().manual_seed(0)))
@@ -127,7 +130,7 @@ def test_stages_end_with_the_features(batch):
         Rotation(Other(3, 4, 3)).stages(batch.inputs)
 
 
-# ---- jigsaw ---------------------------------------------------------------------------------------------------
+# ---- jigsaw ------------------------------------------------------------------------------------------------
 
 
 def test_the_label_says_the_order(batch):
@@ -199,3 +202,37 @@ def test_jigsaw_learns_the_order_of_scenes():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# ---- what is recorded of the shortcuts ---------------------------------------------------------------------
+
+KEPT = json.loads((Path(__file__).parents[2] / "assets" / "results" / "shortcuts.json").read_text())
+
+
+def test_every_row_was_recorded():
+    assert KEPT["command"] == "python benchmarks/shortcuts.py --json assets/results/shortcuts.json"
+    found = sorted((r["shortcut"], r["data"], r["arm"], r["seed"]) for r in KEPT["results"])
+    arms = ("random", *shortcuts.ARMS)
+    assert found == sorted(
+        (s, d, a, i) for s, ds in shortcuts.ROWS.items() for d in ds for a in arms for i in range(3)
+    )
+
+
+def test_arms_differ_in_the_shortcut_alone():
+    for shortcut, differing in (("corners", {"angles"}), ("edges", {"gaps"}), ("fringes", {"shift", "drop"})):
+        one, other = (shortcuts.learner(shortcut, arm).arguments for arm in shortcuts.ARMS)
+        assert {k for k in one if one[k] != other[k]} == differing
+
+
+@pytest.mark.slow
+def test_a_recorded_row_comes_out_again():
+    """Another seed than those recorded: within four standard deviations, and .03, three seeds being few."""
+    again = shortcuts.measure("corners", "earth, gray", "open", seed=7)
+    mine = [
+        r
+        for r in KEPT["results"]
+        if (r["shortcut"], r["data"], r["arm"]) == ("corners", "earth, gray", "open")
+    ]
+    for key in ("puzzle", "biome"):
+        values = np.array([r[key] for r in mine])
+        assert abs(again[key] - values.mean()) < 4 * values.std(ddof=1) + 0.03, key

@@ -1,0 +1,389 @@
+"""Lecture 06's first experiment: hide words of a sentence and see what could stand there (note §3.1, §3.5.1)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import ipywidgets
+import torch
+
+from ssl_course import palette
+from ssl_course.data import reviews
+from ssl_course.methods import BERT
+from ssl_course.theory.independence import conditional_mutual_information
+from ssl_course.widgets import chips, draw
+from ssl_course.widgets.canvas import Key, Panel, Pointer
+from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.shipped import shipped
+
+NOTE = reviews.review()
+FOX = "A quick brown fox jumps over the lazy dog."
+UNKNOWN = "unknown"
+SHOWN, CANDIDATES, LEAST = 2, 6, 0.005  # masks with their bars, words in each, the least worth a bar
+BARS = 366  # CSS pixels: two such panels stand side by side
+FEELING = {w.lower() for w in (*reviews.ADJECTIVES, *reviews.VERBS)}
+
+
+class _Odds(NamedTuple):
+    """What could stand at one [MASK]; vectors over the vocabulary, or None."""
+
+    network: torch.Tensor | None
+    exact: torch.Tensor | None
+    alone: torch.Tensor | None  # exact, with every other word of feeling hidden too
+
+
+class _Leading(NamedTuple):
+    """What one number can keep of this world."""
+
+    values: list[float]  # of the leading feature on `reviews.VERBS`
+    sentiment: float  # accuracy of a probe of that number
+    intensity: float
+    full: float  # accuracy for the sentiment of a probe of all of ψ
+    flip: float
+    tells: dict[bool, float]  # nats between adjective and verb; True: given the sentiment
+
+
+class _State:
+    """The network and the world; what was computed is kept for a while."""
+
+    def __init__(self, network: BERT, told: bool, learned_at: float | None, purity: float) -> None:
+        self.network, self.told, self.learned_at, self.purity = network, told, learned_at, purity
+        # only then can its answers stand beside those of the tables
+        self.same = network.tokenizer.words == reviews.tokenizer().words
+
+    def world(self, dependence: float) -> reviews.World:
+        return reviews.World(dependence, self.purity)
+
+    @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
+    def odds(self, text: str, hidden: tuple[int, ...], hole: int, feeling: str, dependence: float) -> _Odds:
+        """For word ``hole`` of the text, one of the ``hidden``."""
+        words = chips.words_of(text)
+        known = None if feeling == UNKNOWN else feeling
+        seen = chips.masked_text(text, words, hidden)
+        network = None
+        if known is None or self.told:
+            prefix = f"{known}: " if known else ""
+            network = self.network.probabilities(prefix + seen, [hidden.index(hole)])[0].double().cpu()
+        world, more = self.world(dependence), {k for k, w in enumerate(words) if w.text.lower() in FEELING}
+        both = tuple(sorted(more | set(hidden)))
+        exact = alone = None
+        if self.same:
+            with suppress(ValueError):  # no text of the world looks like that
+                exact = world.fill(seen, known)[hidden.index(hole)]
+                alone = world.fill(chips.masked_text(text, words, both), known)[both.index(hole)]
+        return _Odds(network, exact, alone)
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def leading(self, dependence: float) -> _Leading:
+        world = self.world(dependence)
+        table = world.joint()
+        return _Leading(
+            world.shared(1).x2[:, 0].tolist(),
+            world.probe_limit("sentiment", 1).accuracy,
+            world.probe_limit("intensity", 1).accuracy,
+            world.probe_limit("sentiment").accuracy,
+            world.flip(),
+            {
+                given: float(conditional_mutual_information(table if given else table.sum(2, keepdim=True)))
+                for given in (False, True)
+            },
+        )
+
+    def unknown(self, text: str) -> list[str]:
+        return self.network.tokenizer.unknown(text)
+
+
+class MaskedWords(Explorer):
+    """Click words to hide them: what could stand there, by the world's exact tables and by a trained BERT.
+
+    Click a word, or go to it with the arrows and press Enter or Space; again shows it. Say what the writer felt,
+    and see whether the rest of the text still matters. The slider λ is the world's: how much intensities agree.
+
+    Args:
+        network: a trained `BERT`; None takes the one that comes with the course.
+        told: whether the network was trained on texts that were told the sentiment (`Texts.told`). One that was
+            not is silent when the sentiment is given.
+        learned_at: the λ of the texts it learned from, for the legend; None leaves it out.
+        text: to begin with.
+        purity: of the world.
+
+    Raises:
+        FileNotFoundError: no network was given and none is shipped. ValueError: a network without a tokenizer.
+    """
+
+    def __init__(
+        self,
+        network: BERT | None = None,
+        told: bool = True,
+        learned_at: float | None = 0.5,
+        text: str = NOTE,
+        purity: float = 0.9,
+    ) -> None:
+        network = shipped("bert_reviews") if network is None else network.eval()
+        if network.tokenizer is None:
+            raise ValueError("this network has no tokenizer yet: network.prepare(data) gives it one")
+        controls = {
+            "feeling": ipywidgets.ToggleButtons(
+                options=[UNKNOWN, *reviews.SENTIMENTS], description="Y, the writer is",
+                style={"button_width": "auto"},
+            ),
+            "dependence": ipywidgets.FloatSlider(0.5, min=0, max=1, step=0.02, description="λ of the world"),
+            "text": ipywidgets.Textarea(
+                text, description="sentence", rows=2, layout={"width": f"{chips.WIDTH}px", "max_width": "100%"}
+            ),
+        }  # fmt: skip
+        self._words = tuple(w.text for w in chips.words_of(text))
+        controls["text"].observe(self._edited, names="value")  # before the picture is drawn
+        first = next((k for k, w in enumerate(self._words) if w.lower() in FEELING), 0)
+        masks = (first,) if first < len(self._words) else ()
+        super().__init__(
+            controls,
+            state=_State(network, told, learned_at, purity),
+            hidden={"masked": masks, "cursor": first},
+            tries={"masked": [(), (0, 1, 2), (1, 10_000)], "cursor": [0, 10_000]},
+            rows=[["text"], ["feeling", "dependence"]],
+            actions={"The fox": self.fox, "Hide 15 %": self.hide, "Show all words": self.show},
+        )
+        self._stream = torch.Generator().manual_seed(0)
+
+    @classmethod
+    def example(cls) -> MaskedWords:
+        """A network that has learned nothing."""
+        torch.manual_seed(0)
+        return cls(BERT(dim=16))
+
+    @staticmethod
+    def render(state: Any, *, text: str, feeling: str, dependence: float, masked: tuple[int, ...],
+               cursor: int) -> tuple[list[Panel], str]:  # fmt: skip
+        """The sentence, bars for the hidden words nearest to the cursor, and the leading feature. Pure."""
+        words = chips.words_of(text)
+        holes = _holes(words, masked)
+        found = chips.pages(tuple(w.text for w in words), chips.from_right(text))
+        page = found[chips.page_of(found, cursor)]
+        missing = state.unknown(text)
+        near = _nearest(holes, cursor)
+        odds = {hole: state.odds(text, holes, hole, feeling, dependence) for hole in near}
+        panels = [_sentence(page, set(holes), set(missing), cursor if words else -1)]
+        panels += [_bars(state, words[hole].text, hole, odds[hole], feeling) for hole in near]
+        leading = state.leading(dependence)
+        panels.append(_feature(leading, dependence))
+        return panels, _readout(state, words, holes, odds, missing, found, feeling, dependence, leading)
+
+    # What the student does
+
+    def on_pointer(self, event: Pointer) -> None:
+        """A click hides a word, or shows it again."""
+        if event.kind != "down":
+            return
+        page = self._page()
+        chip = chips.chip_at(page, event.x, event.y, chips.height_of(page))
+        if chip is None:
+            return
+        if chip.index in (chips.EARLIER, chips.LATER):
+            here = [c.index for c in page if c.index >= 0]
+            self.set(cursor=here[0] - 1 if chip.index == chips.EARLIER else here[-1] + 1)
+        else:
+            self.toggle(chip.index)
+
+    def on_key(self, event: Key) -> None:
+        """Arrows go from word to word and from line to line, Enter and Space hide or show."""
+        words, now = self._texts(), self.values()["cursor"]
+        if not words:
+            return
+        now = min(now, len(words) - 1)
+        if event.key in ("Enter", " "):
+            self.toggle(now)
+            return
+        ahead = -1 if chips.from_right(self.values()["text"]) else 1
+        steps = {"ArrowLeft": -ahead, "ArrowRight": ahead}
+        if event.key in steps:
+            now += steps[event.key]
+        else:
+            page = [c for c in self._page() if c.index >= 0]
+            here = next(c for c in page if c.index == now)
+            down = 1 if event.key == "ArrowDown" else -1
+            line = [c for c in page if c.y == here.y + down * chips.ROW]
+            if line:
+                now = min(line, key=lambda c: abs(c.x + c.width / 2 - here.x - here.width / 2)).index
+            else:
+                now = page[-1].index + 1 if down > 0 else page[0].index - 1
+        self.set(cursor=min(max(now, 0), len(words) - 1))
+
+    def toggle(self, index: int) -> None:
+        """Hide word ``index``, or show it; a typed [MASK] stays one."""
+        hidden = set(self.values()["masked"]) ^ {index}
+        if self._texts()[index] == chips.MASKED:
+            hidden.discard(index)
+        self.set(masked=tuple(sorted(hidden)), cursor=index)
+
+    def fox(self) -> None:
+        """The note's own sentence, §3.1."""
+        self.set(text=FOX, masked=(2, 7), cursor=2)
+
+    def hide(self) -> None:
+        """Hide words as BERT's training does: each with probability 15 %, at least one."""
+        many = len(self._texts())
+        if not many:
+            return
+        u = torch.rand(many, generator=self._stream)
+        hidden = tuple(((u < 0.15) | (u == u.min())).nonzero()[:, 0].tolist())
+        self.set(masked=hidden, cursor=hidden[0])
+
+    def show(self) -> None:
+        """Nothing hidden but typed [MASK]s."""
+        self.set(masked=())
+
+    def _texts(self) -> tuple[str, ...]:
+        return tuple(w.text for w in chips.words_of(self.values()["text"]))
+
+    def _page(self) -> tuple[chips.Chip, ...]:
+        text, cursor = self.values()["text"], self.values()["cursor"]
+        found = chips.pages(self._texts(), chips.from_right(text))
+        return found[chips.page_of(found, cursor)]
+
+    def _edited(self, change: Any) -> None:
+        """Hidden words stay hidden while the text around them is edited."""
+        before, self._words = self._words, tuple(w.text for w in chips.words_of(change["new"]))
+        masked = chips.follow([k for k in self.values()["masked"] if k < len(before)], before, self._words)
+        cursor = min(self.values()["cursor"], max(len(self._words) - 1, 0))
+        self._guard(lambda: self.set(masked=masked, cursor=cursor))
+
+    def _settings(self) -> str:
+        said = chips.printable(super()._settings())
+        return said if len(said) <= 400 else said[:399] + "…"
+
+
+def _holes(words: tuple[chips.Word, ...], masked: tuple[int, ...]) -> tuple[int, ...]:
+    typed = {k for k, w in enumerate(words) if w.text == chips.MASKED}
+    return tuple(sorted(typed | {k for k in masked if k < len(words)}))
+
+
+def _nearest(holes: tuple[int, ...], cursor: int) -> tuple[int, ...]:
+    """The hole nearest to the cursor and those beside it, `SHOWN` at most."""
+    if len(holes) <= SHOWN:
+        return holes
+    best = min(range(len(holes)), key=lambda k: abs(holes[k] - cursor))
+    first = min(best, len(holes) - SHOWN)
+    return holes[first : first + SHOWN]
+
+
+def _sentence(page: tuple[chips.Chip, ...], holes: set[int], missing: set[str], cursor: int) -> Panel:
+    looks = []
+    for chip in page:
+        if chip.index in holes:
+            # a hidden word keeps its width, so that no other word moves under the pointer
+            short = chips.MASKED if chip.text == chips.MASKED else "?"
+            look = chips.Look(palette.X2, palette.PAPER, palette.X2, short)
+        elif chip.index < 0:
+            look = chips.Look(palette.WASH, palette.X1, palette.WASH)
+        elif chip.text in missing:
+            look = chips.Look(palette.WASH, palette.MUTED, palette.MUTED)
+        else:
+            look = chips.Look()
+        looks.append(look._replace(outline=palette.INK, wide=2) if chip.index == cursor else look)
+    said = " ".join("[hidden]" if c.index in holes else c.text for c in page if c.index >= 0)
+    alt = f"the sentence, a box for each word: {said}" if said else "an empty sentence"
+    caption = "X₁: click a word to hide it; hidden words are X₂; gray words are unknown to the network"
+    return chips.sheet(page, looks, caption, alt, operable=True)
+
+
+def _bars(state: _State, word: str, hole: int, odds: _Odds, feeling: str) -> Panel:
+    """Candidates at one [MASK], two bars each."""
+    token = state.network.tokenizer.token
+    leader = odds.network if odds.exact is None else odds.exact
+    if leader is None:
+        plot = draw.Plot(BARS, 60, (0, 1), (0, 1), margin=(0, 0, 0, 0))
+        plot.text(0.5, 0.5, "nothing to show: see below", palette.MUTED)
+        return plot.panel(f"X₂, word {hole + 1}", "no candidates for this word")
+    both = [p for p in (odds.exact, odds.network) if p is not None]
+    best = leader.topk(min(CANDIDATES, len(leader))).indices.tolist()
+    best = [k for n, k in enumerate(best) if n < 2 or max(float(p[k]) for p in both) >= LEAST]
+    own = [k for k in range(len(leader)) if token(k).strip().lower() == word.lower()][:1]
+    best += [k for k in own if k not in best]
+    plot = draw.Plot(BARS, 52 + 36 * len(best), (0, 1.16), (len(best) - 0.4, -0.6), margin=(44, 8, 4, 96))
+    said = []
+    for row, k in enumerate(best):
+        bold = k in own
+        plot.text(0, row, _shown(token(k)), palette.INK, 13, "rm", bold=bold, offset=(-8, 0))
+        parts = [("world", odds.exact, palette.X2), ("BERT", odds.network, palette.PSI)]
+        parts = [part for part in parts if part[1] is not None]
+        for side, (who, p, colour) in zip((-0.2, 0.2) if len(parts) > 1 else (0,), parts, strict=True):
+            value = float(p[k])
+            box = [
+                (0, row + side - 0.17),
+                (value, row + side - 0.17),
+                (value, row + side + 0.17),
+                (0, row + side + 0.17),
+            ]
+            plot.polygon(box, fill=colour)
+            plot.text(value, row + side, f"{value:.2f}", palette.INK, 10, "lm", offset=(4, 0))
+            said.append(f"{_shown(token(k))} {value:.2f} ({who})")
+        if odds.alone is not None:
+            value = float(odds.alone[k])
+            plot.line([(value, row - 0.44), (value, row + 0.44)], palette.Y, 2, dash=(3, 2))
+    where = "" if state.learned_at is None else f", learned at λ = {state.learned_at:.2f}"
+    if odds.exact is not None:
+        plot.text(0, -0.6, "■ world, exact", palette.X2, 11, "ls", offset=(-88, -26))
+        plot.text(0, -0.6, "┆ same, no other word of feeling seen", palette.Y, 11, "ls", offset=(-88, -10))
+    if odds.network is not None:
+        beside = 8 if odds.exact is not None else -88
+        plot.text(0, -0.6, f"■ BERT{where}", palette.PSI, 11, "ls", offset=(beside, -26))
+    given = "" if feeling == UNKNOWN else f", Y = {feeling}"
+    return plot.panel(f"P(X₂ | X₁{given}), word {hole + 1}", "candidates: " + ", ".join(said))
+
+
+def _shown(token: str) -> str:
+    clean = chips.printable(token.strip()) or "␣"
+    return clean if len(clean) <= 12 else clean[:11] + "…"
+
+
+def _feature(leading: _Leading, dependence: float) -> Panel:
+    """The function of the verb that is most shared, as bars."""
+    plot = draw.Plot(BARS, 200, (-0.6, 3.6), (-1.6, 1.6), margin=(12, 8, 28, 40))
+    plot.axes(xticks=dict(enumerate(reviews.VERBS)), yticks=[-1, 0, 1])
+    plot.bars(range(4), leading.values, palette.PSI, width=0.6)
+    said = ", ".join(f"{w} {v:+.2f}" for w, v in zip(reviews.VERBS, leading.values, strict=True))
+    return plot.panel(
+        f"what a ψ of one number keeps at λ = {dependence:.2f}: its value for each verb",
+        f"leading feature: {said}",
+    )
+
+
+def _readout(state: _State, words: tuple, holes: tuple[int, ...], odds: dict[int, _Odds], missing: list[str],
+             found: tuple, feeling: str, dependence: float, leading: _Leading) -> str:  # fmt: skip
+    lines = []
+    if not words:
+        lines.append("The sentence is empty: type one, or press <b>Reset</b>.")
+    elif not holes:
+        lines.append("Nothing is hidden: click a word (or arrows, then Enter).")
+    elif len(holes) == len(words):
+        lines.append("Nothing but [MASK]s: the answers are what is common at these places.")
+    elif len(holes) > SHOWN:
+        lines.append(f"{len(holes):,} words are hidden; the bars are those beside the one clicked last.")
+    if len(found) > 1:
+        lines.append(
+            f"{len(words):,} words, {len(found):,} pages; each [MASK] sees the {state.network.context - 2} "
+            "words nearest to it."
+        )
+    if missing:
+        lines.append(f"Unknown to the network, seen as [UNK]: {chips.several(missing)}.")
+    if odds and all(o.exact is None for o in odds.values()):
+        by = "" if feeling == UNKNOWN else f" by somebody {feeling}"
+        lines.append(f"No text of the world looks like that{by}: the network alone answers.")
+    if odds and all(o.network is None for o in odds.values()):
+        lines.append("This network has learned without labels: it cannot be told what the writer felt.")
+    given = feeling != UNKNOWN
+    told = "once Y is known" if given else "while Y is unknown"
+    lines.append(f"Between adjective and verb, {told}: <b>{leading.tells[given]:.3f}</b> nats (I, exact).")
+    if abs(dependence - leading.flip) < 1e-9:
+        lines.append(
+            "At this λ sentiment and intensity are shared equally: any mixture is a leading feature."
+        )
+    else:
+        lines.append(
+            f"A probe of the one number: sentiment <b>{leading.sentiment:.2f}</b>, intensity "
+            f"<b>{leading.intensity:.2f}</b>; of all four numbers of ψ: sentiment {leading.full:.2f}."
+        )
+    return "<br>".join(lines)
