@@ -16,15 +16,27 @@ from ssl_course.methods.simclr import as_augmentation
 from ssl_course.pretext.augment import Augmentation
 
 
+class OutputNorm(nn.BatchNorm1d):
+    """BatchNorm that can be switched off; it goes on counting mean and variance, to be right when it comes back."""
+
+    on = True
+
+    def forward(self, z: Tensor) -> Tensor:
+        """(N, d) → (N, d), each column with mean 0 and variance 1, or z itself."""
+        normed = super().forward(z)
+        return normed if self.on else z
+
+
 class SimSiam(nn.Module):
     """x → two views → backbone → h → projection head → z → prediction head → p; p of one view predicts z of the other.
 
-    ``stop_gradient`` and ``predictor`` may be switched on a living object, while it trains: without either of
-    them everything falls to one point, where the loss is its best, −1.
+    ``stop_gradient``, ``predictor`` and ``output_norm`` may be switched on a living object, while it trains:
+    without the first or the second everything falls to one point, where the loss is its best, −1.
 
     Args:
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
-        projection: widths of the projection head; every layer has BatchNorm, the last without scale, shift, ReLU.
+        projection: widths of the projection head, three layers as in the paper (§3); every layer has BatchNorm,
+            the last without scale, shift and ReLU.
         bottleneck: hidden width of the prediction head; None is a quarter of its input (§4.4).
         output_norm: BatchNorm at the end of the projection head. It hides a collapse: it rescales whatever
             spread is left to 1.
@@ -36,7 +48,7 @@ class SimSiam(nn.Module):
     def __init__(
         self,
         backbone: nn.Module | str | None = None,
-        projection: tuple[int, ...] = (256, 256),
+        projection: tuple[int, ...] = (256, 256, 256),
         bottleneck: int | None = None,
         stop_gradient: bool = True,
         predictor: bool = True,
@@ -48,9 +60,20 @@ class SimSiam(nn.Module):
         self.stop_gradient, self.predictor = stop_gradient, predictor
         self.backbone = nets.backbone(backbone)
         d = projection[-1]
-        self.projection_head = nets.mlp(self.backbone.dim, *projection, last_norm=output_norm)
+        self.projection_head = nets.mlp(self.backbone.dim, *projection, last_norm=True)
+        self.projection_head[-1] = OutputNorm(d, affine=False)
+        self.output_norm = output_norm
         self.prediction_head = nets.mlp(d, bottleneck or max(d // 4, 1), d)
         self.augment = as_augmentation(augmentation)
+
+    @property
+    def output_norm(self) -> bool:
+        """Whether BatchNorm ends the projection head."""
+        return self.projection_head[-1].on
+
+    @output_norm.setter
+    def output_norm(self, on: bool) -> None:
+        self.projection_head[-1].on = bool(on)
 
     def param_groups(self, lr: float) -> list[dict[str, Any]]:
         """The prediction head keeps a constant rate while the rest decays (§4.2)."""
@@ -75,6 +98,14 @@ class SimSiam(nn.Module):
         return (negative_cosine(p1, z2, self.stop_gradient) + negative_cosine(p2, z1, self.stop_gradient)) / 2
 
     def forward(self, batch: Any) -> Tensor:
-        """The loss of two fresh views. Each view is normalised by its own batch, as in the paper's code."""
+        """The loss of two fresh views. Each view is normalised by its own batch, as in the paper's code.
+
+        Raises:
+            ValueError: one picture only.
+        """
+        if len(batch.inputs) < 2:
+            raise ValueError(
+                "one picture has no variance to normalise by: give SimSiam a batch of at least two"
+            )
         x1, x2 = self.augment(torch.cat([batch.inputs] * 2)).chunk(2)  # (N, 3, H, W) each
         return self.loss(self.project(x1), self.project(x2))

@@ -1,0 +1,220 @@
+"""Lecture 09's experiment: SimSiam in training, with switches that act while it runs (note §3.2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ssl_course import nets, palette
+from ssl_course.data import scenes
+from ssl_course.data.pictures import Pictures
+from ssl_course.evaluation import effective_rank, feature_std, spectrum
+from ssl_course.methods import SimSiam
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Panel
+from ssl_course.widgets.live import Live
+
+SHOWN = 240  # pictures whose z is drawn
+BARS = 48  # eigenvalues that are drawn at most
+FLOOR = 1e-7  # below it an eigenvalue is drawn as this
+SWITCHES = {"stop_gradient": True, "predictor": True, "output_norm": False}
+
+
+class Gauge(NamedTuple):
+    """What was measured after one step."""
+
+    step: int
+    spread: float  # std·√d of z
+    before: float  # the same before the output norm; equal to it where there is none
+
+
+def circle(seed: int = 0) -> SimSiam:
+    """The smallest SimSiam whose collapse can be seen with the bare eye: z has two numbers, so it is a direction.
+
+    Without output norm, which would hide the fall. For pictures of 32 px.
+    """
+    torch.manual_seed(seed)
+    body = nets.ConvNet((16, 32, 64))
+    return SimSiam(body, projection=(64, 2), bottleneck=16, output_norm=False)
+
+
+def settle_norms(method: nn.Module, images: Tensor) -> None:
+    """Let every BatchNorm take mean and variance of these pictures (N, 3, H, W), in one pass, before any training.
+
+    A network just made has running means of 0: until they are learned, `encode` in eval mode says little.
+    """
+    norms = [m for m in method.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    kept, mode = [m.momentum for m in norms], method.training
+    for m in norms:
+        m.reset_running_stats()
+        m.momentum = None  # a plain average: after one pass, that of the pass
+    method.train()
+    with torch.no_grad():
+        method.project(images)
+    for m, momentum in zip(norms, kept, strict=True):
+        m.momentum = momentum
+    method.train(mode)
+
+
+def before_norm(method: SimSiam, images: Tensor) -> Tensor:
+    """z as it is before the output norm, (N, d)."""
+    return method.projection_head[:-1](method.encode(images))
+
+
+class CollapseLab(Live):
+    """Start the training, then take away the stop-gradient, or the predictor, and watch what becomes of z.
+
+    With d = 2 every z is a dot on a circle; with more, a map of z, the spectrum and the effective rank are drawn.
+    The curve beneath the loss is the spread of z, std·√d of the normalised rows: about 1 when they are spread
+    evenly, 0 when all are one. It is measured in eval mode.
+
+    Args:
+        method: a `SimSiam`; None is `circle`.
+        data: pictures; None paints scenes of 32 px for the circle, else of 64 px.
+        steps, batch_size, lr, seed: see `Live`. The learning rate is constant, so that late switches act too.
+    """
+
+    def __init__(
+        self,
+        method: SimSiam | None = None,
+        data: Pictures | None = None,
+        *,
+        steps: int = 600,
+        batch_size: int | None = None,
+        lr: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        small = method is None
+        method = circle(seed) if small else method
+        if data is None:
+            data = scenes.World().sample(1024 if small else 2048, size=32 if small else 64, seed=seed)
+        self._pictures = data[:SHOWN]
+        settle_norms(method, self._pictures.images)
+        super().__init__(
+            method,
+            data,
+            steps=steps,
+            batch_size=batch_size or (64 if small else 128),
+            lr=lr or (0.05 if small else None),
+            seed=seed,
+            schedule="constant",
+            warmup=0,
+            controls={name: getattr(method, name) for name in SWITCHES},
+            views=self._gauges,
+            every=4,
+        )
+
+    @classmethod
+    def example(cls) -> CollapseLab:
+        """The circle on a few small pictures, four steps done."""
+        made = cls(circle(), scenes.World().sample(32, size=16, seed=0), steps=8, batch_size=8, lr=0.05)
+        made.run(4)
+        return made
+
+    def _clear(self) -> None:
+        super()._clear()
+        self.history: list[Gauge] = []
+
+    @torch.no_grad()
+    def _gauges(self, method: SimSiam) -> list[Panel]:
+        """Measure z of the shown pictures, remember it, draw it."""
+        z, bare = method.project(self._pictures.images), before_norm(method, self._pictures.images)
+        root = z.shape[1] ** 0.5
+        now = Gauge(self._index, feature_std(z) * root, feature_std(bare) * root)
+        self.history = [g for g in self.history if g.step < now.step] + [now]
+        unit = F.normalize(z, dim=1)
+        label = next(iter(self._pictures.labels), None)
+        classes = self._pictures.labels[label].cpu() if label else torch.zeros(len(z), dtype=torch.long)
+        names = self._pictures.names.get(label) or [str(k) for k in range(int(classes.max()) + 1)]
+        paint = _circle if z.shape[1] == 2 else _map
+        panels = [paint(unit, classes, names), _spread(self.history, self._begin, self._steps)]
+        return panels if z.shape[1] == 2 else [*panels, _spectrum(unit)]
+
+
+def _colours(names: list[str]) -> list[str]:
+    others = [palette.X1, palette.X2, palette.Y, palette.PSI, palette.MUTED]
+    return [palette.BIOME.get(name, others[k % len(others)]) for k, name in enumerate(names)]
+
+
+def _legend(plot: draw.Plot, names: list[str], colours: list[str]) -> None:
+    shown = zip(names[:5], colours, strict=False)
+    for k, (name, colour) in enumerate(shown):
+        plot.text(plot.xlim[0], plot.ylim[1], f"● {name}", colour, 11, "la", offset=(2, 14 * k))
+
+
+def _circle(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
+    """Rows (N, 2) of length 1, each class on a ring of its own, so that dots at one place can be told apart."""
+    plot = draw.Plot(250, 250, (-1.3, 1.3), (-1.3, 1.3), margin=(4, 4, 4, 4), equal=True)
+    turn = np.linspace(0, 2 * np.pi, 121)
+    colours = _colours(names)
+    step = min(0.09, 0.6 / len(names))
+    for k, colour in enumerate(colours):
+        radius = 1 - k * step
+        plot.line(radius * np.stack([np.cos(turn), np.sin(turn)], 1), palette.GRID, 1)
+        plot.dots(radius * unit[classes == k].numpy(), colour + "90", r=3)
+    mean = unit.mean(0)
+    plot.arrow((0, 0), mean.tolist(), palette.PSI, 2)
+    _legend(plot, names, colours)
+    length = float(mean.norm())
+    alt = f"{len(unit)} directions z on a circle; their mean has length {length:.3f}, where 1 means that all are one"
+    return plot.panel(f"z on its circle; the arrow is the mean, length {length:.3f}", alt)
+
+
+def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
+    """Rows (N, d) of length 1 along their two main directions, around their mean, always at the same scale."""
+    centred = unit - unit.mean(0)
+    _, _, axes = torch.linalg.svd(centred.double(), full_matrices=False)
+    axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()  # (2, d), sign fixed
+    at = (centred.double() @ axes.T).numpy()  # (N, 2)
+    plot = draw.Plot(250, 250, (-1.2, 1.2), (-1.2, 1.2), margin=(4, 4, 4, 4), equal=True)
+    turn = np.linspace(0, 2 * np.pi, 121)
+    plot.line(np.stack([np.cos(turn), np.sin(turn)], 1), palette.GRID, 1)
+    colours = _colours(names)
+    for k, colour in enumerate(colours):
+        plot.dots(at[(classes == k).numpy()], colour + "a0", r=3)
+    _legend(plot, names, colours)
+    far = float(np.hypot(*at.T).mean())
+    return plot.panel(
+        f"map of z around its mean; mean distance {far:.2f}",
+        f"{len(unit)} rows z along their two main directions; their mean distance from the middle is {far:.3f}",
+    )
+
+
+def _spread(history: list[Gauge], begin: int, end: int) -> Panel:
+    """The spread over the steps, solid; before the output norm, dashed."""
+    plot = draw.Plot(330, 192, (begin, max(end, begin + 1)), (0, 1.15), margin=(12, 12, 36, 50))
+    plot.axes("step", "std·√d of z", yticks=[0, 0.5, 1])
+    plot.line([(begin, 1), (end, 1)], palette.MUTED, 1, dash=(4, 3))
+    plot.text(end, 1, "spread evenly: 1", palette.MUTED, 10, "rd", offset=(-2, -2))
+    now = history[-1]
+    for name, colour, dash in (("before", palette.X2, (5, 3)), ("spread", palette.PSI, None)):
+        points = [(g.step, getattr(g, name)) for g in history]
+        if len(points) > 1:
+            plot.line(points, colour, 2, dash=dash)
+        plot.dot(*points[-1], colour, r=3.5)
+    words = f"std·√d of z: {now.spread:.3f}"
+    if abs(now.before - now.spread) > 5e-4:
+        words += f"; dashed, before the output norm: {now.before:.3f}"
+    return plot.panel(words, f"spread of z over the steps, at step {now.step}: {words}")
+
+
+def _spectrum(unit: Tensor) -> Panel:
+    """Eigenvalues of the covariance of rows (N, d) of length 1, times d: 1 each when they are spread evenly."""
+    d = unit.shape[1]
+    values = (spectrum(unit) * d).clamp(min=FLOOR).numpy()[:BARS]  # (min(d, BARS),)
+    rank = effective_rank(unit)
+    low, high = np.log10(FLOOR), 2.6
+    plot = draw.Plot(300, 192, (0, len(values) + 1), (low, high), margin=(12, 8, 36, 50))
+    marks = {float(e): f"1e{e}" if e else "1" for e in (-6, -4, -2, 0, 2)}
+    plot.axes("eigenvalue, largest first", "d · eigenvalue", yticks=marks)
+    x = np.arange(1, len(values) + 1)
+    plot.bars(x, np.log10(values), palette.PSI, 0.8, base=low)
+    plot.line([(0, 0), (len(values) + 1, 0)], palette.MUTED, 1, dash=(4, 3))
+    words = f"effective rank {rank:.1f} of {d}"
+    return plot.panel(
+        words, f"spectrum of z: {words}; the largest of d times an eigenvalue is {values[0]:.3g}"
+    )
