@@ -135,19 +135,38 @@ class Colorization(nn.Module):
         weight = self.weights[share.argmax(1)]  # (N, h, w)
         return -(weight * (share * out.log_softmax(1)).sum(1)).mean()
 
+    def rebalanced(self, logits: Tensor, mix: float) -> Tensor:
+        """Logits (N, Q, h, w) as if it had been trained with another mix.
+
+        Weights w in the loss make a network answer ∝ w(q) p(q | X₁): dividing by the weights that it was trained
+        with and multiplying by others exchanges them.
+        """
+        change = color.rebalance_weights(self.prior, mix).log() - self.weights.log()  # (Q,)
+        return logits + change[:, None, None]
+
     @torch.no_grad()
-    def colours(self, images: Tensor, temperature: float | None = None) -> Tensor:
-        """What it says of the colours, (N, 2, h, w) in Lab units: the annealed mean, or under "l2" E[X₂|X₁]."""
+    def colours(self, images: Tensor, temperature: float | None = None, mix: float | None = None) -> Tensor:
+        """What it says of the colours, (N, 2, h, w) in Lab units: the annealed mean, or under "l2" E[X₂|X₁].
+
+        Args:
+            temperature, mix: instead of the method's own; an "l2" network has neither.
+        """
         out = self.predict(images).float()
         if self.objective == "l2":
             return out
+        out = out if mix is None else self.rebalanced(out, mix)
         return color.annealed_mean(
             out, self.centres, self.temperature if temperature is None else temperature
         )
 
     @torch.no_grad()
-    def colorize(self, images: Tensor, temperature: float | None = None) -> Tensor:
+    def colorize(self, images: Tensor, temperature: float | None = None, mix: float | None = None) -> Tensor:
         """The pictures' lightness in the colours that are predicted, (N, 3, H, W) in [0, 1]."""
-        lightness = color.lightness(images.to(self.mean.device))  # (N, 1, H, W)
-        ab = F.interpolate(self.colours(images, temperature), lightness.shape[-2:], mode="bilinear")
-        return color.lab_to_rgb(torch.cat([lightness, ab], 1)).clamp(0, 1)
+        return paint(images.to(self.mean.device), self.colours(images, temperature, mix))
+
+
+def paint(images: Tensor, ab: Tensor) -> Tensor:
+    """The lightness of pictures (N, 3, H, W) in the colours of maps (N, 2, h, w): (N, 3, H, W) in [0, 1]."""
+    lightness = color.lightness(images)  # (N, 1, H, W)
+    ab = F.interpolate(ab, lightness.shape[-2:], mode="bilinear")
+    return color.lab_to_rgb(torch.cat([lightness, ab], 1)).clamp(0, 1)

@@ -148,6 +148,22 @@ def test_classes_know_both_answers():
     assert mean.max() < 18 and mode.min() > 18  # gray, vivid
 
 
+def test_another_mix_without_training_again():
+    """Three quarters of one colour: weights make the rare one likelier, and can be taken out again."""
+    torch.manual_seed(0)
+    method = Colorization(nets.ConvNet((16, 32)), width=32, upscale=1, mix=0.2)
+    images = ambiguous(256)[0].images[:1].expand(256, -1, -1, -1)
+    ab = torch.tensor([[30.0, 20.0], [-30.0, 20.0]])[(torch.arange(256) % 4 == 0).long()]
+    data = Pictures(images, parts={"ab": ab[:, :, None, None].expand(-1, -1, 4, 4)})
+    for _ in train(method, data, steps=120, batch_size=64):
+        pass
+    near = (method.centres - torch.tensor([-30.0, 20.0])).norm(dim=1) < 25
+    logits = method.predict(images[:1]).detach()
+    own, plain = (x.softmax(1)[:, near].sum(1).mean() for x in (logits, method.rebalanced(logits, 1.0)))
+    assert own > 0.35 and plain == pytest.approx(0.25, abs=0.06)
+    torch.testing.assert_close(method.rebalanced(logits, 0.2), logits)
+
+
 @pytest.mark.parametrize("objective", ["classes", "l2"])
 def test_it_runs_where_the_batch_is(objective, device):
     data, _ = ambiguous(8)

@@ -1,0 +1,102 @@
+"""Trains the networks that the widgets of lectures 02 to 04 show first, measures them, and writes assets/checkpoints.
+
+    python benchmarks/reconstruction_checkpoints.py colorization colorization_l2 mae context_encoder context_encoder_adversarial
+
+Interrupted, the same command goes on where it stopped (build/checkpoints keeps the run).
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ssl_course import checkpoints
+from ssl_course.data import scenes
+from ssl_course.data.pictures import Pictures
+from ssl_course.evaluation import linear_probe
+from ssl_course.methods import MAE, Colorization, ContextEncoder
+from ssl_course.methods.context_encoder import hole_loss
+from ssl_course.methods.mae import hidden_error, mean_picture, patch_means
+from ssl_course.nets import as_float
+from ssl_course.pretext import holes
+from ssl_course.training import train
+
+ROOT = Path(__file__).resolve().parents[1]
+RECIPES: dict[str, tuple[Any, dict[str, Any]]] = {  # name → (how to build it, settings of the run)
+    "colorization": (lambda: Colorization(objective="classes"), {"steps": 900}),
+    "colorization_l2": (lambda: Colorization(objective="l2"), {"steps": 900}),
+    "context_encoder": (lambda: ContextEncoder(hole="mixed"), {"steps": 1200, "batch_size": 64}),
+    "context_encoder_adversarial": (
+        lambda: ContextEncoder(hole="mixed", adversarial=0.03),
+        {"steps": 1200, "batch_size": 64},
+    ),
+    "mae": (lambda: MAE(), {"steps": 2500}),
+}
+PICTURES = 20_000
+
+
+def measure(method: nn.Module, train_set: Pictures, test: Pictures) -> dict[str, float]:
+    """What the course says about such a network, on pictures that it has not seen."""
+    found = {
+        f"probe {label}, 10 labels": linear_probe(method, train=train_set[:4096], test=test, label=label, n_labels=10).accuracy
+        for label in ("biome", "light")
+    }  # fmt: skip
+    if isinstance(method, MAE):
+        noise = torch.rand(len(test), method.grid**2, generator=torch.Generator().manual_seed(0))
+        filled, mask = method.reconstruct(test.images, 0.75, noise)
+        found["hidden error"] = hidden_error(test.images, filled, mask)
+        found["patch means"] = hidden_error(test.images, patch_means(test.images, method.patch_size), mask)
+        found["mean picture"] = hidden_error(test.images, mean_picture(train_set), mask)
+    elif isinstance(method, ContextEncoder):
+        hole = holes.make_holes("centre", len(test), method.image_size)
+        x, mean = as_float(test.images), mean_picture(train_set).expand_as(as_float(test.images))
+        found["error in the centre"] = float(hole_loss(method.inpaint(test.images, hole), x, hole))
+        found["mean picture"] = float(hole_loss(mean, x, hole))
+    elif method.objective == "l2":
+        world = scenes.World()
+        said = world.x2(Pictures(test.images, parts={"ab": method.colours(test.images)})).double()
+        exact = world.psi_star()[world.x1_index(test.labels)]
+        found["RMSE to E[X₂|X₁], Lab units"] = float((said - exact).square().sum(1).mean().sqrt())
+        found["least correlation"] = float(min(np.corrcoef(said[:, i], exact[:, i])[0, 1] for i in range(4)))
+    else:
+        found["mean chroma, T = 0.38"] = float(method.colours(test.images).norm(dim=1).mean())
+    return {name: round(value, 5) for name, value in found.items()}
+
+
+def make(name: str) -> None:
+    """Train (or go on), measure, write."""
+    build, settings = RECIPES[name]
+    kept, began = ROOT / "build" / "checkpoints" / f"{name}.safetensors", time.perf_counter()
+    torch.manual_seed(0)
+    method, state = checkpoints.resume(kept) if kept.is_file() else (build(), None)
+    world = scenes.World()
+    data = world.sample(PICTURES, seed=0)
+    if state is None or state["step"] < settings["steps"]:
+        for step in train(method, data, save=checkpoints.saver(kept, method), every=100, resume=state,
+                          **({} if state else settings)):  # fmt: skip
+            if step.index % 100 == 0:
+                print(f"{name} {step!r}, {time.perf_counter() - began:.0f} s", flush=True)
+    metrics = measure(method, data, world.sample(1000, seed=10**6))
+    print(name, metrics)
+    command = f"python benchmarks/reconstruction_checkpoints.py {name}"
+    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    about = {"steps": settings["steps"], "batch_size": settings.get("batch_size", 128), "machine": machine}
+    path = ROOT / "assets" / "checkpoints" / f"{name}.safetensors"
+    checkpoints.save(
+        path, method, command=command, metrics=metrics | about, data=f"scenes, {PICTURES} pictures, λ = 0"
+    )
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="+", choices=RECIPES)
+    for chosen in parser.parse_args().names:
+        make(chosen)
