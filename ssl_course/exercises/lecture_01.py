@@ -126,6 +126,9 @@ def ci_free_world(joint: Any, x2: Any = None) -> Card:
     values = np.arange(table.shape[1]) if values is None else values
     if values.ndim not in (1, 2) or len(values) != table.shape[1] or not np.isfinite(values).all():
         return wrong(f"x2 needs a finite value for each of the {table.shape[1]} states of X₂.")
+    for axis, name in enumerate(("X₁", "X₂", "Y")):
+        if (table.sum(tuple({0, 1, 2} - {axis})) <= 0).any():
+            return wrong(f"A state of {name} never occurs: leave it out of the table.")
 
     spread = float(independence.variance(table, values))
     if spread < 1e-9:

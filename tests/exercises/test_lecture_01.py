@@ -148,6 +148,8 @@ def test_vectors_are_welcome():
         ("a table", "not a table of numbers"),
         ([[1, 2], [3]], "not a table of numbers"),
         (xor, "the table itself"),
+        (np.pad(SILENT, ((0, 1), (0, 0), (0, 0))), "X₁ never occurs"),
+        (np.pad(SILENT, ((0, 0), (0, 0), (1, 0))), "Y never occurs"),
     ],
 )
 def test_worlds_that_do_not(joint, says):
