@@ -117,7 +117,8 @@ function listen(canvas, panel, box) {
 
 /** What ipywidgets leaves out: names for slider handles, their number fields and groups of buttons. */
 function nameControls(root) {
-  for (const control of root.querySelectorAll(".jupyter-widgets.widget-inline-hbox, .jupyter-widgets.widget-inline-vbox")) {
+  // A SelectionSlider lacks the class jupyter-widgets that all others have.
+  for (const control of root.querySelectorAll(".ssl-controls .widget-inline-hbox, .ssl-controls .widget-inline-vbox")) {
     const label = control.querySelector(":scope > .widget-label")?.textContent?.trim();
     if (!label) continue;
     const name = (node, role) => {
