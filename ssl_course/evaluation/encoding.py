@@ -59,10 +59,12 @@ def features(method: Callable | nn.Module, inputs: torch.Tensor, batch_size: int
             pieces of ``batch_size``.
 
     Raises:
-        ValueError: no inputs, an output that is not (N, D), or features that are not finite.
+        ValueError: no inputs, strings instead of ids, an output that is not (N, D), or features that are not finite.
     """
     if not len(inputs):
         raise ValueError("inputs is empty: there is nothing to encode")
+    if isinstance(inputs[0], str):
+        raise ValueError("inputs are strings, not ids: prepare the texts first: test = method.prepare(test)")
     function, device, name = getattr(method, "encode", method), device_of(method), name_of(method)
     rows = []
     with frozen(module_of(method)):

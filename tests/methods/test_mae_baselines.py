@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ssl_course.data.pictures import Pictures
-from ssl_course.methods.mae import hidden_error, mean_picture, patch_means
+from ssl_course.methods.mae import encoder_flops, hidden_error, mean_picture, patch_means
+from ssl_course.nets import Transformer
 
 
 @pytest.fixture
@@ -48,3 +49,15 @@ def test_hidden_error_counts_removed_patches_only(images):
     assert hidden_error(images, other, mask) == pytest.approx(float(total / 2), rel=1e-5)
     with pytest.raises(ValueError, match="removes nothing"):
         hidden_error(images, other, torch.zeros(5, 16))
+
+
+@pytest.mark.parametrize("tokens", [5, 17, 65])
+def test_flops_against_torchs_own_counter(tokens):
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    encoder = Transformer(32, depth=3, heads=2)
+    counter = FlopCounterMode(display=False)
+    with counter, sdpa_kernel(SDPBackend.MATH):  # in training mode and unfused, else the counter sees less
+        encoder(torch.rand(1, tokens, 32))
+    assert counter.get_total_flops() == pytest.approx(encoder_flops(tokens, 32, 3), rel=1e-6)

@@ -1,0 +1,45 @@
+"""Fine-tuning: the encoder and a linear head learn together from labels, beside `linear_probe`, which freezes the encoder."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ssl_course.evaluation.encoding import classes_of, features
+
+
+class FineTuned(nn.Module):
+    """A copy of a method with a linear head on ``encode``; train it as any method, on labelled pictures (note §1).
+
+    The head sees features normalised by batch statistics, as MAE's own probing protocol does (arXiv 2111.06377, App. A.1).
+
+    Args:
+        method: with ``encode`` and ``backbone.dim``; copied, so that it stays as it was.
+        label: key of the data's ``labels``.
+        classes: how many.
+    """
+
+    defaults = {"optimizer": "adamw", "lr": 1e-3, "weight_decay": 0.05, "warmup": 0.1, "steps": 80}
+
+    def __init__(self, method: nn.Module, label: str, classes: int) -> None:
+        super().__init__()
+        self.method, self.label = copy.deepcopy(method), label
+        dim = method.backbone.dim
+        self.norm, self.head = nn.BatchNorm1d(dim, affine=False), nn.Linear(dim, classes)
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Inputs → scores of the classes (N, classes)."""
+        return self.head(self.norm(self.method.encode(x)))
+
+    def forward(self, batch: Any) -> Tensor:
+        """Mean cross-entropy."""
+        return F.cross_entropy(self.scores(batch.inputs), batch.labels[self.label])
+
+    def accuracy(self, data: Any) -> float:
+        """Share of ``data`` whose class has the largest score."""
+        truth = classes_of(data, self.label)
+        return float((features(self.scores, torch.as_tensor(data.inputs)).argmax(1) == truth).double().mean())
