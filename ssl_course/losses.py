@@ -54,18 +54,63 @@ def negative_cosine(p: Tensor, z: Tensor, stop_gradient: bool = True) -> Tensor:
     return -F.cosine_similarity(p, z, dim=1).mean()
 
 
-def clip_loss(image_features: Tensor, text_features: Tensor, logit_scale: Tensor | float) -> Tensor:
+def clip_loss(
+    image_features: Tensor, text_features: Tensor, logit_scale: Tensor | float, same: Tensor | None = None
+) -> Tensor:
     """Symmetric cross-entropy over the N × N cosines of pictures and captions (CLIP, arXiv 2103.00020, fig. 3).
 
     Args:
         image_features, text_features: (N, d), rows of length 1, row i of both from the same pair.
         logit_scale: 1/τ, already exponentiated.
+        same: (N, N) bool, True where captions i and j are equal. These are false negatives, and left out: each
+            row then contrasts its own pair with those of other captions alone.
 
-    A random start is near log N.
+    A random start is near log N. Without ``same`` the loss cannot fall below `clip_floor`.
+
+    Raises:
+        ValueError: shapes differ, or one pair only.
     """
+    if image_features.shape != text_features.shape or image_features.ndim != 2:
+        raise ValueError(
+            "image_features and text_features must be two (N, d) tensors of one shape, not "
+            f"{tuple(image_features.shape)}, {tuple(text_features.shape)}"
+        )
+    if len(image_features) < 2:
+        raise ValueError("one pair has no negatives: give clip_loss at least two")
     logits = logit_scale * image_features @ text_features.T  # (N, N)
-    same = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, same) + F.cross_entropy(logits.T, same)) / 2
+    own = torch.arange(len(logits), device=logits.device)
+    if same is not None:
+        others = same & (own[:, None] != own)  # equal captions, but not the pair itself
+        logits = logits.masked_fill(others, -torch.inf)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def clip_floor(p: Tensor, batch_size: int) -> Tensor:
+    """The least value that `clip_loss` can have on average, when pairs have captions drawn from ``p``.
+
+    A caption that occurs m times in a batch gives its m rows, and its m columns, equal logits at best: each of
+    them pays log m, whatever the network. The mean over batches is E log(1 + B), B binomial(batch_size − 1, p_c),
+    averaged over the captions c.
+
+    Args:
+        p: probabilities of the captions, any shape, summing to 1.
+        batch_size: N pairs.
+
+    Raises:
+        ValueError: p is no distribution, or batch_size < 1.
+    """
+    p = torch.as_tensor(p, dtype=torch.float64).reshape(-1)
+    if (p < 0).any() or abs(float(p.sum()) - 1) > 1e-6 or batch_size < 1:
+        raise ValueError("p must be probabilities that sum to 1, and batch_size at least 1")
+    p, n = p[p > 0, None].clamp(max=1 - 1e-12), batch_size - 1
+    k = torch.arange(n + 1, dtype=torch.float64)  # how many of the others have this caption too
+    ways = (
+        torch.lgamma(torch.tensor(n + 1.0, dtype=torch.float64))
+        - torch.lgamma(k + 1)
+        - torch.lgamma(n - k + 1)
+    )
+    chance = (ways + k * p.log() + (n - k) * torch.log1p(-p)).exp()  # (captions, n + 1)
+    return (p[:, 0] * (chance @ torch.log1p(k))).sum()
 
 
 def similarity(eta: Tensor, psi: Tensor) -> Tensor:

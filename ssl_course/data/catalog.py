@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "DataError", "available", "cache_folder", "load", "open_picture"]
 
-PICTURES = ("scenes", "earth", "photos", "cifar10", "fashion_mnist", "stl10")
+PICTURES = ("scenes", "earth", "photos", "cifar10", "fashion_mnist", "stl10", "emoji", "flickr8k")
 TEXTS = ("reviews", "sst2", "rt-polarity", "text")
 NAMES = PICTURES + TEXTS
 SPLITS = ("train", "test")
@@ -44,6 +44,10 @@ def load(
     "photos"                class      the class folders in ``root``; see `photos.load_photos`
     "cifar10", "stl10",     class      from ``root``, $SSL_COURSE_DATA, the user's cache, or downloaded there
     "fashion_mnist"                    (170 MB, 2.6 GB, 30 MB); a part of a set is read with a warning
+    "emoji"                 group      emoji and their names, drawn from the font and list that Debian packages,
+                                       or from ``root``; see `captioned.load_emoji`
+    "flickr8k"                         photographs with five captions each, from ``root``, $SSL_COURSE_DATA or
+                                       the user's cache; option ``captions``; see `captioned.load_flickr8k`
     "reviews"               sentiment  the film-review world, `reviews.World`; options ``n`` (default 20,000
                             …          for train, 4,096 for test), ``seed``, ``single`` and those of ``World``
     "sst2", "rt-polarity"   sentiment  sentences of film reviews, 0 negative, 1 positive; from files in
@@ -74,8 +78,17 @@ def load(
         return _scenes(size, split, **options)
     if name in TEXTS:
         return _texts(name, split, root, download, **options)
-    if options:
-        raise ValueError(f"{name!r} has no option {next(iter(options))!r}")
+    if name == "flickr8k":
+        from ssl_course.data.captioned import load_flickr8k
+
+        some = {"captions": options.pop("captions")} if "captions" in options else {}
+        _no_options(name, options)
+        return load_flickr8k(size, split, root, **some)
+    _no_options(name, options)
+    if name == "emoji":
+        from ssl_course.data.captioned import load_emoji
+
+        return load_emoji(size, split, root)
     if name == "earth":
         from ssl_course.data.earth import load_earth
 
@@ -93,7 +106,7 @@ def load(
 
 def available() -> dict[str, str | None]:
     """Where each set lies on this machine, or None; looks only whether files exist, downloads nothing."""
-    from ssl_course.data import corpora, earth, standard
+    from ssl_course.data import captioned, corpora, earth, standard
 
     where: dict[str, str | None] = {"scenes": "painted on demand"}
     folder = earth.source_folder()
@@ -102,12 +115,20 @@ def available() -> dict[str, str | None]:
     for name in standard.SETS:
         folder = standard.find(name)
         where[name] = str(folder) if folder else None
+    emoji, flickr = captioned.find_emoji(), captioned.find_flickr8k()
+    where["emoji"] = None if emoji is None else str(emoji[1] if emoji[0] == "folder" else emoji[1][0])
+    where["flickr8k"] = None if flickr is None else str(flickr[0])
     where["reviews"] = "made on demand"
     for name in corpora.CORPORA:
         paths = corpora.find(name)
         where[name] = str(paths[0].parent) if paths else None
     where["text"] = "your own: load('text', root=FILE)"
     return where
+
+
+def _no_options(name: str, options: dict[str, object]) -> None:
+    if options:
+        raise ValueError(f"{name!r} has no option {next(iter(options))!r}")
 
 
 def _check_name(name: str) -> None:
@@ -136,8 +157,7 @@ def _texts(name: str, split: str, root: str | os.PathLike | None, download: bool
         if root is None:
             raise ValueError("say which file: load('text', root='path/to/file.txt')")
         length = {"length": options.pop("length")} if "length" in options else {}
-    if options:
-        raise ValueError(f"{name!r} has no option {next(iter(options))!r}")
+    _no_options(name, options)
     if name == "text":
         return corpora.load_text(root, split, **length)
     return corpora.load_corpus(name, split, root, download)

@@ -264,14 +264,66 @@ class World:
         return self._seen(sky, ground)
 
 
-def captions(labels: dict[str, torch.Tensor]) -> list[str]:
-    """One sentence a picture, from all six latents: "two boats on waves at sea at dusk, in rosy light"."""
+def captions(labels: dict[str, torch.Tensor], short: bool = False) -> list[str]:
+    """One sentence a picture, from all six latents: "two boats on waves at sea at dusk, in rosy light".
+
+    ``short`` leaves out texture and tint, "two boats at sea at dusk": 81 different captions in place of 1,458.
+    """
     columns = [labels[k].tolist() for k in ("count", "object", "texture", "biome", "light", "tint")]
     out = []
     for count, kind, texture, biome, light, tint in zip(*columns, strict=True):
         thing = OBJECTS[kind] if count == 0 else _PLURAL[OBJECTS[kind]]
-        place = f"{'among' if TEXTURES[texture] in ('trunks', 'spruces') else 'on'} {TEXTURES[texture]}"
-        out.append(
-            f"{COUNTS[count]} {thing} {place} {_PLACE[BIOMES[biome]]} at {LIGHTS[light]}, in {TINTS[tint]} light"
-        )
+        place, when = _PLACE[BIOMES[biome]], LIGHTS[light]
+        if short:
+            out.append(f"{COUNTS[count]} {thing} {place} at {when}")
+        else:
+            out.append(
+                f"{COUNTS[count]} {thing} {_ground(texture)} {place} at {when}, in {TINTS[tint]} light"
+            )
     return out
+
+
+def _ground(texture: int) -> str:
+    return f"{'among' if TEXTURES[texture] in ('trunks', 'spruces') else 'on'} {TEXTURES[texture]}"
+
+
+def every_caption() -> tuple[list[str], dict[str, torch.Tensor]]:
+    """All 1,458 captions, each once, and their labels (1458,) by name, in the order of `World.states` without u."""
+    order = ("texture", "light", "object", "count", "biome", "tint")
+    grid = torch.meshgrid(*(torch.arange(len(NAMES[k])) for k in order), indexing="ij")
+    labels = {k: g.reshape(-1) for k, g in zip(order, grid, strict=True)}
+    return captions(labels), labels
+
+
+PROMPTS = ("the word", "a phrase", "whole captions")
+
+
+def prompts(label: str, kind: str = "whole captions") -> list[list[str]]:
+    """What to ask about a label, a list of texts for each class: for zero-shot classification.
+
+    "the word" is the bare name ("sea"); "a phrase" a piece of a caption ("at sea"); "whole captions" all captions
+    with that class, whose features are to be averaged (prompt ensembling, CLIP §3.1.4).
+
+    Raises:
+        ValueError: an unknown label or kind.
+    """
+    if label not in NAMES:
+        raise ValueError(f"unknown label {label!r}; the scenes have {', '.join(NAMES)}")
+    if kind == "the word":
+        return [[name] for name in NAMES[label]]
+    if kind == "a phrase":
+        phrase = {
+            "biome": lambda k: [_PLACE[BIOMES[k]]],
+            "light": lambda k: [f"at {LIGHTS[k]}"],
+            "tint": lambda k: [f"in {TINTS[k]} light"],
+            "texture": lambda k: [_ground(k)],
+            "object": lambda k: [f"one {OBJECTS[k]}", f"two {_PLURAL[OBJECTS[k]]}"],
+            "count": lambda k: [f"{COUNTS[k]} {name if k == 0 else _PLURAL[name]}" for name in OBJECTS],
+        }[label]
+        return [phrase(k) for k in range(len(NAMES[label]))]
+    if kind != "whole captions":
+        raise ValueError(f"kind is one of {', '.join(map(repr, PROMPTS))}, not {kind!r}")
+    texts, labels = every_caption()
+    return [
+        [texts[i] for i in (labels[label] == k).nonzero()[:, 0].tolist()] for k in range(len(NAMES[label]))
+    ]
