@@ -77,7 +77,7 @@ def found(n: int, shared: float, private: float, angle: float) -> Found:
     return Found(
         x1.numpy(), x2.numpy(), {k: v.numpy() for k, v in labels.items()},
         (pca.components_[0].numpy(), pca2.components_[0].numpy()), tuple(c.numpy() for c in common),
-        float(pca.explained_variance_ratio_[0]), float(cca.correlations_[0]), float(cca.score(new1, new2)), accuracy,
+        float(pca.explained_variance_ratio_[0]), float(cca.correlations_[0]), float(cca.correlation(new1, new2)), accuracy,
     )  # fmt: skip
 
 

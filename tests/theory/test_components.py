@@ -33,6 +33,27 @@ def test_cca_is_scikit_learns(seed):
     np.testing.assert_allclose(canonical_correlations(x, y)[:3], ours.correlations_, atol=1e-12)
 
 
+@pytest.mark.parametrize("k", [1, 3, 4])
+def test_cca_predicts_and_scores_as_scikit_learn(k):
+    x, y = views(n=450)
+    (x, y), (new_x, new_y) = (x[:350], y[:350]), (x[350:], y[350:])
+    theirs = SklearnCCA(k, scale=False, max_iter=20_000, tol=1e-14).fit(x, y)
+    ours = CCA(k).fit(x, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    np.testing.assert_allclose(ours.predict(new_x), theirs.predict(new_x), atol=1e-5)
+    for rows in ((x, y), (new_x, new_y)):
+        assert float(ours.score(*rows)) == pytest.approx(theirs.score(*rows), abs=1e-6)
+
+
+def test_cca_scores_constant_columns():
+    x, y = views(n=60)
+    with pytest.warns(UserWarning, match="without variance"):
+        cca = CCA(2).fit(x, np.column_stack([y, np.full(60, 0.3)]))
+    assert torch.isfinite(cca.coef_).all()
+    half = float(cca.score(x, np.column_stack([y, np.full(60, 9.0)])))
+    assert half == pytest.approx(float(CCA(2).fit(x, y).score(x, y)) * 4 / 5, abs=1e-9)
+
+
 def test_components_are_white_and_paired():
     x, y = views()
     psi, eta = CCA().fit_transform(x, y)
@@ -41,8 +62,10 @@ def test_components_are_white_and_paired():
     np.testing.assert_allclose(np.cov(psi.T, eta.T)[:4, 4:], np.diag(rho), atol=1e-10)
     assert (rho.diff() <= 0).all()
     cca = CCA(2).fit(x, y)
-    assert float(cca.score(x, y)) == pytest.approx(float(rho[:2].mean()), abs=1e-10)
-    assert float(cca.score(x, -y)) == pytest.approx(-float(rho[:2].mean()), abs=1e-10)  # the sign counts
+    assert float(cca.correlation(x, y)) == pytest.approx(float(rho[:2].mean()), abs=1e-10)
+    assert float(cca.correlation(x, -y)) == pytest.approx(
+        -float(rho[:2].mean()), abs=1e-10
+    )  # the sign counts
 
 
 def test_cca_does_not_see_units_or_mixtures():
@@ -60,7 +83,7 @@ def test_noise_is_fitted_perfectly_when_there_are_too_few_rows():
     with pytest.warns(UserWarning, match="40 rows for 25 \\+ 20 columns"):
         cca = CCA(3).fit(x, y)
     np.testing.assert_allclose(cca.correlations_, 1, atol=1e-9)
-    assert abs(float(cca.score(rng.normal(size=(4000, 25)), rng.normal(size=(4000, 20))))) < 0.1
+    assert abs(float(cca.correlation(rng.normal(size=(4000, 25)), rng.normal(size=(4000, 20))))) < 0.1
     # exactly one certain correlation of 1 in the last case that warns, none in the first that does not
     with pytest.warns(UserWarning, match="certain"):
         rho = canonical_correlations(rng.normal(size=(9, 5)), rng.normal(size=(9, 4)))
@@ -90,7 +113,7 @@ def test_columns_without_variance(spoil):
     assert torch.isfinite(cca.x_rotations_).all()
     with pytest.warns(UserWarning, match="y has 3 of 3"):
         cca = CCA().fit(x, np.ones((len(x), 3)))
-    assert (cca.correlations_ == 0).all() and float(cca.score(x, np.ones((len(x), 3)))) == 0
+    assert (cca.correlations_ == 0).all() and float(cca.correlation(x, np.ones((len(x), 3)))) == 0
 
 
 def test_the_ridge_is_added_to_the_variances():
