@@ -15,6 +15,7 @@ from ssl_course.theory.correlation import maximal_correlations, maximal_function
 from ssl_course.theory.independence import (
     Array,
     as_joint,
+    as_joint_of_classes,
     best_predictor,
     class_means,
     epsilon_ci_squared,
@@ -39,7 +40,7 @@ def probe_limit(joint: Array, x2: Array, rank: int | None = None) -> ProbeLimit:
         rank: a bottleneck, only so many leading principal components of ψ*; None takes all of ψ*.
 
     Raises:
-        ValueError: rank below 1, or a table or x2 that is none.
+        ValueError: rank below 1, one class only, a class that never occurs, or a table or x2 that is none.
     """
     features = best_predictor(joint, x2)  # (n1, d)
     if rank is not None:
@@ -53,8 +54,8 @@ def probe_limit(joint: Array, x2: Array, rank: int | None = None) -> ProbeLimit:
 
 
 def probe_features(joint: Array, features: torch.Tensor) -> ProbeLimit:
-    """The same for any features of X₁, (n1, d), one row for each state (note §3.4)."""
-    table = as_joint(joint)
+    """The same for any features of X₁, (n1, d), one row for each state (note §3.4); one class raises, too."""
+    table = as_joint_of_classes(joint)
     p = table.sum((1, 2))  # (n1,)
     target = posterior(table)  # (n1, k)
     design = torch.cat([torch.ones_like(p)[:, None], features - p @ features], 1)  # (n1, 1 + d)
@@ -78,8 +79,12 @@ def approximation_error(joint: Array, x2: Array, rank: int | None = None) -> tor
 
 
 def label_noise(joint: Array) -> torch.Tensor:
-    """σ² = Tr Cov(Y|X₁) = E[1 − Σ_y P(y|X₁)²], the squared risk of Bayes itself (note §3.4)."""
-    table = as_joint(joint)
+    """σ² = Tr Cov(Y|X₁) = E[1 − Σ_y P(y|X₁)²], the squared risk of Bayes itself (note §3.4).
+
+    Raises:
+        ValueError: one class only, a state of X₁ or a class that never occurs, or a table that is none.
+    """
+    table = as_joint_of_classes(joint)
     return table.sum((1, 2)) @ (1 - posterior(table).square().sum(1))
 
 

@@ -31,6 +31,19 @@ def as_joint(joint: Array) -> torch.Tensor:
     return table
 
 
+def as_joint_of_classes(joint: Array) -> torch.Tensor:
+    """`as_joint` of a table with something to tell apart.
+
+    Raises:
+        ValueError: as `as_joint`; one class only, or a class that never occurs.
+    """
+    table = as_joint(joint)
+    if table.shape[2] < 2:
+        raise ValueError("joint has one class only: there is nothing to tell apart")
+    _conditional(table.sum(0).T, "Y")  # only asks whether each class occurs
+    return table
+
+
 def _values(x2: Array, joint: torch.Tensor) -> torch.Tensor:
     """The values of X₂ as (n2, d)."""
     values = torch.as_tensor(x2, dtype=torch.float64, device=joint.device)
@@ -81,9 +94,12 @@ def epsilon_ci_squared(joint: Array, x2: Array) -> torch.Tensor:
     """ε_CI² = E‖ E[X₂|X₁] − E_Y[E[X₂|Y] | X₁] ‖², in squared units of X₂ (note §3.4).
 
     The note writes ε_CI for this expectation; here, as in the paper, ε_CI is its root.
+
+    Raises:
+        ValueError: a table or x2 that is none, one class only, a state of X₁ or a class that never occurs.
     """
     gap = best_predictor(joint, x2) - predictor_through_y(joint, x2)  # (n1, d)
-    return as_joint(joint).sum((1, 2)) @ gap.square().sum(1)
+    return as_joint_of_classes(joint).sum((1, 2)) @ gap.square().sum(1)
 
 
 def epsilon_tilde_squared(joint: Array) -> torch.Tensor:
@@ -93,9 +109,9 @@ def epsilon_tilde_squared(joint: Array) -> torch.Tensor:
     singular value of √P(x₁) (P(x₂|x₁) − Σ_y P(x₂|y) P(y|x₁)) / √P(x₂). Without units, in [0, 1].
 
     Raises:
-        ValueError: a state of X₁, X₂ or Y that never occurs.
+        ValueError: one class only, or a state of X₁, X₂ or Y that never occurs.
     """
-    table = as_joint(joint)
+    table = as_joint_of_classes(joint)
     p, q = table.sum((1, 2)), table.sum((0, 2))  # (n1,), (n2,)
     _conditional(table.sum(2).T, "X₂")  # only asks whether each state occurs
     direct = _conditional(table.sum(2), "X₁")  # (n1, n2) P(x₂|x₁)
@@ -212,3 +228,13 @@ def group_mean(groups: torch.Tensor, values: torch.Tensor, n: int) -> tuple[torc
     count = torch.bincount(groups, minlength=n).double()
     total = torch.zeros(n, values.shape[1], dtype=torch.float64, device=values.device)
     return total.index_add_(0, groups, values) / count.clamp(min=1)[:, None], count
+
+
+def __getattr__(name: str) -> object:
+    """What residual.py does with samples of any kind is found here, too; it is built on this file."""
+    if name not in ("class_residual", "conditional_independence_test", "cross_fitted_epsilon_squared",
+                    "held_out_epsilon_squared"):  # fmt: skip
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ssl_course.theory import residual
+
+    return getattr(residual, name)

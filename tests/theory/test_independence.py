@@ -191,3 +191,22 @@ def test_probe_limit_of_the_world_where_nothing_is_learned():
     limit = bounds.probe_limit(C1, np.eye(2))
     assert limit.excess == pytest.approx(0.405, abs=1e-12)
     assert limit.accuracy == pytest.approx(0.5)
+
+
+def test_one_class_is_nothing_to_tell_apart():
+    table = np.full((2, 2, 1), 0.25)
+    for call in (
+        lambda: independence.epsilon_ci_squared(table, [0, 1]),
+        lambda: independence.epsilon_tilde_squared(table),
+    ):
+        with pytest.raises(ValueError, match="joint has one class only"):
+            call()
+    assert float(independence.conditional_mutual_information(table)) == pytest.approx(0)  # I(X₁; X₂) then
+
+
+def test_what_residual_has_is_found_here_too():
+    from ssl_course.theory import residual
+
+    assert independence.conditional_independence_test is residual.conditional_independence_test
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = independence.nothing
