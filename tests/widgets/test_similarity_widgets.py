@@ -1,4 +1,4 @@
-"""What the widgets of lecture 12 claim, against closed forms and counts."""
+"""What the widgets of lectures 07 and 12 claim, against closed forms and counts."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,10 @@ from ssl_course.theory.correlation import maximal_correlations
 from ssl_course.widgets.canvas import Key, Pointer
 from ssl_course.widgets.dependence_explorer import SHAPES, STEPS, DependenceExplorer, draw_pairs, fitted
 from ssl_course.widgets.flip_explorer import FlipExplorer, view
+from ssl_course.widgets.halves_explorer import HalvesExplorer, halves
+from ssl_course.widgets.noise_fit import NoiseFit, noise_edge
+from ssl_course.widgets.noise_fit import fitted as noise_fitted
+from ssl_course.widgets.shared_versus_large import SharedVersusLarge, found
 
 
 @pytest.mark.parametrize("shape", ["parabola", "circle", "cross"])
@@ -97,3 +101,53 @@ def test_rows_are_chosen():
     assert "<b>light</b>" in widget.readout
     widget.on_pointer(Pointer("down", 0, 0.5, 0.1))  # the scenes' table is none to click
     assert widget.values()["chosen"] == 0
+
+
+# ---- lecture 07: noise, shared against large, halves
+
+
+def test_noise_is_fitted_perfectly_up_to_p_plus_q_rows():
+    assert noise_fitted(40, 25, 20, 0.0, 0.0).train == pytest.approx(1, abs=1e-9)
+    many = noise_fitted(2000, 25, 20, 0.0, 0.0)
+    assert many.train < 0.25 and abs(many.fresh) < 0.1
+    assert noise_fitted(60, 25, 20, 0.0, 10.0).train < noise_fitted(60, 25, 20, 0.0, 0.0).train
+    shared = noise_fitted(2000, 25, 20, 0.8, 0.0)
+    assert shared.fresh == pytest.approx(0.8, abs=0.03)
+
+
+@pytest.mark.parametrize(("n", "p", "q"), [(60, 25, 20), (120, 40, 40), (400, 40, 10)])
+def test_the_theory_of_pure_noise(n, p, q):
+    """Wachter's edge against SVDs of random orthonormal bases; exactly 1 up to n = p + q."""
+    rng, values = np.random.default_rng(0), []
+    for _ in range(40):
+        one, two = (
+            np.linalg.qr(z - z.mean(0))[0] for z in (rng.normal(size=(n, p)), rng.normal(size=(n, q)))
+        )
+        values.append(np.linalg.svd(one.T @ two)[1][0])
+    assert float(noise_edge(n, p, q)) == pytest.approx(np.mean(values), abs=0.03)
+    assert float(noise_edge(p + q, p, q)) == 1 > float(noise_edge(p + q + 2, p, q))
+
+
+def test_fresh_rows_are_shown_on_demand():
+    widget = NoiseFit()
+    assert "Guess" in widget.readout and len(widget.panels) == 2
+    widget.set(fresh=True)
+    assert "On fresh rows" in widget.readout and len(widget.panels) == 3
+
+
+def test_large_against_shared():
+    f = found(600, 1.0, 9.0, 90.0)
+    assert f.explained > 0.98
+    assert f.accuracy["shared"][0] < 0.55 and f.accuracy["shared"][1] > 0.93
+    assert f.accuracy["private"][0] > 0.93 and f.accuracy["private"][1] < 0.6  # CCA throws it away
+    assert "PCA's first component" in SharedVersusLarge().readout
+
+
+def test_halves_are_the_picture_cut_in_two():
+    pictures = scenes.World(0.5).sample(4, size=32, seed=0).images
+    for split, axis in (("left", 3), ("top", 2)):
+        first, second = halves(pictures, split, grid=32)
+        np.testing.assert_allclose(first.reshape(4, 3, *((32, 16) if axis == 3 else (16, 32))) * 255, pictures.chunk(2, axis)[0], atol=1e-9)  # fmt: skip
+        np.testing.assert_allclose(second.numpy() * 255, pictures.chunk(2, axis)[1].flatten(1), atol=1e-9)
+    with pytest.raises(ValueError, match="at least 200 pictures"):
+        HalvesExplorer(scenes.World().sample(20, size=24, seed=0))

@@ -1,0 +1,144 @@
+"""Lecture 07: CCA on two views that share nothing, or one thing; how much of its correlation is fitted noise? (note §3.2)"""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+
+from ssl_course import palette
+from ssl_course.theory.correlation import CCA
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Panel
+from ssl_course.widgets.explorer import Explorer
+
+ROWS = [10, 15, 20, 30, 40, 50, 60, 80, 120, 200, 400, 800, 2000]
+RIDGES = {"none": 0.0, "0.1": 0.1, "1": 1.0, "10": 10.0}  # every column has variance 1
+FRESH = 2000
+SIDE = 236  # CSS pixels
+
+
+def sample_noise(n: int, p: int, q: int, shared: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """x (n, p) and y (n, q), standard normal; only the first columns correlate, by ``shared``."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(n, p)), rng.normal(size=(n, q))
+    y[:, 0] = shared * x[:, 0] + (1 - shared**2) ** 0.5 * y[:, 0]
+    return x, y
+
+
+def noise_edge(n: int | np.ndarray, p: int, q: int) -> np.ndarray:
+    """The first canonical correlation of p and q columns of pure noise in n rows, for large n, p, q (Wachter 1980).
+
+    √(α(1−β)) + √(β(1−α)) with α = p/(n−1), β = q/(n−1), the n − 1 for centring; 1 where α + β ≥ 1.
+    """
+    a, b = p / (np.asarray(n, float) - 1), q / (np.asarray(n, float) - 1)
+    inside = a + b < 1
+    a, b = np.where(inside, a, 0.5), np.where(inside, b, 0.5)
+    return np.where(inside, np.sqrt(a * (1 - b)) + np.sqrt(b * (1 - a)), 1.0)
+
+
+class Fitted(NamedTuple):
+    """One fit and what it is worth."""
+
+    psi: np.ndarray  # (n,) first components of the training rows
+    eta: np.ndarray
+    new_psi: np.ndarray  # (FRESH,) of fresh rows
+    new_eta: np.ndarray
+    train: float  # correlation of the components
+    fresh: float
+
+
+@lru_cache(maxsize=1024)
+def fitted(n: int, p: int, q: int, shared: float, ridge: float, seed: int = 0) -> Fitted:
+    """CCA's first pair on n rows, and on fresh ones."""
+    x, y = sample_noise(n, p, q, shared, 1000 + seed)
+    new = sample_noise(FRESH, p, q, shared, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # too few rows is the point
+        cca = CCA(1, ridge=ridge).fit(x, y)
+    pairs = [[c[:, 0].numpy() for c in cca.transform(*views)] for views in ((x, y), new)]
+    return Fitted(*pairs[0], *pairs[1], *(float(np.corrcoef(*pair)[0, 1]) for pair in pairs))
+
+
+class NoiseFit(Explorer):
+    """Choose rows and columns of two views that share nothing. Say what CCA will find, and on fresh rows; then look."""
+
+    def __init__(self) -> None:
+        controls = {
+            "n": ipywidgets.SelectionSlider(options=ROWS, value=60, description="rows n"),
+            "p": ipywidgets.IntSlider(25, min=1, max=40, description="numbers in X₁"),
+            "q": ipywidgets.IntSlider(20, min=1, max=40, description="numbers in X₂"),
+            "shared": ipywidgets.FloatSlider(0.0, min=0, max=0.9, step=0.1, description="really shared"),
+            "ridge": ipywidgets.Dropdown(options=RIDGES, value=0.0, description="ridge"),
+            "fresh": ipywidgets.Checkbox(False, description="show fresh rows"),
+        }
+        super().__init__(controls, rows=[["n", "p", "q"], ["shared", "ridge", "fresh"]])
+
+    @staticmethod
+    def render(
+        state: Any, *, n: int, p: int, q: int, shared: float, ridge: float, fresh: bool
+    ) -> tuple[list[Panel], str]:
+        """The first pair on training rows, on fresh rows when asked for, and both correlations against n; pure."""
+        f = fitted(n, p, q, round(shared, 1), ridge)
+        panels = [_pair(f.psi, f.eta, f.train, "the rows that CCA was fitted to")]
+        if fresh:
+            panels.append(
+                _pair(f.new_psi[:400], f.new_eta[:400], f.fresh, "fresh rows through the same maps")
+            )
+        panels.append(_curves(n, p, q, round(shared, 1), ridge, fresh))
+        line = f"{n:,} rows, {p} + {q} numbers: CCA reports a correlation of <b>{f.train:.2f}</b>; " + (
+            f"really shared: {shared:.1f}. " if shared else "the views are independent. "
+        )
+        line += (
+            f"On fresh rows: <b>{f.fresh:.2f}</b>."
+            if fresh
+            else "And on fresh rows? Guess, then tick the box."
+        )
+        return panels, line
+
+
+def _pair(psi: np.ndarray, eta: np.ndarray, rho: float, caption: str) -> Panel:
+    plot = draw.Plot(SIDE, SIDE, (-3.2, 3.2), (-3.2, 3.2), margin=(10, 8, 38, 44), equal=True)
+    plot.axes("ψ(x₁)", "η(x₂)", [-2, 0, 2], [-2, 0, 2])
+    plot.line([(-3.2, -3.2), (3.2, 3.2)], palette.GRID, 1.5)
+    white = [(v - v.mean()) / max(v.std(), 1e-9) for v in (psi, eta)]
+    plot.dots(np.stack(white, 1).clip(-3.2, 3.2), palette.PSI, 2.4)
+    plot.text(-3.0, 3.0, f"ρ = {rho:.2f}", palette.PSI, 15, "lt", True, halo=True)
+    return plot.panel(caption, f"the first canonical pair, correlation {rho:.2f}")
+
+
+def _curves(n: int, p: int, q: int, shared: float, ridge: float, fresh: bool) -> Panel:
+    low, high = np.log10(ROWS[0]) - 0.06, np.log10(ROWS[-1]) + 0.06
+    plot = draw.Plot(440, SIDE, (low, high), (-0.25, 1.08), margin=(26, 8, 38, 44))
+    plot.axes(
+        "rows n", "correlation", {1: "10", 1.699: "50", 2: "100", 2.699: "500", 3: "1,000"}, [0, 0.5, 1]
+    )
+    grid = 10 ** np.linspace(low, high, 80)
+    plot.line(np.stack([np.log10(grid), noise_edge(grid, p, q)], 1), palette.MUTED, 2, (3, 4))
+    if p + q > ROWS[0]:
+        at = float(np.log10(p + q))
+        plot.line([(at, -0.25), (at, 1.08)], palette.INK, 1, (3, 3))
+        plot.text(at, -0.25, f"n = p + q = {p + q}", palette.INK, 11, "lb", offset=(5, -4), halo=True)
+    x = np.log10(ROWS)
+    fits = [fitted(m, p, q, shared, ridge) for m in ROWS]
+    series = [([f.train for f in fits], palette.PSI, None)]
+    if fresh:
+        series.append(([f.fresh for f in fits], palette.X2, (6, 4)))
+    for values, colour, dash in series:
+        points = np.stack([x, np.clip(values, -0.25, 1.08)], 1)
+        plot.line(points, colour, 2.5, dash).dots(points, colour, 3)
+        plot.dot(*points[ROWS.index(n)], colour, 6, palette.PAPER, 1.5)
+    names = [
+        ("fitted", palette.PSI),
+        ("fresh", palette.X2),
+        ("theory for pure noise, no ridge", palette.MUTED),
+    ]
+    place = 0.0
+    for name, colour in names if fresh else names[::2]:
+        plot.text(low, 1.08, name, colour, 11, "ls", True, (place, -8))
+        place += draw.font(22, True).getlength(name) / 2 + 16
+    said = ", ".join(f"{m} rows {f.train:.2f}" + (f" and {f.fresh:.2f} fresh" if fresh else "") for m, f in zip(ROWS, fits, strict=True))  # fmt: skip
+    return plot.panel("the first canonical correlation against the number of rows", said)
