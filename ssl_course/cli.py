@@ -167,6 +167,23 @@ def _method_class(name: str) -> type:
         raise typer.BadParameter(f"the method {name!r} is not written yet ({error.name})") from None
 
 
+def _suited(kind: type, data: Any, name: str) -> dict[str, Any]:
+    """Arguments that suit the set, for methods that learn from texts; nothing for the others.
+
+    Raises:
+        ValueError: texts for a method of pictures, or the other way round.
+    """
+    reads, texts = hasattr(kind, "arguments_for"), hasattr(data, "strings")
+    if reads and not texts:
+        raise ValueError(
+            f"{kind.__name__} learns from texts and {name!r} are pictures: --data reviews, sst2 or rt-polarity, "
+            "or --data text --root FILE"
+        )
+    if texts and not reads:
+        raise ValueError(f"{kind.__name__} does not learn from texts, which {name!r} are: try bert or gpt")
+    return kind.arguments_for(data) if reads else {}
+
+
 def _settings(given: list[str]) -> dict[str, Any]:
     """``["temperature=0.5", "backbone=resnet18"]`` as a dict; what is no JSON is text."""
     found = {}
@@ -245,7 +262,7 @@ def train(
             torch.manual_seed(seed)
             if "image_size" in inspect.signature(kind).parameters:
                 arguments = {"image_size": size} | arguments
-            learner = kind(**arguments)
+            learner = kind(**_suited(kind, pictures, data) | arguments)
         command = shlex.join(["python", "-m", "ssl_course", *sys.argv[1:]])
         about = {"command": command, "data": data}
         fabric = make_fabric(accelerator, precision)
@@ -279,11 +296,9 @@ def train(
 @app.command()
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="What `train --out` wrote.")],
-    data: Data = "scenes",
+    data: Annotated[str | None, typer.Option(help="Default: what it was trained on.")] = None,
     size: Size = 64,
-    n: Annotated[
-        int, typer.Option(help="Pictures to draw labels from; a quarter as many to test on.")
-    ] = 4096,
+    n: Annotated[int, typer.Option(help="Rows to draw labels from; a quarter as many to test on.")] = 4096,
     root: Root = None,
     gray: Gray = False,
     label: Annotated[str | None, typer.Option(help="Default: the set's first label.")] = None,
@@ -292,7 +307,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the draws and of the random network.")] = 0,
     results: Annotated[Path | None, typer.Option("--json", help="All numbers with their protocol.")] = None,
 ) -> None:
-    """Linear probe, kNN and collapse gauges of a checkpoint, beside raw pixels and a random network."""
+    """Linear probe, kNN and collapse gauges of a checkpoint, beside pixels (or words) and a random network."""
     import shlex
 
     import torch
@@ -305,12 +320,20 @@ def evaluate(
         method = checkpoints.load(checkpoint)
         torch.manual_seed(seed)
         untrained = getattr(methods, type(method).__name__)(**method.arguments)
+        data = data or checkpoints.about(checkpoint).get("data") or "scenes"
         train_set = _data(data, "train", size, root, gray, n)
         test_set = _data(data, "test", size, root, gray, max(n // 4, 1))
+        _suited(type(method), train_set, data)
+        beside = {"random network": untrained}
+        if hasattr(method, "tokenizer"):
+            train_set, test_set = method.prepare(train_set), method.prepare(test_set)
+            beside["bag of words"] = method.tokenizer.bag_of_words
+        if not train_set.labels:
+            raise ValueError(f"{data!r} has no labels to probe for")
         label = label or next(iter(train_set.labels))
         found = measure(
             method, train_set, test_set, label=label, n_labels=n_labels or [m for m in (3, 10, 30, 100, 1000) if m <= len(train_set)],
-            draws=draws, seed=seed, k=min(200, len(train_set)), beside={"random network": untrained},
+            draws=draws, seed=seed, k=min(200, len(train_set)), beside=beside,
         )  # fmt: skip
     except (DataError, ValueError, FileNotFoundError) as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)

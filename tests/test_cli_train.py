@@ -65,6 +65,8 @@ def test_the_same_command_gives_the_same_weights_and_resume_goes_on(run, tmp_pat
         (["train", "mae", "--n", "8", "--set", "patch_size"], "name=value"),
         (["train", "mae", "--n", "8", "--steps", "0"], "at least 1"),
         (["evaluate", "nowhere.safetensors"], "no checkpoint"),
+        (["train", "bert", "--n", "8"], "learns from texts"),
+        (["train", "simclr", "--data", "reviews", "--n", "8"], "does not learn from texts"),
     ],
 )
 def test_mistakes_are_one_line(run, argv, says):
@@ -80,3 +82,20 @@ def test_evaluate_prints_its_protocol(run, tmp_path):
     assert done.exit_code == 0, done.output
     assert "pixels" in done.output and "30" in done.output and "draws" in done.output
     assert json.loads(results.read_text())
+
+
+@pytest.mark.parametrize("method", ["bert", "gpt"])
+def test_texts_by_command(run, tmp_path, method):
+    """The film-review world by its own tokenizer, any text file by pieces; what was learned is evaluated as it is."""
+    out, text = tmp_path / "m.safetensors", tmp_path / "t.txt"
+    done = run("train", method, "--data", "reviews", "--n", 60, "--steps", 2, "--out", out)
+    assert done.exit_code == 0, done.output
+    done = run("evaluate", out, "--n", 80, "--n-labels", 8)
+    assert done.exit_code == 0 and "bag of words" in done.output and "pixels" not in done.output, done.output
+    text.write_text("We know what we are, but know not what we may be.\n" * 200)
+    small = ["--set", "vocab_size=300", "--set", "dim=16", "--set", "depth=1", "--steps", 2]
+    done = run("train", method, "--data", "text", "--root", text, *small, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert checkpoints.load(out).tokenizer.ids("not what 🙂")
+    done = run("evaluate", out, "--root", text)
+    assert done.exit_code != 0 and "no labels" in done.output and "Traceback" not in done.output
