@@ -29,17 +29,17 @@ from ssl_course.pretext import holes
 from ssl_course.training import train
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES: dict[str, tuple[Any, dict[str, Any]]] = {  # name → (how to build it, settings of the run)
-    "colorization": (lambda: Colorization(objective="classes"), {"steps": 900}),
-    "colorization_l2": (lambda: Colorization(objective="l2"), {"steps": 900}),
-    "context_encoder": (lambda: ContextEncoder(hole="mixed"), {"steps": 1200, "batch_size": 64}),
+RECIPES: dict[str, tuple[Any, int, dict[str, Any]]] = {  # name → (how to build it, pictures, settings of the run)
+    "colorization": (lambda: Colorization(objective="classes"), 20_000, {"steps": 900}),
+    "colorization_l2": (lambda: Colorization(objective="l2"), 20_000, {"steps": 900}),
+    "context_encoder": (lambda: ContextEncoder(hole="mixed"), 8000, {"steps": 400, "batch_size": 64}),
     "context_encoder_adversarial": (
         lambda: ContextEncoder(hole="mixed", adversarial=0.03),
-        {"steps": 1200, "batch_size": 64},
+        8000,
+        {"steps": 500, "batch_size": 64},
     ),
-    "mae": (lambda: MAE(), {"steps": 2500}),
+    "mae": (lambda: MAE(), 8000, {"steps": 2200, "batch_size": 64}),
 }
-PICTURES = 20_000
 
 
 def measure(method: nn.Module, train_set: Pictures, test: Pictures) -> dict[str, float]:
@@ -72,12 +72,12 @@ def measure(method: nn.Module, train_set: Pictures, test: Pictures) -> dict[str,
 
 def make(name: str) -> None:
     """Train (or go on), measure, write."""
-    build, settings = RECIPES[name]
+    build, pictures, settings = RECIPES[name]
     kept, began = ROOT / "build" / "checkpoints" / f"{name}.safetensors", time.perf_counter()
     torch.manual_seed(0)
     method, state = checkpoints.resume(kept) if kept.is_file() else (build(), None)
     world = scenes.World()
-    data = world.sample(PICTURES, seed=0)
+    data = world.sample(pictures, seed=0)
     if state is None or state["step"] < settings["steps"]:
         for step in train(method, data, save=checkpoints.saver(kept, method), every=100, resume=state,
                           **({} if state else settings)):  # fmt: skip
@@ -90,7 +90,7 @@ def make(name: str) -> None:
     about = {"steps": settings["steps"], "batch_size": settings.get("batch_size", 128), "machine": machine}
     path = ROOT / "assets" / "checkpoints" / f"{name}.safetensors"
     checkpoints.save(
-        path, method, command=command, metrics=metrics | about, data=f"scenes, {PICTURES} pictures, λ = 0"
+        path, method, command=command, metrics=metrics | about, data=f"scenes, {pictures} pictures, λ = 0"
     )
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
