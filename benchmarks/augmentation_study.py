@@ -1,0 +1,204 @@
+"""What each augmentation makes SimCLR's features forget (lecture 08).
+
+    python benchmarks/augmentation_study.py --json assets/results/augmentations.json
+    python benchmarks/augmentation_study.py --ship
+
+One cell is SimCLR trained once under one augmentation set, at one strength, from one seed, and probed for the
+six labels of the scenes. The seed draws the pictures, the first weights, the batches, the views and the
+labelled rows, so the spread over the seeds is all of the spread. Two rows train nothing: raw pixels, and the
+network as it is before training. A stopped run goes on where it was.
+
+The second command trains the network that the widgets of the lecture show, and writes
+assets/checkpoints/simclr.safetensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import time
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ssl_course import checkpoints
+from ssl_course.data.pictures import Pictures
+from ssl_course.data.scenes import World
+from ssl_course.evaluation import encode, linear_probe, pixels
+from ssl_course.methods import SimCLR
+from ssl_course.nets import ConvNet
+from ssl_course.recorded import record
+from ssl_course.training import train
+
+SIZE, N_TRAIN, N_TEST, STEPS, BATCH, LR = 32, 4096, 2000, 120, 128, 4e-3
+WIDTHS = (16, 32, 64)  # smaller than the course's ConvNet: one training takes about 10 s on one core
+N_LABELS, DRAWS = (30, 300), 2
+LABELS = ("biome", "light", "tint", "texture", "object", "count")
+NOTHING = {"crop": None, "flip": 0.0, "jitter": 0.0, "gray": 0.0}
+CROP = {"usual": {"crop": (0.2, 1.0)}, "strong": {"crop": (0.08, 0.4)}}
+COLOUR = {
+    "usual": {"jitter": 0.8, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
+    "strong": {"jitter": 1.0, "brightness": 0.4, "contrast": 0.4, "saturation": 0.8, "hue": 0.5},
+}
+GRAY = {"usual": {"gray": 0.2}, "strong": {"gray": 0.5}}
+BLUR = {"usual": {"blur": 0.5}, "strong": {"blur": 0.5, "blur_sigma": (1.0, 4.0)}}
+TURN = {"usual": {"flip": 0.5, "rotate": 30.0}, "strong": {"flip": 0.5, "rotate": 180.0}}
+FLIP = {"usual": {"flip": 0.5}, "strong": {"flip": 0.5}}
+SETS = {
+    "nothing": [],
+    "crop": [CROP],
+    "colour": [COLOUR],
+    "crop + colour": [CROP, COLOUR],
+    "gray": [GRAY],
+    "blur": [BLUR],
+    "flip + turn": [TURN],
+    "all": [CROP, FLIP, COLOUR, GRAY],
+}  # name → what is added to NOTHING; "all" is the recipe of the paper without blur
+STRENGTHS = ("usual", "strong")
+SHIPPED = Path(__file__).resolve().parents[1] / "assets/checkpoints/simclr.safetensors"
+UNTRAINED = ("raw pixels", "random network")
+
+
+def settings(name: str, strength: str = "usual") -> dict:
+    """Arguments of `Augmentation` for one row of the study."""
+    made = dict(NOTHING)
+    for part in SETS[name]:
+        made |= part[strength]
+    return made
+
+
+@lru_cache(maxsize=2)
+def pictures(seed: int) -> tuple[Pictures, Pictures]:
+    """(to train on, to test on); both are other pictures for each seed."""
+    world = World()
+    return world.sample(N_TRAIN, SIZE, seed=2 * seed), world.sample(N_TEST, SIZE, seed=2 * seed + 1)
+
+
+def measure(views: str, strength: str, seed: int, steps: int = STEPS) -> dict:
+    """Train once and probe: label → [accuracy with each number of labels]."""
+    data, test = pictures(seed)
+    torch.manual_seed(seed)
+    began, row = time.process_time(), {}
+    if views == "raw pixels":
+        method = pixels(16)
+    else:
+        kept = NOTHING if views == "random network" else settings(views, strength)
+        method = SimCLR(backbone=ConvNet(WIDTHS), augmentation=kept)
+        if views == "random network":
+            method.eval()
+        else:
+            *_, last = train(method, data, steps, BATCH, lr=LR, seed=seed)
+            row["loss"] = round(float(last.loss), 4)
+    row["core seconds"] = round(time.process_time() - began, 1)
+    bank, asked = encode(method, data), encode(method, test)
+    for label in LABELS:
+        row[label] = [
+            round(
+                linear_probe(
+                    None, train=bank, test=asked, label=label, n_labels=n, draws=DRAWS, seed=seed
+                ).accuracy,
+                4,
+            )
+            for n in N_LABELS
+        ]
+    return row
+
+
+def cells(seeds: int) -> list[dict]:
+    """Every cell, seed by seed, so that an unfinished study has whole tables."""
+    rows = [(name, "usual") for name in (*UNTRAINED, "nothing")]
+    rows += [(name, strength) for strength in STRENGTHS for name in SETS if name != "nothing"]
+    return [{"views": v, "strength": s, "seed": seed} for seed in range(seeds) for v, s in rows]
+
+
+def table(rows: list[dict], strength: str, n_labels: int) -> dict[str, dict[str, tuple[float, float]]]:
+    """Augmentation set → label → (mean, standard error) over the seeds; rows without strength are in both."""
+    k, found = N_LABELS.index(n_labels), {}
+    for name in (*UNTRAINED, *SETS):
+        alone = name in (*UNTRAINED, "nothing")
+        mine = [
+            r
+            for r in rows
+            if r["cell"]["views"] == name and r["cell"]["strength"] == ("usual" if alone else strength)
+        ]
+        if mine:
+            found[name] = {}
+            for label in LABELS:
+                v = np.array([r[label][k] for r in mine])
+                error = v.std(ddof=1) / len(v) ** 0.5 if len(v) > 1 else float("nan")
+                found[name][label] = (float(v.mean()), float(error))
+    return found
+
+
+def _plain(made: dict) -> dict:
+    """As JSON gives it back."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in made.items()}
+
+
+def about() -> dict:
+    """What holds for all cells."""
+    return {
+        "protocol": (
+            f"SimCLR, ConvNet {WIDTHS}, {STEPS} steps of {BATCH} pictures of {SIZE} px, lr {LR}, {N_TRAIN} scenes to train on,"
+            f" {N_TEST} to test on, λ = 0; linear probe of h, mean of {DRAWS} draws of labels;"
+            " the seed draws pictures, weights, batches, views and labels"
+        ),
+        "n_labels": list(N_LABELS),
+        "labels": list(LABELS),
+        "sets": {name: {s: _plain(settings(name, s)) for s in STRENGTHS} for name in SETS},
+    }
+
+
+def ship(steps: int = 250, size: int = 64, seed: int = 0) -> Path:
+    """Train the network of the widgets and write its checkpoint; prints its header."""
+    world, began = World(), time.perf_counter()
+    data, test = world.sample(N_TRAIN, size, seed=seed), world.sample(N_TEST, size, seed=seed + 1)
+    torch.manual_seed(seed)
+    method = SimCLR()
+    untrained = SimCLR().eval()
+    *_, last = train(method, data, steps, BATCH, seed=seed)
+    metrics = {"loss": round(float(last.loss), 4), "steps": steps, "seed": seed, "n_labels": N_LABELS[1]}
+    for name, network in (("probe", method), ("probe of a random network", untrained)):
+        bank, asked = encode(network, data), encode(network, test)
+        metrics[name] = {
+            label: round(
+                linear_probe(
+                    None, train=bank, test=asked, label=label, n_labels=N_LABELS[1], draws=DRAWS
+                ).accuracy,
+                4,
+            )
+            for label in LABELS
+        }
+    metrics["seconds"] = round(time.perf_counter() - began)
+    command = shlex.join(["python", "benchmarks/augmentation_study.py", "--ship"])
+    checkpoints.save(SHIPPED, method, command=command, metrics=metrics, data=f"scenes.World(), {size} px")
+    print(json.dumps(checkpoints.about(SHIPPED), indent=1))
+    return SHIPPED
+
+
+def main() -> None:
+    """The whole study, or what is missing of it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--ship", action="store_true", help="train and write the network of the widgets")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--json")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.ship:
+        ship()
+        return
+    rows = record(given.json, cells(given.seeds), measure, about())
+    for strength in STRENGTHS:
+        for n in N_LABELS:
+            print(f"\n{strength}, {n} labels" + "".join(f"{label:>15}" for label in LABELS))
+            for name, by_label in table(rows, strength, n).items():
+                print(f"{name:<16}" + "".join(f"  {m:.3f} ± {e:.3f}" for m, e in by_label.values()))
+
+
+if __name__ == "__main__":
+    main()

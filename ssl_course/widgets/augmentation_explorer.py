@@ -1,0 +1,387 @@
+"""Lecture 08's experiment: two views of one picture, and how alike ψ finds them (note §3.2)."""
+
+from __future__ import annotations
+
+import copy
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ssl_course import palette
+from ssl_course.data import scenes
+from ssl_course.data.files import resize
+from ssl_course.data.pictures import Pictures
+from ssl_course.evaluation import features
+from ssl_course.pretext.augment import Augmentation, Draw, apply
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Key, Panel, Pointer
+from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.shipped import shipped
+from ssl_course.widgets.upload import NOTHING, Upload, add_upload
+
+SHOWN, COLUMNS = 12, 4  # pictures to choose from
+MANY = 8  # draws in the row
+OTHERS = 96  # pictures with which the two views are compared
+WIDE = 168  # CSS pixels of a view
+SHIPPED = "simclr"
+MODES = {
+    "two separate draws": "separate",
+    "one draw, shared by both": "shared",
+    "exactly these values": "exact",
+}
+UNKNOWN = "not yet"
+STEPS = ("crop", "zoom", "turn", "flip", "brightness", "contrast", "saturation", "hue", "gray", "blur")
+OFF = {"crop": 1.0, "zoom": 1.0, "turn": 0.0, "flip": 0.0, "brightness": 0.0, "contrast": 0.0,
+       "saturation": 0.0, "hue": 0.0, "gray": 0.0, "blur": 0.0}  # fmt: skip
+
+
+class Views(NamedTuple):
+    """What became of one picture."""
+
+    images: Tensor  # (2 K, 3, s, s) in [0, 1]: all first views, then all second ones
+    draw: Draw  # of these 2 K views
+
+
+def recipe(setting: dict[str, float]) -> Augmentation:
+    """The `Augmentation` whose random draws reach as far as the controls say."""
+    zoom, blur = setting["zoom"], setting["blur"]
+    return Augmentation(
+        crop=None if setting["crop"] >= 1 else (setting["crop"], 1.0),
+        flip=setting["flip"] / 2,  # the control says whether views are mirrored at all
+        rotate=setting["turn"],
+        zoom=(min(zoom, 1.0), max(zoom, 1.0)),
+        jitter=1.0,
+        brightness=setting["brightness"],
+        contrast=setting["contrast"],
+        saturation=setting["saturation"],
+        hue=setting["hue"],
+        gray=setting["gray"],
+        blur=float(blur > 0),
+        blur_sigma=(min(0.1, blur) or 0.1, max(blur, 0.1)),
+    )
+
+
+def exactly(setting: dict[str, float], strength: Tensor, size: int) -> Draw:
+    """The draw that does what the controls say, weakened to ``strength`` (K,) in [0, 1]: no chance in it."""
+    s = strength
+    share = 1 - s * (1 - setting["crop"])  # of the area, kept in the middle
+    side = (share.sqrt() * size).round().clamp(min=1)  # (K,)
+    return Draw(
+        top=((size - side) / 2).floor(),
+        left=((size - side) / 2).floor(),
+        height=side,
+        width=side,
+        flip=(s * setting["flip"] >= 0.5).float(),
+        angle=s * setting["turn"],
+        zoom=setting["zoom"] ** s,
+        brightness=1 + s * setting["brightness"],
+        contrast=1 + s * setting["contrast"],
+        saturation=1 + s * setting["saturation"],
+        hue=s * setting["hue"],
+        gray=(s * setting["gray"] >= 0.5).float(),
+        sigma=s * setting["blur"],
+    )
+
+
+def views(image: Tensor, setting: dict[str, float], mode: str, seed: int) -> Views:
+    """Of one picture (3, s, s) uint8 K pairs of views; with mode "exact" the first view is the picture itself."""
+    size = image.shape[-1]
+    if mode == "exact":
+        strength = torch.linspace(1, 0, MANY + 1)[:-1]  # the full setting first
+        made = exactly(setting, torch.cat([torch.zeros(MANY), strength]), size)
+    else:
+        stream = torch.Generator().manual_seed(seed)
+        made = recipe(setting).draw(2 * MANY, size, size, generator=stream)
+        if mode == "shared":
+            made = Draw(**{k: _twice(v) for k, v in vars(made).items()})
+    return Views(apply(image.expand(2 * MANY, -1, -1, -1), made), made)
+
+
+def _twice(value: Any) -> Any:
+    """The first half of a draw's field, two times."""
+    return torch.cat([value[:MANY]] * 2) if torch.is_tensor(value) else value
+
+
+class _State:
+    """Networks and pictures; what no control changes is computed once."""
+
+    def __init__(self, networks: dict[str, nn.Module], pictures: Pictures) -> None:
+        self.networks, self.images = networks, pictures.images[:SHOWN]
+        self.size = int(self.images.shape[-1])
+        self.thumbs = [draw.rgba(x) for x in resize(self.images, 48)]
+        rest = pictures.images[SHOWN : SHOWN + OTHERS]
+        rest = rest if len(rest) > 1 else pictures.images
+        self.others = {
+            (name, head): F.normalize(features(_reader(method, head), rest), dim=1)
+            for name, method in networks.items()
+            for head in (False, True)
+        }  # (OTHERS, d) each
+
+    def image(self, picture: int, upload: Upload) -> Tensor:
+        """(3, s, s) uint8; the number beyond the pictures is the upload."""
+        own = upload.image if picture >= len(self.images) else None
+        return self.images[picture % len(self.images)] if own is None else own
+
+    @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
+    def made(self, setting: tuple[float, ...], mode: str, seed: int, picture: int, upload: Upload) -> Views:
+        return views(self.image(picture, upload), dict(zip(STEPS, setting, strict=True)), mode, seed)
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def cosines(
+        self,
+        name: str,
+        head: bool,
+        setting: tuple[float, ...],
+        mode: str,
+        seed: int,
+        picture: int,
+        upload: Upload,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of the K pairs (K,), and of the first view of the first pair with all other pictures (OTHERS,)."""
+        images = self.made(setting, mode, seed, picture, upload).images
+        z = F.normalize(features(_reader(self.networks[name], head), images), dim=1)  # (2 K, d)
+        pair = (z[:MANY] * z[MANY:]).sum(1)
+        return pair.numpy(), (self.others[name, head] @ z[0]).numpy()
+
+
+def _reader(method: nn.Module, head: bool) -> Any:
+    return method.project if head else method.encode
+
+
+def untrained(method: nn.Module, seed: int = 0) -> nn.Module:
+    """The same network with fresh weights; not made anew, since its arguments may hold the very backbone."""
+    fresh = copy.deepcopy(method)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for part in fresh.modules():
+            if hasattr(part, "reset_parameters"):
+                part.reset_parameters()
+    return fresh.eval()
+
+
+class AugmentationExplorer(Explorer):
+    """Two views of one picture side by side, a control for each augmentation, and their cosine in two networks.
+
+    The cosines stay hidden until you have said which network you expect to recognise the picture better.
+
+    Args:
+        method: a trained `SimCLR` (or another method with encode, project and arguments); None is the one that
+            comes with the course.
+        data: pictures; None paints scenes of 64 px.
+        seed: of the scenes.
+
+    Raises:
+        ValueError: fewer than two pictures.
+        FileNotFoundError: no method is given and none is shipped.
+    """
+
+    def __init__(self, method: nn.Module | None = None, data: Pictures | None = None, seed: int = 8) -> None:
+        method = shipped(SHIPPED) if method is None else method
+        data = scenes.World().sample(SHOWN + OTHERS, size=64, seed=seed) if data is None else data
+        if len(data) < 2:
+            raise ValueError(f"data has {len(data)} pictures; two at least, so that there is another one")
+        state = _State({"untrained ψ": untrained(method), "trained ψ": method.eval()}, data)
+        slider, box = ipywidgets.FloatSlider, ipywidgets.Checkbox
+        controls: dict[str, ipywidgets.Widget] = {
+            "crop": slider(0.2, min=0.05, max=1, step=0.05, description="crop, smallest area"),
+            "zoom": slider(1.0, min=0.4, max=2.5, step=0.05, description="zoom up to"),
+            "turn": slider(0.0, min=0, max=180, step=5, description="turn, degrees"),
+            "flip": box(True, description="flip"),
+            "brightness": slider(0.4, min=0, max=1, step=0.05, description="brightness ±"),
+            "contrast": slider(0.4, min=0, max=1, step=0.05, description="contrast ±"),
+            "saturation": slider(0.4, min=0, max=1, step=0.05, description="saturation ±"),
+            "hue": slider(0.1, min=0, max=0.5, step=0.02, description="hue ±"),
+            "gray": slider(0.2, min=0, max=1, step=0.1, description="gray, probability"),
+            "blur": slider(0.0, min=0, max=4, step=0.25, description="blur, largest σ"),
+            "mode": ipywidgets.Dropdown(options=MODES, value="separate", description="both views from"),
+            "seed": ipywidgets.IntSlider(0, min=0, max=99, description="draw number"),
+            "head": box(False, description="after the head (z)"),
+            "guess": ipywidgets.Dropdown(
+                options=[UNKNOWN, *state.networks],
+                value=UNKNOWN,
+                description="your guess: better recognised by",
+            ),
+        }
+        rows = [
+            ["crop", "zoom", "turn", "flip"],
+            ["brightness", "contrast", "saturation", "hue"],
+            ["gray", "blur", "mode", "seed"],
+            ["guess", "head"],
+        ]
+        super().__init__(
+            controls, state=state, rows=rows, hidden={"picture": 0, "upload": NOTHING},
+            tries={
+                "picture": [1, len(state.images)],
+                "upload": [Upload(bytes(3 * state.size**2), state.size), Upload(message="That is no picture.")],
+                "guess": ["trained ψ"],
+            },
+            actions={"another draw": self._another, "no augmentation": lambda: self.set(**OFF)},
+        )  # fmt: skip
+        add_upload(self, state.size, self._receive)
+
+    @classmethod
+    def example(cls) -> AugmentationExplorer:
+        """A small network that nobody trained."""
+        from ssl_course import nets
+        from ssl_course.methods import SimCLR
+
+        return cls(SimCLR(nets.ConvNet((4, 8)), (8, 4)), scenes.World().sample(20, size=16, seed=0))
+
+    def _another(self) -> None:
+        self.set(seed=(self.values()["seed"] + 1) % 100)
+
+    def _receive(self, upload: Upload) -> None:
+        if upload.image is None:
+            self.set(upload=upload)
+        else:
+            self.set(upload=upload, picture=len(self.state.images))
+
+    @staticmethod
+    def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
+        """The panels; pure."""
+        setting = tuple(float(values[name]) for name in STEPS)
+        key = (setting, values["mode"], values["seed"], values["picture"], values["upload"])
+        made = state.made(*key)
+        open_ = values["guess"] != UNKNOWN
+        found = {
+            name: state.cosines(name, values["head"], *key) for name in state.networks
+        } if open_ else {}  # fmt: skip
+        exact = values["mode"] == "exact"
+        done = [_words(made.draw, i, state.size) for i in (0, MANY)]
+        panels = [
+            _sheet(state, values["picture"], values["upload"]),
+            Panel(made.images[0], "X₁, the first view", f"first view: {done[0]}", WIDE),
+            Panel(made.images[MANY], "X₂, the second view", f"second view: {done[1]}", WIDE),
+            _plot(found),
+            _row(made, exact),
+        ]
+        return panels, values["upload"].line + f"X₁: {done[0]}.<br>X₂: {done[1]}.<br>" + _line(found, values)
+
+    def on_pointer(self, event: Pointer) -> None:
+        """Choose a picture on the sheet."""
+        if event.panel == 0 and event.kind == "down":
+            rows = -(-_count(self.state, self.values()["upload"]) // COLUMNS)
+            column, row = min(int(event.x * COLUMNS), COLUMNS - 1), min(int(event.y * rows), rows - 1)
+            self._choose(row * COLUMNS + column)
+
+    def on_key(self, event: Key) -> None:
+        """Arrows choose the picture."""
+        step = {"ArrowLeft": -1, "ArrowRight": 1, "ArrowUp": -COLUMNS, "ArrowDown": COLUMNS}.get(event.key, 0)
+        values = self.values()
+        self._choose((values["picture"] + step) % _count(self.state, values["upload"]))
+
+    def _choose(self, picture: int) -> None:
+        if 0 <= picture < _count(self.state, self.values()["upload"]):
+            self.set(picture=picture)
+
+
+def _count(state: Any, upload: Upload) -> int:
+    return len(state.images) + (upload.image is not None)
+
+
+def _sheet(state: Any, picture: int, upload: Upload) -> Panel:
+    cells = list(state.thumbs)
+    if upload.image is not None:
+        cells.append(draw.rgba(resize(upload.image[None], 48)[0]))
+    picture = picture if picture < len(cells) else 0
+    chosen = cells[picture].copy()
+    chosen[:3], chosen[-3:], chosen[:, :3], chosen[:, -3:] = ((*bytes.fromhex(palette.X1[1:]), 255),) * 4
+    cells[picture] = chosen
+    alt = f"{len(cells)} pictures; number {picture + 1} is chosen"
+    return Panel(draw.tile(cells, COLUMNS), "choose a picture", alt, 49 * COLUMNS, operable=True)
+
+
+def _words(drawn: Draw, i: int, size: int) -> str:
+    """What was done to view i, in words."""
+
+    def value(name: str, neutral: float) -> float:
+        v = getattr(drawn, name)
+        return neutral if v is None else float(v[i]) if torch.is_tensor(v) and v.ndim else float(v)
+
+    parts = []
+    if drawn.height is not None:
+        share = value("height", size) * value("width", size) / size**2
+        if share < 0.995:
+            parts.append(f"{share:.0%} of the area".replace("%", " %"))
+    if abs(value("zoom", 1) - 1) > 0.005:
+        parts.append(f"zoom {value('zoom', 1):.2f}")
+    if abs(value("angle", 0)) >= 0.5:
+        parts.append(f"turned {value('angle', 0):.0f}°")
+    if value("flip", 0):
+        parts.append("flipped")
+    colour = [f"{n} {value(n, 1):.2f}" for n in ("brightness", "contrast", "saturation") if value(n, 1) != 1]
+    if value("hue", 0):
+        colour.append(f"hue {value('hue', 0):+.2f}")
+    if value("gray", 0):
+        colour.append("gray")
+    if value("sigma", 0) > 0:
+        colour.append(f"σ {value('sigma', 0):.1f}")
+    return ", ".join([*parts, *colour]).replace("-", "−") or "as it is"
+
+
+def _row(made: Views, exact: bool) -> Panel:
+    """All K pairs: first views above, second ones below."""
+    sheet = draw.tile(resize((made.images * 255).round().to(torch.uint8), 64), MANY)
+    what = (
+        "from the full setting (left) to hardly any"
+        if exact
+        else f"{MANY} draws: X₁ above, X₂ below; the first pair is shown large"
+    )
+    return Panel(sheet, what, f"{MANY} pairs of views of the picture", 78 * MANY)
+
+
+def _plot(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> Panel:
+    """For each network a lane: other pictures as a cloud, the K pairs as dots, the shown pair with a ring."""
+    low = min([0.0, *(float(min(p.min(), o.min())) for p, o in found.values())])
+    low = math.floor(low * 5) / 5
+    plot = draw.Plot(330, 196, (low, 1.03), (-0.2, 2.2), margin=(8, 10, 38, 8))
+    plot.axes("cosine", "", yticks=[])
+    for lane, name in enumerate(("untrained ψ", "trained ψ")):
+        y = 1.1 - 1.1 * lane
+        plot.text(low, y + 0.78, name, palette.PSI, 12, "lm", bold=True, offset=(6, 0), halo=True)
+        if name not in found:
+            plot.text((low + 1) / 2, y + 0.3, "commit to a guess first", palette.MUTED, 12)
+            continue
+        pairs, others = found[name]
+        lift = (
+            y + 0.05 + 0.2 * np.modf(np.arange(len(others)) * 0.618)[0]
+        )  # so that dots do not hide each other
+        plot.dots(np.stack([others, lift], 1), palette.MUTED + "70", r=2.5)
+        plot.dots(np.stack([pairs, np.full(MANY, y + 0.45)], 1), palette.X2 + "b0", r=4)
+        plot.dot(float(pairs[0]), y + 0.45, None, r=7, outline=palette.X1, width=2.5)
+    caption = "cosine of X₁ with X₂ (○ this pair) and, in gray, with other pictures"
+    said = "; ".join(f"{n}: {p[0]:.2f}, other pictures {o.mean():.2f}" for n, (p, o) in found.items())
+    return plot.panel(caption, said or "cosines, hidden until you have made a guess")
+
+
+def _line(found: dict[str, tuple[np.ndarray, np.ndarray]], values: dict[str, Any]) -> str:
+    if not found:
+        return (
+            "Which network tells better that X₁ and X₂ are one picture? <b>Commit to a guess</b> (the menu above); "
+            "then the cosines appear."
+        )
+    closer = {name: float((others > pairs[0]).mean()) for name, (pairs, others) in found.items()}
+    parts = [
+        f"<b>{name}</b>: cosine {pairs[0]:.3f}; {closer[name]:.0%} of other pictures are nearer to X₁ than X₂ is"
+        for name, (pairs, others) in found.items()
+    ]
+    best = min(closer.values())
+    winners = [name for name, share in closer.items() if share == best]
+    if len(winners) > 1:
+        verdict = "Both recognise the picture equally well here: make it harder, or easier."
+    elif winners[0] == values["guess"]:
+        verdict = f"You had it: {winners[0]}."
+    else:
+        verdict = f"Here it is the {winners[0]}: look at a few more draws before you change your mind."
+    shared = " Both views come from one draw, so they are one picture: nothing is left to learn."
+    return (
+        ". ".join(parts).replace("%", " %")
+        + f".<br>{verdict}"
+        + (shared if values["mode"] == "shared" else "")
+    )

@@ -1,0 +1,167 @@
+"""Lecture 08's bet: draw one row of the heat map augmentation × label before the measured one appears."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import ipywidgets
+import numpy as np
+
+from ssl_course import palette
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Key, Panel, Pointer
+from ssl_course.widgets.explorer import Explorer
+
+WIDTH, HEIGHT = 560, 270
+STEP = 0.05  # what an arrow moves, and the grid of guesses
+
+Row = Mapping[str, tuple[float, float]]  # column → (mean, standard error)
+Drawn = tuple[tuple[str, tuple[float | None, ...]], ...]  # (row, a guess or None for each column)
+
+
+class _State(NamedTuple):
+    measured: dict[str, Row]
+    columns: tuple[str, ...]
+    reference: dict[str, float]
+    called: str  # the reference, in words
+    chance: dict[str, float]
+
+
+class DrawnRow(Explorer):
+    """Draw how accurate a probe will be, column by column; the measured row appears when yours is complete.
+
+    Args:
+        measured: row → column → (mean, standard error), accuracies.
+        reference: column → an accuracy that is known beforehand, drawn as a mark; called ``called``.
+        chance: column → the accuracy of guessing.
+        first: the row to begin with; None is the first.
+
+    Raises:
+        ValueError: rows without the columns of ``reference``.
+    """
+
+    def __init__(
+        self,
+        measured: Mapping[str, Row],
+        reference: Mapping[str, float],
+        called: str = "random network",
+        chance: Mapping[str, float] | None = None,
+        first: str | None = None,
+    ) -> None:
+        columns = tuple(reference)
+        for name, row in measured.items():
+            if missing := [c for c in columns if c not in row]:
+                raise ValueError(f"the row {name!r} lacks {', '.join(missing)}")
+        state = _State(
+            {name: dict(row) for name, row in measured.items()},
+            columns,
+            dict(reference),
+            called,
+            dict(chance or {}),
+        )
+        controls: dict[str, ipywidgets.Widget] = {
+            "row": ipywidgets.Dropdown(
+                options=list(measured), value=first or next(iter(measured)), description="augmentation"
+            ),
+            "show": ipywidgets.Checkbox(False, description="show what was measured"),
+        }
+        whole = tuple(0.5 for _ in columns)
+        part = (0.3, *[None] * (len(columns) - 1))
+        begun = next(iter(measured)) if first is None else first
+        tries = {"drawn": [((begun, whole),), ((begun, part),)], "column": [len(columns) - 1]}
+        super().__init__(controls, state=state, hidden={"drawn": (), "column": 0}, tries=tries)
+
+    @classmethod
+    def example(cls) -> DrawnRow:
+        """Two rows, two columns."""
+        rows = {
+            "crop": {"tint": (0.9, 0.01), "count": (0.4, 0.02)},
+            "colour": {"tint": (0.5, 0.03), "count": (0.5, 0.0)},
+        }
+        return cls(rows, {"tint": 0.9, "count": 0.5}, chance={"tint": 1 / 3, "count": 1 / 3})
+
+    def guesses(self, row: str | None = None) -> dict[str, float]:
+        """What was drawn in a row (None: the row on the screen): column → accuracy, untouched columns left out."""
+        values = self.values()
+        drawn = dict(values["drawn"]).get(values["row"] if row is None else row, ())
+        return {c: v for c, v in zip(self.state.columns, drawn, strict=False) if v is not None}
+
+    @staticmethod
+    def render(state: Any, *, row: str, show: bool, drawn: Drawn, column: int) -> tuple[list[Panel], str]:
+        """The panels; pure."""
+        mine = dict(drawn).get(row, (None,) * len(state.columns))
+        open_ = show and None not in mine
+        plot = draw.Plot(WIDTH, HEIGHT, (-0.5, len(state.columns) - 0.5), (0, 1.02), margin=(12, 10, 40, 50))
+        plot.axes("label", "accuracy of a linear probe", xticks=dict(enumerate(state.columns)),
+                  yticks=[0, 0.25, 0.5, 0.75, 1])  # fmt: skip
+        for k, (name, guess) in enumerate(zip(state.columns, mine, strict=True)):
+            if k == column:
+                box = [(k - 0.48, 0), (k + 0.48, 0), (k + 0.48, 1.02), (k - 0.48, 1.02)]
+                plot.polygon(box, fill=palette.WASH)
+            if guess is not None:
+                plot.bars([k], [guess], palette.Y + "60", 0.5)
+                plot.line([(k - 0.25, guess), (k + 0.25, guess)], palette.Y, 3)
+            if name in state.chance:
+                level = state.chance[name]
+                plot.line([(k - 0.42, level), (k + 0.42, level)], palette.MUTED, 1, dash=(2, 3))
+            known = state.reference[name]
+            plot.line([(k - 0.42, known), (k + 0.42, known)], palette.INK, 1.5)
+            if open_:
+                mean, error = state.measured[row][name]
+                plot.line([(k, mean - 2 * error), (k, mean + 2 * error)], palette.PSI, 2)
+                plot.dot(k, mean, palette.PSI, r=5)
+        caption = f"── {state.called}   ┈ chance   purple: you" + ("   ● measured ± 2 s.e." if open_ else "")
+        said = ", ".join(f"{c} {g:.2f}" for c, g in zip(state.columns, mine, strict=True) if g is not None)
+        panel = plot.panel(caption, f"your row for {row}: {said or 'nothing yet'}", operable=True)
+        return [panel], _line(state, row, show, mine)
+
+    def on_pointer(self, event: Pointer) -> None:
+        """Drag over the columns: each takes the height of the pointer."""
+        if event.kind == "up":
+            return
+        left, right, top, bottom = 50, WIDTH - 10, 12, HEIGHT - 40  # the plot's box, CSS pixels
+        for x, y in event.path or ((event.x, event.y),):
+            column = int((x * WIDTH - left) / (right - left) * len(self.state.columns))
+            height = (bottom - y * HEIGHT) / (bottom - top) * 1.02
+            self._draw(min(max(column, 0), len(self.state.columns) - 1), height)
+
+    def on_key(self, event: Key) -> None:
+        """Left and right choose the column, up and down draw in it."""
+        values = self.values()
+        column = values["column"]
+        if event.key in ("ArrowLeft", "ArrowRight"):
+            step = 1 if event.key == "ArrowRight" else -1
+            self.set(column=(column + step) % len(self.state.columns))
+        elif event.key in ("ArrowUp", "ArrowDown"):
+            name = self.state.columns[column]
+            now = self.guesses().get(name, self.state.reference[name])
+            self._draw(column, now + (STEP if event.key == "ArrowUp" else -STEP))
+
+    def _draw(self, column: int, height: float) -> None:
+        values = self.values()
+        rows = dict(values["drawn"])
+        mine = list(rows.get(values["row"], (None,) * len(self.state.columns)))
+        mine[column] = round(min(max(round(height / STEP) * STEP, 0.0), 1.0), 2)
+        rows[values["row"]] = tuple(mine)
+        self.set(drawn=tuple(rows.items()), column=column)
+
+
+def _line(state: _State, row: str, show: bool, mine: Sequence[float | None]) -> str:
+    left = [c for c, g in zip(state.columns, mine, strict=True) if g is None]
+    if left:
+        first = "The measured row appears when yours is complete. " if show else ""
+        return (
+            f"{first}SimCLR is trained with views that differ by <b>{row}</b> alone. Drag over the columns (keyboard: "
+            f"arrows): how well can a linear probe read each label afterwards? Still open: {', '.join(left)}."
+        )
+    if not show:
+        return "Your row is complete. Tick <b>show what was measured</b>."
+    off = {c: g - state.measured[row][c][0] for c, g in zip(state.columns, mine, strict=True)}
+    worst = max(off, key=lambda c: abs(off[c]))
+    mean = float(np.mean([abs(v) for v in off.values()]))
+    (found, error), said = state.measured[row][worst], dict(zip(state.columns, mine, strict=True))[worst]
+    return (
+        f"On average you were off by <b>{mean:.2f}</b>; most at {worst}: you said {said:.2f}, "
+        f"measured {found:.2f} ± {error:.2f}."
+    )
