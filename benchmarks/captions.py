@@ -170,9 +170,9 @@ def ship(name: str, root: str | None, seed: int = 0, steps: int | None = None) -
     began = time.perf_counter()
     torch.manual_seed(seed)
     if name == "clip":
-        steps = steps or 1200
-        data, test = (scenes.World().sample(n, 64, seed=s) for n, s in ((12_288, seed), (1024, 10**6)))
-        method, said = CLIP(), "scenes.World(), 12,288 pictures of 64 px"
+        steps = steps or 800
+        data, test = (scenes.World().sample(n, 48, seed=s) for n, s in ((12_288, seed), (1024, 10**6)))
+        method, said = CLIP(), "scenes.World(), 12,288 pictures of 48 px"
         losses = [step.loss for step in train(method, data, steps, BATCH, seed=seed)]
         method.eval()
         about = retrieval(method, test) | {

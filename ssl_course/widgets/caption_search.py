@@ -27,8 +27,9 @@ from ssl_course.widgets.explorer import Explorer
 
 GALLERY, COLUMNS, ROWS = 240, 6, 2  # pictures searched; the best of them are shown
 SHOWN = COLUMNS * ROWS
-CELL, FOOT = 78, 18  # CSS pixels of a picture on the sheet, and of its number below
-BARS, BAR, WIDE = 8, 26, 430  # captions of the chosen picture
+CELL, FOOT = 96, 18  # CSS pixels of a picture on the sheet, and of its number below
+BARS, BAR, WIDE = 8, 26, 460  # captions of the chosen picture
+SIZE = 48  # pixels of the scenes that the shipped network was trained with
 BATCH = 64  # pairs whose loss is drawn
 START = "three boats at dawn"
 
@@ -36,7 +37,14 @@ START = "three boats at dawn"
 class _Gallery:
     """Pictures that are searched with a network: everything encoded once."""
 
-    def __init__(self, network: CLIP, data: Pictures, candidates: Sequence[str], start: str) -> None:
+    def __init__(
+        self,
+        network: CLIP,
+        data: Pictures,
+        candidates: Sequence[str],
+        start: str,
+        shown: torch.Tensor | None = None,
+    ) -> None:  # ``shown``: the same pictures in a finer size, for the reader's eyes alone
         if not data.captions:
             raise ValueError("CaptionSearch needs pictures with captions (Pictures.captions)")
         if len(data) < 2:
@@ -50,7 +58,7 @@ class _Gallery:
         self.place = {caption: i for i, caption in enumerate(self.captions)}
         self.own = torch.tensor([self.place[c] for c in self.data.captions])  # (N,)
         self.scale = float(network.logit_scale.detach().exp())
-        self.thumbs = [draw.rgba(x) for x in self.data.images]
+        self.thumbs = [draw.rgba(x) for x in (self.data.images if shown is None else shown[:GALLERY])]
         self.labels = [k for k in self.data.labels if len(self.data.names.get(k, ())) in range(2, 13)]
 
     @lru_cache(maxsize=256)  # noqa: B019 - one instance lives as long as its widget
@@ -117,7 +125,7 @@ class CaptionSearch(Explorer):
     Args:
         network: a trained `CLIP`; None takes those shipped with the course: scenes, and emoji where their pictures
             are on this machine.
-        data: pictures with captions for it, at least two; None paints scenes of 64 px.
+        data: pictures with captions for it, at least two; None paints scenes of 48 px, as the shipped network knows them.
         candidates: captions to choose from beside those of ``data``; None adds all captions of the scenes to scenes.
         caption: to begin with.
 
@@ -134,13 +142,13 @@ class CaptionSearch(Explorer):
     ) -> None:
         galleries: dict[str, _Gallery] = {}
         if network is None and data is None:
-            galleries["scenes"] = _scenes(shop.shipped("clip"), 64)
+            galleries["scenes"] = _scenes(shop.shipped("clip"), SIZE)
             if (emoji := _emoji()) is not None:
                 galleries["emoji"] = emoji
         else:
             network = shop.shipped("clip") if network is None else network
             if data is None:
-                galleries["yours"] = _scenes(network, 64)
+                galleries["yours"] = _scenes(network, SIZE)
             else:
                 every = scenes.every_caption()[0]
                 if candidates is None:
@@ -255,8 +263,8 @@ class CaptionSearch(Explorer):
 
 
 def _scenes(network: CLIP, size: int) -> _Gallery:
-    data = scenes.World().sample(GALLERY, size, seed=1_000_010)
-    return _Gallery(network, data, scenes.every_caption()[0], START)
+    data, fine = (scenes.World().sample(GALLERY, s, seed=1_000_010) for s in (size, 2 * size))
+    return _Gallery(network, data, scenes.every_caption()[0], START, fine.images)
 
 
 def _emoji() -> _Gallery | None:
@@ -276,6 +284,10 @@ def _captions_of(gallery: _Gallery, picture: int) -> list[int]:
     return best if own in best else [*best[:-1], own]
 
 
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
 def _short(text: str, most: int = 58) -> str:
     text = chips.printable(text.strip())
     return text if len(text) <= most else text[: most - 1] + "…"
@@ -293,7 +305,7 @@ def _sheet(gallery: _Gallery, caption: str, order: tuple, found: tuple | None, r
             box = [(x + 2, y + 2), (x + CELL - 2, y + 2), (x + CELL - 2, y + CELL - 2), (x + 2, y + CELL - 2)]
             plot.polygon(box, outline=palette.X1, width=3)
         if found:
-            plot.text(x + CELL / 2, y + CELL + 6, f"{found[1][i]:.2f}", palette.INK, 11)
+            plot.text(x + CELL / 2, y + CELL + 6, _signed(found[1][i]), palette.INK, 11)
             said.append(f"{gallery.data.captions[picture]} ({found[1][i]:.2f})")
     alt = (
         f"the pictures nearest to “{_short(caption)}”: {'; '.join(said[:3])}"
@@ -322,7 +334,7 @@ def _chosen(gallery: _Gallery, picture: int, ranked: list[int], scale: float, cu
             plot.polygon(edge, outline=palette.GRID)
         mark = "✓ " if i == own else ""
         plot.text(
-            6, y + BAR / 2, mark + _short(gallery.captions[i], 52), palette.INK, 12, "lm", bold=i == own
+            6, y + BAR / 2, mark + _short(gallery.captions[i], 66), palette.INK, 11, "lm", bold=i == own
         )
         plot.text(WIDE - 6, y + BAR / 2, f"{p:.2f}", palette.INK, 12, "rm")
     words = "; ".join(f"{_short(gallery.captions[i])} {float(chance[i]):.2f}" for i in ranked[:4])
@@ -340,7 +352,7 @@ def _chosen(gallery: _Gallery, picture: int, ranked: list[int], scale: float, cu
 def _matrix(gallery: _Gallery, label: str, kind: str) -> Panel:
     table, names = gallery.confusion(label, kind), gallery.data.names[label]
     k = len(names)
-    cell = 46 if k <= 6 else 30
+    cell = 46 if k <= 3 else 40 if k <= 6 else 30
     left, top = 118, 92 if max(map(len, names)) > 6 or k > 3 else 26
     width, height = left + cell * k + 8, top + cell * k + 4
     plot = draw.Plot(width, height, (0, k), (k, 0), margin=(top, 8, 4, left))
@@ -377,7 +389,7 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
     """The loss of one batch at every scale, with log N and the floor."""
     scales, loss, floor = gallery.curve(masked)
     n = min(BATCH, len(gallery.data))
-    top = max(log(n), float(loss.max())) * 1.12
+    top = 1.4 * log(n)  # far above a random guess the exact loss teaches nothing
     plot = draw.Plot(320, 240, (0, 2), (0, top), margin=(14, 12, 40, 48))
     plot.axes(
         "exp(logit_scale)",
@@ -390,11 +402,11 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
     )
     plot.line([(0, floor), (2, floor)], palette.WRONG, 1.5, dash=(2, 3))
     plot.text(0.04, floor, f"floor {floor:.2f}", palette.WRONG, 11, "ls", offset=(0, -4), halo=True)
-    plot.line(np.stack([np.log10(scales), loss], 1), palette.PSI, 2.5)
+    plot.line(np.stack([np.log10(scales), loss.clip(max=top)], 1), palette.PSI, 2.5)
     own = log10(min(max(gallery.scale, 1.0), 100.0))
     at_own, now = (float(np.interp(v, np.log10(scales), loss)) for v in (own, log10(scale)))
-    plot.dot(own, at_own, None, r=6, outline=palette.X1, width=2.5)
-    plot.dot(log10(scale), now, palette.INK, r=4)
+    plot.dot(own, min(at_own, top), None, r=6, outline=palette.X1, width=2.5)
+    plot.dot(log10(scale), min(now, top), palette.INK, r=4)
     alt = f"loss against the scale; at {scale:.1f} it is {now:.2f}, log N is {log(n):.2f}, the floor {floor:.2f}"
     return plot.panel("● loss at your scale, ○ where training left it", alt)
 
