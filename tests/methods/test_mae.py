@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ssl_course import nets
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import MAE
 from ssl_course.pretext.masking import patchify
@@ -97,10 +98,61 @@ def test_ints_and_floats_are_the_same_picture(mae):
 
 
 def test_the_papers_size_by_arguments():
+    """ViT-B/16 with the paper's decoder, without a number computed: on the meta device only shapes exist."""
     with torch.device("meta"):
-        big = MAE(224, 16, 768, 12, 12, 512, 8, 16, norm_pix_loss=True)
-    encoder = sum(p.numel() for n, p in big.named_parameters() if not n.startswith(("decoder", "mask")))
-    assert encoder == pytest.approx(85.8e6, rel=0.01)  # ViT-B/16 without its head: 85.8 M
+        big = MAE(
+            image_size=224, patch_size=16, dim=768, depth=12, heads=12, decoder_dim=512, decoder_depth=8,
+            decoder_heads=16, norm_pix_loss=True,
+        )  # fmt: skip
+        images = torch.rand(2, 3, 224, 224)
+        encoder = sum(p.numel() for n, p in big.named_parameters() if not n.startswith(("decoder", "mask")))
+        assert encoder == 85_798_656 - 197 * 768  # timm's vit_base_patch16_224: no head, no learned positions
+        total = sum(p.numel() for p in big.parameters())
+        assert total == 111_907_840 - 197 * (768 + 512)  # the paper's 111.9 M less its fixed positions
+        latent, mask, ids_restore = big.forward_encoder(images, noise=torch.rand(2, 196))
+        assert latent.shape == (2, 1 + 49, 768) and mask.shape == ids_restore.shape == (2, 196)
+        prediction = big.forward_decoder(latent, ids_restore)
+        assert prediction.shape == (2, 196, 16 * 16 * 3)
+        assert prediction.requires_grad and big.encode(images).shape == (2, 768)
+
+
+def test_the_encoder_is_timms_vision_transformer(images):
+    """With timm's weights in place, the same numbers come out of pictures with nothing removed."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    torch.manual_seed(0)
+    theirs = VisionTransformer(
+        img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, num_classes=0, norm_layer=torch.nn.LayerNorm
+    ).eval()  # fmt: skip
+    for p in theirs.parameters():
+        torch.nn.init.normal_(p, std=0.2)
+    mae = MAE(image_size=32, dim=32, depth=2, heads=2).eval()
+    ours, given = mae.backbone, dict(theirs.named_parameters())
+    copied = {
+        mae.cls_token: given["cls_token"] + given["pos_embed"][:, :1],  # ours has no position of its own
+        ours.patch_embed.weight: given["patch_embed.proj.weight"],
+        ours.patch_embed.bias: given["patch_embed.proj.bias"],
+        ours.position: given["pos_embed"][0, 1:],
+        ours.transformer.norm.weight: given["norm.weight"],
+        ours.transformer.norm.bias: given["norm.bias"],
+    }
+    names = {
+        "attn.qkv.weight": "self_attn.in_proj_weight", "attn.qkv.bias": "self_attn.in_proj_bias",
+        "attn.proj.weight": "self_attn.out_proj.weight", "attn.proj.bias": "self_attn.out_proj.bias",
+        "mlp.fc1.weight": "linear1.weight", "mlp.fc1.bias": "linear1.bias",
+        "mlp.fc2.weight": "linear2.weight", "mlp.fc2.bias": "linear2.bias",
+        "norm1.weight": "norm1.weight", "norm1.bias": "norm1.bias",
+        "norm2.weight": "norm2.weight", "norm2.bias": "norm2.bias",
+    }  # fmt: skip
+    for k, block in enumerate(ours.transformer.blocks):
+        own = dict(block.named_parameters())
+        copied |= {own[mine]: given[f"blocks.{k}.{his}"] for his, mine in names.items()}
+    assert len(copied) == len(given)
+    with torch.no_grad():
+        for mine, his in copied.items():
+            mine.copy_(his)
+        expected = theirs.forward_features(nets.normalise(images))[:, 1:].mean(1)
+        torch.testing.assert_close(mae.encode(images), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_it_learns_what_two_colours_share():
