@@ -8,13 +8,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab present test check lectures lint bench clean
+.PHONY: help setup lab present test test-real check lectures lint bench clean
 
 help:
 	@echo "make lab       open the first lecture in JupyterLab"
 	@echo "make present   the same as slides, for a lecturer"
 	@echo "make test      run every test, browser and notebooks included"
 	@echo "make check     run the quick tests"
+	@echo "make test-real run on satellite pictures those lectures that can (minutes)"
 	@echo "make lectures  execute the lectures whose source has changed"
 	@echo "make bench     measure against other libraries (half an hour, on an idle machine)"
 	@echo "make setup     only install, into .venv"
@@ -53,6 +54,10 @@ test: lint
 
 check: lint
 	$(BIN)/python -m pytest -rs -m "not slow and not browser and not notebook"
+
+# SSL_COURSE_LECTURE_DATA=cifar10 make test-real takes CIFAR-10 instead.
+test-real: $(STAMP)
+	SSL_COURSE_LECTURE_DATA=$${SSL_COURSE_LECTURE_DATA:-earth} $(BIN)/python -m pytest -rs tests/test_real_lectures.py
 
 lectures: $(STAMP)
 	$(BIN)/python -m ssl_course.authoring build
