@@ -41,8 +41,8 @@ class _Filled(NamedTuple):
 class _State:
     """Networks and pictures; fillings are computed once."""
 
-    def __init__(self, networks: dict[str, MAE], pictures: Pictures) -> None:
-        self.networks, self.images = networks, pictures.images[:SHOWN]
+    def __init__(self, networks: dict[str, MAE], pictures: Pictures, said: str = "") -> None:
+        self.networks, self.images, self.said = networks, pictures.images[:SHOWN], said
         self.size = int(self.images.shape[-1])
         self.mean = mean_picture(pictures)  # (3, s, s)
         small = nn.functional.interpolate(
@@ -67,6 +67,23 @@ class _State:
             (error * mask[0]).sqrt().numpy(),
             hidden_error(image, out, mask) if mask.any() else 0.0,
         )
+
+
+def fitted(images: torch.Tensor, size: int) -> tuple[torch.Tensor, str]:
+    """Pictures of any size and of one, three or four channels as (N, 3, size, size) uint8, and what was done to them."""
+    _, channels, height, width = images.shape
+    if channels == 3 and (height, width) == (size, size) and images.dtype == torch.uint8:
+        return images, ""
+    x = nets.as_float(images[:, :3]).expand(-1, 3, -1, -1)  # gray thrice, transparency left out
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    x = x[:, :, top : top + side, left : left + side]
+    if side != size:
+        x = nn.functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
+    out = (255 * x.clamp(0, 1)).round().to(torch.uint8)
+    given = f"{width} × {height} px in {channels} channel{'s' * (channels > 1)}"
+    said = f"The network reads {size} × {size} px in colour: these pictures, {given}, were cut to their middle square"
+    return out, f"{said} and brought to that. "
 
 
 @torch.no_grad()
@@ -115,12 +132,13 @@ class MaskingExplorer(Explorer):
 
     Args:
         networks: one trained `MAE` or several by name, beside the one shipped with the course.
-        data: pictures of the networks' size; None paints scenes.
+        data: pictures; of another size than the networks', they are cropped and resized, and the widget says so.
+            None paints scenes.
         seed: of the scenes.
         with_shipped: offer the shipped network, trained on scenes, beside the given ones.
 
     Raises:
-        ValueError: no pictures, or pictures of another size than the networks'.
+        ValueError: no pictures, or networks for pictures of different sizes and no data of the size of one.
         FileNotFoundError: no network is given and none is shipped.
     """
 
@@ -131,21 +149,18 @@ class MaskingExplorer(Explorer):
         if data is not None and not len(data):
             raise ValueError("data has no pictures: give at least one")
         found = together(networks, SHIPPED if with_shipped or networks is None else {})
-        sizes = {m.image_size for m in found.values()}
-        if (
-            networks is not None and data is not None
-        ):  # a shipped network of another size gives way to the student's
-            found = {k: m for k, m in found.items() if m.image_size == data.images.shape[-1]}
-        if not found or (data is None and len(sizes) > 1):
+        if data is not None:  # a shipped network of another size gives way to the student's
+            fits = {k: m for k, m in found.items() if m.image_size == data.images.shape[-1]}
+            found = fits or found
+        sizes = sorted({m.image_size for m in found.values()})
+        if len(sizes) > 1:
             raise ValueError(
-                f"the networks are made for pictures of {sorted(sizes)} px: load data of that size"
+                f"the networks are made for pictures of {sizes} px: give one of them, or data of its size"
             )
-        size = next(iter(found.values())).image_size
+        size = sizes[0]
         pictures = scenes.World().sample(SHOWN, size, seed) if data is None else data
-        if tuple(pictures.images.shape[-2:]) != (size, size):
-            raise ValueError(
-                f"the networks are made for pictures of {size} px, not {tuple(pictures.images.shape[-2:])}"
-            )
+        images, said = fitted(pictures.images, size)
+        pictures = Pictures(images)
         controls = {
             "ratio": ipywidgets.FloatSlider(0.75, min=0, max=1, step=0.01, description="hidden share"),
             "kind": ipywidgets.Dropdown(options=KINDS, description="pattern"),
@@ -157,7 +172,7 @@ class MaskingExplorer(Explorer):
         settings = ("random", 0.75, 0, grid)
         super().__init__(
             controls,
-            state=_State(found, pictures),
+            state=_State(found, pictures, said),
             hidden={"picture": 0, "hand": None, "cursor": None, "guess": None, "upload": NOTHING},
             tries={
                 "picture": [len(pictures.images[:SHOWN]) - 1, SHOWN],
@@ -211,7 +226,9 @@ class MaskingExplorer(Explorer):
                 Panel(_heat(filled.error, method.grid), "error of each patch", _said(filled.error), WIDE),
                 Panel(image[0], "X₂: what was hidden", "the whole picture", WIDE),
             ]
-        return panels, upload.line + _line(state, method, image, mask.float(), filled, guess, open_)
+        return panels, upload.line + state.said + _line(
+            state, method, image, mask.float(), filled, guess, open_
+        )
 
     def _settings_now(self) -> tuple[str, float, int, int]:
         values = self.values()

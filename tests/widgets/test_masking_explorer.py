@@ -6,14 +6,13 @@ import torch
 from test_colorization_explorer import bring, file
 
 from ssl_course import nets
-from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import MAE
 from ssl_course.methods.mae import hidden_error
 from ssl_course.pretext.masking import mask_noise, random_masking
 from ssl_course.widgets import MaskingExplorer, draw
 from ssl_course.widgets.canvas import Key, Pointer
-from ssl_course.widgets.masking_explorer import drawn_mask, predict
+from ssl_course.widgets.masking_explorer import drawn_mask, fitted, predict
 
 
 @pytest.fixture
@@ -141,5 +140,41 @@ def test_wrong_input_is_an_error_of_the_cell():
     small = MAE(image_size=32, dim=32, depth=1, heads=2)
     with pytest.raises(ValueError, match="no pictures"):
         MaskingExplorer(small, Pictures(torch.zeros(0, 3, 32, 32, dtype=torch.uint8)))
-    with pytest.raises(ValueError, match="32"):
-        MaskingExplorer(small, scenes.World().sample(2, 48))
+    other = MAE(image_size=16, dim=32, depth=1, heads=2)
+    with pytest.raises(ValueError, match=r"\[16, 32\] px"):
+        MaskingExplorer({"a": small, "b": other}, with_shipped=False)
+
+
+@pytest.mark.parametrize("shape", [(3, 48, 48), (3, 20, 61), (1, 32, 32), (4, 33, 16)])
+def test_pictures_of_another_size_or_mode_get_a_sentence(shape):
+    small = MAE(image_size=32, dim=32, depth=1, heads=2)
+    images = torch.randint(0, 256, (2, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    explorer = MaskingExplorer(small, Pictures(images), with_shipped=False)
+    assert explorer.error is None and f"{shape[2]} × {shape[1]} px" in explorer.readout
+    assert tuple(explorer.state.images.shape) == (2, 3, 32, 32)
+
+
+def test_pictures_are_cut_to_their_middle_square():
+    images = torch.zeros(1, 1, 4, 8, dtype=torch.uint8)
+    images[..., 2:6] = 200
+    out, said = fitted(images, 4)
+    assert (out == 200).all() and out.shape == (1, 3, 4, 4) and "middle square" in said
+    assert fitted(out, 4) == (out, "")
+
+
+def test_a_picture_too_large_to_decode_gets_a_sentence(explorer, monkeypatch):
+    from PIL import Image
+
+    from ssl_course.data import photos
+
+    monkeypatch.setattr(photos, "MAX_PIXELS", 1000)
+    bring(explorer, file(Image.new("RGB", (70, 50), "red")))
+    assert 'class="ssl-error"' in explorer.readout and explorer.error is None
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "1", "P", "I;16"])
+def test_uploads_of_every_mode(explorer, mode):
+    from PIL import Image
+
+    bring(explorer, file(Image.new(mode, (40, 40), 1)))
+    assert "ssl-error" not in explorer.readout and explorer.error is None
