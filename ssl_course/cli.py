@@ -1,12 +1,14 @@
-"""The command line: ``python -m ssl_course lab | present | doctor | train | evaluate``. Imports nothing heavy."""
+"""The command line: ``python -m ssl_course lab | present | doctor | train | evaluate | compare``. Imports nothing heavy."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -348,3 +350,53 @@ def evaluate(
         "machine": _machine(),
     }
     _write_json(results, about | found.as_dict())
+
+
+@app.command()
+def compare(
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the results, one JSON a table.")] = Path(
+        "assets/results"
+    ),
+    only: Annotated[
+        list[str] | None, typer.Option(help="A table, such as scenes_G, texts, dependence; repeat it.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds on the scenes.")] = 5,
+    real_seeds: Annotated[int, typer.Option(help="Seeds on the Earth and on CIFAR-10.")] = 3,
+    samples: Annotated[
+        int | None, typer.Option(help="Pictures drawn in training; fewer for a try, into another --out.")
+    ] = None,
+    pictures: Annotated[
+        int | None, typer.Option(help="Pictures to draw from, a half of it to test on.")
+    ] = None,
+    bar: Annotated[bool, typer.Option(help="A progress bar; else a line of JSON for each cell.")] = True,
+) -> None:
+    """Every method under the same rules (lecture 13). Saved cell by cell: stopped, the same command goes on."""
+    from ssl_course import comparison
+    from ssl_course.data.files import DataError
+    from ssl_course.recorded import record
+
+    budget = comparison.Budget()
+    if samples is not None:
+        budget = replace(budget, samples=samples)
+    if pictures is not None:
+        budget = replace(budget, n_train=pictures, n_test=pictures // 2)
+    parts = comparison.plan(seeds, real_seeds)
+    names = {part.file.removeprefix("comparison_") for part in parts}
+    if unknown := set(only or []) - names:
+        raise typer.BadParameter(
+            f"no table {', '.join(sorted(unknown))}; there are {', '.join(sorted(names))}"
+        )
+    for part in parts:
+        if only and part.file.removeprefix("comparison_") not in only:
+            continue
+        cells = [cell for cell in part.cells if not comparison.missing(cell)]
+        try:
+            measure = functools.partial(part.measure, budget=budget)
+            record(str(folder / f"{part.file}.json"), cells, measure, comparison.about(budget), bar=bar)
+        except KeyboardInterrupt:
+            typer.echo(f"stopped; the cells so far are in {folder}, and the same command goes on", err=True)
+            raise typer.Exit(130) from None
+        except (DataError, ValueError) as error:
+            typer.echo(f"{part.file}: {error}", err=True)
+            if not isinstance(error, DataError):
+                raise typer.Exit(1) from None

@@ -11,10 +11,10 @@ PACKAGE = Path(__file__).parents[1] / "ssl_course"
 FLOORS = [
     {"cli", "__main__", "authoring"},
     {"widgets", "exercises", "lecture"},
-    {"plots", "checkpoints"},
+    {"plots", "checkpoints", "comparison"},
     {"methods", "training", "evaluation"},
     {"data", "theory", "losses", "pretext", "nets"},
-    {"palette", "equations", "browser", "doctor"},  # plain tables and tools, no use of the course's own maths
+    {"palette", "equations", "browser", "doctor", "recorded"},  # plain tables and tools, no use of the course's own maths
 ]
 # The lowest room: what stands further left may use what stands further right.
 ROW = ["data", "theory", "losses", "pretext", "nets"]

@@ -1,0 +1,518 @@
+"""Every method under the same rules: one world, one thin ViT, one budget, one probe (note §3.5).
+
+Two tables. In table G every encoder sees lightness only, so that colorization may take part; its targets may be
+colour. In table C every encoder sees colour, and colorization, which would see its own answer, is left out. A
+cell is one method trained once and probed for each label with few and with many labels; the seed draws the
+pictures, the first weights, the batches and the labels, so the spread over seeds is all of the spread.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ssl_course import evaluation, methods, nets
+from ssl_course.data import load
+from ssl_course.data.pictures import Pictures
+from ssl_course.evaluation import linear_probe
+from ssl_course.pretext import augment, holes, masking
+from ssl_course.pretext.color import rgb_to_lab
+from ssl_course.theory import bounds, residual
+from ssl_course.training import train
+
+N_LABELS = (3, 10, 30, 100, 1000)
+FEW = 30  # up to so many labels they are drawn `DRAWS` times, above once: the seeds draw them anew as well
+DRAWS = 2
+TABLES = ("G", "C")
+PIXELS, RANDOM = "raw pixels", "random network"
+TEST_SEED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What all methods get alike.
+
+    Attributes:
+        size: of the pictures, in pixels.
+        patch, dim, depth, heads: of the ViT.
+        samples: pictures drawn in training, with repetition; rotation turns each of them four ways, methods
+            of two views look at each twice.
+        batch: pictures in one step.
+        n_train, n_test: pictures to learn from, without labels, and to test on; as many as there are where a
+            set has fewer.
+    """
+
+    size: int = 32
+    patch: int = 8
+    dim: int = 64
+    depth: int = 2
+    heads: int = 4
+    samples: int = 9600
+    batch: int = 64
+    n_train: int = 2048
+    n_test: int = 1024
+
+    @property
+    def steps(self) -> int:
+        """Steps of training."""
+        return max(self.samples // self.batch, 1)
+
+
+# --------------------------------------------------------------------------------------------- the backbone
+class AnyShapeViT(nn.Module):
+    """The thin ViT of the comparison: takes pictures, tiles and halves of pictures alike.
+
+    What is smaller than the picture is resized to whole patches and gets the picture's fixed positions, averaged
+    down to its own grid. Otherwise `nets.ViT`, which knows one size.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        super().__init__()
+        self.vit = nets.ViT(budget.size, budget.patch, budget.dim, budget.depth, budget.heads)
+        self.dim, self.patch = budget.dim, budget.patch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) → (N, dim, h, w), h = H / patch, rounded up."""
+        h, w = (-(-side // self.patch) for side in x.shape[-2:])
+        if tuple(x.shape[-2:]) != (h * self.patch, w * self.patch):
+            x = F.interpolate(x, (h * self.patch, w * self.patch), mode="bilinear", antialias=True)
+        grid = self.vit.grid
+        position = self.vit.position.T.unflatten(1, (grid, grid))  # (dim, grid, grid)
+        position = F.adaptive_avg_pool2d(position, (h, w)).flatten(1).T  # (h w, dim)
+        tokens = self.vit.patch_embed(x).flatten(2).transpose(1, 2) + position  # (N, h w, dim)
+        return self.vit.transformer(tokens).transpose(1, 2).unflatten(2, (h, w))
+
+
+# ------------------------------------------------------------------------------------------------ the methods
+def _mae(budget: Budget, ratio: float = 0.75) -> nn.Module:
+    return methods.MAE(
+        budget.size, budget.patch, budget.dim, budget.depth, budget.heads, decoder_dim=32, mask_ratio=ratio
+    )
+
+
+def _context(budget: Budget, share: float = 0.25) -> nn.Module:
+    return methods.ContextEncoder(AnyShapeViT(budget), budget.size, share=share, overlap=2, width=16)
+
+
+MAKERS: dict[str, Callable[[Budget], nn.Module]] = {
+    "colorization": lambda b: methods.Colorization(AnyShapeViT(b), width=64),
+    "SimCLR": lambda b: methods.SimCLR(AnyShapeViT(b)),
+    "MAE": _mae,
+    "context encoder": _context,
+    "jigsaw": lambda b: methods.Jigsaw(AnyShapeViT(b), grid=2),
+    "rotation": lambda b: methods.Rotation(AnyShapeViT(b)),
+    "SimSiam": lambda b: methods.SimSiam(AnyShapeViT(b)),
+    "deep CCA": lambda b: methods.DeepCCA(backbone=AnyShapeViT(b)),
+    "CLIP": lambda b: methods.CLIP(AnyShapeViT(b)),
+}
+NEEDS_COLOUR = ("colorization",)  # not in table C, whose encoders see the answer
+NEEDS_CAPTIONS = ("CLIP",)
+NOT_COVERED = ("rotation", "jigsaw")  # X₂ is drawn without looking at the picture
+RATIOS = (0.25, 0.5, 0.75, 0.9)
+SHARES = (0.1, 0.25, 0.5)
+# The note's message within one method: the same task with more or less hidden.
+WITHIN: dict[str, Callable[[Budget], nn.Module]] = {
+    **{f"MAE {r}": (lambda b, r=r: _mae(b, r)) for r in RATIOS},
+    **{f"context encoder {s}": (lambda b, s=s: _context(b, s)) for s in SHARES},
+}
+
+
+def make(name: str, budget: Budget) -> nn.Module:
+    """A fresh network by its name in the table.
+
+    Raises:
+        ValueError: no such row.
+    """
+    known = MAKERS | WITHIN
+    if name not in known:
+        raise ValueError(f"no method {name!r} in the comparison; there are {', '.join(known)}")
+    return known[name](budget)
+
+
+def encoder(method: nn.Module) -> Callable[[Tensor], Tensor] | nn.Module:
+    """What the probe reads: `encode`, but for deep CCA, whose `encode` sees half a picture, its first network."""
+    if type(method).__name__ != "DeepCCA":
+        return method
+
+    def whole_picture(x: Tensor) -> Tensor:
+        return method.net1[0](nets.normalise(nets.as_float(x, method))).mean((2, 3))
+
+    whole_picture.__name__ = "deep CCA"
+    return whole_picture
+
+
+def row_names(data: str, table: str) -> list[str]:
+    """The rows of a table, the two that learn nothing first."""
+    names = [PIXELS, RANDOM, *MAKERS]
+    if table == "C":
+        names = [n for n in names if n not in NEEDS_COLOUR]
+    if data == "cifar10":
+        names = [n for n in names if n not in NEEDS_CAPTIONS]
+    return names
+
+
+# ---------------------------------------------------------------------------------------------------- the data
+@lru_cache(maxsize=2)
+def pair_of(data: str, table: str, seed: int, budget: Budget) -> tuple[Pictures, Pictures]:
+    """(train, test) of a table: scenes painted anew for each seed, other sets the same pictures.
+
+    In table G pictures are three equal channels of lightness and ``parts["ab"]`` keeps the colours at a
+    quarter of the size, in Lab units, as a target.
+
+    Raises:
+        ValueError: a table other than G and C, or as `load`.
+    """
+    if table not in TABLES:
+        raise ValueError(f"the tables are {' and '.join(TABLES)}, not {table!r}")
+    sets = []
+    for split, n, start in (("train", budget.n_train, 0), ("test", budget.n_test, TEST_SEED)):
+        if data == "scenes":
+            found = load("scenes", budget.size, split, n=n, seed=seed)
+        else:
+            found = load(data, budget.size, split)
+            order = torch.randperm(len(found), generator=torch.Generator().manual_seed(start + seed))
+            found = found[order[:n]]
+        sets.append(gray_with_colours(found) if table == "G" else found)
+    return sets[0], sets[1]
+
+
+def gray_with_colours(pictures: Pictures) -> Pictures:
+    """Lightness to see and, in ``parts["ab"]`` (N, 2, H/4, W/4), the colours to tell, in Lab units."""
+    ab = [F.avg_pool2d(rgb_to_lab(part.float() / 255)[:, 1:], 4) for part in pictures.images.split(512)]
+    return replace(pictures.gray(), parts={"ab": torch.cat(ab)})
+
+
+# ---------------------------------------------------------------------------------------------------- one cell
+def probe_all(
+    encode: Callable[[Tensor], Tensor] | nn.Module,
+    train_set: Any,
+    test_set: Any,
+    seed: int = 0,
+    labels: Sequence[str] | None = None,
+    n_labels: Sequence[int] = N_LABELS,
+) -> dict[str, dict[str, float]]:
+    """Accuracy of a linear probe, label → number of labels (as text) → share of test rows named rightly."""
+    features = [evaluation.encode(encode, s) for s in (train_set, test_set)]
+    found: dict[str, dict[str, float]] = {}
+    for label in labels or train_set.labels:
+        found[label] = {}
+        for n in (n for n in n_labels if n <= len(train_set)):
+            draws = DRAWS if n <= FEW else 1
+            probe = linear_probe(
+                None, train=features[0], test=features[1], label=label, n_labels=n, draws=draws, seed=seed
+            )
+            found[label][str(n)] = round(probe.accuracy, 4)
+    return found
+
+
+def run_cell(data: str, table: str, method: str, seed: int, budget: Budget | None = None) -> dict[str, Any]:
+    """Train a method under the rules and probe it.
+
+    Returns:
+        ``accuracy`` as `probe_all`, ``loss`` (first and last ten steps), ``train_seconds``, ``spread`` (feature
+        std by evaluation.feature_std, against 1/√D).
+    """
+    budget = budget or Budget()
+    train_set, test_set = pair_of(data, table, seed, budget)
+    torch.manual_seed(seed)
+    row: dict[str, Any] = {}
+    if method == PIXELS:
+        encode: Any = evaluation.pixels(16)
+    elif method == RANDOM:
+        encode = make("SimCLR", budget)
+    else:
+        learner = make(method, budget)
+        losses, spent = run_training(learner, train_set, budget, seed)
+        row |= {
+            "loss": [round(statistics.mean(part), 4) for part in (losses[:10], losses[-10:])],
+            "train_seconds": round(spent, 1),
+        }
+        encode = encoder(learner)
+    row["accuracy"] = probe_all(encode, train_set, test_set, seed)
+    if method not in (PIXELS,):
+        spread = evaluation.feature_std(evaluation.features(encode, test_set.inputs))
+        row["spread"] = round(float(spread) * math.sqrt(budget.dim), 3)
+    return row
+
+
+def run_training(
+    learner: nn.Module, data: Any, budget: Budget, seed: int, on_step: Callable[[Any], None] | None = None
+) -> tuple[list[float], float]:
+    """Losses of all steps and the seconds they took."""
+    began, losses = time.perf_counter(), []
+    for step in train(learner, data, budget.steps, budget.batch, seed=seed):
+        losses.append(step.loss)
+        if on_step is not None:
+            on_step(step)
+    return losses, time.perf_counter() - began
+
+
+# ------------------------------------------------------------------------------------- the measured dependence
+class Dependence(NamedTuple):
+    """How much X₁ still tells of X₂ once Y is known, over how well X₂ tells the classes apart.
+
+    Attributes:
+        low: ε² / σ² by the best linear prediction found, a lower bound on average; not below 0.
+        error: its standard error.
+        high: E Tr Cov(X₂|Y) / σ², which ε² / σ² cannot exceed.
+        sigma: σ_{k−1}(MΠ)², in units of X₂ squared.
+        chance: the same σ² with the labels shuffled; where ``sigma`` is not well above it, X₂ does not tell
+            the classes apart and the theory is silent.
+    """
+
+    low: float
+    error: float
+    high: float
+    sigma: float
+    chance: float
+
+    @property
+    def silent(self) -> bool:
+        """Whether X₂ does not tell every class apart, as far as this sample can show."""
+        return self.sigma < 2 * self.chance
+
+
+def _cells(images: Tensor, side: int = 4) -> Tensor:
+    """Pictures (N, C, H, W) as the means of cells of ``side`` pixels, (N, C, H/side, W/side)."""
+    return F.avg_pool2d(nets.as_float(images), side)
+
+
+def two_views(
+    method: str, data: Pictures, seed: int = 0, captions: Sequence[str] = ()
+) -> tuple[Tensor, Tensor] | None:
+    """X₁ (N, d₁) and X₂ (N, d₂) of a method in cells of 4 × 4 pixels, one draw for the whole set; None: not covered.
+
+    The mask of MAE and the hole of the context encoder are drawn once, so that a column means the same place in
+    every picture. Colours are in Lab units, all else in [0, 1].
+    """
+    generator = torch.Generator().manual_seed(seed)
+    name, _, setting = method.rpartition(" ")
+    if name not in ("MAE", "context encoder"):
+        name, setting = method, ""
+    x = _cells(data.images)  # (N, 3, h, w)
+    if torch.equal(data.images[:, 0], data.images[:, 1]):
+        x = x[:, :1]  # lightness: once is enough
+    n, _, h, w = x.shape
+    if name == "MAE":
+        ratio, grid = float(setting or 0.75), data.images.shape[-1] // 8
+        noise = masking.mask_noise("random", 1, grid, ratio, generator=generator)
+        hidden = masking.random_masking(noise, ratio)[2].reshape(1, 1, grid, grid)
+        hidden = F.interpolate(hidden, (h, w))[0, 0].bool()  # (h, w)
+        return x[:, :, ~hidden].flatten(1), x[:, :, hidden].flatten(1)
+    if name == "context encoder":
+        hole = holes.make_holes("centre", 1, data.images.shape[-1], float(setting or 0.25))
+        hidden = F.avg_pool2d(hole, 4)[0, 0] > 0.5
+        return x[:, :, ~hidden].flatten(1), x[:, :, hidden].flatten(1)
+    if name in NEEDS_COLOUR:
+        ab = data.parts.get("ab")
+        ab = rgb_to_lab(nets.as_float(data.images))[:, 1:] if ab is None else ab
+        return x.flatten(1), F.adaptive_avg_pool2d(ab, 4).flatten(1)
+    if name in ("SimCLR", "SimSiam"):
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            views = augment.Augmentation()(torch.cat([data.images, data.images]))
+        one, two = (_cells(v)[:, : x.shape[1]].flatten(1) for v in views.chunk(2))
+        return one, two
+    if name == "deep CCA":
+        return x[..., : w // 2].flatten(1), x[..., w // 2 :].flatten(1)
+    if name in NEEDS_CAPTIONS and data.captions:
+        words = sorted({word for caption in data.captions for word in caption.split()})
+        index = {word: i for i, word in enumerate(words)}
+        bag = torch.zeros(n, len(words))
+        for i, caption in enumerate(data.captions):
+            bag[i, [index[word] for word in caption.split()]] = 1
+        return x.flatten(1), bag
+    return None
+
+
+def ridge_predictor(x1: Tensor, target: Tensor) -> Callable[[Tensor], Tensor]:
+    """The linear predictor of many numbers from many: columns standardised, penalty 1 % of the rows."""
+    x1, target = x1.double(), target.double()
+    mean, scale = x1.mean(0), x1.std(0).clamp(min=1e-6)
+    z = (x1 - mean) / scale
+    gram = z.T @ z + 0.01 * len(z) * torch.eye(z.shape[1], dtype=z.dtype)
+    weights = torch.linalg.solve(gram, z.T @ target)
+    return lambda new: (new.double() - mean) / scale @ weights
+
+
+def class_separation(x2: Tensor, y: Tensor) -> float:
+    """σ_{k−1}(MΠ)² of class means, minus their unweighted mean, in units of X₂ squared."""
+    means = torch.stack([x2[y == c].double().mean(0) for c in y.unique()])  # (k, d)
+    k = len(means)
+    return float(bounds.kth_singular_value(means - means.mean(0), k - 1)) ** 2
+
+
+def dependence(x1: Tensor, x2: Tensor, y: Tensor, seed: int = 0) -> Dependence:
+    """ε²/σ² of X₁ (N, d₁) and X₂ (N, d₂) given the classes Y (N,): `Dependence`."""
+    estimate = residual.cross_fitted_epsilon_squared(x1, x2, y, ridge_predictor, folds=4, seed=seed)
+    within = residual.class_residual(x2, y).square().sum(1).mean()
+    sigma = class_separation(x2, y)
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = [class_separation(x2, y[torch.randperm(len(y), generator=generator)]) for _ in range(5)]
+    return Dependence(
+        max(estimate.value, 0.0) / sigma,
+        estimate.standard_error / sigma,
+        float(within) / sigma,
+        sigma,
+        statistics.mean(shuffled),
+    )
+
+
+def run_dependence(
+    data: str, table: str, method: str, seed: int, budget: Budget | None = None
+) -> dict[str, Any]:
+    """The dependence of a method's X₁ and X₂ given each label, or ``covered: false``."""
+    train_set, _ = pair_of(data, table, seed, budget or Budget())
+    pair = two_views(method, train_set, seed)
+    if pair is None:
+        return {"covered": False}
+    found = {name: dependence(*pair, y, seed) for name, y in train_set.labels.items()}
+    return {
+        "covered": True,
+        "given": {
+            name: {k: float(f"{v:.4g}") for k, v in d._asdict().items()} | {"silent": d.silent}
+            for name, d in found.items()
+        },
+    }
+
+
+# ---------------------------------------------------------------------------------------------------- the texts
+def run_text_cell(method: str, seed: int, budget: Budget | None = None) -> dict[str, Any]:
+    """BERT, GPT, a random BERT, or the words counted, on the film-review world: the same Transformer and probe.
+
+    Four times the samples of the pictures, since a text is that much cheaper.
+    """
+    budget = budget or Budget()
+    train_set, test_set = (
+        load("reviews", split=split, n=n, seed=seed)
+        for split, n in (("train", 2 * budget.n_train), ("test", budget.n_test))
+    )
+    torch.manual_seed(seed)
+    row: dict[str, Any] = {}
+    learner = methods.GPT() if method == "GPT" else methods.BERT()
+    if hasattr(learner, "prepare"):
+        train_set, test_set = learner.prepare(train_set), learner.prepare(test_set)
+    if method in ("BERT", "GPT"):
+        began = time.perf_counter()
+        losses = [s.loss for s in train(learner, train_set, 4 * budget.steps, budget.batch, seed=seed)]
+        row["loss"] = [round(statistics.mean(part), 4) for part in (losses[:10], losses[-10:])]
+        row["train_seconds"] = round(time.perf_counter() - began, 1)
+    if method == "word counts":
+        size = int(train_set.inputs.max()) + 1
+
+        def count(ids: Tensor) -> Tensor:
+            return F.one_hot(ids.clamp(min=0), size).sum(1).float()  # (N, V)
+
+        row["accuracy"] = probe_all(count, train_set, test_set, seed)
+    else:
+        row["accuracy"] = probe_all(learner, train_set, test_set, seed)
+    return row
+
+
+# --------------------------------------------------------------------------------------------------- the tables
+class Part(NamedTuple):
+    """A piece of the whole study: a file and the cells that belong into it."""
+
+    file: str
+    cells: list[dict[str, Any]]
+    measure: Callable[..., dict[str, Any]]
+
+
+def plan(seeds: int = 5, real_seeds: int = 3) -> list[Part]:
+    """The whole study, the most important first: a run that is stopped early leaves a smaller study behind.
+
+    Args:
+        seeds: on the scenes.
+        real_seeds: on the Earth and on CIFAR-10.
+    """
+    first = range(min(3, seeds))
+
+    def table(data: str, letter: str, over: Sequence[int]) -> Part:
+        return Part(f"comparison_{data}_{letter}", cells_of(data, letter, over), run_cell)
+
+    within = cells_of("scenes", "C", first, list(WITHIN))
+    given = [
+        {"data": data, "table": letter, "method": m, "seed": s}
+        for data, letter, names in (
+            ("scenes", "G", MAKERS), ("scenes", "C", [*MAKERS, *WITHIN]), ("earth", "G", MAKERS),
+            ("earth", "C", MAKERS), ("cifar10", "G", MAKERS), ("cifar10", "C", MAKERS),
+        )
+        for s in (first if data == "scenes" else [0])
+        for m in names
+        if m not in (NEEDS_COLOUR if letter == "C" else ())
+    ]  # fmt: skip
+    texts = [
+        {"method": m, "seed": s} for s in first for m in ("word counts", "random network", "BERT", "GPT")
+    ]
+    return [
+        table("scenes", "G", first),
+        Part("comparison_dependence", given, run_dependence),
+        table("scenes", "C", first),
+        Part("comparison_within", within, run_cell),
+        Part("comparison_texts", texts, run_text_cell),
+        *(table("earth", letter, range(real_seeds)) for letter in TABLES),
+        *(table("cifar10", letter, range(real_seeds)) for letter in TABLES),
+        *(table("scenes", letter, range(seeds)) for letter in TABLES),
+    ]
+
+
+def about(budget: Budget | None = None) -> dict[str, Any]:
+    """What all cells of a file have in common."""
+    return {
+        "budget": asdict(budget or Budget()),
+        "probe": f"logistic, l2 by cross-validation; {DRAWS} draws of labels up to {FEW}, one above",
+    }
+
+
+def cells_of(
+    data: str, table: str, seeds: Sequence[int], names: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """The cells of a table, seed by seed, so that a run that is stopped leaves whole seeds behind."""
+    names = list(names or row_names(data, table))
+    return [{"data": data, "table": table, "method": m, "seed": s} for s in seeds for m in names]
+
+
+def missing(cell: dict[str, Any]) -> bool:
+    """Whether a cell asks for a method that this installation does not have."""
+    if cell["method"] != "CLIP":
+        return False
+    try:
+        return methods.CLIP is None
+    except ImportError:
+        return True
+
+
+class Cell(NamedTuple):
+    """Mean over seeds, its standard error (0 with one seed), and how many seeds there are."""
+
+    mean: float
+    error: float
+    seeds: int
+
+
+def summary(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> dict[str, Cell]:
+    """method → accuracy over the seeds that are there, best first.
+
+    Args:
+        results: rows of `recorded.record`.
+        label, n_labels: which probe.
+    """
+    values: dict[str, list[float]] = {}
+    for row in results:
+        value = row.get("accuracy", {}).get(label, {}).get(str(n_labels))
+        if value is not None:
+            values.setdefault(row["cell"]["method"], []).append(value)
+    found = {
+        name: Cell(statistics.mean(v), statistics.stdev(v) / math.sqrt(len(v)) if len(v) > 1 else 0.0, len(v))
+        for name, v in values.items()
+    }
+    return dict(sorted(found.items(), key=lambda item: -item[1].mean))

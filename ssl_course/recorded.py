@@ -1,0 +1,91 @@
+"""Results that are kept cell by cell: a long command that is stopped goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+
+def record(
+    path: str | None,
+    cells: Iterable[dict[str, Any]],
+    measure: Callable[..., dict[str, Any]],
+    about: dict,
+    bar: bool = False,
+) -> list[dict[str, Any]]:
+    """Measure the cells that the file does not have yet, and save after each.
+
+    Args:
+        path: JSON file; None keeps nothing.
+        cells: arguments of ``measure``, plain values.
+        measure: gives numbers for one cell.
+        about: what holds for all cells, such as the protocol; a file made under another one is refused.
+        bar: show a progress bar instead of printing each row.
+
+    Returns:
+        One dict for each cell, its arguments and its numbers, in the order of ``cells``.
+
+    Raises:
+        ValueError: the file was made with other settings.
+    """
+    file = Path(path) if path else None
+    kept = json.loads(file.read_text()) if file and file.is_file() else {"about": about, "results": []}
+    if kept["about"] != json.loads(json.dumps(about)):
+        raise ValueError(f"{path} was made with other settings: move it away, or give another name")
+    done = {_key(row["cell"]): row for row in kept["results"]}
+    wanted, cells = [], list(cells)
+    new = [cell for cell in cells if _key(cell) not in done]
+    shown = tqdm(total=len(cells), initial=len(cells) - len(new), unit="cell", disable=not bar)
+    for cell in cells:
+        key = _key(cell)
+        if key not in done:
+            shown.set_description(" ".join(str(v) for v in cell.values()))
+            began = time.perf_counter()
+            row = {"cell": cell} | measure(**cell)
+            row["seconds"] = round(time.perf_counter() - began, 1)
+            done[key] = row
+            shown.update()
+            if not bar:
+                print(json.dumps(row), flush=True)
+            if file:
+                machine = (
+                    f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+                )
+                head = {
+                    "command": _command(),
+                    "date": str(date.today()),
+                    "machine": machine,
+                }
+                file.parent.mkdir(parents=True, exist_ok=True)
+                half = file.with_suffix(".part")
+                half.write_text(
+                    json.dumps(head | {"about": about, "results": list(done.values())}, indent=1) + "\n"
+                )
+                os.replace(half, file)
+        wanted.append(done[key])
+    shown.close()
+    return wanted
+
+
+def _command() -> str:
+    """The command that runs, as a reader would type it."""
+    program, *rest = sys.argv
+    file = Path(program)
+    if file.name == "__main__.py":  # python -m PACKAGE
+        return shlex.join(["python", "-m", file.parent.name, *rest])
+    return shlex.join(["python", program, *rest])
+
+
+def _key(cell: dict[str, Any]) -> str:
+    return json.dumps(cell, sort_keys=True)
