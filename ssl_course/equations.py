@@ -32,6 +32,10 @@ class Equation(NamedTuple):
 
 _THEORY = "ssl_course.theory.independence."
 _TESTS = "tests/theory/test_independence.py::"
+_BOUNDS = "tests/theory/test_bounds.py::"
+_CORRELATION = "ssl_course.theory.correlation."
+_SIMILAR = "tests/theory/test_correlation.py::"
+_LOSSES = "tests/test_losses.py::"
 
 EQUATIONS = [
     Equation(
@@ -62,45 +66,57 @@ EQUATIONS = [
     Equation(
         "reconstruction loss", "§3.5.2",
         r"L_{mask}(\psi) = E \| X_2 - \psi(X_1) \|^2",
-        "ssl_course.losses.reconstruction", "", "02", pending="02",
+        "ssl_course.losses.reconstruction", _LOSSES + "test_reconstruction_is_the_squared_distance", "02",
     ),
     Equation(
         "contrast of two views", "§3.2",
         r"\ell_{ij} = -\log \frac{\exp(\mathrm{sim}(z_i, z_j)/\tau)}"
         r"{\sum_{m \ne i} \exp(\mathrm{sim}(z_i, z_m)/\tau)}",
-        "ssl_course.losses.nt_xent", "", "08", pending="08",
+        "ssl_course.losses.nt_xent", _LOSSES + "test_nt_xent_against_a_double_loop", "08",
     ),
     Equation(
         "negative cosine", "§3.2",
         r"D(p, z) = -\frac{p}{\|p\|} \cdot \frac{z}{\|z\|}",
-        "ssl_course.losses.negative_cosine", "", "09", pending="09",
+        "ssl_course.losses.negative_cosine", _LOSSES + "test_negative_cosine_and_its_stop_gradient", "09",
+    ),
+    Equation(
+        "contrast of pictures and captions", "§3.2",
+        r"\ell = \tfrac{1}{2N} \sum_i \Bigl( -\log \frac{e^{s\, u_i^\top v_i}}{\sum_j e^{s\, u_i^\top v_j}}"
+        r" - \log \frac{e^{s\, u_i^\top v_i}}{\sum_j e^{s\, u_j^\top v_i}} \Bigr)",
+        "ssl_course.losses.clip_loss", _LOSSES + "test_clip_loss_against_loops", "10",
+    ),
+    Equation(
+        "canonical correlations", "§3.2",
+        r"\rho_i = \sigma_i\bigl(\Sigma_{11}^{-1/2}\, \Sigma_{12}\, \Sigma_{22}^{-1/2}\bigr)",
+        _CORRELATION + "cca_from_covariance", "tests/theory/test_components.py::test_covariances_give_the_same",
+        "07",
     ),
     Equation(
         "excess risk of the probe", "§3.4",
         r"\text{excess} = a + (\sigma^2 + a)\,\frac{r}{n - r - 1}, \quad a \le \varepsilon_{CI}^2 / \sigma_k(M)^2",
-        "ssl_course.theory.bounds.excess_risk", "", "11", pending="11",
+        "ssl_course.theory.bounds.excess_risk", _BOUNDS + "test_excess_risk_of_gaussian_features", "11",
     ),
     Equation(
         "rank condition", "§3.5.2",
         r"\sigma_k\bigl(E[X_2 Y^\top]\bigr) > 0",
-        "ssl_course.theory.bounds.smallest_class_correlation", "", "12", pending="12",
+        "ssl_course.theory.bounds.smallest_class_correlation", _BOUNDS + "test_smallest_class_correlation", "12",
     ),
     Equation(
         "similarity loss", "§3.5.2",
         r"L_{sim}(\eta, \psi) = E \| \eta(X_2) - \psi(X_1) \|^2 "
         r"= E\|\eta(X_2)\|^2 + E\|\psi(X_1)\|^2 - 2\,E[\eta(X_2)^\top \psi(X_1)]",
-        "ssl_course.losses.similarity", "", "12", pending="12",
+        _CORRELATION + "l_sim", _SIMILAR + "test_l_sim_is_the_similarity_loss", "12",
     ),
     Equation(
         "maximal correlation", "§3.5.2",
         r"\min L_{sim} = 2k - 2 \sum_{i \le k} \rho_i \ \text{ under } E[\eta\eta^\top] = E[\psi\psi^\top] = I_k",
-        "ssl_course.theory.correlation.maximal_correlations", "", "12", pending="12",
+        _CORRELATION + "l_sim_minimum", _SIMILAR + "test_l_sim_minimum", "12",
     ),
     Equation(
         "approximate independence of functions", "§3.5.2",
         r"\tilde\varepsilon_{CI}^2 = \max_{\|g\|=1} E_{X_1} \bigl(E[g(X_2) \mid X_1]"
         r" - E_Y[E[g(X_2) \mid Y] \mid X_1]\bigr)^2",
-        "ssl_course.theory.correlation.epsilon_tilde_squared", "", "12", pending="12",
+        _THEORY + "epsilon_tilde_squared", _TESTS + "test_epsilon_tilde_against_search", "12",
     ),
 ]  # fmt: skip
 

@@ -57,7 +57,7 @@ def negative_cosine(p: Tensor, z: Tensor, stop_gradient: bool = True) -> Tensor:
 def clip_loss(
     image_features: Tensor, text_features: Tensor, logit_scale: Tensor | float, same: Tensor | None = None
 ) -> Tensor:
-    """Symmetric cross-entropy over the N × N cosines of pictures and captions (CLIP, arXiv 2103.00020, fig. 3).
+    """Symmetric cross-entropy over N × N cosines of pictures and captions (note §3.2; CLIP, 2103.00020, fig. 3).
 
     Args:
         image_features, text_features: (N, d), rows of length 1, row i of both from the same pair.

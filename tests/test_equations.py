@@ -25,6 +25,16 @@ MUTATIONS = {
     "best predictor under CI": ("return posterior(joint) @", "return -posterior(joint) @"),
     "approximate conditional independence": ("x2) - predictor_through_y(", "x2) + predictor_through_y("),
     "ε_CI from samples": ("values[rows] - means", "values[rows] + means"),
+    "reconstruction loss": ("return (x2", "return -(x2"),
+    "contrast of two views": ("return F.cross_entropy(", "return -F.cross_entropy("),
+    "negative cosine": ("return -F.cosine_similarity", "return F.cosine_similarity"),
+    "contrast of pictures and captions": ("logits = logit_scale", "logits = -logit_scale"),
+    "canonical correlations": ("return canonical_directions", "return -1 * canonical_directions"),
+    "excess risk of the probe": ("(noise + a)", "(noise - a)"),
+    "rank condition": ("prior[:, None] * means", "means"),
+    "similarity loss": ("(eta - psi)", "(eta + psi)"),
+    "maximal correlation": ("2 * k - 2 * rho", "2 * k + 2 * rho"),
+    "approximate independence of functions": ("direct - posterior", "direct + posterior"),
 }
 
 
