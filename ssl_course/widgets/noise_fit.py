@@ -60,7 +60,7 @@ def fitted(n: int, p: int, q: int, shared: float, ridge: float, seed: int = 0) -
         warnings.simplefilter("ignore")  # too few rows is the point
         cca = CCA(1, ridge=ridge).fit(x, y)
     pairs = [[c[:, 0].numpy() for c in cca.transform(*views)] for views in ((x, y), new)]
-    return Fitted(*pairs[0], *pairs[1], *(float(np.corrcoef(*pair)[0, 1]) for pair in pairs))
+    return Fitted(*pairs[0], *pairs[1], *(round(float(np.corrcoef(*pair)[0, 1]), 12) + 0.0 for pair in pairs))
 
 
 class NoiseFit(Explorer):
@@ -93,7 +93,7 @@ class NoiseFit(Explorer):
             f"really shared: {shared:.1f}. " if shared else "the views are independent. "
         )
         line += (
-            f"On fresh rows: <b>{f.fresh:.2f}</b>."
+            f"On fresh rows: <b>{round(f.fresh, 2) + 0.0:.2f}</b>."
             if fresh
             else "And on fresh rows? Guess, then tick the box."
         )
@@ -106,7 +106,7 @@ def _pair(psi: np.ndarray, eta: np.ndarray, rho: float, caption: str) -> Panel:
     plot.line([(-3.2, -3.2), (3.2, 3.2)], palette.GRID, 1.5)
     white = [(v - v.mean()) / max(v.std(), 1e-9) for v in (psi, eta)]
     plot.dots(np.stack(white, 1).clip(-3.2, 3.2), palette.PSI, 2.4)
-    plot.text(-3.0, 3.0, f"ρ = {rho:.2f}", palette.PSI, 15, "lt", True, halo=True)
+    plot.text(-3.0, 3.0, f"ρ = {round(rho, 2) + 0.0:.2f}", palette.PSI, 15, "lt", True, halo=True)
     return plot.panel(caption, f"the first canonical pair, correlation {rho:.2f}")
 
 
