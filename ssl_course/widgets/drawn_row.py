@@ -13,7 +13,7 @@ from ssl_course.widgets import draw
 from ssl_course.widgets.canvas import Key, Panel, Pointer
 from ssl_course.widgets.explorer import Explorer
 
-WIDTH, HEIGHT = 560, 270
+WIDTH, HEIGHT, LEFT = 560, 270, 58
 STEP = 0.05  # what an arrow moves, and the grid of guesses
 
 Row = Mapping[str, tuple[float, float]]  # column → (mean, standard error)
@@ -92,7 +92,7 @@ class DrawnRow(Explorer):
         """The panels; pure."""
         mine = dict(drawn).get(row, (None,) * len(state.columns))
         open_ = show and None not in mine
-        plot = draw.Plot(WIDTH, HEIGHT, (-0.5, len(state.columns) - 0.5), (0, 1.02), margin=(12, 10, 40, 50))
+        plot = draw.Plot(WIDTH, HEIGHT, (-0.5, len(state.columns) - 0.5), (0, 1.02), margin=(12, 10, 40, LEFT))
         plot.axes("label", "accuracy of a linear probe", xticks=dict(enumerate(state.columns)),
                   yticks=[0, 0.25, 0.5, 0.75, 1])  # fmt: skip
         for k, (name, guess) in enumerate(zip(state.columns, mine, strict=True)):
@@ -111,7 +111,9 @@ class DrawnRow(Explorer):
                 mean, error = state.measured[row][name]
                 plot.line([(k, mean - 2 * error), (k, mean + 2 * error)], palette.PSI, 2)
                 plot.dot(k, mean, palette.PSI, r=5)
-        caption = f"── {state.called}   ┈ chance   purple: you" + ("   ● measured ± 2 s.e." if open_ else "")
+        caption = f"line: {state.called} · dotted: chance · purple: you" + (
+            " · dot: measured ± 2 s.e." if open_ else ""
+        )
         said = ", ".join(f"{c} {g:.2f}" for c, g in zip(state.columns, mine, strict=True) if g is not None)
         panel = plot.panel(caption, f"your row for {row}: {said or 'nothing yet'}", operable=True)
         return [panel], _line(state, row, show, mine)
@@ -120,7 +122,7 @@ class DrawnRow(Explorer):
         """Drag over the columns: each takes the height of the pointer."""
         if event.kind == "up":
             return
-        left, right, top, bottom = 50, WIDTH - 10, 12, HEIGHT - 40  # the plot's box, CSS pixels
+        left, right, top, bottom = LEFT, WIDTH - 10, 12, HEIGHT - 40  # the plot's box, CSS pixels
         for x, y in event.path or ((event.x, event.y),):
             column = int((x * WIDTH - left) / (right - left) * len(self.state.columns))
             height = (bottom - y * HEIGHT) / (bottom - top) * 1.02
