@@ -29,7 +29,7 @@ GALLERY, COLUMNS, ROWS = 240, 6, 2  # pictures searched; the best of them are sh
 SHOWN = COLUMNS * ROWS
 CELL, FOOT = 96, 18  # CSS pixels of a picture on the sheet, and of its number below
 BARS, BAR, WIDE = 8, 26, 460  # captions of the chosen picture
-SIZE = 48  # pixels of the scenes that the shipped network was trained with
+SIZE = 32  # pixels of the scenes that the shipped network was trained with
 BATCH = 64  # pairs whose loss is drawn
 START = "three boats at dawn"
 
@@ -49,7 +49,9 @@ class _Gallery:
             raise ValueError("CaptionSearch needs pictures with captions (Pictures.captions)")
         if len(data) < 2:
             raise ValueError(f"CaptionSearch needs at least two pictures, got {len(data)}")
-        self.network, self.data, self.start = network.eval(), data[:GALLERY], start
+        if len(data) > GALLERY:  # some of each kind, however they are sorted
+            data = data[torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:GALLERY]]
+        self.network, self.data, self.start = network.eval(), data, start
         self.captions = list(dict.fromkeys([*self.data.captions, *candidates]))
         with torch.no_grad():
             self.images = features(network.encode_image, self.data.images)  # (N, d)
@@ -58,7 +60,7 @@ class _Gallery:
         self.place = {caption: i for i, caption in enumerate(self.captions)}
         self.own = torch.tensor([self.place[c] for c in self.data.captions])  # (N,)
         self.scale = float(network.logit_scale.detach().exp())
-        self.thumbs = [draw.rgba(x) for x in (self.data.images if shown is None else shown[:GALLERY])]
+        self.thumbs = [draw.rgba(x) for x in (self.data.images if shown is None else shown)]
         self.labels = [k for k in self.data.labels if len(self.data.names.get(k, ())) in range(2, 13)]
 
     @lru_cache(maxsize=256)  # noqa: B019 - one instance lives as long as its widget
@@ -125,7 +127,7 @@ class CaptionSearch(Explorer):
     Args:
         network: a trained `CLIP`; None takes those shipped with the course: scenes, and emoji where their pictures
             are on this machine.
-        data: pictures with captions for it, at least two; None paints scenes of 48 px, as the shipped network knows them.
+        data: pictures with captions for it, at least two; None paints scenes of 32 px, as the shipped network knows them.
         candidates: captions to choose from beside those of ``data``; None adds all captions of the scenes to scenes.
         caption: to begin with.
 
@@ -263,7 +265,7 @@ class CaptionSearch(Explorer):
 
 
 def _scenes(network: CLIP, size: int) -> _Gallery:
-    data, fine = (scenes.World().sample(GALLERY, s, seed=1_000_010) for s in (size, 2 * size))
+    data, fine = (scenes.World().sample(GALLERY, s, seed=1_000_010) for s in (size, 96))
     return _Gallery(network, data, scenes.every_caption()[0], START, fine.images)
 
 
@@ -272,7 +274,6 @@ def _emoji() -> _Gallery | None:
     if captioned.find_emoji() is None or not (shop.CHECKPOINTS / "clip_emoji.safetensors").is_file():
         return None
     data = captioned.load_emoji(32, "test")
-    data = data[torch.randperm(len(data), generator=torch.Generator().manual_seed(0))]
     return _Gallery(shop.shipped("clip_emoji"), data, data.captions, "a red heart")
 
 
@@ -353,7 +354,7 @@ def _matrix(gallery: _Gallery, label: str, kind: str) -> Panel:
     table, names = gallery.confusion(label, kind), gallery.data.names[label]
     k = len(names)
     cell = 46 if k <= 3 else 40 if k <= 6 else 30
-    left, top = 118, 92 if max(map(len, names)) > 6 or k > 3 else 26
+    left, top = 118, 26
     width, height = left + cell * k + 8, top + cell * k + 4
     plot = draw.Plot(width, height, (0, k), (k, 0), margin=(top, 8, 4, left))
     paper, full = (tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (palette.PAPER, palette.PSI))
@@ -374,9 +375,9 @@ def _matrix(gallery: _Gallery, label: str, kind: str) -> Panel:
                     12 if k <= 6 else 10,
                 )
         plot.text(0, i + 0.5, _short(names[i], 16), palette.INK, 11, "rm", offset=(-6, 0))
-        if top == 26:
+        if k == 3 and max(map(len, names)) <= 6:
             plot.text(i + 0.5, 0, names[i], palette.INK, 11, "ms", offset=(0, -6))
-        else:  # long names: lettered, and spelled in the rows
+        else:  # too long for a column: their beginnings, spelled out in the rows
             plot.text(i + 0.5, 0, _short(names[i], 3).rstrip("…"), palette.INK, 11, "ms", offset=(0, -6))
     right = float(gallery.accuracy(label, kind))
     alt = f"zero-shot answers for {label}, asked by {kind}: accuracy {right:.2f}; " + ", ".join(
@@ -402,7 +403,8 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
     )
     plot.line([(0, floor), (2, floor)], palette.WRONG, 1.5, dash=(2, 3))
     plot.text(0.04, floor, f"floor {floor:.2f}", palette.WRONG, 11, "ls", offset=(0, -4), halo=True)
-    plot.line(np.stack([np.log10(scales), loss.clip(max=top)], 1), palette.PSI, 2.5)
+    inside = loss <= top
+    plot.line(np.stack([np.log10(scales), loss], 1)[inside], palette.PSI, 2.5)
     own = log10(min(max(gallery.scale, 1.0), 100.0))
     at_own, now = (float(np.interp(v, np.log10(scales), loss)) for v in (own, log10(scale)))
     plot.dot(own, min(at_own, top), None, r=6, outline=palette.X1, width=2.5)

@@ -330,7 +330,7 @@ def test_two_ranks_are_one_with_the_joint_batch(tmp_path):
 # ---- what the lecture shows ------------------------------------------------------------------------------------
 @pytest.mark.slow
 def test_beats_pixels_and_a_random_network_at_ten_labels():
-    """Texture from colour pictures, after fewer steps than the recorded 240."""
+    """Texture from colour pictures, after fewer steps than the recorded 200."""
     train_set, test = scenes.World().sample(4096, 32, seed=0), scenes.World().sample(1024, 32, seed=10**6)
     torch.manual_seed(0)
     untrained, method = CLIP().eval(), CLIP()
