@@ -30,6 +30,7 @@ _HOME = {
     "AugmentationExplorer": "augmentation_explorer",
     "SimilarityMatrix": "similarity_matrix",
     "DrawnRow": "drawn_row",
+    "CollapseCircle": "collapse_circle",
     "CollapseLab": "collapse_lab",
     "DependenceExplorer": "dependence_explorer",
     "FlipExplorer": "flip_explorer",
@@ -37,6 +38,7 @@ _HOME = {
     "HalvesExplorer": "halves_explorer",
     "NoiseFit": "noise_fit",
     "CaptionSearch": "caption_search",
+    "Leaderboard": "leaderboard",
     "Live": "live",
     "live": "live",
 }

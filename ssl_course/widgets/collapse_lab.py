@@ -21,7 +21,8 @@ from ssl_course.widgets.live import Live
 SHOWN = 240  # pictures whose z is drawn
 BARS = 48  # eigenvalues that are drawn at most
 FLOOR = 1e-7  # below it an eigenvalue is drawn as this
-SWITCHES = {"stop_gradient": True, "predictor": True, "output_norm": False}
+FALLEN = 0.05  # std·√d of z below which all rows are called one
+SWITCHES = ("stop_gradient", "predictor", "output_norm")
 
 
 class Gauge(NamedTuple):
@@ -30,16 +31,6 @@ class Gauge(NamedTuple):
     step: int
     spread: float  # std·√d of z
     before: float  # the same before the output norm; equal to it where there is none
-
-
-def circle(seed: int = 0) -> SimSiam:
-    """The smallest SimSiam whose collapse can be seen with the bare eye: z has two numbers, so it is a direction.
-
-    Without output norm, which would hide the fall. For pictures of 32 px.
-    """
-    torch.manual_seed(seed)
-    body = nets.ConvNet((16, 32, 64))
-    return SimSiam(body, projection=(64, 2), bottleneck=16, output_norm=False)
 
 
 def settle_norms(method: nn.Module, images: Tensor) -> None:
@@ -66,15 +57,15 @@ def before_norm(method: SimSiam, images: Tensor) -> Tensor:
 
 
 class CollapseLab(Live):
-    """Start the training, then take away the stop-gradient, or the predictor, and watch what becomes of z.
+    """Train SimSiam on pictures, take away the stop-gradient or the predictor, and watch what becomes of z.
 
-    With d = 2 every z is a dot on a circle; with more, a map of z, the spectrum and the effective rank are drawn.
     The curve beneath the loss is the spread of z, std·√d of the normalised rows: about 1 when they are spread
-    evenly, 0 when all are one. It is measured in eval mode.
+    evenly, 0 when all are one. Beside it a map of z and its spectrum with the effective rank, or with d = 2 the
+    circle itself. All of it is measured in eval mode, on pictures that belong to the data.
 
     Args:
-        method: a `SimSiam`; None is `circle`.
-        data: pictures; None paints scenes of 32 px for the circle, else of 64 px.
+        method: a `SimSiam`; None is a small one, for pictures of 32 px.
+        data: pictures; None paints scenes of 32 px.
         steps, batch_size, lr, seed: see `Live`. The learning rate is constant, so that late switches act too.
     """
 
@@ -83,23 +74,23 @@ class CollapseLab(Live):
         method: SimSiam | None = None,
         data: Pictures | None = None,
         *,
-        steps: int = 600,
-        batch_size: int | None = None,
+        steps: int = 300,
+        batch_size: int = 128,
         lr: float | None = None,
         seed: int = 0,
     ) -> None:
-        small = method is None
-        method = circle(seed) if small else method
-        if data is None:
-            data = scenes.World().sample(1024 if small else 2048, size=32 if small else 64, seed=seed)
+        if method is None:
+            torch.manual_seed(seed)
+            method = SimSiam(nets.ConvNet((16, 32, 64)))
+        data = scenes.World().sample(2048, size=32, seed=seed) if data is None else data
         self._pictures = data[:SHOWN]
         settle_norms(method, self._pictures.images)
         super().__init__(
             method,
             data,
             steps=steps,
-            batch_size=batch_size or (64 if small else 128),
-            lr=lr or (0.05 if small else None),
+            batch_size=batch_size,
+            lr=lr,
             seed=seed,
             schedule="constant",
             warmup=0,
@@ -110,8 +101,10 @@ class CollapseLab(Live):
 
     @classmethod
     def example(cls) -> CollapseLab:
-        """The circle on a few small pictures, four steps done."""
-        made = cls(circle(), scenes.World().sample(32, size=16, seed=0), steps=8, batch_size=8, lr=0.05)
+        """A tiny SimSiam on a few small pictures, four steps done."""
+        torch.manual_seed(0)
+        method = SimSiam(nets.ConvNet((8, 16)), projection=(16, 8))
+        made = cls(method, scenes.World().sample(32, size=16, seed=0), steps=8, batch_size=8, lr=0.05)
         made.run(4)
         return made
 
@@ -119,20 +112,27 @@ class CollapseLab(Live):
         super()._clear()
         self.history: list[Gauge] = []
 
+    def _look(self, method: SimSiam) -> tuple[Tensor, Tensor]:
+        """z of the shown pictures, and z before the output norm, (N, d) each."""
+        return method.project(self._pictures.images), before_norm(method, self._pictures.images)
+
+    def _draw(self, unit: Tensor, classes: Tensor, names: list[str]) -> list[Panel]:
+        """What is drawn of the normalised z (N, d)."""
+        panels = [(circle_panel if unit.shape[1] == 2 else _map)(unit, classes, names)]
+        return panels if unit.shape[1] == 2 else [*panels, _spectrum(unit)]
+
     @torch.no_grad()
     def _gauges(self, method: SimSiam) -> list[Panel]:
         """Measure z of the shown pictures, remember it, draw it."""
-        z, bare = method.project(self._pictures.images), before_norm(method, self._pictures.images)
+        z, bare = self._look(method)
         root = z.shape[1] ** 0.5
         now = Gauge(self._index, feature_std(z) * root, feature_std(bare) * root)
         self.history = [g for g in self.history if g.step < now.step] + [now]
-        unit = F.normalize(z, dim=1)
         label = next(iter(self._pictures.labels), None)
         classes = self._pictures.labels[label].cpu() if label else torch.zeros(len(z), dtype=torch.long)
         names = self._pictures.names.get(label) or [str(k) for k in range(int(classes.max()) + 1)]
-        paint = _circle if z.shape[1] == 2 else _map
-        panels = [paint(unit, classes, names), _spread(self.history, self._begin, self._steps)]
-        return panels if z.shape[1] == 2 else [*panels, _spectrum(unit)]
+        drawn = self._draw(F.normalize(z, dim=1), classes, names)
+        return [drawn[0], _spread(self.history, self._begin, self._steps), *drawn[1:]]
 
 
 def _colours(names: list[str]) -> list[str]:
@@ -146,9 +146,13 @@ def _legend(plot: draw.Plot, names: list[str], colours: list[str]) -> None:
         plot.text(plot.xlim[0], plot.ylim[1], f"● {name}", colour, 11, "la", offset=(2, 14 * k))
 
 
-def _circle(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
-    """Rows (N, 2) of length 1, each class on a ring of its own, so that dots at one place can be told apart."""
-    plot = draw.Plot(250, 250, (-1.3, 1.3), (-1.3, 1.3), margin=(4, 4, 4, 4), equal=True)
+def circle_panel(unit: Tensor, classes: Tensor, names: list[str], pictures: Tensor | None = None) -> Panel:
+    """Rows (N, 2) of length 1, each class on a ring of its own, so that dots at one place can be told apart.
+
+    ``pictures`` (M, 3, H, W), uint8, stand outside the circle where the first M rows point.
+    """
+    size, far = (250, 1.3) if pictures is None else (360, 1.62)
+    plot = draw.Plot(size, size, (-far, far), (-far, far), margin=(4, 4, 4, 4), equal=True)
     turn = np.linspace(0, 2 * np.pi, 121)
     colours = _colours(names)
     step = min(0.09, 0.6 / len(names))
@@ -156,6 +160,15 @@ def _circle(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
         radius = 1 - k * step
         plot.line(radius * np.stack([np.cos(turn), np.sin(turn)], 1), palette.GRID, 1)
         plot.dots(radius * unit[classes == k].numpy(), colour + "90", r=3)
+    for k, picture in enumerate(() if pictures is None else pictures):
+        x, y = (1.32 * unit[k]).tolist()
+        half, edge = 0.15, 0.018
+        box = [
+            (x + i * (half + edge), y + j * (half + edge)) for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        ]
+        plot.line([unit[k].tolist(), (x, y)], palette.GRID, 1)
+        plot.polygon(box, fill=colours[int(classes[k])])
+        plot.image(picture, x - half, y - half, x + half, y + half, smooth=True)
     mean = unit.mean(0)
     plot.arrow((0, 0), mean.tolist(), palette.PSI, 2)
     _legend(plot, names, colours)
@@ -190,6 +203,8 @@ def _spread(history: list[Gauge], begin: int, end: int) -> Panel:
     plot.axes("step", "std·√d of z", yticks=[0, 0.5, 1])
     plot.line([(begin, 1), (end, 1)], palette.MUTED, 1, dash=(4, 3))
     plot.text(end, 1, "spread evenly: 1", palette.MUTED, 10, "rd", offset=(-2, -2))
+    plot.line([(begin, FALLEN), (end, FALLEN)], palette.WRONG, 1, dash=(4, 3))
+    plot.text(end, FALLEN, f"fallen: {FALLEN}", palette.WRONG, 10, "rd", offset=(-2, -2))
     now = history[-1]
     for name, colour, dash in (("before", palette.X2, (5, 3)), ("spread", palette.PSI, None)):
         points = [(g.step, getattr(g, name)) for g in history]

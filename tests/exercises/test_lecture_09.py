@@ -131,3 +131,37 @@ def test_bad_answers(answer, says):
 def test_the_spread_of_a_fallen_and_a_standing_run():
     torch.manual_seed(0)
     assert check.spread_after({"stop_gradient": False}, steps=70) < 0.3 < check.spread_after({}, steps=70)
+
+
+def in_eval(read):
+    def function(method, x):
+        method.eval()
+        with torch.no_grad():
+            return read(method, x)
+
+    return function
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_probe_reads_h(seed):
+    assert check.probe_reads(in_eval(lambda m, x: m.encode(x)), seed).passed
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (in_eval(lambda m, x: m.project(x)), "That is z, after"),
+        (in_eval(lambda m, x: m.prediction_head(m.project(x))), "That is p"),
+        (lambda m, x: m.project(x).detach(), "training mode besides"),
+        (lambda m, x: m.encode(x).detach(), "still in training mode"),
+        (in_eval(lambda m, x: m.encode(x) / m.encode(x).norm(dim=1, keepdim=True)), "rows are normalised"),
+        (in_eval(lambda m, x: m.backbone(x)), "Take the mean over places"),
+        (in_eval(lambda m, x: m.encode(x) + 1), "eval mode and return"),
+        (lambda m, x: m.nothing, "AttributeError"),
+        (lambda m, x: None, "Replace the dots"),
+    ],
+)
+def test_wrong_readings_are_named(answer, says, seed):
+    card = check.probe_reads(answer, seed)
+    assert not card.passed and says in card.text

@@ -9,7 +9,8 @@ from torch import nn
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import SimSiam
-from ssl_course.widgets.collapse_lab import CollapseLab, circle, settle_norms
+from ssl_course.widgets.collapse_circle import circle
+from ssl_course.widgets.collapse_lab import CollapseLab, settle_norms
 
 
 @pytest.fixture(scope="module")

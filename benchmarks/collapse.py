@@ -1,0 +1,207 @@
+"""What holds features apart, with each safeguard and without: `python benchmarks/collapse.py --json assets/results/collapse.json`.
+
+"pictures": SimSiam on scenes, batch 128, 120 steps, with its safeguards and with each taken away; at 64 px with the
+course's ConvNet (one seed), and at 32 px with a smaller one. "safeguards": SimCLR, SimSiam, deep CCA and colorization, tiny
+(16 px, batch 64, 100 steps), with the part that holds their features apart and without it.
+
+Measured on 512 other pictures: loss, std·√d of z with BatchNorm's running statistics (`project` in eval mode),
+with the statistics of the 512 themselves (what the loss sees), and before the output norm; effective rank of
+z; std·√D of the features h, and a linear probe of h with 10 labels.
+"""
+
+import argparse
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ssl_course import nets
+from ssl_course.data import scenes
+from ssl_course.data.pictures import Pictures
+from ssl_course.evaluation import effective_rank, encode, feature_std, linear_probe
+from ssl_course.losses import negative_cosine, similarity
+from ssl_course.methods import Colorization, DeepCCA, SimCLR, SimSiam
+from ssl_course.recorded import record
+from ssl_course.training import train
+
+SETTINGS = {
+    "faithful": {},
+    "no stop-gradient": {"stop_gradient": False},
+    "no predictor": {"predictor": False},
+    "no stop-gradient, no output norm": {"stop_gradient": False, "output_norm": False},
+}
+SMALL, TINY = (16, 32, 64), (8, 16, 32)
+STEPS = 120
+
+
+class NoNegatives(SimCLR):
+    """SimCLR that only pulls: the mean cosine of the two views."""
+
+    def forward(self, batch: Pictures) -> Tensor:
+        """−cosine, in [−1, 1]."""
+        z1, z2 = self.project(self.views(batch.inputs)).chunk(2)  # (N, d) each
+        return negative_cosine(z1, z2, stop_gradient=False)
+
+
+class NoWhitening(DeepCCA):
+    """L_sim as it stands, E‖η(X₂) − ψ(X₁)‖² (note §3.5.2)."""
+
+    def forward(self, batch: Pictures) -> Tensor:
+        """In squared units of ψ."""
+        return similarity(self.encode2(batch.inputs), self.encode(batch.inputs))
+
+
+class MovingTarget(Colorization):
+    """Colorization whose target is not X₂ but η(X₂), learned too: nothing fixed is left to be reconstructed."""
+
+    def __init__(self, *args, **more) -> None:
+        super().__init__(*args, **more)
+        self.eta = nn.Sequential(nn.Conv2d(2, 16, 1), nn.ReLU(), nn.Conv2d(16, 2, 1))
+
+    def forward(self, batch: Pictures) -> Tensor:
+        """Squared error a place, in units of the colours' spread."""
+        out = unit_colours(self, batch.inputs)  # (N, 2, h, w)
+        ab = self.target(batch, out.shape[-2:])
+        eta = self.eta((ab - self.mean[:, None, None]) / self.spread)
+        return similarity(eta.flatten(1), out.flatten(1)) / out[0, 0].numel()
+
+
+def unit_colours(method: Colorization, images: Tensor) -> Tensor:
+    """Predicted colours around their mean, in units of their spread, (N, 2, h, w)."""
+    return (method.predict(images) - method.mean[:, None, None]) / method.spread
+
+
+def body() -> nn.Module:
+    """The tiny backbone."""
+    return nets.ConvNet(TINY)
+
+
+ARMS = {  # method → safeguard → what to build with it and without it, and what its z is
+    "SimCLR": (
+        {"negatives": lambda: SimCLR(body()), "none": lambda: NoNegatives(body())},
+        lambda m, x: m.project(x),
+    ),
+    "SimSiam": (
+        {
+            "stop-gradient and predictor": lambda: SimSiam(body(), output_norm=False),
+            "predictor only": lambda: SimSiam(body(), output_norm=False, stop_gradient=False),
+            "stop-gradient only": lambda: SimSiam(body(), output_norm=False, predictor=False),
+            "none": lambda: SimSiam(body(), output_norm=False, stop_gradient=False, predictor=False),
+            "output norm only": lambda: SimSiam(body(), stop_gradient=False, predictor=False),
+        },
+        lambda m, x: m.project(x),
+    ),
+    "deep CCA": (
+        {"whitening": lambda: DeepCCA(backbone=body()), "none": lambda: NoWhitening(backbone=body())},
+        lambda m, x: m.encode(x),
+    ),
+    "colorization": (
+        {
+            "reconstruction": lambda: Colorization(body(), objective="l2"),
+            "none": lambda: MovingTarget(body(), objective="l2"),
+        },
+        lambda m, x: unit_colours(m, x).flatten(1),
+    ),
+}  # fmt: skip
+
+
+def probes(method: nn.Module, data: Pictures, test: Pictures) -> dict[str, float]:
+    """Linear probes of h with 10 labels."""
+    pair = encode(method, data), encode(method, test)
+    return {
+        f"probe_{label}": linear_probe(
+            None, train=pair[0], test=pair[1], label=label, n_labels=10, draws=10
+        ).accuracy
+        for label in ("texture", "biome")
+    }
+
+
+@torch.no_grad()
+def gauges(method: SimSiam, pictures: Pictures) -> dict[str, float]:
+    """All that can be read off z and h of some pictures, in eval mode and with their own statistics."""
+    method.eval()
+    z, h = method.project(pictures.images), method.encode(pictures.images)
+    before = method.projection_head[:-1](h)
+    own = copy.deepcopy(method).train().project(pictures.images)
+    root = z.shape[1] ** 0.5
+    return {
+        "spread": feature_std(z) * root,
+        "spread_own_statistics": feature_std(own) * root,
+        "spread_before_norm": feature_std(before) * root,
+        "rank": effective_rank(z),
+        "rank_own_statistics": effective_rank(F.normalize(own, dim=1)),
+        "spread_h": feature_std(h) * h.shape[1] ** 0.5,
+        "rank_h": effective_rank(h),
+    }
+
+
+def pictures(setting: str, seed: int, size: int, steps: int = STEPS) -> dict[str, float]:
+    """Train one SimSiam and read its gauges."""
+    world = scenes.World()
+    data, test = world.sample(2048, size, seed=seed), world.sample(512, size, seed=1000 + seed)
+    torch.manual_seed(seed)
+    method = SimSiam(nets.ConvNet(SMALL) if size < 64 else None, **SETTINGS[setting])
+    losses = [step.loss for step in train(method, data, steps=steps, batch_size=128, seed=seed)]
+    return {"loss": sum(losses[-10:]) / len(losses[-10:])} | gauges(method, test) | probes(method, data, test)
+
+
+def safeguards(method: str, safeguard: str, seed: int, steps: int = 100, size: int = 16) -> dict[str, float]:
+    """Train one tiny method with or without what holds it apart."""
+    world = scenes.World()
+    data, test = world.sample(512, size, seed=seed), world.sample(512, size, seed=1000 + seed)
+    arms, read = ARMS[method]
+    torch.manual_seed(seed)
+    made = arms[safeguard]()
+    if hasattr(made, "prepare"):
+        data = made.prepare(data)
+    losses = [step.loss for step in train(made, data, steps=steps, batch_size=64, seed=seed)]
+    made.eval()
+    with torch.no_grad():
+        z = read(made, test.images)
+    found = {
+        "loss": sum(losses[-10:]) / len(losses[-10:]),
+        "spread": feature_std(z) * z.shape[1] ** 0.5,
+        "variance": float(z.var(0).mean()),
+        "rank": effective_rank(F.normalize(z, dim=1)),
+        "d": z.shape[1],
+    }
+    return found | probes(made, data, test)
+
+
+def measure(part: str, **cell: object) -> dict[str, float]:
+    """One cell, rounded."""
+    found = {"pictures": pictures, "safeguards": safeguards}[part](**cell)
+    return {k: round(v, 5) for k, v in found.items()}
+
+
+def all_cells(seeds: int) -> list[dict[str, object]]:
+    """The cheap cells first, the seeds in the outer loop; at 64 px one seed of the two settings that are compared."""
+    cells: list[dict[str, object]] = []
+    for seed in range(seeds):
+        for method, (arms, _) in ARMS.items():
+            cells += [{"part": "safeguards", "method": method, "safeguard": s, "seed": seed} for s in arms]
+    for size, settings in ((32, SETTINGS), (64, ("faithful", "no stop-gradient"))):
+        for seed in range(seeds if size < 64 else 1):
+            cells += [{"part": "pictures", "setting": s, "seed": seed, "size": size} for s in settings]
+    return cells
+
+
+def main() -> None:
+    """Every cell that is not in the file yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--part", choices=("safeguards", "pictures"), help="one of the two only")
+    parser.add_argument("--json")
+    given = parser.parse_args()
+    about = {
+        "pictures": {"batch": 128, "steps": STEPS},
+        "safeguards": {"pixels": 16, "batch": 64, "steps": 100},
+        "measured on": "512 other scenes",
+    }
+    cells = [c for c in all_cells(given.seeds) if given.part in (None, c["part"])]
+    record(given.json, cells, measure, about)
+
+
+if __name__ == "__main__":
+    main()
