@@ -6,6 +6,7 @@ import torch
 from ssl_course.data.pictures import Pictures
 from ssl_course.losses import nt_xent
 from ssl_course.methods import SimCLR
+from ssl_course.training import train
 
 
 @pytest.fixture
@@ -46,3 +47,5 @@ def test_bad_input_is_named(data):
         SimCLR(temperature=0.0)
     with pytest.raises(ValueError, match="no negatives"):
         SimCLR()(data[:1])
+    with pytest.raises(ValueError, match="batch_size"):  # N > data
+        next(train(SimCLR(), data, steps=1, batch_size=25))
