@@ -1,0 +1,298 @@
+"""Lecture 13's table as a ranking, which a method of one's own can enter (note §3.5)."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ipywidgets
+import torch
+from torch import nn
+
+from ssl_course import comparison, palette
+from ssl_course.data.pictures import Pictures
+from ssl_course.lecture import Shown, _box
+from ssl_course.training import Diverged, fit
+from ssl_course.widgets import draw
+from ssl_course.widgets.canvas import Panel
+from ssl_course.widgets.explorer import Explorer
+
+RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
+TABLES = {
+    "scenes, lightness (table G)": "comparison_scenes_G",
+    "scenes, colour (table C)": "comparison_scenes_C",
+    "hiding more or less (within MAE and holes)": "comparison_within",
+    "the Earth, lightness": "comparison_earth_G",
+    "the Earth, colour": "comparison_earth_C",
+    "CIFAR-10, lightness": "comparison_cifar10_G",
+    "CIFAR-10, colour": "comparison_cifar10_C",
+    "film reviews": "comparison_texts",
+}
+NOTES = {
+    "CLIP": "sees captions",
+    "rotation": "not covered by the theory",
+    "jigsaw": "not covered by the theory",
+    comparison.PIXELS: "learns nothing",
+    comparison.RANDOM: "learns nothing",
+    "word counts": "learns nothing",
+}
+N_LABELS = [str(n) for n in comparison.N_LABELS]
+TRY = 8  # pictures on which an entry is tried before it is trained
+
+
+class Entry(ValueError):
+    """What is wrong with a method that wants to enter, in a sentence for its author."""
+
+
+class Board(NamedTuple):
+    """All that the ranking is drawn from."""
+
+    tables: dict[str, list[dict[str, Any]]]  # what the switch says → rows of `record`
+    own: frozenset[str]  # methods that the student entered
+
+
+def recorded(folder: Path = RESULTS) -> dict[str, list[dict[str, Any]]]:
+    """The tables that have been measured so far, by what the switch says; files that are not there are left out."""
+    found = {}
+    for said, name in TABLES.items():
+        file = folder / f"{name}.json"
+        if file.is_file():
+            found[said] = json.loads(file.read_text(encoding="utf-8"))["results"]
+    return found
+
+
+def try_out(method: Any, data: Pictures) -> None:
+    """Call a method once as training and probe will, before minutes are spent on it.
+
+    Args:
+        method: any ``nn.Module`` with ``forward(batch)`` and ``encode(x)``.
+        data: of which the first few pictures are used.
+
+    Raises:
+        Entry: says which of the few rules it breaks.
+    """
+    if isinstance(method, type):
+        raise Entry(f"That is the class. Hand over an object: {method.__name__}().")
+    if not isinstance(method, nn.Module):
+        raise Entry(f"A method is a torch.nn.Module; yours is a {type(method).__name__}.")
+    if not callable(getattr(method, "encode", None)):
+        raise Entry("It has no encode(x): pictures (N, 3, H, W) → features (N, D).")
+    if not any(p.requires_grad for p in method.parameters()):
+        raise Entry(
+            "It has no parameters to train. Was super().__init__() called before the layers were made?"
+        )
+    if hasattr(method, "prepare"):
+        data = _called(method.prepare, data, "prepare(data)")
+    batch = data[: min(TRY, len(data))]
+    method.train()
+    loss = _called(method, batch, "forward(batch)")
+    if not torch.is_tensor(loss) or loss.numel() != 1:
+        shape = tuple(loss.shape) if torch.is_tensor(loss) else type(loss).__name__
+        raise Entry(f"forward(batch) must return one number, the loss, as a tensor; yours returns {shape}.")
+    if not torch.isfinite(loss):
+        raise Entry(f"The first loss is {float(loss)}: nothing can be learned from that.")
+    if not loss.requires_grad:
+        raise Entry(
+            "The loss does not depend on any parameter: did .item(), .detach() or torch.no_grad() cut it off?"
+        )
+    grown = _called(lambda _: loss.backward(), batch, "loss.backward()")
+    del grown
+    if not any(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters()):
+        raise Entry("The gradient of the loss is zero everywhere: no step would change the network.")
+    method.zero_grad(set_to_none=True)
+    method.eval()
+    with torch.no_grad():
+        features = _called(method.encode, batch.inputs, "encode(x)")
+    if not torch.is_tensor(features) or features.ndim != 2 or len(features) != len(batch):
+        shape = tuple(features.shape) if torch.is_tensor(features) else type(features).__name__
+        raise Entry(
+            f"encode(x) of {len(batch)} pictures must return ({len(batch)}, D); yours returns {shape}."
+        )
+    if not torch.isfinite(features).all():
+        raise Entry("encode(x) gives features that are not finite.")
+
+
+def _called(function: Any, argument: Any, what: str) -> Any:
+    try:
+        return function(argument)
+    except Exception as error:
+        said = str(error).strip().splitlines() or [""]
+        hint = ""
+        if "Byte" in said[0] or "uint8" in said[0]:
+            hint = " Pictures come as uint8: begin with ssl_course.nets.as_float(x)."
+        elif isinstance(error, AttributeError) and "Pictures" in said[0]:
+            hint = " A batch has batch.inputs, the pictures (N, 3, H, W), and batch.labels."
+        raise Entry(f"{what} stopped with {type(error).__name__}: {said[0]}.{hint}") from error
+
+
+class Leaderboard(Explorer):
+    """Methods ranked by a linear probe: choose data, label and number of labels; enter a method of your own.
+
+        board = Leaderboard(live=rows)
+        board.enter("mine", MyMethod())
+
+    Args:
+        live: rows measured in this notebook (`comparison.run_cell`), shown as a table of their own.
+        folder: where the recorded tables lie.
+        budget: what an entry gets, that of the live rows.
+        seed: of an entry's training and labels, that of the live rows.
+
+    Raises:
+        ValueError: neither recorded nor live rows: there is nothing to rank.
+    """
+
+    LIVE = "trained in this notebook (scenes, lightness)"
+
+    def __init__(
+        self,
+        live: Sequence[dict[str, Any]] = (),
+        folder: Path = RESULTS,
+        budget: comparison.Budget | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._budget, self._seed = budget or comparison.Budget(), seed
+        tables = ({self.LIVE: list(live)} if live else {}) | recorded(folder)
+        tables = {said: rows for said, rows in tables.items() if rows}
+        if not tables:
+            raise ValueError(
+                "there is nothing to rank yet: give live=rows, or measure the tables with "
+                "python -m ssl_course compare"
+            )
+        labels = list(dict.fromkeys(k for rows in tables.values() for r in rows for k in r["accuracy"]))
+        controls = {
+            "data": ipywidgets.Dropdown(options=list(tables), description="data"),
+            "label": ipywidgets.Dropdown(options=labels, description="label"),
+            "n_labels": ipywidgets.SelectionSlider(
+                options=N_LABELS, value="30", description="number of labels"
+            ),
+        }
+        rows = [["data"], ["label", "n_labels"]]
+        super().__init__(controls, state=Board(tables, frozenset()), rows=rows)
+
+    @classmethod
+    def example(cls) -> Leaderboard:
+        """Three rows out of a hat."""
+        rows = [
+            {
+                "cell": {"method": m, "seed": s},
+                "accuracy": {"biome": {"30": a + s / 50}, "light": {"30": 0.5}},
+            }
+            for m, a in ((comparison.PIXELS, 0.4), ("rotation", 0.6), ("CLIP", 0.8))
+            for s in (0, 1)
+        ]
+        return cls(rows, Path("nowhere"))
+
+    def enter(self, name: str, method: nn.Module) -> Shown:
+        """Train a method as the others of this notebook were trained, probe it, and rank it.
+
+        Args:
+            name: what the ranking calls it.
+            method: any ``nn.Module`` with ``forward(batch) -> loss`` and ``encode(x) -> (N, D)``.
+
+        Returns:
+            A sentence: its place, or what is wrong with it. Nothing is raised whatever the method does.
+        """
+        name = str(name).strip() or "mine"
+        known = {r["cell"]["method"] for r in self.state.tables.get(self.LIVE, ())} - self.state.own
+        if name in known | {comparison.PIXELS, comparison.RANDOM}:
+            return _sentence(f"There is a row called {name} already: give yours another name.", palette.WRONG)
+        train_set, test_set = comparison.pair_of("scenes", "G", self._seed, self._budget)
+        try:
+            try_out(method, train_set)
+            history = fit(method, train_set, self._budget.steps, self._budget.batch, seed=self._seed)
+            accuracy = comparison.probe_all(method, train_set, test_set, self._seed)
+        except (Entry, Diverged, ValueError) as error:
+            return _sentence(f"Not entered. {error}", palette.WRONG)
+        except Exception as error:
+            return _sentence(f"Not entered. {type(error).__name__}: {error}", palette.WRONG)
+        if history.interrupted:
+            return _sentence("Not entered: its training was stopped.", palette.WRONG)
+        cell = {"data": "scenes", "table": "G", "method": name, "seed": self._seed}
+        rows = [r for r in self.state.tables.get(self.LIVE, []) if r["cell"]["method"] != name]
+        rows.append({"cell": cell, "accuracy": accuracy})
+        with self.together():
+            self.state = Board(self.state.tables | {self.LIVE: rows}, self.state.own | {name})
+            if self.LIVE not in self.controls["data"].options:
+                self.controls["data"].options = [self.LIVE, *self.controls["data"].options]
+            self.controls["data"].value = self.LIVE
+            with self._lock:
+                self._wanted += 1
+        label, n = self.values()["label"], self.values()["n_labels"]
+        ranking = list(comparison.summary(rows, label, int(n)))
+        if name not in ranking:
+            return _sentence(f"{name} is entered.", palette.PASSED)
+        return _sentence(
+            f"{name} is number {ranking.index(name) + 1} of {len(ranking)} for {label} with {n} labels: "
+            f"{accuracy[label][n]:.3f}. One seed: see the bars of the others before you celebrate.",
+            palette.PASSED,
+        )
+
+    @staticmethod
+    def render(state: Board, *, data: str, label: str, n_labels: str) -> tuple[list[Panel], str]:
+        """Bars, best first, ± 2 standard errors over seeds; pure."""
+        rows = state.tables.get(data, [])
+        cells = comparison.summary(rows, label, int(n_labels))
+        if not cells:
+            return [_empty()], _what_there_is(rows, label)
+        height = 30 * len(cells) + 46
+        plot = draw.Plot(720, height, (0, 1), (-len(cells), 0), margin=(6, 190, 40, 150))
+        plot.axes(f"accuracy, {label}, {n_labels} labels", yticks=[])
+        spoken = []
+        for i, (name, cell) in enumerate(cells.items()):
+            y = -i - 0.5
+            note = "yours" if name in state.own else NOTES.get(name, "")
+            colour = (
+                palette.Y if name in state.own else palette.MUTED if note == "learns nothing" else palette.X1
+            )
+            box = [(0, y - 0.3), (cell.mean, y - 0.3), (cell.mean, y + 0.3), (0, y + 0.3)]
+            plot.polygon(box, fill=colour)
+            if cell.error:
+                low, high = (min(max(cell.mean + k * cell.error, 0), 1) for k in (-2, 2))
+                plot.line([(low, y), (high, y)], palette.INK, 2)
+            plot.text(0, y, name, anchor="rm", offset=(-8, 0), bold=name in state.own)
+            error = f" ± {2 * cell.error:.3f}" if cell.error else ""
+            plot.text(1, y, f"{cell.mean:.3f}{error}", anchor="lm", offset=(8, -6 if note else 0))
+            if note:
+                plot.text(1, y, note, palette.MUTED, 10, "lm", offset=(8, 8))
+            spoken.append(f"{name} {cell.mean:.3f}")
+        seeds = sorted({cell.seeds for cell in cells.values()})
+        said = f"{seeds[0]} seed" + (
+            "" if seeds == [1] else "s" if len(seeds) == 1 else f" to {seeds[-1]} seeds"
+        )
+        line = f"{said}; bars ± 2 standard errors over seeds" if seeds != [1] else f"{said}: no error bar"
+        tied = _tied(cells)
+        if tied:
+            line += f". Not to be told from the first: {html.escape(', '.join(tied))}"
+        title = f"{data}: {label}, {n_labels} labels"
+        return [plot.panel(title, f"{title}. Best first: {', '.join(spoken)}.")], line + "."
+
+
+def _tied(cells: dict[str, comparison.Cell]) -> list[str]:
+    """Rows within two standard errors of the first, where both have one."""
+    (_, best), *others = cells.items()
+    return [
+        name
+        for name, c in others
+        if c.error and best.error and best.mean - c.mean <= 2 * (c.error**2 + best.error**2) ** 0.5
+    ]
+
+
+def _empty() -> Panel:
+    plot = draw.Plot(720, 80, (0, 1), (0, 1), margin=(0, 0, 0, 0))
+    plot.text(0.5, 0.5, "not measured on these data", palette.MUTED)
+    return plot.panel("no ranking", "Nothing was measured for this choice.")
+
+
+def _what_there_is(rows: Sequence[dict[str, Any]], label: str) -> str:
+    labels = list(dict.fromkeys(k for r in rows for k in r["accuracy"]))
+    if label not in labels:
+        return f"These data have the label{'s' if len(labels) > 1 else ''} {html.escape(', '.join(labels))}."
+    numbers = sorted({int(n) for r in rows for n in r["accuracy"].get(label, {})})
+    return f"Measured with {', '.join(map(str, numbers))} labels."
+
+
+def _sentence(text: str, colour: str) -> Shown:
+    return Shown(_box(html.escape(text), colour, "ssl-entry"), text)
