@@ -2,7 +2,8 @@
 
 ``lectures/src/NN_name.md`` (MyST, what authors edit) is executed into ``lectures/NN_name.ipynb`` (what readers
 open): ``python -m ssl_course.authoring build``. ``lint`` finds what a green run does not show: a stale pair,
-pictures without alt text, prose that contradicts the results, cells without slide metadata.
+pictures without alt text, prose that contradicts the results, cells without slide metadata. ``handout`` writes
+the students' edition: no solutions, no speaker notes, no outputs.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import ast
 import hashlib
 import os
 import re
+import shutil
 import sys
 import textwrap
+import zipfile
 from collections.abc import Iterator, Sequence
 from html import unescape
 from pathlib import Path
@@ -341,18 +344,78 @@ def _rounds_to(value: float, written: str) -> bool:
     return any(abs(v - float(digits)) <= half * (1 + 1e-6) for v in candidates)
 
 
+# ---------------------------------------------------------------------------------------------- handout
+
+# What `make lab` needs beside the notebooks. The sources of the lectures stay out: they hold the solutions.
+HANDED_OUT = (
+    "ssl_course", "assets", "Makefile", "pyproject.toml", "constraints.txt", "environment.yml", "README.md",
+    "LICENSE", "LICENSE-lectures", "lectures/README.md", "lectures/glossary.md", "lectures/references.bib",
+)  # fmt: skip
+
+
+def student_edition(notebook: NotebookNode) -> NotebookNode:
+    """A lecture without its solutions, its speaker notes and its outputs; the stubs stay."""
+    kept = []
+    for cell in notebook.cells:
+        notes = cell.metadata.get("slideshow", {}).get("slide_type") == "notes"
+        if notes or "solution" in cell.metadata.get("tags", []):
+            continue
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        kept.append(cell)
+    notebook.cells = kept
+    notebook.metadata.pop("ssl_course", None)  # its source is not handed out
+    return notebook
+
+
+def handout(folder: Path, root: Path = ROOT) -> Path:
+    """Write the students' edition: ``folder``/ssl-course with all it needs for `make lab`, and one zip of it.
+
+    Args:
+        folder: emptied first.
+        root: the course's folder.
+
+    Returns:
+        The zip.
+    """
+    top = folder / "ssl-course"
+    if folder.exists():
+        shutil.rmtree(folder)
+    (top / "lectures").mkdir(parents=True)
+    for src in sources(root=root):
+        notebook = student_edition(read_source(src))
+        text = nbformat.writes(notebook) + "\n"
+        (top / "lectures" / f"{src.stem}.ipynb").write_text(text, encoding="utf-8", newline="\n")
+    left_out = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*.part")
+    for name in HANDED_OUT:
+        there = root / name
+        if there.is_dir():
+            shutil.copytree(there, top / name, ignore=left_out)
+        elif there.is_file():
+            shutil.copy2(there, top / name)
+    packed = folder / "ssl-course-handout.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(p for p in top.rglob("*") if p.is_file()):
+            archive.write(file, file.relative_to(folder))
+    return packed
+
+
 # ---------------------------------------------------------------------------------------------- command line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """``build`` or ``lint``; returns 1 when a lecture fails."""
+    """``build``, ``lint`` or ``handout``; returns 1 when a lecture fails."""
     parser = argparse.ArgumentParser(
         prog="python -m ssl_course.authoring", description=textwrap.dedent(__doc__)
     )
-    parser.add_argument("command", choices=["build", "lint"])
+    parser.add_argument("command", choices=["build", "lint", "handout"])
     parser.add_argument("names", nargs="*", help="lectures by name or number; all by default")
     parser.add_argument("--force", action="store_true", help="build what did not change, too")
     given = parser.parse_intermixed_args(arguments)  # options may stand between the names
+    if given.command == "handout":
+        packed = handout(ROOT / "build" / "handout")
+        print(f"{packed.relative_to(ROOT)}: {packed.stat().st_size / 1e6:.1f} MB; unpack it and run make lab")
+        return 0
     try:
         chosen = sources(given.names)
         if given.command == "build":

@@ -1,0 +1,122 @@
+"""The students' edition: no solution left, the stubs are there, every check says "not solved yet", nothing raises."""
+
+import ast
+import builtins
+import re
+import zipfile
+
+import nbformat
+import pytest
+
+from ssl_course import authoring
+from ssl_course.exercises.card import Card
+
+SOURCES = authoring.sources()
+
+
+@pytest.fixture(scope="module")
+def edition(tmp_path_factory):
+    """src → its notebook in the zip."""
+    packed = authoring.handout(tmp_path_factory.mktemp("build") / "handout")
+    with zipfile.ZipFile(packed) as archive:
+        names = archive.namelist()
+        books = {
+            src: nbformat.reads(archive.read(f"ssl-course/lectures/{src.stem}.ipynb").decode(), as_version=4)
+            for src in SOURCES
+        }
+    return names, books
+
+
+def test_the_zip_has_what_make_lab_needs_and_no_source_of_a_lecture(edition):
+    names, _ = edition
+    for needed in (
+        "Makefile",
+        "pyproject.toml",
+        "constraints.txt",
+        "ssl_course/cli.py",
+        "assets/jupyter/overrides.json",
+    ):
+        assert f"ssl-course/{needed}" in names
+    assert not [n for n in names if "/lectures/src/" in n or n.endswith(".pyc") or "/tests/" in n]
+
+
+def loads(tree):
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+
+
+def defines(tree):
+    """Names that a cell leaves behind (its top level only)."""
+    found = set()
+    for node in tree.body:
+        for inner in ast.walk(node) if not isinstance(node, ast.FunctionDef | ast.ClassDef) else [node]:
+            if isinstance(inner, ast.FunctionDef | ast.ClassDef):
+                found.add(inner.name)
+            elif isinstance(inner, ast.Import | ast.ImportFrom):
+                found |= {(a.asname or a.name).split(".")[0] for a in inner.names}
+            elif isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+                found.add(inner.id)
+    return found
+
+
+def is_stub(cell):
+    return bool(re.search(r"^check\.\w+\(|= check\.\w+\(", cell.source, re.M))
+
+
+@pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
+def test_no_solution_is_left_and_every_stub_is_there(src, edition):
+    book, full = edition[1][src], authoring.read_source(src)
+    assert not [c for c in book.cells if "solution" in c.metadata.get("tags", [])]
+    assert not [c for c in book.cells if c.metadata.slideshow.slide_type == "notes"]
+    assert all(not c.outputs and c.execution_count is None for c in book.cells if c.cell_type == "code")
+    asked = {
+        name
+        for c in full.cells
+        if "solution" in c.metadata.get("tags", [])
+        for name in re.findall(r"\bcheck\.(\w+)\(", c.source)
+    }
+    left = {
+        name
+        for c in book.cells
+        if c.cell_type == "code"
+        for name in re.findall(r"\bcheck\.(\w+)\(", c.source)
+    }
+    assert asked and asked <= left
+
+
+@pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
+def test_nothing_needs_what_only_a_solution_defines(src, edition):
+    """Names are only compared: no lecture is run."""
+    kept, gone = set(dir(builtins)) | {"get_ipython"}, set()
+    for cell in authoring.read_source(src).cells:
+        if cell.cell_type == "code" and "solution" in cell.metadata.get("tags", []):
+            gone |= defines(ast.parse(cell.source))
+    for cell in (c for c in edition[1][src].cells if c.cell_type == "code"):
+        tree = ast.parse(cell.source)
+        kept |= defines(tree)
+        assert not (loads(tree) - kept) & gone, f"a cell uses what a solution defined: {cell.source[:80]}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
+def test_every_check_says_not_solved_yet(src, edition, monkeypatch):
+    """Runs each stub, with those earlier cells alone that define a name it needs."""
+    monkeypatch.chdir(authoring.ROOT / "lectures")
+    code = [c for c in edition[1][src].cells if c.cell_type == "code"]
+    trees = [ast.parse(c.source) for c in code]
+    stubs = [i for i, c in enumerate(code) if is_stub(c)]
+    assert stubs
+    for i in stubs:
+        wanted, needed = {i}, loads(trees[i])
+        for j in range(i - 1, -1, -1):
+            if defines(trees[j]) & needed and not is_stub(code[j]):
+                wanted.add(j)
+                needed |= loads(trees[j])
+        space = {"__name__": "handout"}
+        for j in sorted(wanted - {i}):
+            exec(compile(trees[j], src.stem, "exec"), space)
+        *before, last = trees[i].body
+        exec(compile(ast.Module(before, []), src.stem, "exec"), space)
+        assert isinstance(last, ast.Expr), "the check is the last expression, so that its card shows"
+        card = eval(compile(ast.Expression(last.value), src.stem, "eval"), space)
+        assert isinstance(card, Card) and card.state == "unsolved", code[i].source
+        assert "Not solved yet" in repr(card)
