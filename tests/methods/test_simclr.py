@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ssl_course.data.pictures import Pictures
+from ssl_course.evaluation import linear_probe
 from ssl_course.losses import nt_xent
 from ssl_course.methods import SimCLR
 from ssl_course.training import train
@@ -47,5 +48,15 @@ def test_bad_input_is_named(data):
         SimCLR(temperature=0.0)
     with pytest.raises(ValueError, match="no negatives"):
         SimCLR()(data[:1])
-    with pytest.raises(ValueError, match="batch_size"):  # N > data
-        next(train(SimCLR(), data, steps=1, batch_size=25))
+    with pytest.raises(ValueError, match="between 1 and the 24 rows"):  # more labels than data
+        coloured = Pictures(data.images, {"k": torch.arange(24) % 2})
+        linear_probe(SimCLR(), train=coloured, test=coloured, label="k", n_labels=25)
+
+
+def test_a_batch_beyond_the_data_is_all_of_them(data):
+    """As `train` says: at most the whole set."""
+    sizes = []
+    method = SimCLR()
+    method.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    next(train(method, data, steps=1, batch_size=25))
+    assert sizes == [24]
