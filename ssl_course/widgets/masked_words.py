@@ -12,6 +12,7 @@ import torch
 from ssl_course import palette
 from ssl_course.data import reviews
 from ssl_course.methods import BERT
+from ssl_course.pretext.words import SPECIAL
 from ssl_course.theory.independence import conditional_mutual_information
 from ssl_course.widgets import chips, draw
 from ssl_course.widgets.canvas import Key, Panel, Pointer
@@ -300,13 +301,14 @@ def _bars(state: _State, word: str, hole: int, odds: _Odds, feeling: str) -> Pan
     both = [p for p in (odds.exact, odds.network) if p is not None]
     best = leader.topk(min(CANDIDATES, len(leader))).indices.tolist()
     best = [k for n, k in enumerate(best) if n < 2 or max(float(p[k]) for p in both) >= LEAST]
-    own = [k for k in range(len(leader)) if token(k).strip().lower() == word.lower()][:1]
+    own = [k for k in range(len(SPECIAL), len(leader)) if token(k).strip().lower() == word.lower()][:1]
     best += [k for k in own if k not in best]
     plot = draw.Plot(BARS, 52 + 36 * len(best), (0, 1.16), (len(best) - 0.4, -0.6), margin=(44, 8, 4, 96))
     said = []
     for row, k in enumerate(best):
         bold = k in own
         plot.text(0, row, _shown(token(k)), palette.INK, 13, "rm", bold=bold, offset=(-8, 0))
+        numbers: list[tuple[float, float]] = []
         parts = [("world", odds.exact, palette.X2), ("BERT", odds.network, palette.PSI)]
         parts = [part for part in parts if part[1] is not None]
         for side, (who, p, colour) in zip((-0.2, 0.2) if len(parts) > 1 else (0,), parts, strict=True):
@@ -318,11 +320,13 @@ def _bars(state: _State, word: str, hole: int, odds: _Odds, feeling: str) -> Pan
                 (0, row + side + 0.17),
             ]
             plot.polygon(box, fill=colour)
-            plot.text(value, row + side, f"{value:.2f}", palette.INK, 10, "lm", offset=(4, 0))
             said.append(f"{_shown(token(k))} {value:.2f} ({who})")
+            numbers.append((value, row + side))
         if odds.alone is not None:
             value = float(odds.alone[k])
             plot.line([(value, row - 0.44), (value, row + 0.44)], palette.Y, 2, dash=(3, 2))
+        for value, y in numbers:  # over the dashed mark
+            plot.text(value, y, f"{value:.2f}", palette.INK, 10, "lm", offset=(4, 0), halo=True)
     where = "" if state.learned_at is None else f", learned at λ = {state.learned_at:.2f}"
     if odds.exact is not None:
         plot.text(0, -0.6, "■ world, exact", palette.X2, 11, "ls", offset=(-88, -26))
