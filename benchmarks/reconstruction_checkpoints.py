@@ -29,7 +29,9 @@ from ssl_course.pretext import holes
 from ssl_course.training import train
 
 ROOT = Path(__file__).resolve().parents[1]
-RECIPES: dict[str, tuple[Any, int, dict[str, Any]]] = {  # name → (how to build it, pictures, settings of the run)
+# name → (how to build it, pictures, settings of the run). "rounds": how often the whole schedule is run, each
+# round from the weights of the one before.
+RECIPES: dict[str, tuple[Any, int, dict[str, Any]]] = {
     "colorization": (lambda: Colorization(objective="classes"), 20_000, {"steps": 900}),
     "colorization_l2": (lambda: Colorization(objective="l2"), 20_000, {"steps": 900}),
     "context_encoder": (lambda: ContextEncoder(hole="mixed"), 8000, {"steps": 400, "batch_size": 64}),
@@ -38,7 +40,7 @@ RECIPES: dict[str, tuple[Any, int, dict[str, Any]]] = {  # name → (how to buil
         8000,
         {"steps": 500, "batch_size": 64},
     ),
-    "mae": (lambda: MAE(), 8000, {"steps": 2200, "batch_size": 64}),
+    "mae": (lambda: MAE(), 8000, {"steps": 2200, "batch_size": 64, "rounds": 2}),
 }
 
 
@@ -73,21 +75,31 @@ def measure(method: nn.Module, train_set: Pictures, test: Pictures) -> dict[str,
 def make(name: str) -> None:
     """Train (or go on), measure, write."""
     build, pictures, settings = RECIPES[name]
-    kept, began = ROOT / "build" / "checkpoints" / f"{name}.safetensors", time.perf_counter()
+    settings, began = dict(settings), time.perf_counter()
+    rounds = settings.pop("rounds", 1)
     torch.manual_seed(0)
-    method, state = checkpoints.resume(kept) if kept.is_file() else (build(), None)
-    world = scenes.World()
+    method, world = build(), scenes.World()
     data = world.sample(pictures, seed=0)
-    if state is None or state["step"] < settings["steps"]:
-        for step in train(method, data, save=checkpoints.saver(kept, method), every=100, resume=state,
-                          **({} if state else settings)):  # fmt: skip
-            if step.index % 100 == 0:
-                print(f"{name} {step!r}, {time.perf_counter() - began:.0f} s", flush=True)
+    for turn in range(rounds):
+        kept, state = ROOT / "build" / "checkpoints" / f"{name}{turn or ''}.safetensors", None
+        if kept.is_file():
+            method, state = checkpoints.resume(kept)
+        if state is None or state["step"] < settings["steps"]:
+            how = {} if state else settings | {"seed": turn}
+            for step in train(
+                method, data, save=checkpoints.saver(kept, method), every=100, resume=state, **how
+            ):
+                if step.index % 100 == 0:
+                    print(f"{name} round {turn} {step!r}, {time.perf_counter() - began:.0f} s", flush=True)
     metrics = measure(method, data, world.sample(1000, seed=10**6))
     print(name, metrics)
     command = f"python benchmarks/reconstruction_checkpoints.py {name}"
     machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    about = {"steps": settings["steps"], "batch_size": settings.get("batch_size", 128), "machine": machine}
+    about = {
+        "steps": rounds * settings["steps"],
+        "batch_size": settings.get("batch_size", 128),
+        "machine": machine,
+    }
     path = ROOT / "assets" / "checkpoints" / f"{name}.safetensors"
     checkpoints.save(
         path, method, command=command, metrics=metrics | about, data=f"scenes, {pictures} pictures, λ = 0"
