@@ -66,7 +66,7 @@ def is_stub(cell):
 def test_no_solution_is_left_and_every_stub_is_there(src, edition):
     book, full = edition[1][src], authoring.read_source(src)
     assert not [c for c in book.cells if "solution" in c.metadata.get("tags", [])]
-    assert not [c for c in book.cells if c.metadata.slideshow.slide_type == "notes"]
+    assert not [c for c in book.cells if c.metadata.get("slideshow", {}).get("slide_type") == "notes"]
     assert all(not c.outputs and c.execution_count is None for c in book.cells if c.cell_type == "code")
     asked = {
         name

@@ -1,0 +1,196 @@
+"""The networks in assets/checkpoints: what each claims, whether it is so, and all of them made anew.
+
+    python benchmarks/shipped.py list               name, size, command, metrics
+    python benchmarks/shipped.py verify [NAME …]    measure again what the file says, against its error bar
+    python benchmarks/shipped.py rebuild [NAME …]   run the command that each file carries (hours for all)
+
+`rebuild` is `make checkpoints`. Files made by ``python -m ssl_course train`` carry no metric of their own: it is
+measured after training and written into the header.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from ssl_course import checkpoints
+from ssl_course.data import reviews, scenes
+from ssl_course.evaluation import encode, linear_probe, zero_shot
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "assets" / "checkpoints"
+MOST_BYTES, MOST_TOGETHER = 8_000_000, 60_000_000
+FRESH = 2_000_000  # seed of pictures and texts that no recorded metric has seen
+N_FRESH = 512
+LABELS_OF_OWN = 100  # for the probe of networks that `train` made
+
+
+class Check(NamedTuple):
+    """A metric of a file's header, measured again."""
+
+    metric: str
+    recorded: float
+    measured: float
+    allowed: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two agree within the error bar."""
+        return abs(self.measured - self.recorded) <= self.allowed
+
+
+def share_error(p: float, n: int, m: int, k: float = 3.0) -> float:
+    """k standard errors of the difference of two shares near p, of n and m trials; never quite 0."""
+    return k * math.sqrt(max(p * (1 - p), 0.25 / min(n, m)) * (1 / n + 1 / m))
+
+
+def files(names: list[str] | None = None) -> list[Path]:
+    """The shipped files, all or those named.
+
+    Raises:
+        FileNotFoundError: a name that is not there.
+    """
+    if not names:
+        return sorted(FOLDER.glob("*.safetensors"))
+    found = [FOLDER / f"{name.removesuffix('.safetensors')}.safetensors" for name in names]
+    if gone := [p.name for p in found if not p.is_file()]:
+        raise FileNotFoundError(f"no {', '.join(gone)} in {FOLDER}")
+    return found
+
+
+def verify(path: Path) -> list[Check]:
+    """Every metric that can be measured here again within seconds; each kind of network has at least one."""
+    about = checkpoints.about(path)
+    method = checkpoints.load(path).eval()
+    return list(_checks(method, about["metrics"] or {}))
+
+
+@torch.no_grad()
+def _puzzle(method: nn.Module, n: int, seed: int) -> float:
+    test = scenes.World().sample(n, seed=seed)
+    return float(method.accuracy(test.images))
+
+
+def _checks(method: nn.Module, metrics: dict) -> Iterator[Check]:
+    kind = type(method).__name__
+    if "puzzle" in metrics:  # rotation, jigsaw: other pictures than those of the header
+        p, n = metrics["puzzle"], metrics.get("test_pictures", 1024)
+        yield Check("puzzle", p, _puzzle(method, N_FRESH, FRESH), share_error(p, n, N_FRESH) + 0.01)
+    for name, p in metrics.items():
+        if name.startswith("probe ") and name.endswith(" labels") and isinstance(p, float):
+            label, n = name.removeprefix("probe ").removesuffix(" labels").split(", ")
+            size = metrics.get("size", 64)
+            train, test = (scenes.World().sample(m, size, seed=s) for m, s in ((4096, 0), (1000, 10**6)))
+            probe = linear_probe(method, train=train, test=test, label=label, n_labels=int(n))
+            # The same pictures and labels: what is left is how another machine rounds.
+            yield Check(name, p, probe.accuracy, share_error(p, 1000, 1000))
+            break  # one label of it: encoding 4,096 pictures is what takes the time
+    if kind == "SimCLR" and isinstance(metrics.get("probe"), dict):
+        n, label = metrics["n_labels"], "texture"
+        train, test = (scenes.World().sample(m, seed=s) for m, s in ((4096, 0), (1000, 1)))
+        probe = linear_probe(method, train=train, test=test, label=label, n_labels=n, draws=2)
+        p = metrics["probe"][label]
+        yield Check(f"probe: {label}", p, probe.accuracy, share_error(p, 1000, 1000) + 0.01)
+    if kind == "GPT" and "exact" in metrics:
+        now = float(method.perplexity(reviews.World(0.5).sample(1024, seed=FRESH)))
+        # The header's error is that of its own texts, of which there were more: allow four of it twice over.
+        yield Check("perplexity", metrics["perplexity"], now, 8 * metrics["error"])
+    elif kind == "GPT" and "perplexity" in metrics:
+        yield from _prose(method, metrics)
+    if kind == "BERT" and "given" in metrics:
+        table = metrics["given"]
+        test = reviews.World(0.5).sample(1024, seed=FRESH).told(share=1.0)
+        value, error = method.information(test, reviews.VERBS, reviews.ADJECTIVES)
+        yield Check("given: nats", table["nats"], value, 3 * math.hypot(error, table["error"]))
+    if kind == "CLIP" and "biome" in metrics:
+        test = scenes.World().sample(N_FRESH, 32, seed=FRESH)
+        for label in ("biome", "object"):
+            names = method.class_features(scenes.prompts(label))
+            now = zero_shot(encode(method.encode_image, test).inputs, names, test.labels[label])
+            yield Check(f"zero-shot {label}", metrics[label], now, share_error(metrics[label], 1024, N_FRESH))
+
+
+def _prose(method: nn.Module, metrics: dict) -> Iterator[Check]:
+    """A text that is no world of ours: a loss that is finite and below that of guessing among its vocabulary."""
+    ids = torch.randint(10, method.vocab_size, (4, 16), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        finite = float(method.hidden(ids).isfinite().all())
+    yield Check("finite states", 1.0, finite, 0.0)
+
+
+def measured(path: Path) -> None:
+    """Write a metric into a file that `train` made."""
+    about, method = checkpoints.about(path), checkpoints.load(path).eval()
+    if about.get("metrics"):
+        return
+    words = shlex.split(about["command"])
+    given = {a.removeprefix("--"): b for a, b in zip(words, words[1:], strict=False) if a.startswith("--")}
+    metrics = {
+        "steps": int(given.get("steps", type(method).defaults["steps"])),
+        "seed": int(given.get("seed", 0)),
+    }
+    if hasattr(method, "accuracy"):
+        metrics |= {"puzzle": round(_puzzle(method, 1024, 10**6), 4), "test_pictures": 1024}
+    else:
+        size = int(given.get("size", 64))
+        train, test = (scenes.World().sample(m, size, seed=s) for m, s in ((4096, 0), (1000, 10**6)))
+        probe = linear_probe(method, train=train, test=test, label="biome", n_labels=LABELS_OF_OWN)
+        metrics |= {f"probe biome, {LABELS_OF_OWN} labels": round(probe.accuracy, 4), "size": size}
+    checkpoints.save(path, method, command=about["command"], metrics=metrics, data=about["data"])
+
+
+def rebuild(path: Path) -> None:
+    """Run the command that the file carries; the old file stays until the new one is whole.
+
+    Raises:
+        CalledProcessError: the command failed.
+    """
+    command = checkpoints.about(path)["command"]
+    words = shlex.split(command)
+    if words[0] == "python":
+        words[0] = sys.executable
+    print(f"{path.name}: {command}", flush=True)
+    subprocess.run(words, cwd=ROOT, check=True)
+    measured(path)
+
+
+def main() -> int:
+    """0 if all is well."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["list", "verify", "rebuild", "measure"])
+    parser.add_argument("names", nargs="*")
+    given = parser.parse_args()
+    wrong = 0
+    for path in files(given.names):
+        if given.what == "rebuild":
+            rebuild(path)
+        elif given.what == "measure":
+            measured(path)
+        elif given.what == "list":
+            about = checkpoints.about(path)
+            print(f"{path.stem}: {path.stat().st_size / 1e6:.2f} MB\n  {about['command']}")
+            print(f"  {json.dumps(about['metrics'], ensure_ascii=False)}")
+        if given.what in ("rebuild", "verify"):
+            for check in verify(path):
+                wrong += not check.holds
+                print(
+                    f"{path.stem}: {check.metric}: {check.recorded:.4f} recorded, {check.measured:.4f} measured, "
+                    f"± {check.allowed:.4f}: {'holds' if check.holds else 'DOES NOT HOLD'}"
+                )
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
