@@ -1,0 +1,67 @@
+"""What lecture 04 reads from assets: whole, reproducible within its error bars, and a network as good as it says."""
+
+import json
+from pathlib import Path
+
+import mae_study as study
+import numpy as np
+import pytest
+import torch
+
+from ssl_course import checkpoints
+from ssl_course.data import scenes
+from ssl_course.evaluation import label_draws
+from ssl_course.methods import MAE
+from ssl_course.methods.mae import hidden_error, mean_picture, patch_means
+
+ROOT = Path(__file__).resolve().parents[2]
+RATIO = ROOT / "assets" / "results" / "mae_ratio.json"
+FINETUNE = ROOT / "assets" / "results" / "mae_finetune.json"
+NETWORK = ROOT / "assets" / "checkpoints" / "mae.safetensors"
+
+
+def rows(file, **cell):
+    found = [r for r in json.loads(file.read_text())["results"] if cell.items() <= r["cell"].items()]
+    assert found, f"{file.name} has no {cell}"
+    return found
+
+
+def test_every_ratio_has_three_seeds():
+    for ratio in study.RATIOS:
+        assert sorted(r["cell"]["seed"] for r in rows(RATIO, what="MAE", ratio=ratio)) == [0, 1, 2]
+    for what in ("pixels", "random network"):
+        assert len(rows(RATIO, what=what)) == 3
+    for n in (30, 100, 300):
+        assert sorted(r["cell"]["seed"] for r in rows(FINETUNE, n_labels=n)) == [0, 1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["pixels", "random network", "MAE"])
+def test_a_cell_of_the_ratios_comes_out_again(what):
+    cell = {"what": what, "seed": 0} | ({"ratio": 0.9} if what == "MAE" else {})
+    again, before = study.measure_ratio(**cell), rows(RATIO, **cell)[0]
+    same = {k: v for k, v in cell.items() if k != "seed"}
+    for key, value in again.items():
+        spread = np.std([r[key] for r in rows(RATIO, **same)], ddof=1)
+        # Another machine rounds differently, which training amplifies; pixels and random weights stay.
+        room = 3 * spread + (0.02 if what == "MAE" else 0.005)
+        assert value == pytest.approx(before[key], abs=0.15 * value if key == "hidden error" else room), key
+
+
+@pytest.mark.slow
+def test_a_cell_of_fine_tuning_comes_out_again():
+    data, test = study.pictures(0, study.PICTURES)
+    labelled = data[label_draws(data.labels["light"], 30, draws=1, seed=0)[0]]
+    torch.manual_seed(0)
+    again = study.tuned(MAE(**study.SMALL), labelled, "light", study.TUNING, 0).accuracy(test)
+    assert again == pytest.approx(rows(FINETUNE, n_labels=30, seed=0)[0]["from scratch"], abs=0.05)
+
+
+def test_the_shipped_network_beats_the_patch_means():
+    assert NETWORK.stat().st_size < 8e6
+    mae, test = checkpoints.load(NETWORK), scenes.World().sample(200, 64, seed=77)
+    noise = torch.rand(200, mae.grid**2, generator=torch.Generator().manual_seed(1))
+    filled, mask = mae.reconstruct(test.images, 0.75, noise)
+    error = hidden_error(test.images, filled, mask)
+    assert error < hidden_error(test.images, patch_means(test.images, 8), mask)
+    assert error < 0.2 * hidden_error(test.images, mean_picture(test), mask)
