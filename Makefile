@@ -17,6 +17,8 @@ help:
 	@echo "make check     run the quick tests"
 	@echo "make test-real run on satellite pictures those lectures that can (minutes)"
 	@echo "make lectures  execute the lectures whose source has changed"
+	@echo "make handout   the students' edition, without solutions: build/handout and one zip"
+	@echo "make checkpoints   train all networks of assets/checkpoints anew (hours)"
 	@echo "make bench     measure against other libraries (half an hour, on an idle machine)"
 	@echo "make setup     only install, into .venv"
 	@echo "make clean     remove build/ (rm -r .venv removes the installation)"
@@ -61,6 +63,13 @@ test-real: $(STAMP)
 
 lectures: $(STAMP)
 	$(BIN)/python -m ssl_course.authoring build
+
+handout: $(STAMP)
+	$(BIN)/python -m ssl_course.authoring handout
+
+# Each file of assets/checkpoints carries the command that makes it; this runs them all.
+checkpoints: $(STAMP)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/shipped.py rebuild
 
 # Other libraries live in a venv of their own that looks into ours for PyTorch; they are no dependencies.
 BENCH := build/bench-venv
