@@ -77,7 +77,7 @@ EQUATIONS = [
     Equation(
         "negative cosine", "§3.2",
         r"D(p, z) = -\frac{p}{\|p\|} \cdot \frac{z}{\|z\|}",
-        "ssl_course.losses.negative_cosine", _LOSSES + "test_negative_cosine_and_its_stop_gradient", "09",
+        "ssl_course.losses.negative_cosine", _LOSSES + "test_negative_cosine_and_its_stop_gradient", "12",
     ),
     Equation(
         "contrast of pictures and captions", "§3.2",
