@@ -93,7 +93,7 @@ def try_out(method: Any, data: Pictures) -> None:
         shape = tuple(loss.shape) if torch.is_tensor(loss) else type(loss).__name__
         raise Entry(f"forward(batch) must return one number, the loss, as a tensor; yours returns {shape}.")
     if not torch.isfinite(loss):
-        raise Entry(f"The first loss is {float(loss)}: nothing can be learned from that.")
+        raise Entry(f"The first loss is {loss.item()}: nothing can be learned from that.")
     if not loss.requires_grad:
         raise Entry(
             "The loss does not depend on any parameter: did .item(), .detach() or torch.no_grad() cut it off?"
@@ -121,11 +121,11 @@ def _called(function: Any, argument: Any, what: str) -> Any:
     except Exception as error:
         said = str(error).strip().splitlines() or [""]
         hint = ""
-        if "Byte" in said[0] or "uint8" in said[0]:
+        if any(word in said[0] for word in ("Byte", "uint8", "unsigned char")):
             hint = " Pictures come as uint8: begin with ssl_course.nets.as_float(x)."
         elif isinstance(error, AttributeError) and "Pictures" in said[0]:
             hint = " A batch has batch.inputs, the pictures (N, 3, H, W), and batch.labels."
-        raise Entry(f"{what} stopped with {type(error).__name__}: {said[0]}.{hint}") from error
+        raise Entry(f"{what} stopped with {type(error).__name__}: {said[0].rstrip(".")}.{hint}") from error
 
 
 class Leaderboard(Explorer):
@@ -203,7 +203,12 @@ class Leaderboard(Explorer):
         try:
             try_out(method, train_set)
             history = fit(method, train_set, self._budget.steps, self._budget.batch, seed=self._seed)
-            accuracy = comparison.probe_all(method, train_set, test_set, self._seed)
+            # What the other rows were probed for, and no more: that is what can be compared.
+            asked = [r["accuracy"] for r in self.state.tables.get(self.LIVE, ())] or [{}]
+            numbers = sorted({int(n) for by_n in asked[0].values() for n in by_n})
+            accuracy = comparison.probe_all(
+                method, train_set, test_set, self._seed, list(asked[0]), numbers or comparison.N_LABELS
+            )
         except (Entry, Diverged, ValueError) as error:
             return _sentence(f"Not entered. {error}", palette.WRONG)
         except Exception as error:
