@@ -214,8 +214,16 @@ def probe_all(
     return found
 
 
-def run_cell(data: str, table: str, method: str, seed: int, budget: Budget | None = None) -> dict[str, Any]:
-    """Train a method under the rules and probe it.
+def run_cell(
+    data: str,
+    table: str,
+    method: str,
+    seed: int,
+    budget: Budget | None = None,
+    labels: Sequence[str] | None = None,
+    n_labels: Sequence[int] = N_LABELS,
+) -> dict[str, Any]:
+    """Train a method under the rules and probe it, for all labels or some.
 
     Returns:
         ``accuracy`` as `probe_all`, ``loss`` (first and last ten steps), ``train_seconds``, ``spread`` (feature
@@ -237,8 +245,8 @@ def run_cell(data: str, table: str, method: str, seed: int, budget: Budget | Non
             "train_seconds": round(spent, 1),
         }
         encode = encoder(learner)
-    row["accuracy"] = probe_all(encode, train_set, test_set, seed)
-    if method not in (PIXELS,):
+    row["accuracy"] = probe_all(encode, train_set, test_set, seed, labels, n_labels)
+    if method != PIXELS:
         spread = evaluation.feature_std(evaluation.features(encode, test_set.inputs))
         row["spread"] = round(float(spread) * math.sqrt(budget.dim), 3)
     return row
