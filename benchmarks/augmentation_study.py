@@ -108,10 +108,16 @@ def measure(views: str, strength: str, seed: int, steps: int = STEPS) -> dict:
 
 
 def cells(seeds: int) -> list[dict]:
-    """Every cell, seed by seed, so that an unfinished study has whole tables."""
-    rows = [(name, "usual") for name in (*UNTRAINED, "nothing")]
-    rows += [(name, strength) for strength in STRENGTHS for name in SETS if name != "nothing"]
-    return [{"views": v, "strength": s, "seed": seed} for seed in range(seeds) for v, s in rows]
+    """Every cell; first the rows about which the lecture makes claims, so that an unfinished study has those whole."""
+    first = [(name, "usual") for name in (*UNTRAINED, "nothing")]
+    first += [(name, "strong") for name in ("crop", "colour", "gray", "crop + colour")]
+    rest = [(name, s) for s in STRENGTHS for name in SETS if name != "nothing" and (name, s) not in first]
+    return [
+        {"views": v, "strength": s, "seed": seed}
+        for rows in (first, rest)
+        for seed in range(seeds)
+        for v, s in rows
+    ]
 
 
 def table(rows: list[dict], strength: str, n_labels: int) -> dict[str, dict[str, tuple[float, float]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ class DrawnRow(Explorer):
     """Draw how accurate a probe will be, column by column; the measured row appears when yours is complete.
 
     Args:
-        measured: row → column → (mean, standard error), accuracies.
+        measured: row → column → (mean, standard error), accuracies; NaN where there is no error bar.
         reference: column → an accuracy that is known beforehand, drawn as a mark; called ``called``.
         chance: column → the accuracy of guessing.
         first: the row to begin with; None is the first.
@@ -77,7 +78,7 @@ class DrawnRow(Explorer):
         """Two rows, two columns."""
         rows = {
             "crop": {"tint": (0.9, 0.01), "count": (0.4, 0.02)},
-            "colour": {"tint": (0.5, 0.03), "count": (0.5, 0.0)},
+            "colour": {"tint": (0.5, 0.03), "count": (0.5, math.nan)},
         }
         return cls(rows, {"tint": 0.9, "count": 0.5}, chance={"tint": 1 / 3, "count": 1 / 3})
 
@@ -92,7 +93,9 @@ class DrawnRow(Explorer):
         """The panels; pure."""
         mine = dict(drawn).get(row, (None,) * len(state.columns))
         open_ = show and None not in mine
-        plot = draw.Plot(WIDTH, HEIGHT, (-0.5, len(state.columns) - 0.5), (0, 1.02), margin=(12, 10, 40, LEFT))
+        plot = draw.Plot(
+            WIDTH, HEIGHT, (-0.5, len(state.columns) - 0.5), (0, 1.02), margin=(12, 10, 40, LEFT)
+        )
         plot.axes("label", "accuracy of a linear probe", xticks=dict(enumerate(state.columns)),
                   yticks=[0, 0.25, 0.5, 0.75, 1])  # fmt: skip
         for k, (name, guess) in enumerate(zip(state.columns, mine, strict=True)):
@@ -109,7 +112,8 @@ class DrawnRow(Explorer):
             plot.line([(k - 0.42, known), (k + 0.42, known)], palette.INK, 1.5)
             if open_:
                 mean, error = state.measured[row][name]
-                plot.line([(k, mean - 2 * error), (k, mean + 2 * error)], palette.PSI, 2)
+                if math.isfinite(error):
+                    plot.line([(k, mean - 2 * error), (k, mean + 2 * error)], palette.PSI, 2)
                 plot.dot(k, mean, palette.PSI, r=5)
         caption = f"line: {state.called} · dotted: chance · purple: you" + (
             " · dot: measured ± 2 s.e." if open_ else ""
@@ -163,7 +167,8 @@ def _line(state: _State, row: str, show: bool, mine: Sequence[float | None]) -> 
     worst = max(off, key=lambda c: abs(off[c]))
     mean = float(np.mean([abs(v) for v in off.values()]))
     (found, error), said = state.measured[row][worst], dict(zip(state.columns, mine, strict=True))[worst]
+    bar = f" ± {error:.2f}" if math.isfinite(error) else ""
     return (
         f"On average you were off by <b>{mean:.2f}</b>; most at {worst}: you said {said:.2f}, "
-        f"measured {found:.2f} ± {error:.2f}."
+        f"measured {found:.2f}{bar}."
     )
