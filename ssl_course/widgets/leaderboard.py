@@ -119,13 +119,13 @@ def _called(function: Any, argument: Any, what: str) -> Any:
     try:
         return function(argument)
     except Exception as error:
-        said = str(error).strip().splitlines() or [""]
+        said = [line.rstrip(".") for line in str(error).strip().splitlines()] or [""]
         hint = ""
         if any(word in said[0] for word in ("Byte", "uint8", "unsigned char")):
             hint = " Pictures come as uint8: begin with ssl_course.nets.as_float(x)."
         elif isinstance(error, AttributeError) and "Pictures" in said[0]:
             hint = " A batch has batch.inputs, the pictures (N, 3, H, W), and batch.labels."
-        raise Entry(f"{what} stopped with {type(error).__name__}: {said[0].rstrip(".")}.{hint}") from error
+        raise Entry(f"{what} stopped with {type(error).__name__}: {said[0]}.{hint}") from error
 
 
 class Leaderboard(Explorer):
