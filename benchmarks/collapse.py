@@ -6,7 +6,7 @@ course's ConvNet (one seed), and at 32 px with a smaller one. "safeguards": SimC
 
 Measured on 512 other pictures: loss, std·√d of z with BatchNorm's running statistics (`project` in eval mode),
 with the statistics of the 512 themselves (what the loss sees), and before the output norm; effective rank of
-z; std·√D of the features h, and a linear probe of h with 10 labels.
+z and its mean variance, for losses that compare lengths too (deep CCA, colorization); std·√D of the features h, and a linear probe of h with 10 labels.
 """
 
 import argparse
@@ -31,6 +31,7 @@ SETTINGS = {
     "no predictor": {"predictor": False},
     "no stop-gradient, no output norm": {"stop_gradient": False, "output_norm": False},
 }
+LR = {"deep CCA": 1e-2}
 SMALL, TINY = (16, 32, 64), (8, 16, 32)
 STEPS = 120
 
@@ -155,7 +156,8 @@ def safeguards(method: str, safeguard: str, seed: int, steps: int = 100, size: i
     made = arms[safeguard]()
     if hasattr(made, "prepare"):
         data = made.prepare(data)
-    losses = [step.loss for step in train(made, data, steps=steps, batch_size=64, seed=seed)]
+    how = {"steps": steps, "batch_size": 64, "seed": seed, "lr": LR.get(method)}
+    losses = [step.loss for step in train(made, data, **how)]
     made.eval()
     with torch.no_grad():
         z = read(made, test.images)

@@ -1,0 +1,61 @@
+"""assets/results/collapse.json: complete, says what lecture 09 says, and can be made again."""
+
+import json
+from pathlib import Path
+
+import collapse as study
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDED = json.loads((ROOT / "assets" / "results" / "collapse.json").read_text())
+
+
+def values(key, **cell):
+    return np.array([r[key] for r in RECORDED["results"] if cell.items() <= r["cell"].items()])
+
+
+def test_every_cell_is_there():
+    assert {"command", "date", "machine", "about"} <= RECORDED.keys()
+    have = {json.dumps(r["cell"], sort_keys=True) for r in RECORDED["results"]}
+    assert have == {json.dumps(c, sort_keys=True) for c in study.all_cells(3)}
+
+
+@pytest.mark.parametrize("without", ["predictor only", "stop-gradient only", "none"])
+def test_simsiam_falls_without_either(without):
+    kept = values("spread", method="SimSiam", safeguard="stop-gradient and predictor")
+    assert len(kept) == 3 and kept.min() > 0.5
+    assert values("spread", method="SimSiam", safeguard=without).max() < kept.min() / 2
+
+
+def test_an_output_norm_alone_keeps_the_std_and_loses_the_rank():
+    rows = {"method": "SimSiam", "safeguard": "output norm only"}
+    kept = {"method": "SimSiam", "safeguard": "stop-gradient and predictor"}
+    assert values("spread", **rows).min() > 0.8
+    assert values("rank", **rows).max() < values("rank", **kept).min() / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("safeguard", ["stop-gradient and predictor", "predictor only"])
+def test_a_cell_can_be_made_again(safeguard):
+    """Within the spread of the seeds: another machine rounds differently, and training makes much of it."""
+    cell = {"method": "SimSiam", "safeguard": safeguard}
+    known = values("spread", **cell)
+    again = study.safeguards(**cell, seed=0)["spread"]
+    assert abs(again - known.mean()) < 4 * known.std(ddof=1) + 0.05
+
+
+def test_each_method_is_held_apart_by_its_safeguard():
+    """SimCLR by direction; deep CCA and colorization compare lengths too, and theirs shrink."""
+    assert values("spread", method="SimCLR", safeguard="none").max() < 0.1
+    assert values("spread", method="SimCLR", safeguard="negatives").min() > 0.5
+    for method, safeguard, part in (("deep CCA", "whitening", 2), ("colorization", "reconstruction", 10)):
+        kept = values("variance", method=method, safeguard=safeguard)
+        assert values("variance", method=method, safeguard="none").max() < kept.min() / part
+
+
+def test_pictures_fall_in_the_gauges():
+    for size in (32, 64):
+        faithful, fallen = ({"size": size, "setting": s} for s in ("faithful", "no stop-gradient"))
+        assert values("rank", **fallen).mean() < values("rank", **faithful).mean() / 2
+        assert values("spread", **fallen).mean() < values("spread", **faithful).mean()
