@@ -250,7 +250,7 @@ class Leaderboard(Explorer):
             y = -i - 0.5
             note = "yours" if name in state.own else NOTES.get(name, "")
             colour = (
-                palette.Y if name in state.own else palette.MUTED if note == "learns nothing" else palette.X1
+                palette.Y if name in state.own else palette.MUTED if note == "learns nothing" else palette.PSI
             )
             box = [(0, y - 0.3), (cell.mean, y - 0.3), (cell.mean, y + 0.3), (0, y + 0.3)]
             plot.polygon(box, fill=colour)
@@ -264,8 +264,8 @@ class Leaderboard(Explorer):
                 plot.text(1, y, note, palette.MUTED, 10, "lm", offset=(8, 8))
             spoken.append(f"{name} {cell.mean:.3f}")
         seeds = sorted({cell.seeds for cell in cells.values()})
-        said = f"{seeds[0]} seed" + (
-            "" if seeds == [1] else "s" if len(seeds) == 1 else f" to {seeds[-1]} seeds"
+        said = (
+            f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else f"{seeds[0]} seed{'s' * (seeds[0] > 1)}"
         )
         line = f"{said}; bars ± 2 standard errors over seeds" if seeds != [1] else f"{said}: no error bar"
         tied = _tied(cells)
