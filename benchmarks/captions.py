@@ -34,7 +34,7 @@ from ssl_course.data import Pictures, load, scenes
 from ssl_course.evaluation import encode, linear_probe, pixels, zero_shot
 from ssl_course.losses import clip_floor
 from ssl_course.methods import CLIP
-from ssl_course.methods.clip import recall
+from ssl_course.methods.clip import by_each_text, recall
 from ssl_course.training import train
 
 SIZE, N_TRAIN, N_TEST, STEPS, BATCH, DRAWS = 32, 6144, 2048, 200, 128, 3
@@ -46,8 +46,8 @@ SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "checkpoints"
 ABOUT = {
     "protocol": (
         f"CLIP(), {STEPS} steps of {BATCH} pairs on {N_TRAIN} scenes of {SIZE} px with captions of all six labels; "
-        f"{N_TEST} test scenes; zero-shot with the features of all captions of a class averaged; probes: mean of {DRAWS} "
-        "draws of labels, l2 by cross-validation; recall among all 1,458 captions, and among the test pictures"
+        f"{N_TEST} test scenes; zero-shot with words, phrases, the mean feature of all captions of a class, or the summed probabilities of each; probes: mean of {DRAWS} "
+        "draws of labels (one of 1,000), l2 by cross-validation; recall among all 1,458 captions, and among the test pictures"
     ),
     "labels": list(FEW),
     "recall": list(RANKS),
@@ -93,12 +93,12 @@ def texts() -> tuple[list[str], dict[str, torch.Tensor]]:
 
 
 @torch.no_grad()
-def retrieval(method: CLIP, test: Pictures) -> dict[str, list[float]]:
+def retrieval(images: torch.Tensor, captions: torch.Tensor, test: Pictures) -> dict[str, list[float]]:
     """recall@k both ways: a picture's caption among all, and for each caption that occurs, one of its pictures."""
     every, _ = texts()
     place = {caption: i for i, caption in enumerate(every)}
     own = torch.tensor([place[c] for c in test.captions])  # (N,)
-    cosine = encode(method.encode_image, test).inputs @ method.encode_text(every).T  # (N, 1458)
+    cosine = images @ captions.T  # (N, 1458)
     right = own[:, None] == torch.arange(len(every))
     asked = right.any(0)
     return {
@@ -107,15 +107,17 @@ def retrieval(method: CLIP, test: Pictures) -> dict[str, list[float]]:
     }
 
 
-@torch.no_grad()
-def naming(method: CLIP, test: Pictures) -> dict[str, list[float]]:
-    """How often (count, object, light) is named among all 27, by which of them were held out where: [held out, seen]."""
-    every, labels = texts()
-    index = (labels["count"] * 3 + labels["object"]) * 3 + labels["light"]
-    prompts = [[every[i] for i in (index == k).nonzero()[:, 0].tolist()] for k in range(27)]
-    cosine = encode(method.encode_image, test).inputs @ method.class_features(prompts).T  # (N, 27)
-    answer = cosine.argmax(1)
-    right = answer == (test.labels["count"] * 3 + test.labels["object"]) * 3 + test.labels["light"]
+def classes(captions: torch.Tensor, index: torch.Tensor, k: int) -> torch.Tensor:
+    """The mean feature of all captions of each class, (K, d): what `CLIP.class_features` gives for whole captions."""
+    return torch.stack([captions[index == j].mean(0) for j in range(k)])
+
+
+def naming(p: torch.Tensor, test: Pictures) -> dict[str, list[float]]:
+    """How often (count, object, light) is named among all 27, by which of them were held out where: [held out, seen].
+
+    ``p`` (N, 27) are the probabilities of the combinations.
+    """
+    right = p.argmax(1) == (test.labels["count"] * 3 + test.labels["object"]) * 3 + test.labels["light"]
     found = {}
     for arm in ("triples", "pairs"):
         out = held_out(test.labels, arm)
@@ -128,26 +130,38 @@ def measure(arm: str, seed: int, steps: int = STEPS) -> dict:
     data, test = pictures(arm, seed)
     began = time.process_time()
     method, losses = trained(data, seed, steps, arm == "masked")
+    with torch.no_grad():
+        images, captions = encode(method.encode_image, test).inputs, method.encode_text(texts()[0])
+    spent, scale = time.process_time() - began, float(method.logit_scale.detach().exp())
+    labels = texts()[1]
+    combination = (labels["count"] * 3 + labels["object"]) * 3 + labels["light"]
     found: dict = {
-        "cpu seconds": round(time.process_time() - began, 1),
+        "cpu seconds": round(spent, 1),
         "first loss": losses[0],
         "last loss": sum(losses[-20:]) / len(losses[-20:]),
-        "scale": float(method.logit_scale.detach().exp()),
-        "retrieval": retrieval(method, test),
-        "naming": naming(method, test),
+        "scale": scale,
+        "retrieval": retrieval(images, captions, test),
+        "naming": naming(by_each_text(images, captions, combination, scale), test),
     }
-    features = [encode(method, d) for d in (data[:4096], test)]
-    images = encode(method.encode_image, test).inputs
+    features = [encode(method, d) for d in (data[:4096], test)] if arm == "all" else []
     found["zero-shot"], found["probe"] = {}, {}
     for label in scenes.NAMES:
+        rows = {kind: method.class_features(scenes.prompts(label, kind)) for kind in scenes.PROMPTS[:2]}
+        rows[scenes.PROMPTS[2]] = classes(captions, labels[label], len(scenes.NAMES[label]))
         found["zero-shot"][label] = {
-            kind: zero_shot(images, method.class_features(scenes.prompts(label, kind)), test.labels[label])
-            for kind in scenes.PROMPTS
+            kind: zero_shot(images, r, test.labels[label]) for kind, r in rows.items()
         }
+        answer = by_each_text(images, captions, labels[label], scale).argmax(1)
+        found["zero-shot"][label]["each caption"] = float((answer == test.labels[label]).double().mean())
         if arm == "all":
             found["probe"][label] = [
                 linear_probe(
-                    None, train=features[0], test=features[1], label=label, n_labels=n, draws=DRAWS
+                    None,
+                    train=features[0],
+                    test=features[1],
+                    label=label,
+                    n_labels=n,
+                    draws=DRAWS if n < 1000 else 1,
                 ).accuracy
                 for n in FEW
             ]
@@ -175,7 +189,9 @@ def ship(name: str, root: str | None, seed: int = 0, steps: int | None = None) -
         method, said = CLIP(), "scenes.World(), 8,192 pictures of 32 px"
         losses = [step.loss for step in train(method, data, steps, BATCH, seed=seed)]
         method.eval()
-        about = retrieval(method, test) | {
+        with torch.no_grad():
+            images, captions = encode(method.encode_image, test).inputs, method.encode_text(texts()[0])
+        about = retrieval(images, captions, test) | {
             label: zero_shot(encode(method.encode_image, test).inputs,
                              method.class_features(scenes.prompts(label)), test.labels[label])
             for label in scenes.NAMES
@@ -232,6 +248,7 @@ def main() -> None:
     )
     parser.add_argument("--json", help="kept after each cell; what it holds already is not measured again")
     parser.add_argument("--most", type=int, help="only the first so many cells, for a short run")
+    parser.add_argument("--arms", nargs="*", choices=ARMS, default=ARMS, help="measure these alone")
     parser.add_argument("--ship", choices=("clip", "clip_emoji"))
     parser.add_argument("--root", help="the folder of the emoji, where they are not installed")
     parser.add_argument("--flickr", metavar="FOLDER", help="train on Flickr8k in FOLDER")
@@ -244,6 +261,7 @@ def main() -> None:
     else:
         order = [("all", "triples"), ("gray", "pairs"), ("masked",)]  # what matters most comes first
         cells = [{"arm": arm, "seed": s} for arms in order for s in range(3) for arm in arms]
+        cells = [cell for cell in cells if cell["arm"] in given.arms]
         record(given.json, cells[: given.most], measure, ABOUT)
 
 

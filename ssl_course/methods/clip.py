@@ -261,6 +261,23 @@ class CLIP(nn.Module):
         self.seen = set(found["seen"])
 
 
+def by_each_text(
+    image_features: Tensor, text_features: Tensor, classes: Tensor, logit_scale: Tensor | float
+) -> Tensor:
+    """P(class | picture) from many texts a class, (N, K): one softmax over all texts, summed within each class.
+
+    The other way to use several prompts: `CLIP.class_features` averages features, where a picture must resemble the
+    mean of all texts of its class; here it is enough to resemble one.
+
+    Args:
+        image_features, text_features: (N, d) and (T, d), of length 1.
+        classes: (T,) the class of each text, 0..K−1, of each class equally many (else the more numerous is favoured).
+        logit_scale: 1/τ, already exponentiated.
+    """
+    p = (logit_scale * image_features @ text_features.T).softmax(1)  # (N, T)
+    return p @ F.one_hot(classes).to(p.dtype)
+
+
 def scenes_tokenizer() -> Tokenizer:
     """One id for each word of the scenes' captions."""
     from ssl_course.data import scenes

@@ -19,7 +19,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import features
 from ssl_course.losses import clip_loss
 from ssl_course.methods import CLIP
-from ssl_course.methods.clip import words_of
+from ssl_course.methods.clip import by_each_text, words_of
 from ssl_course.widgets import chips, draw
 from ssl_course.widgets import shipped as shop
 from ssl_course.widgets.canvas import Key, Panel, Pointer
@@ -30,6 +30,7 @@ SHOWN = COLUMNS * ROWS
 CELL, FOOT = 96, 18  # CSS pixels of a picture on the sheet, and of its number below
 BARS, BAR, WIDE = 8, 26, 460  # captions of the chosen picture
 SIZE = 32  # pixels of the scenes that the shipped network was trained with
+EACH = "each caption"  # no mean feature: the probabilities of all captions, added up
 BATCH = 64  # pairs whose loss is drawn
 START = "three boats at dawn"
 
@@ -78,8 +79,13 @@ class _Gallery:
     def confusion(self, label: str, kind: str) -> np.ndarray:
         """Share of the pictures of each class (rows) that get each answer (columns), (K, K)."""
         y, k = self.data.labels[label], len(self.data.names[label])
-        rows = torch.stack([self._mean(texts) for texts in self._prompts(label, kind)])
-        answer = (self.images @ rows.T).argmax(1)
+        prompts = self._prompts(label, kind)
+        if kind == EACH:
+            classes = torch.cat([torch.full((len(texts),), j) for j, texts in enumerate(prompts)])
+            rows = self.texts[[self.place[t] for texts in prompts for t in texts]]
+            answer = by_each_text(self.images, rows, classes, self.scale).argmax(1)
+        else:
+            answer = (self.images @ torch.stack([self._mean(texts) for texts in prompts]).T).argmax(1)
         table = torch.zeros(k, k).index_put_((y, answer), torch.ones(1), accumulate=True)
         return (table / table.sum(1, keepdim=True).clamp(min=1)).numpy()
 
@@ -90,17 +96,17 @@ class _Gallery:
 
     def _prompts(self, label: str, kind: str) -> list[list[str]]:
         if self.data.names.get(label) == scenes.NAMES.get(label):
-            return scenes.prompts(label, kind)
+            found = scenes.prompts(label, scenes.PROMPTS[2] if kind == EACH else kind)
+            if kind != EACH or all(t in self.place for texts in found for t in texts):
+                return found
         names = self.data.names[label]
         if kind == scenes.PROMPTS[0]:
             return [[name] for name in names]
         if kind == scenes.PROMPTS[1]:
             return [[f"a picture of {name}"] for name in names]
         y = self.data.labels[label].tolist()
-        return [
-            [c for c, k in zip(self.data.captions, y, strict=True) if k == j] or [names[j]]
-            for j in range(len(names))
-        ]
+        own = [[c for c, k in zip(self.data.captions, y, strict=True) if k == j] for j in range(len(names))]
+        return own if kind == EACH else [texts or [name] for texts, name in zip(own, names, strict=True)]
 
     def _mean(self, texts: list[str]) -> torch.Tensor:
         known = [self.place[t] for t in texts if t in self.place]
@@ -167,7 +173,7 @@ class CaptionSearch(Explorer):
             "pictures": ipywidgets.Dropdown(options=list(galleries), description="pictures"),
             "label": ipywidgets.Dropdown(options=labels, description="zero-shot: which"),
             "prompts": ipywidgets.Dropdown(
-                options=scenes.PROMPTS, value=scenes.PROMPTS[2], description="asked by"
+                options=(*scenes.PROMPTS, EACH), value=EACH, description="asked by"
             ),
             "scale": ipywidgets.FloatLogSlider(
                 own, base=10, min=0, max=2, step=0.01, description="exp(logit_scale)", readout_format=".1f"

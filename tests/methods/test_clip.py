@@ -19,7 +19,7 @@ from ssl_course import checkpoints, losses
 from ssl_course.data import Pictures, scenes
 from ssl_course.evaluation import linear_probe, pixels
 from ssl_course.methods import CLIP
-from ssl_course.methods.clip import START, recall
+from ssl_course.methods.clip import START, by_each_text, recall
 from ssl_course.training import train
 from ssl_course.training.optimizer import parameter_groups
 
@@ -182,6 +182,16 @@ def test_zero_shot_is_a_softmax_over_averaged_prompts(method, data):
     cosine = method.encode_image(data.images) @ torch.stack(rows).T
     torch.testing.assert_close(p, (cosine / 0.07).softmax(1).detach())
     assert torch.equal(p.argmax(1), cosine.argmax(1))
+
+
+def test_asking_each_text_sums_one_softmax(method, data):
+    texts, classes = ["two boats", "a pine", "one boat", "three pines"], torch.tensor([1, 0, 1, 0])
+    with torch.no_grad():
+        u, v = method.encode_image(data.images), method.encode_text(texts)
+    p = by_each_text(u, v, classes, 10.0)
+    odds = (10 * u @ v.T).exp()
+    expected = torch.stack([odds[:, 1] + odds[:, 3], odds[:, 0] + odds[:, 2]], 1) / odds.sum(1, keepdim=True)
+    torch.testing.assert_close(p, expected)
 
 
 def test_recall():
