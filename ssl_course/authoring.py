@@ -349,7 +349,7 @@ def _rounds_to(value: float, written: str) -> bool:
 # What `make lab` needs beside the notebooks. The sources of the lectures stay out: they hold the solutions.
 HANDED_OUT = (
     "ssl_course", "assets", "Makefile", "pyproject.toml", "constraints.txt", "environment.yml", "README.md",
-    "LICENSE", "LICENSE-lectures", "lectures/README.md", "lectures/glossary.md", "lectures/references.bib",
+    "LICENSE", "LICENSE-lectures", "CONTRIBUTING.md", "lectures/README.md", "lectures/glossary.md", "lectures/references.bib",
 )  # fmt: skip
 
 
