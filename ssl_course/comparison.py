@@ -127,8 +127,13 @@ WITHIN: dict[str, Callable[[Budget], nn.Module]] = {
 }
 
 
-def make(name: str, budget: Budget) -> nn.Module:
+def make(name: str, budget: Budget, data: Pictures | None = None) -> nn.Module:
     """A fresh network by its name in the table.
+
+    Args:
+        name: of the row.
+        budget: size of its network.
+        data: what it will learn from, where its captions decide on the vocabulary (CLIP); None are scenes.
 
     Raises:
         ValueError: no such row.
@@ -136,6 +141,8 @@ def make(name: str, budget: Budget) -> nn.Module:
     known = MAKERS | WITHIN
     if name not in known:
         raise ValueError(f"no method {name!r} in the comparison; there are {', '.join(known)}")
+    if name == "CLIP" and data is not None:
+        return methods.CLIP(AnyShapeViT(budget), **methods.CLIP.arguments_for(data))
     return known[name](budget)
 
 
@@ -239,7 +246,7 @@ def run_cell(
     elif method == RANDOM:
         encode = make("SimCLR", budget)
     else:
-        learner = make(method, budget)
+        learner = make(method, budget, train_set)
         losses, spent = run_training(learner, train_set, budget, seed)
         row |= {
             "loss": [round(statistics.mean(part), 4) for part in (losses[:10], losses[-10:])],
