@@ -294,7 +294,7 @@ def _sheet(state: Any, picture: int, upload: Upload) -> Panel:
     chosen[:3], chosen[-3:], chosen[:, :3], chosen[:, -3:] = ((*bytes.fromhex(palette.X1[1:]), 255),) * 4
     cells[picture] = chosen
     alt = f"{len(cells)} pictures; number {picture + 1} is chosen"
-    return Panel(draw.tile(cells, COLUMNS), "choose a picture", alt, 49 * COLUMNS, operable=True)
+    return Panel(draw.tile(cells, COLUMNS), "choose a picture", alt, 50 * COLUMNS - 2, operable=True)
 
 
 def _words(drawn: Draw, i: int, size: int) -> str:
@@ -327,13 +327,13 @@ def _words(drawn: Draw, i: int, size: int) -> str:
 
 def _row(made: Views, exact: bool) -> Panel:
     """All K pairs: first views above, second ones below."""
-    sheet = draw.tile(resize((made.images * 255).round().to(torch.uint8), 64), MANY)
+    sheet = draw.tile(resize((made.images * 255).round().to(torch.uint8), 48), MANY)
     what = (
         "from the full setting (left) to hardly any"
         if exact
         else f"{MANY} draws: X₁ above, X₂ below; the first pair is shown large"
     )
-    return Panel(sheet, what, f"{MANY} pairs of views of the picture", 78 * MANY)
+    return Panel(sheet, what, f"{MANY} pairs of views of the picture", 3 * sheet.shape[1] // 2)
 
 
 def _plot(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> Panel:
