@@ -29,16 +29,17 @@ from ssl_course.pretext import holes
 from ssl_course.training import train
 
 ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "assets" / "checkpoints"
 # name → (how to build it, pictures, settings of the run). "rounds": how often the whole schedule is run, each
-# round from the weights of the one before.
+# round from the weights of the one before. "start": the shipped network whose weights it begins with.
 RECIPES: dict[str, tuple[Any, int, dict[str, Any]]] = {
     "colorization": (lambda: Colorization(objective="classes"), 20_000, {"steps": 900}),
     "colorization_l2": (lambda: Colorization(objective="l2"), 20_000, {"steps": 900}),
     "context_encoder": (lambda: ContextEncoder(hole="mixed"), 8000, {"steps": 400, "batch_size": 64}),
-    "context_encoder_adversarial": (
-        lambda: ContextEncoder(hole="mixed", adversarial=0.03),
+    "context_encoder_adversarial": (  # from the L2 network: a critic that meets noise teaches one blob for all
+        lambda: ContextEncoder(hole="mixed", adversarial=0.006),
         8000,
-        {"steps": 500, "batch_size": 64},
+        {"steps": 240, "batch_size": 64, "lr": 1e-3, "start": "context_encoder"},
     ),
     "mae": (lambda: MAE(), 8000, {"steps": 2200, "batch_size": 64, "rounds": 2}),
 }
@@ -76,9 +77,11 @@ def make(name: str) -> None:
     """Train (or go on), measure, write."""
     build, pictures, settings = RECIPES[name]
     settings, began = dict(settings), time.perf_counter()
-    rounds = settings.pop("rounds", 1)
+    rounds, start = settings.pop("rounds", 1), settings.pop("start", None)
     torch.manual_seed(0)
     method, world = build(), scenes.World()
+    if start:  # what the start does not have, the discriminator, begins at random
+        method.load_state_dict(checkpoints.load(SHIPPED / f"{start}.safetensors").state_dict(), strict=False)
     data = world.sample(pictures, seed=0)
     for turn in range(rounds):
         kept, state = ROOT / "build" / "checkpoints" / f"{name}{turn or ''}.safetensors", None
@@ -100,7 +103,7 @@ def make(name: str) -> None:
         "batch_size": settings.get("batch_size", 128),
         "machine": machine,
     }
-    path = ROOT / "assets" / "checkpoints" / f"{name}.safetensors"
+    path = SHIPPED / f"{name}.safetensors"
     checkpoints.save(
         path, method, command=command, metrics=metrics | about, data=f"scenes, {pictures} pictures, λ = 0"
     )
