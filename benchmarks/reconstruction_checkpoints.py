@@ -41,7 +41,7 @@ RECIPES: dict[str, tuple[Any, int, dict[str, Any]]] = {
         8000,
         {"steps": 240, "batch_size": 64, "lr": 1e-3, "start": "context_encoder"},
     ),
-    "mae": (lambda: MAE(), 8000, {"steps": 2200, "batch_size": 64, "rounds": 2}),
+    "mae": (lambda: MAE(), 8000, {"steps": 2200, "batch_size": 64, "rounds": 3}),
 }
 
 
