@@ -14,7 +14,13 @@ FLOORS = [
     {"plots", "checkpoints", "comparison"},
     {"methods", "training", "evaluation"},
     {"data", "theory", "losses", "pretext", "nets"},
-    {"palette", "equations", "browser", "doctor", "recorded"},  # plain tables and tools, no use of the course's own maths
+    {
+        "palette",
+        "equations",
+        "browser",
+        "doctor",
+        "recorded",
+    },  # plain tables and tools, no use of the course's own maths
 ]
 # The lowest room: what stands further left may use what stands further right.
 ROW = ["data", "theory", "losses", "pretext", "nets"]
