@@ -12,6 +12,7 @@ import ipywidgets
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from ssl_course import palette
 from ssl_course.data import captioned, scenes
@@ -239,6 +240,11 @@ class CaptionSearch(Explorer):
             else:
                 many = len(_captions_of(self._gallery(), self._picture()))
                 self.set(cursor=(values["cursor"] + dx + dy) % many)
+
+    def png(self) -> bytes:
+        """As `Explorer.png`, in 128 colours: with all their grain, the scenes would fill half of a notebook."""
+        image = draw.compose(self.panels, f"{self._settings()}\n{draw.plain(self.readout)}".strip())
+        return draw.png(image.quantize(128, dither=Image.Dither.NONE).convert("RGB"))
 
     def _gallery(self) -> _Gallery:
         return self.state[self.values()["pictures"]]
