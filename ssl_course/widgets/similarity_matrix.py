@@ -109,9 +109,9 @@ class SimilarityMatrix(Explorer):
             "temperature": ipywidgets.FloatLogSlider(
                 0.2, base=10, min=-1.5, max=1.5, step=0.05, description="temperature τ", readout_format=".2f"
             ),
-            "n": ipywidgets.IntSlider(min(6, state.most), min=LEAST, max=state.most, description="pictures N"),
+            "n": ipywidgets.IntSlider(min(4, state.most), min=LEAST, max=state.most, description="pictures N"),
             "network": ipywidgets.Dropdown(
-                options=["untrained ψ", "trained ψ", COLLAPSED], value="untrained ψ", description="z from"
+                options=["trained ψ", "untrained ψ", COLLAPSED], value="trained ψ", description="z from"
             ),
         }  # fmt: skip
         super().__init__(

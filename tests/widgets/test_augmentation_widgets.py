@@ -166,7 +166,9 @@ def test_the_loss_is_taken_apart_as_the_formula_says():
 @pytest.fixture
 def similar(pictures):
     torch.manual_seed(1)
-    return matrix.SimilarityMatrix(SimCLR(nets.ConvNet((4, 8)), (8, 4)), pictures)
+    made = matrix.SimilarityMatrix(SimCLR(nets.ConvNet((4, 8)), (8, 4)), pictures)
+    made.set(n=6)
+    return made
 
 
 def test_a_collapse_lies_on_the_line(similar):
@@ -193,7 +195,7 @@ def test_the_keyboard_guesses_too(similar):
     similar.on_key(Key(0, "Enter"))
     assert similar.values()["row"] == similar.values()["guess"] == 1
     assert (
-        f"<b>{similar.state.loss('untrained ψ', 6, similar.values()['temperature']).mean:.3f}"
+        f"<b>{similar.state.loss('trained ψ', 6, similar.values()['temperature']).mean:.3f}"
         in similar.readout
     )
 
