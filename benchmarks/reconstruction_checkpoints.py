@@ -31,7 +31,8 @@ from ssl_course.training import train
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "assets" / "checkpoints"
 # name → (how to build it, pictures, settings of the run). "rounds": how often the whole schedule is run, each
-# round from the weights of the one before. "start": the shipped network whose weights it begins with.
+# round from the weights of the one before. "start": the shipped network whose weights it begins with. "stop": the step after which the
+# run ends, short of its schedule.
 RECIPES: dict[str, tuple[Any, int, dict[str, Any]]] = {
     "colorization": (lambda: Colorization(objective="classes"), 20_000, {"steps": 900}),
     "colorization_l2": (lambda: Colorization(objective="l2"), 20_000, {"steps": 900}),
@@ -39,7 +40,7 @@ RECIPES: dict[str, tuple[Any, int, dict[str, Any]]] = {
     "context_encoder_adversarial": (  # from the L2 network: a critic that meets noise teaches one blob for all
         lambda: ContextEncoder(hole="mixed", adversarial=0.006),
         8000,
-        {"steps": 240, "batch_size": 64, "lr": 1e-3, "start": "context_encoder"},
+        {"steps": 240, "batch_size": 64, "lr": 1e-3, "start": "context_encoder", "stop": 100},
     ),
     "mae": (lambda: MAE(), 8000, {"steps": 2200, "batch_size": 64, "rounds": 3}),
 }
@@ -78,6 +79,7 @@ def make(name: str) -> None:
     build, pictures, settings = RECIPES[name]
     settings, began = dict(settings), time.perf_counter()
     rounds, start = settings.pop("rounds", 1), settings.pop("start", None)
+    stop = settings.pop("stop", settings["steps"])
     torch.manual_seed(0)
     method, world = build(), scenes.World()
     if start:  # what the start does not have, the discriminator, begins at random
@@ -87,19 +89,21 @@ def make(name: str) -> None:
         kept, state = ROOT / "build" / "checkpoints" / f"{name}{turn or ''}.safetensors", None
         if kept.is_file():
             method, state = checkpoints.resume(kept)
-        if state is None or state["step"] < settings["steps"]:
+        if state is None or state["step"] < stop:
             how = {} if state else settings | {"seed": turn}
             for step in train(
                 method, data, save=checkpoints.saver(kept, method), every=100, resume=state, **how
             ):
                 if step.index % 100 == 0:
                     print(f"{name} round {turn} {step!r}, {time.perf_counter() - began:.0f} s", flush=True)
+                if step.index == stop:  # after the save
+                    break
     metrics = measure(method, data, world.sample(1000, seed=10**6))
     print(name, metrics)
     command = f"python benchmarks/reconstruction_checkpoints.py {name}"
     machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     about = {
-        "steps": rounds * settings["steps"],
+        "steps": rounds * stop,
         "batch_size": settings.get("batch_size", 128),
         "machine": machine,
     }
