@@ -49,10 +49,17 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# In a browser most of the time is waiting: those tests run beside all others, each half with its own summary line.
 test: lint
 	$(BIN)/python -m ssl_course.browser ensure
 	@mkdir -p build
-	$(BIN)/python -m pytest -rs --junitxml=build/tests.xml
+	$(MAKE) -j2 test-rest test-browser
+
+test-rest: $(STAMP)
+	$(BIN)/python -m pytest -rs -m "not browser" --junitxml=build/tests.xml
+
+test-browser: $(STAMP)
+	$(BIN)/python -m pytest -rs -m browser --junitxml=build/tests-browser.xml
 
 check: lint
 	$(BIN)/python -m pytest -rs -m "not slow and not browser and not notebook"
