@@ -49,11 +49,11 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# In a browser most of the time is waiting: those tests run beside all others, each half with its own summary line.
+# The tests of the browser run beside all others, one thread each; each half has a summary line of its own.
 test: lint
 	$(BIN)/python -m ssl_course.browser ensure
 	@mkdir -p build
-	$(MAKE) -j2 test-rest test-browser
+	OMP_NUM_THREADS=1 $(MAKE) -j2 test-rest test-browser
 
 test-rest: $(STAMP)
 	$(BIN)/python -m pytest -rs -m "not browser" --junitxml=build/tests.xml

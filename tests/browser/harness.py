@@ -72,7 +72,7 @@ class Lab:
         argv = [*argv, "--LabApp.expose_app_in_browser=True"]  # the tests call JupyterLab's own commands
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(argv, env=environment, cwd=root, stdout=log, stderr=log)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while True:
             try:
                 self.api("GET", "api/status")
@@ -164,7 +164,7 @@ class Notebook:
             "() => { const s = window.jupyterapp?.shell?.currentWidget?.sessionContext;"
             " return s?.isReady && s.session?.kernel?.status === 'idle'; }",
             f"{name} open with an idle kernel",
-            60,
+            180,
         )
 
     def close(self) -> None:
@@ -194,7 +194,7 @@ class Notebook:
             "([n, a]) => window.jupyterapp.commands.execute(n, a).then(() => null)", [name, args]
         )
 
-    def run_all(self, seconds: float = 450) -> None:
+    def run_all(self, seconds: float = 900) -> None:
         """Run all cells, and wait until they have run and all widgets show their first picture."""
         self.page.evaluate(
             "() => { window.sslDone = false; window.jupyterapp.commands.execute('notebook:run-all-cells')"
