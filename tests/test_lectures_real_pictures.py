@@ -29,7 +29,7 @@ def section(number):
 @pytest.fixture
 def photographs(tmp_path):
     """Two class folders of pictures in several sizes, kinds and modes."""
-    world = scenes.World().sample(24, 40, seed=5)
+    world = scenes.World().sample(60, 40, seed=5)
     for k in range(60):
         picture = Image.fromarray(world.images[k].permute(1, 2, 0).numpy()).resize((40 + 3 * k, 60))
         folder = tmp_path / ("holiday" if k % 2 else "home")
