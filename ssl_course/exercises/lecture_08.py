@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssl_course.exercises import arrays
-from ssl_course.exercises.card import UNSOLVED, Card, Mistake, _last_line, is_stub, judge, wrong
+from ssl_course.exercises.card import Card, Mistake, judge
+from ssl_course.exercises.probing import judge_features, reading
 
 # ---- NT-Xent ------------------------------------------------------------------------------------------------------
 
@@ -232,19 +231,6 @@ def pull(function: Any, seed: int = 0) -> Card:
 # ---- what a probe reads -------------------------------------------------------------------------------------------
 
 
-def _asked(
-    which: Callable[[Any, Tensor], Tensor], training: bool = False
-) -> Callable[[Any, Tensor], np.ndarray]:
-    """A rule on a copy of the network, in one of its modes."""
-
-    def rule(method: Any, x: Tensor) -> np.ndarray:
-        method = copy.deepcopy(method).train(training)
-        with torch.no_grad():
-            return which(method, x).numpy()
-
-    return rule
-
-
 def _h(method: Any, x: Tensor) -> Tensor:
     return method.encode(x)
 
@@ -255,25 +241,25 @@ def _z(method: Any, x: Tensor) -> Tensor:
 
 _READ = [
     arrays.Mistake(
-        _asked(_z),
+        reading(_z),
         "That is z, after the projection head. The probe reads h, before it: the head throws away what the "
         "augmentation destroys, and h still has it.",
     ),
     arrays.Mistake(
-        _asked(_z, training=True),
+        reading(_z, training=True),
         "That is z, after the projection head, and in training mode besides. The probe reads h of `method.eval()`.",
     ),
     arrays.Mistake(
-        _asked(_h, training=True),
+        reading(_h, training=True),
         "The network is still in training mode: its batch normalisation uses the statistics of this batch, so a "
         "picture's features depend on its neighbours. Call method.eval() first.",
     ),
     arrays.Mistake(
-        _asked(lambda m, x: F.normalize(m.encode(x), dim=1)),
+        reading(lambda m, x: F.normalize(m.encode(x), dim=1)),
         "The rows are normalised. The loss compares directions; the probe may use lengths too: hand over h as it is.",
     ),
     arrays.Mistake(
-        _asked(lambda m, x: F.normalize(m.project(x), dim=1)),
+        reading(lambda m, x: F.normalize(m.project(x), dim=1)),
         "That is z, after the projection head, and normalised. The probe reads h, before the head.",
     ),
 ]
@@ -289,35 +275,7 @@ def what_the_probe_reads(function: Any, seed: int = 0) -> Card:
     from ssl_course import nets
     from ssl_course.methods import SimCLR
 
-    if is_stub(function):
-        return UNSOLVED
-    if not callable(function):
-        return wrong("Hand over the function itself: check.what_the_probe_reads(my_function).")
-    cases = []
-    with torch.random.fork_rng(devices=[]):
-        for k in range(2):
-            torch.manual_seed(seed + k)
-            method = SimCLR(nets.ConvNet((4, 6)), projection=(8, 6))
-            x = torch.rand(5, 3, 16, 16)
-            with torch.no_grad():
-                method.project(torch.rand(16, 3, 16, 16))  # running statistics unlike those of the batch
-            cases.append((method, x))
-
-    def answer(method: Any, x: Tensor) -> Any:
-        return function(copy.deepcopy(method), x.clone())
-
-    try:
-        first = answer(*cases[0])
-        if torch.is_tensor(first) and first.ndim == 4:
-            return wrong(
-                "That is the backbone's map, (N, dim, h, w). Take the mean over places: method.encode does."
-            )
-    except NotImplementedError:
-        return UNSOLVED
-    except Exception as error:
-        return wrong(f"Your function stopped with {_last_line(error)} method.encode(x) gives h.")
-    return arrays.judge_arrays(
-        answer, cases, _asked(_h), _READ,
-        "h, of a network in eval mode: before the head, as it is.",
-        "Put the network into eval mode and return what `encode` gives.",
+    return judge_features(
+        function, "what_the_probe_reads", lambda: SimCLR(nets.ConvNet((4, 6)), projection=(8, 6)), _READ,
+        "h, of a network in eval mode: before the head, as it is.", seed,
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 
 from ssl_course.exercises import arrays
 from ssl_course.exercises.card import UNSOLVED, Card, Mistake, _last_line, is_stub, judge, passed, wrong
+from ssl_course.exercises.probing import judge_features, reading
 
 # ---- the loss, with its gradients ---------------------------------------------------------------------------------
 
@@ -278,34 +278,21 @@ def three_ways(settings: Any, seed: int = 0) -> Card:
 # ---- what the probe reads -----------------------------------------------------------------------------------------
 
 
-def _read(
-    which: Callable[[Any, torch.Tensor], torch.Tensor], training: bool = False
-) -> Callable[[Any, torch.Tensor], np.ndarray]:
-    """What a rule reads from a copy of the network, in one of its modes."""
-
-    def rule(method: Any, x: torch.Tensor) -> np.ndarray:
-        method = copy.deepcopy(method).train(training)
-        with torch.no_grad():
-            return which(method, x).numpy()
-
-    return rule
-
-
 _HEAD = "The probe reads h, before the heads: they are trained to forget, and they are the first to fall."
 _READINGS = [
-    arrays.Mistake(_read(lambda m, x: m.project(x)), f"That is z, after the projection head. {_HEAD}"),
-    arrays.Mistake(_read(lambda m, x: m.predict(m.project(x))), f"That is p, after both heads. {_HEAD}"),
+    arrays.Mistake(reading(lambda m, x: m.project(x)), f"That is z, after the projection head. {_HEAD}"),
+    arrays.Mistake(reading(lambda m, x: m.predict(m.project(x))), f"That is p, after both heads. {_HEAD}"),
     arrays.Mistake(
-        _read(lambda m, x: m.project(x), training=True),
+        reading(lambda m, x: m.project(x), training=True),
         f"That is z, after the projection head, and in training mode besides. {_HEAD}",
     ),
     arrays.Mistake(
-        _read(lambda m, x: m.encode(x), training=True),
+        reading(lambda m, x: m.encode(x), training=True),
         "The network is still in training mode: a picture's features depend on its neighbours in the batch. Call "
         "method.eval() first.",
     ),
     arrays.Mistake(
-        _read(lambda m, x: F.normalize(m.encode(x), dim=1)),
+        reading(lambda m, x: F.normalize(m.encode(x), dim=1)),
         "The rows are normalised. The loss compares directions; the probe may use lengths too: hand over h as it is.",
     ),
 ]
@@ -321,35 +308,7 @@ def probe_reads(function: Any, seed: int = 0) -> Card:
     from ssl_course import nets
     from ssl_course.methods import SimSiam
 
-    if is_stub(function):
-        return UNSOLVED
-    if not callable(function):
-        return wrong("Hand over the function itself: check.probe_reads(my_function).")
-    cases = []
-    with torch.random.fork_rng(devices=[]):
-        for k in range(2):
-            torch.manual_seed(seed + k)
-            method = SimSiam(nets.ConvNet((4, 6)), projection=(8, 6))
-            x = torch.rand(5, 3, 16, 16)
-            with torch.no_grad():
-                method.project(torch.rand(16, 3, 16, 16))  # running statistics unlike those of the batch
-            cases.append((method, x))
-
-    def answer(method: Any, x: torch.Tensor) -> Any:
-        return function(copy.deepcopy(method), x.clone())
-
-    try:
-        first = answer(*cases[0])
-    except NotImplementedError:
-        return UNSOLVED
-    except Exception as error:
-        return wrong(f"Your function stopped with {_last_line(error)} method.encode(x) gives h.")
-    if torch.is_tensor(first) and first.ndim == 4:
-        return wrong(
-            "That is the backbone's map, (N, dim, h, w). Take the mean over places: method.encode does."
-        )
-    return arrays.judge_arrays(
-        answer, cases, _read(lambda m, x: m.encode(x)), _READINGS,
-        "h, of a network in eval mode: before both heads, as it is.",
-        "Put the network into eval mode and return what `encode` gives.",
+    return judge_features(
+        function, "probe_reads", lambda: SimSiam(nets.ConvNet((4, 6)), projection=(8, 6)), _READINGS,
+        "h, of a network in eval mode: before both heads, as it is.", seed,
     )  # fmt: skip
