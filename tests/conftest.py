@@ -1,6 +1,8 @@
 """Fixtures that every room shares."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,32 @@ def build():
     folder = Path(__file__).parents[1] / "build"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture
+def ranks(request, tmp_path):
+    """``ranks(n, script)``: what a script, run as n ranks on the CPU, has saved into the file of its first argument.
+
+    The script is a process of its own and may import the test's module.
+    """
+
+    def run(n, script):
+        import torch
+
+        file, out = tmp_path / "ranks.py", tmp_path / f"{n}.pt"
+        file.write_text(script)
+        launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"] if n > 1 else []
+        env = os.environ | {
+            "PYTHONPATH": str(request.path.parent),
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",  # several ranks would want a GPU each
+        }
+        argv = [sys.executable, *launch, str(file), str(out)]
+        done = subprocess.run(argv, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return torch.load(out)
+
+    return run
 
 
 def pytest_collection_modifyitems(items):

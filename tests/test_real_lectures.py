@@ -1,11 +1,17 @@
-"""Lectures that run on real pictures, run on them: `make test-real`. They take some minutes, so `make test` skips them."""
+"""Lectures on real pictures: whole ones, by `make test-real`; and the section "Real pictures" of lectures 02 and 03."""
 
 import os
 from pathlib import Path
 
 import jupytext
+import matplotlib.pyplot as plt
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
+
+from ssl_course import authoring
+from ssl_course.data import scenes
+from ssl_course.widgets.explorer import Explorer
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLE = "SSL_COURSE_LECTURE_DATA"
@@ -14,6 +20,7 @@ READERS = [
 ]
 
 
+# ---- whole lectures: some minutes, so `make test` skips them -----------------------------------------------------
 def test_some_lectures_read_the_variable():
     assert "08" in {p.stem[:2] for p in READERS}
 
@@ -32,3 +39,48 @@ def test_lecture_runs_on_real_pictures(src):
     ).execute()
     text = "".join(str(o) for c in notebook.cells for o in c.get("outputs", ()))
     assert "The widget stumbled" not in text
+
+
+# ---- the section: on the Earth, and on a folder of a student's photographs ---------------------------------------
+def section(number):
+    """What the cells of that section leave behind, run after the lecture's imports alone."""
+    (source,) = authoring.sources([number])
+    code = [c for c in authoring.read_source(source).cells if c.cell_type == "code"]
+    cells = [code[0], *(c for c in code if "real-pictures" in c.metadata.get("tags", []))]
+    assert len(cells) == 3
+    names = {}
+    for cell in cells:
+        *body, last = cell.source.rsplit("\n", 1)
+        exec("\n".join(body), names)
+        shown = eval(last, names) if not last.startswith("plots.style") else None
+    plt.close("all")
+    return names, shown
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Two class folders of pictures in several sizes, kinds and modes."""
+    world = scenes.World().sample(60, 40, seed=5)
+    for k in range(60):
+        picture = Image.fromarray(world.images[k].permute(1, 2, 0).numpy()).resize((40 + 3 * k, 60))
+        folder = tmp_path / ("holiday" if k % 2 else "home")
+        folder.mkdir(exist_ok=True)
+        kind, mode = (("png", "L"), ("jpg", "RGB"), ("png", "RGBA"))[k % 3]
+        picture.convert(mode).save(folder / f"{k}.{kind}")
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["02", "03"])
+@pytest.mark.parametrize("where", ["earth", "photographs"])
+def test_section_on_real_pictures(number, where, monkeypatch, request, capsys):
+    data = where if where == "earth" else str(request.getfixturevalue(where))
+    monkeypatch.setenv(VARIABLE, data)
+    monkeypatch.setenv("SSL_COURSE_MAX_STEPS", "2")
+    names, widget = section(number)
+    assert names["REAL"] == data and tuple(names["unseen"].images.shape[1:]) == (3, 64, 64)
+    assert "unseen pictures: network" in capsys.readouterr().out
+    assert isinstance(widget, Explorer) and widget.error is None
+    own = widget.panels[0].rgba.copy()
+    widget.set(picture=1)
+    assert widget.error is None and (widget.panels[0].rgba != own).any()

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 
 import pytest
 import torch
@@ -190,7 +189,8 @@ def test_the_environment_caps_the_steps(monkeypatch):
 
 def test_a_batch_is_at_most_the_set():
     method = Mean()
-    list(train(method, pictures(5), steps=2, batch_size=64))
+    with pytest.warns(UserWarning, match="batch_size=64 is more than the 5 rows"):
+        list(train(method, pictures(5), steps=2, batch_size=64))
     assert method.seen == [5, 5]
 
 
@@ -487,29 +487,8 @@ def patches():
 
 
 @pytest.mark.slow
-def test_two_ranks_are_one_with_the_joint_batch(tmp_path):
-    (tmp_path / "ranks.py").write_text(textwrap.dedent(RANKS))
-    env = os.environ | {
-        "PYTHONPATH": os.path.dirname(__file__),
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    found = {}
-    for n in (1, 2):
-        out = tmp_path / f"{n}.pt"
-        argv = [sys.executable, str(tmp_path / "ranks.py"), str(out)]
-        if n == 2:
-            argv = [
-                sys.executable,
-                "-m",
-                "torch.distributed.run",
-                "--standalone",
-                "--nproc-per-node=2",
-                *argv[1:],
-            ]
-        done = subprocess.run(argv, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        found[n] = torch.load(out)
+def test_two_ranks_are_one_with_the_joint_batch(ranks):
+    found = {n: ranks(n, RANKS) for n in (1, 2)}
     assert [found[n]["world"] for n in (1, 2)] == [1, 2]
     assert found[2]["losses"] == pytest.approx(found[1]["losses"], abs=1e-5)
     for name, value in found[1]["weights"].items():  # plain SGD: weights are the sum of the gradients

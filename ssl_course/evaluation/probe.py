@@ -19,6 +19,8 @@ L2_GRID = (1.0, 0.1, 0.01, 0.001)  # what cross-validation chooses from
 L2_FEW = 0.1  # while no class shows two labels there is nothing to validate on
 FOLDS = 5
 MANY_NUMBERS = 4_000_000  # entries of the labelled features from which several threads pay
+ROUGHLY = 1e-3  # gradient at which a fit of many rows is good enough to choose l2 by; few rows need all of it, and cost little
+JOINT_NUMBERS = 1_000_000  # entries up to which all draws are fitted at once
 
 
 def label_draws(y: torch.Tensor, n: int | None, draws: int = 5, seed: int = 0) -> list[torch.Tensor]:
@@ -57,87 +59,149 @@ def _rank_in_class(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rank, counts[group]
 
 
-def _logistic(x: np.ndarray, y: np.ndarray, k: int, l2: float, start: np.ndarray | None = None) -> np.ndarray:
-    """Minimise mean cross-entropy + l2/2 ‖W‖² by full-batch L-BFGS: W with b below it, (D + 1, k), of x (n, D).
+def _logistic(
+    x: np.ndarray, y: np.ndarray, share: np.ndarray, k: int, l2: np.ndarray, start: np.ndarray | None = None,
+    gtol: float = 1e-5,
+) -> np.ndarray:  # fmt: skip
+    """Minimise Σ share · cross-entropy + l2/2 ‖W‖² by full-batch L-BFGS, B draws times F folds in one problem.
+
+    The problems share nothing, so their sum is least where each of them is; and one walk of all at once costs a
+    fraction of one walk for each (5 draws of 100 labels of three classes, 128 features, l2 chosen: 0.3 s of CPU instead of 2.0).
 
     Columns of x must be nearly orthogonal: then dividing each by the root of its curvature makes the problem
     nearly round. On 1,000 rows of 768 pixels with l2 = 0.001 that is 21 steps where scikit-learn's
-    LogisticRegression, which finds the same optimum, takes 791. ``start`` is where to begin.
+    LogisticRegression, which finds the same optimum, takes 791.
+
+    Args:
+        x: (B, n, D). y: (B, n), classes 0 … k − 1.
+        share: (B, n, F), what each row counts in each fold; 0 where it is held out, the sum over n is 1.
+        l2: (B,).
+        start: where to begin, as what is returned.
+        gtol: largest entry of the gradient at which it is done.
+
+    Returns:
+        (B, F, D + 1, k): W with b below it.
     """
-    n, target = len(x), np.eye(k)[y]
-    scale = np.sqrt(np.square(x).mean(0) * (k - 1) / k**2 + l2)[:, None]  # (D, 1)
-    xs = x / scale.T
+    (draws, _, dim), folds = x.shape, share.shape[2]
+    target, share, l2 = np.eye(k)[y][:, :, None], share[..., None], l2[:, None, None, None]
+    curvature = np.square(x).transpose(0, 2, 1) @ share[..., 0] * (k - 1) / k**2  # (B, D, F)
+    scale = np.sqrt(curvature[..., None] + l2)  # (B, D, F, 1)
+    turned = np.ascontiguousarray(x.transpose(0, 2, 1))  # (B, D, n)
 
     def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        w, b = np.split(flat.reshape(-1, k), [-1])  # (D, k), (1, k)
-        out = xs @ w + b
-        out = out - out.max(1, keepdims=True)
-        log_p = out - np.log(np.exp(out).sum(1, keepdims=True))  # (n, k)
-        error, pull = (np.exp(log_p) - target) / n, l2 * w / scale**2
-        gradient = np.concatenate([xs.T @ error + pull, error.sum(0, keepdims=True)])
-        return -(log_p * target).sum() / n + (w * pull).sum() / 2, gradient.ravel()
+        w, b = np.split(flat.reshape(draws, dim + 1, folds, k), [-1], axis=1)  # (B, D, F, k), (B, 1, F, k)
+        true = w / scale  # of the problem as it was given
+        out = (x @ true.reshape(draws, dim, folds * k)).reshape(draws, -1, folds, k) + b  # (B, n, F, k)
+        out -= out.max(3, keepdims=True)
+        p = np.exp(out)
+        total = p.sum(3, keepdims=True)
+        loss = (share * (np.log(total) - (out * target).sum(3, keepdims=True))).sum()
+        error = (p / total - target) * share
+        pull = l2 * true
+        slope = (turned @ error.reshape(draws, -1, folds * k)).reshape(w.shape)  # (B, D, F, k)
+        gradient = np.concatenate([(slope + pull) / scale, error.sum(1, keepdims=True)], 1)
+        return loss + (true * pull).sum() / 2, gradient.ravel()
 
-    unit = np.concatenate([scale, [[1.0]]])  # from W to the w of the round problem
-    first = np.zeros((x.shape[1] + 1, k)) if start is None else start * unit
-    options = {"maxiter": 1000, "gtol": 1e-5, "ftol": 1e-11}
+    unit = np.concatenate([scale, np.ones((draws, 1, folds, 1))], 1)  # from W to the w of the round problem
+    first = np.zeros((draws, dim + 1, folds, k)) if start is None else start.transpose(0, 2, 1, 3) * unit
+    options = {"maxiter": 1000, "gtol": gtol, "ftol": 1e-12, "maxcor": 20}
     found = minimize(loss_and_gradient, first.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return found.x.reshape(-1, k) / unit
+    return (found.x.reshape(first.shape) / unit).transpose(0, 2, 1, 3)
 
 
-def _ridge(x: np.ndarray, y: np.ndarray, k: int, l2: float, start: np.ndarray | None = None) -> np.ndarray:
-    """Minimise mean ‖one-hot(y) − Wx − b‖² + l2 ‖W‖² in closed form: W with b below it, (D + 1, k)."""
-    target = np.eye(k)[y]
-    mean, centred = x.mean(0), x - x.mean(0)
-    gram = centred.T @ centred / len(x) + l2 * np.eye(x.shape[1])
-    w = np.linalg.solve(gram, centred.T @ target / len(x))
-    return np.concatenate([w, (target.mean(0) - mean @ w)[None]])
+def _ridge(
+    x: np.ndarray, y: np.ndarray, share: np.ndarray, k: int, l2: np.ndarray, start: np.ndarray | None = None,
+    gtol: float = 0.0,
+) -> np.ndarray:  # fmt: skip
+    """Minimise Σ share · ‖one-hot(y) − Wx − b‖² + l2 ‖W‖² in closed form; arguments and result as of `_logistic`."""
+    target, shares = np.eye(k)[y][:, None], share.transpose(0, 2, 1)[..., None]  # (B, 1, n, k), (B, F, n, 1)
+    x = x[:, None]  # (B, 1, n, D)
+    mean, middle = ((shares * v).sum(2, keepdims=True) for v in (x, target))  # (B, F, 1, D), (B, F, 1, k)
+    weighted = (shares * (x - mean)).swapaxes(2, 3)  # (B, F, D, n)
+    gram = weighted @ (x - mean) + l2[:, None, None, None] * np.eye(x.shape[3])
+    w = np.linalg.solve(gram, weighted @ (target - middle))  # (B, F, D, k)
+    return np.concatenate([w, middle - mean @ w], 2)
 
 
-def _cross_entropy(out: np.ndarray, y: np.ndarray) -> float:
-    return float((logsumexp(out, 1) - out[np.arange(len(y)), y]).sum())
+def _cross_entropy(out: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return logsumexp(out, -1) - np.take_along_axis(out, y[..., None], -1)[..., 0]
 
 
-def _squared_error(out: np.ndarray, y: np.ndarray) -> float:
-    return float(np.square(out - np.eye(out.shape[1])[y]).sum())
+def _squared_error(out: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.square(out - np.eye(out.shape[-1])[y]).sum(-1)
 
 
 SOLVERS = {"logistic": (_logistic, _cross_entropy), "ridge": (_ridge, _squared_error)}
 
 
-def _choose_l2(x: np.ndarray, y: np.ndarray, k: int, solver: str) -> float:
-    """The l2 of the grid with the fewest errors on held-out rows, then the least loss; stratified folds.
+def _choose_l2(x: np.ndarray, y: np.ndarray, k: int, solver: str) -> np.ndarray:
+    """For each draw of x (B, n, D), y (B, n) the l2 of the grid with the fewest errors on held-out rows, then the
+    least loss; stratified folds.
 
     Errors first: the loss alone asks for confident answers and so for too weak a penalty where classes are far
     apart (0.92 instead of 0.93 with 100 labels on Gaussian blobs), too strong a one where they are close.
     """
     fit, risk = SOLVERS[solver]
-    rank, count = _rank_in_class(y)
+    rank, count = np.stack([_rank_in_class(row) for row in y], 1)  # (B, n) each
     fold = np.where(count > 1, rank % FOLDS, -1)  # a class's only row is never held out
-    score = dict.fromkeys(L2_GRID, np.zeros(2))
-    for held in (fold == f for f in range(FOLDS) if (fold == f).any()):
-        w = None
-        for l2 in L2_GRID:  # from the strongest down: each start is near its end
-            w = fit(x[~held], y[~held], k, l2, w)
-            out = x[held] @ w[:-1] + w[-1]
-            score[l2] = score[l2] + [(out.argmax(1) != y[held]).sum(), risk(out, y[held])]
-    return min(score, key=lambda l2: tuple(score[l2])) if (fold >= 0).any() else L2_FEW
+    held = fold[:, :, None] == np.arange(FOLDS)  # (B, n, F)
+    share = ~held / (~held).sum(1, keepdims=True)
+    score, w, gtol = [], None, ROUGHLY if x.shape[1] > 50 else 1e-5
+    for l2 in L2_GRID:  # from the strongest down: each start is near its end
+        w = fit(x, y, share, k, np.full(len(x), l2), w, gtol)
+        out = x[:, None] @ w[:, :, :-1] + w[:, :, -1:]  # (B, F, n, k)
+        each = np.broadcast_to(y[:, None], out.shape[:3])
+        ours = held.transpose(0, 2, 1)
+        wrong = ((out.argmax(3) != each) & ours).sum((1, 2))
+        score.append(
+            list(zip(wrong, (risk(out, each) * ours).sum((1, 2)), strict=True))
+        )  # (errors, loss) of B
+    best = [L2_GRID[min(range(len(L2_GRID)), key=lambda i: score[i][b])] for b in range(len(x))]
+    return np.where(held.any((1, 2)), best, L2_FEW)
 
 
-def _fit(x: np.ndarray, y: np.ndarray, solver: str, l2: float | None) -> tuple[Callable, float]:
-    """A classifier of x (n, D), and the l2 it uses."""
-    present, index = np.unique(y, return_inverse=True)
-    if len(present) == 1:
-        return lambda new: np.full(len(new), present[0]), L2_FEW if l2 is None else l2
-    # Rotated to their principal axes: the penalty does not see a rotation, and no solution leaves the span of
-    # the rows, so 30 labels make a problem of 30 dimensions at most.
+def _rotated(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x (n, D) → its mean, its principal axes (D, r), and its rows along them (n, r).
+
+    The penalty does not see a rotation, and no solution leaves the span of the rows, so 30 labels make a problem
+    of 30 dimensions at most.
+    """
     mean = x.mean(0)
-    _, s, axes = np.linalg.svd(x - mean, full_matrices=False)
-    axes = axes[s > 1e-12 * s[0]].T  # (D, r)
-    z = (x - mean) @ axes
-    used = _choose_l2(z, index, len(present), solver) if l2 is None else l2
-    w = SOLVERS[solver][0](z, index, len(present), used)  # (r + 1, k)
-    w, b = axes @ w[:-1], w[-1]
-    return lambda new: present[((new - mean) @ w + b).argmax(1)], used
+    n, dim = x.shape
+    if (
+        n > dim
+    ):  # a sixth of the time of the SVD; an axis a millionth as long as the first is lost, and not missed
+        square, axes = np.linalg.eigh((x - mean).T @ (x - mean))
+        kept = axes[:, square > 1e-12 * square[-1]]
+    else:
+        _, s, axes = np.linalg.svd(x - mean, full_matrices=False)
+        kept = axes[s > 1e-12 * s[0]].T
+    return mean, kept, (x - mean) @ kept
+
+
+def _fit(
+    xs: list[np.ndarray], ys: list[np.ndarray], solver: str, l2: float | None
+) -> list[tuple[Callable, float]]:
+    """For each draw of xs, all (n, D), and ys (n,) a classifier and the l2 it uses."""
+    present = [np.unique(y) for y in ys]
+    k = len(present[0])
+    if len(xs) > 1 and (len(xs) * xs[0].size > JOINT_NUMBERS or any(len(p) != k for p in present)):
+        return [found for x, y in zip(xs, ys, strict=True) for found in _fit([x], [y], solver, l2)]
+    if k == 1:
+        return [(lambda new, c=c: np.full(len(new), c), L2_FEW if l2 is None else l2) for (c,) in present]
+    means, axes, rows = zip(*(_rotated(x) for x in xs), strict=True)
+    rank = max(z.shape[1] for z in rows)
+    z = np.stack([np.pad(z, ((0, 0), (0, rank - z.shape[1]))) for z in rows])  # (B, n, r)
+    y = np.stack([np.searchsorted(p, y) for p, y in zip(present, ys, strict=True)])  # (B, n)
+    used = _choose_l2(z, y, k, solver) if l2 is None else np.full(len(xs), l2)
+    ws = SOLVERS[solver][0](z, y, np.full((*y.shape, 1), 1 / y.shape[1]), k, used)[:, 0]  # (B, r + 1, k)
+
+    def classifier(mean: np.ndarray, axes: np.ndarray, w: np.ndarray, classes: np.ndarray) -> Callable:
+        w, b = axes @ w[: axes.shape[1]], w[-1]  # (D, k), (k,)
+        return lambda new: classes[((new - mean) @ w + b).argmax(1)]
+
+    made = [classifier(*each) for each in zip(means, axes, ws, present, strict=True)]
+    return list(zip(made, used.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -248,8 +312,8 @@ def linear_probe(
     accuracies, used = [], []
     # Threads that wait for one another on a busy machine made 30 labels take 38 s instead of 0.3 s.
     with threadpool_limits(1 if len(rows[0]) * x.shape[1] < MANY_NUMBERS else None, user_api="blas"):
-        for drawn in rows:
-            predict, strength = _fit(((x[drawn] - mean) / std).numpy(), y[drawn].numpy(), solver, l2)
+        labelled = [((x[drawn] - mean) / std).numpy() for drawn in rows]  # (n, D) each
+        for predict, strength in _fit(labelled, [y[drawn].numpy() for drawn in rows], solver, l2):
             accuracies.append(float((predict(x_test) == y_test.numpy()).mean()))
             used.append(strength)
     return Probe(

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ssl_course.exercises.card import UNSOLVED, Card, _last_line, is_stub, passed, wrong
-
-
-class Mistake(NamedTuple):
-    """A rule that gives a usual wrong answer, and what to tell who follows it."""
-
-    rule: Callable[..., Any]
-    text: str
+from ssl_course.exercises.card import Card, Mistake, answers_of, passed, wrong
 
 
 def judge_arrays(
@@ -38,29 +31,9 @@ def judge_arrays(
     Returns:
         The card; whatever the function does short of an interrupt, nothing is raised.
     """
-    if is_stub(function):
-        return UNSOLVED
-    if not callable(function):
-        return wrong("Hand over the function itself, without calling it: check.name(my_function).")
-    answers = []
-    for case in cases:
-        try:
-            value = function(*[np.copy(v) if isinstance(v, np.ndarray) else v for v in case])
-        except NotImplementedError:
-            return UNSOLVED
-        except Exception as error:
-            return wrong(f"Your function stopped with {_last_line(error)} {hint}")
-        if is_stub(value):
-            return UNSOLVED
-        try:
-            array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value, dtype=np.float64)
-        except Exception:
-            return wrong(
-                f"Numbers are wanted; your function returns {type(value).__name__} ({str(value)[:60]})."
-            )
-        if np.isnan(array).any():
-            return wrong("It gives NaN: look for 0/0, or the logarithm or root of a negative number.")
-        answers.append(array)
+    answers = answers_of(function, cases, _array, hint)
+    if isinstance(answers, Card):
+        return answers
 
     def agrees(rule: Callable[..., Any]) -> bool:
         found = (np.asarray(rule(*case), dtype=np.float64) for case in cases)
@@ -85,3 +58,14 @@ def judge_arrays(
                 f"For one of the inputs it gives {answer[worst]:.4g}{at}, and {expected[worst]:.4g} is right. {hint}"
             )
     return wrong(hint)
+
+
+def _array(value: Any) -> np.ndarray | Card:
+    """An array of whatever came back, or the card that says why not."""
+    try:
+        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value, dtype=np.float64)
+    except Exception:
+        return wrong(f"Numbers are wanted; your function returns {type(value).__name__} ({str(value)[:60]}).")
+    if np.isnan(array).any():
+        return wrong("It gives NaN: look for 0/0, or the logarithm or root of a negative number.")
+    return array

@@ -67,8 +67,33 @@ def is_stub(value: Any) -> bool:
 class Mistake(NamedTuple):
     """A rule that gives a usual wrong answer, and what to tell who follows it."""
 
-    rule: Callable[..., float]
+    rule: Callable[..., Any]
     text: str
+
+
+def answers_of(
+    function: Any, cases: Sequence[tuple], read: Callable[[Any], Any], hint: str, may_be_none: bool = False
+) -> list[Any] | Card:
+    """What a student's function returns for every case, made an answer by ``read``, or the card that says why not."""
+    if is_stub(function):
+        return UNSOLVED
+    if not callable(function):
+        return wrong("Hand over the function itself, without calling it: check.name(my_function).")
+    answers = []
+    for case in cases:
+        try:
+            value = function(*[np.copy(v) if isinstance(v, np.ndarray) else v for v in case])
+        except NotImplementedError:
+            return UNSOLVED
+        except Exception as error:
+            return wrong(f"Your function stopped with {_last_line(error)} {hint}")
+        if is_stub(value) and not (may_be_none and value is None):
+            return UNSOLVED
+        answer = None if value is None else read(value)
+        if isinstance(answer, Card):
+            return answer
+        answers.append(answer)
+    return answers
 
 
 def judge(
@@ -95,29 +120,12 @@ def judge(
     Returns:
         The card; whatever the function does short of an interrupt, nothing is raised.
     """
-    if is_stub(function):
+    found = answers_of(function, cases, _number, hint, may_be_none=none is not None)
+    if isinstance(found, Card):
+        return found
+    if all(answer is None for answer in found):
         return UNSOLVED
-    if not callable(function):
-        return wrong("Hand over the function itself, without calling it: check.name(my_function).")
-    answers, nothing = [], 0
-    for case in cases:
-        copies = [np.copy(value) if isinstance(value, np.ndarray) else value for value in case]
-        try:
-            value = function(*copies)
-        except NotImplementedError:
-            return UNSOLVED
-        except Exception as error:
-            return wrong(f"Your function stopped with {_last_line(error)} {hint}")
-        if is_stub(value) and (none is None or value is not None):
-            return UNSOLVED
-        nothing += value is None
-        answer = none if value is None else _number(value)
-        if isinstance(answer, Card):
-            return answer
-        answers.append(answer)
-
-    if nothing == len(cases):
-        return UNSOLVED
+    answers = [none if answer is None else answer for answer in found]
 
     def agrees(rule: Callable[..., float]) -> bool:
         return np.allclose(answers, [float(rule(*case)) for case in cases], rtol=1e-6, atol=1e-9)

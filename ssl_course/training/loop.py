@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -135,6 +136,11 @@ def train(
         raise ValueError("steps and batch_size are at least 1")
     if hasattr(data, "inputs") and len(data) == 0:
         raise ValueError("there is nothing to train on: the data are empty")
+    if batch_size and hasattr(data, "inputs") and batch_size > len(data):
+        warnings.warn(
+            f"batch_size={batch_size} is more than the {len(data)} rows of data: every step sees all of them",
+            stacklevel=3,
+        )
     fabric = fabric or make_fabric()
 
     random = Random(settings["seed"] + fabric.global_rank, fabric.device)

@@ -22,10 +22,10 @@ from ssl_course.pretext.augment import Augmentation, Draw, apply
 from ssl_course.widgets import draw
 from ssl_course.widgets.canvas import Key, Panel, Pointer
 from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.sheet import COLUMNS, SHOWN, chosen_image, framed
 from ssl_course.widgets.shipped import shipped
 from ssl_course.widgets.upload import NOTHING, Upload, add_upload
 
-SHOWN, COLUMNS = 12, 4  # pictures to choose from
 MANY = 8  # draws in the row
 OTHERS = 96  # pictures with which the two views are compared
 WIDE = 168  # CSS pixels of a view
@@ -125,8 +125,7 @@ class _State:
 
     def image(self, picture: int, upload: Upload) -> Tensor:
         """(3, s, s) uint8; the number beyond the pictures is the upload."""
-        own = upload.image if picture >= len(self.images) else None
-        return self.images[picture % len(self.images)] if own is None else own
+        return chosen_image(self.images, picture, upload)[0]
 
     @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
     def made(self, setting: tuple[float, ...], mode: str, seed: int, picture: int, upload: Upload) -> Views:
@@ -290,9 +289,7 @@ def _sheet(state: Any, picture: int, upload: Upload) -> Panel:
     if upload.image is not None:
         cells.append(draw.rgba(resize(upload.image[None], 48)[0]))
     picture = picture if picture < len(cells) else 0
-    chosen = cells[picture].copy()
-    chosen[:3], chosen[-3:], chosen[:, :3], chosen[:, -3:] = ((*bytes.fromhex(palette.X1[1:]), 255),) * 4
-    cells[picture] = chosen
+    cells[picture] = framed(cells[picture])
     alt = f"{len(cells)} pictures; number {picture + 1} is chosen"
     return Panel(draw.tile(cells, COLUMNS), "choose a picture", alt, 50 * COLUMNS - 2, operable=True)
 

@@ -20,10 +20,10 @@ from ssl_course.pretext.color import annealed_mean, lab_to_rgb, rebalance_weight
 from ssl_course.widgets import draw
 from ssl_course.widgets.canvas import Key, Panel, Pointer
 from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.sheet import ARROWS, SHOWN, OnSheet, chosen_image, sheet, thumbnails, which
 from ssl_course.widgets.shipped import together
 from ssl_course.widgets.upload import NOTHING, Upload, add_upload
 
-SHOWN, COLUMNS = 12, 4
 WIDE = 192  # CSS pixels of a picture
 PLANE = 300
 SHIPPED = {"classes": "colorization", "L2": "colorization_l2"}
@@ -36,25 +36,17 @@ class _State:
         self.networks, self.images = networks, pictures.images[:SHOWN]
         self.size = int(self.images.shape[-1])
         gray = Pictures(self.images).gray().images
-        self.thumbs = [
-            draw.rgba(x)
-            for x in nn.functional.interpolate(gray.float() / 255, (48, 48), mode="bilinear", antialias=True)
-        ]
-
-    def image(self, picture: int, upload: Upload) -> torch.Tensor:
-        """(1, 3, s, s) uint8; number `SHOWN` and above is the upload, or the first picture while there is none."""
-        own = upload.image if picture >= len(self.images) else None
-        return (self.images[picture % len(self.images)] if own is None else own)[None]
+        self.thumbs = thumbnails(gray)
 
     @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
     def said(self, network: str, picture: int, upload: Upload) -> torch.Tensor:
         """Logits (1, Q, h, w), or ab (1, 2, h, w) of an L2 network."""
         method = self.networks[network]
         with torch.no_grad():
-            return method.eval().predict(self.image(picture, upload)).float().cpu()
+            return method.eval().predict(chosen_image(self.images, picture, upload)).float().cpu()
 
 
-class ColorizationExplorer(Explorer):
+class ColorizationExplorer(OnSheet, Explorer):
     """Choose a gray picture, point at a place, and see every colour that the network holds possible there.
 
     Click in the ab plane where you expect the place's true colour: then the true picture appears.
@@ -113,7 +105,8 @@ class ColorizationExplorer(Explorer):
                place: tuple[float, float], guess: tuple[float, float] | None, upload: Upload) -> Any:  # fmt: skip
         """The panels; pure."""
         method, said = state.networks[network], state.said(network, picture, upload)
-        image, classes = state.image(picture, upload), method.objective == "classes"
+        image = chosen_image(state.images, picture, upload)  # (1, 3, s, s)
+        classes = method.objective == "classes"
         centres, mix = method.centres.cpu(), 1 - rebalancing
         if classes:
             weights = rebalance_weights(method.prior.cpu(), mix)  # (Q,)
@@ -126,10 +119,10 @@ class ColorizationExplorer(Explorer):
         p = said[0, :, row, column].softmax(0).numpy() if classes else None
         prior = method.prior.cpu().numpy()
         plot = _plane(centres.numpy(), p, prior, here.numpy(), true_here.numpy() if open_ else None, guess)
-        chosen = picture % len(state.thumbs) if picture < len(state.thumbs) or upload.image is None else -1
+        chosen = which(picture, upload, len(state.thumbs))
         gray = Pictures(image).gray().images[0]
         panels = [
-            _sheet(state.thumbs, chosen),
+            sheet(state.thumbs, chosen, "choose X₁", "gray pictures"),
             Panel(gray, "X₁: what the network sees", "the chosen picture in gray", WIDE),
             Panel(
                 _marked(paint(image, ab)[0], place),
@@ -160,11 +153,8 @@ class ColorizationExplorer(Explorer):
 
     def on_pointer(self, event: Pointer) -> None:
         """Choose a picture, point at a place, or guess its colour."""
-        if event.panel == 0 and event.kind == "down":
-            n = len(self.state.thumbs)
-            rows = -(-n // COLUMNS)
-            at = min(int(event.y * rows), rows - 1) * COLUMNS + min(int(event.x * COLUMNS), COLUMNS - 1)
-            self._choose(min(at, n - 1))
+        if event.panel == 0:
+            self.on_sheet(event)
         elif event.panel == 2:
             self.set(place=(event.x, event.y), guess=None)
         elif event.panel == 3 and event.kind != "up":
@@ -172,26 +162,14 @@ class ColorizationExplorer(Explorer):
 
     def on_key(self, event: Key) -> None:
         """Arrows choose the picture, move the place, or move the guess."""
-        dx, dy = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}.get(
-            event.key, (0, 0)
-        )
+        dx, dy = ARROWS.get(event.key, (0, 0))
         values = self.values()
         if event.panel == 0:
-            self._choose((values["picture"] + dx + COLUMNS * dy) % len(self.state.thumbs))
+            self.on_sheet(event)
         elif event.panel == 2:
             self.set(place=_move(values["place"], dx / 16, dy / 16), guess=None)
         elif event.panel == 3:
             self.set(guess=_move(values["guess"] or (0.5, 0.5), 0.03 * dx, 0.03 * dy))
-
-    def _choose(self, picture: int) -> None:
-        if picture != self.values()["picture"]:
-            self.set(picture=picture, guess=None)
-
-    def _receive(self, upload: Upload) -> None:
-        if upload.message:
-            self.set(upload=upload, picture=self.values()["picture"] % len(self.state.thumbs))
-        else:
-            self.set(upload=upload, picture=SHOWN, guess=None)
 
 
 def _move(at: tuple[float, float], dx: float, dy: float) -> tuple[float, float]:
@@ -200,22 +178,6 @@ def _move(at: tuple[float, float], dx: float, dy: float) -> tuple[float, float]:
 
 def _cell(ab: torch.Tensor, size: torch.Size) -> torch.Tensor:
     return nn.functional.adaptive_avg_pool2d(ab, size)[0]
-
-
-def _sheet(thumbs: list[np.ndarray], chosen: int) -> Panel:
-    cells = list(thumbs)
-    if chosen >= 0:
-        cells[chosen] = _framed(cells[chosen])
-    said = f"number {chosen + 1} is chosen" if chosen >= 0 else "your own picture is chosen"
-    alt = f"{len(cells)} gray pictures; {said}"
-    columns = min(COLUMNS, len(cells))
-    return Panel(draw.tile(cells, columns), "choose X₁", alt, 49 * columns, operable=True)
-
-
-def _framed(cell: np.ndarray) -> np.ndarray:
-    cell = cell.copy()
-    cell[:3], cell[-3:], cell[:, :3], cell[:, -3:] = ((*bytes.fromhex(palette.X1[1:]), 255),) * 4
-    return cell
 
 
 def _marked(image: torch.Tensor, place: tuple[float, float]) -> np.ndarray:

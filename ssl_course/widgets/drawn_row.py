@@ -14,7 +14,7 @@ from ssl_course.widgets import draw
 from ssl_course.widgets.canvas import Key, Panel, Pointer
 from ssl_course.widgets.explorer import Explorer
 
-WIDTH, HEIGHT, LEFT = 560, 270, 58
+WIDTH, HEIGHT, LEFT, TOP = 560, 290, 58, 32
 STEP = 0.05  # what an arrow moves, and the grid of guesses
 
 Row = Mapping[str, tuple[float, float]]  # column → (mean, standard error)
@@ -94,10 +94,11 @@ class DrawnRow(Explorer):
         mine = dict(drawn).get(row, (None,) * len(state.columns))
         open_ = show and None not in mine
         plot = draw.Plot(
-            WIDTH, HEIGHT, (-0.5, len(state.columns) - 0.5), (0, 1.02), margin=(12, 10, 40, LEFT)
+            WIDTH, HEIGHT, (-0.5, len(state.columns) - 0.5), (0, 1.02), margin=(TOP, 10, 40, LEFT)
         )
         plot.axes("label", "accuracy of a linear probe", xticks=dict(enumerate(state.columns)),
                   yticks=[0, 0.25, 0.5, 0.75, 1])  # fmt: skip
+        plot.text(-0.5, 1.02, f"views differ by: {row}", anchor="lb", offset=(0, -7), bold=True)
         for k, (name, guess) in enumerate(zip(state.columns, mine, strict=True)):
             if k == column:
                 box = [(k - 0.48, 0), (k + 0.48, 0), (k + 0.48, 1.02), (k - 0.48, 1.02)]
@@ -126,7 +127,7 @@ class DrawnRow(Explorer):
         """Drag over the columns: each takes the height of the pointer."""
         if event.kind == "up":
             return
-        left, right, top, bottom = LEFT, WIDTH - 10, 12, HEIGHT - 40  # the plot's box, CSS pixels
+        left, right, top, bottom = LEFT, WIDTH - 10, TOP, HEIGHT - 40  # the plot's box, CSS pixels
         for x, y in event.path or ((event.x, event.y),):
             column = int((x * WIDTH - left) / (right - left) * len(self.state.columns))
             height = (bottom - y * HEIGHT) / (bottom - top) * 1.02

@@ -10,7 +10,6 @@ import ipywidgets
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
 
 from ssl_course import nets, palette
 from ssl_course.data import scenes
@@ -20,10 +19,10 @@ from ssl_course.pretext import holes
 from ssl_course.widgets import draw
 from ssl_course.widgets.canvas import Key, Panel, Pointer
 from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.sheet import ARROWS, SHOWN, OnSheet, chosen_image, sheet, thumbnails, which
 from ssl_course.widgets.shipped import together
 from ssl_course.widgets.upload import NOTHING, Upload, add_upload
 
-SHOWN, COLUMNS = 12, 4
 WIDE = 208  # CSS pixels of a picture
 SHIPPED = {"L2": "context_encoder", "L2 + adversarial": "context_encoder_adversarial"}
 CHOICES = {
@@ -53,10 +52,7 @@ class _State:
     def __init__(self, networks: dict[str, ContextEncoder], pictures: Pictures) -> None:
         self.networks, self.images = networks, pictures.images[:SHOWN]
         self.size = int(self.images.shape[-1])
-        small = nn.functional.interpolate(
-            self.images.float() / 255, (48, 48), mode="bilinear", antialias=True
-        )
-        self.thumbs = [draw.rgba(x) for x in small.clamp(0, 1)]
+        self.thumbs = thumbnails(self.images)
         self.label = next(iter(pictures.labels), "")
         y = pictures.labels[self.label].cpu() if self.label else torch.zeros(len(pictures), dtype=torch.long)
         self.y = y[:SHOWN].tolist()
@@ -70,21 +66,17 @@ class _State:
         self.any_part = part_means(images)
         self.mean = nets.as_float(images[:2000]).mean((0, 2, 3))
 
-    def image(self, picture: int, upload: Upload) -> torch.Tensor:
-        """(1, 3, s, s) uint8; a number beyond the pictures is the upload, or the first picture while there is none."""
-        own = upload.image if picture >= len(self.images) else None
-        return (self.images[picture % len(self.images)] if own is None else own)[None]
-
     def part(self, picture: int, upload: Upload) -> tuple[torch.Tensor, str]:
         """The part-mean picture (3, s, s) and whose: of the picture's class, or of all where the class is not known."""
-        if not self.label or (picture >= len(self.images) and upload.image is not None):
+        at = which(picture, upload, len(self.images))
+        if not self.label or at < 0:
             return self.any_part, "any picture"
-        k = self.y[picture % len(self.images)]
+        k = self.y[at]
         return self.parts[k], self.names[k]
 
     @lru_cache(maxsize=128)  # noqa: B019 - one instance lives as long as its widget
     def filled(self, network: str, picture: int, upload: Upload, hole: bytes, distance: int) -> _Filled:
-        method, image = self.networks[network], self.image(picture, upload)
+        method, image = self.networks[network], chosen_image(self.images, picture, upload)
         cut = as_mask(hole, self.size)  # (1, 1, s, s)
         x, wide = nets.as_float(image), cut.bool()
         method.eval()
@@ -133,7 +125,7 @@ def cut_hole(choice: str, share: float, number: int, size: int) -> bytes:
     return holes.make_holes(choice, 1, size, share, generator=stream).to(torch.uint8).numpy().tobytes()
 
 
-class HolePainter(Explorer):
+class HolePainter(OnSheet, Explorer):
     """Cut a hole by its settings or paint one (with Shift: mend it), and see how it is filled.
 
     Point in the filling at the place that you hold for the worst: then the truth appears.
@@ -212,7 +204,8 @@ class HolePainter(Explorer):
                picture: int, hand: Hand | None, cursor: tuple[float, float] | None,
                guess: tuple[float, float] | None, upload: Upload) -> Any:  # fmt: skip
         """The panels; pure."""
-        image, cut = state.image(picture, upload), _hole(hole, share, number, state.size, hand)
+        image = chosen_image(state.images, picture, upload)  # (1, 3, s, s)
+        cut = _hole(hole, share, number, state.size, hand)
         found = state.filled(network, picture, upload, cut, distance)
         mask = as_mask(cut, state.size)
         hidden = holes.dilate(mask, distance)
@@ -223,9 +216,8 @@ class HolePainter(Explorer):
         count = int(inside.sum())
         open_ = (answer or at is not None) and count > 0
         part, whose = state.part(picture, upload)
-        chosen = picture if picture < len(state.thumbs) else (0 if upload.image is None else -1)
         panels = [
-            _sheet(state.thumbs, chosen),
+            sheet(state.thumbs, which(picture, upload, len(state.thumbs))),
             Panel(
                 _marked(draw.rgba(seen), cursor, brush, palette.X1),
                 "X₁: paint with the pointer, mend with Shift",
@@ -274,11 +266,8 @@ class HolePainter(Explorer):
 
     def on_pointer(self, event: Pointer) -> None:
         """Choose a picture, paint or mend the hole, or point at the worst place of the filling."""
-        if event.panel == 0 and event.kind == "down":
-            n = len(self.state.thumbs)
-            rows, columns = -(-n // COLUMNS), min(COLUMNS, n)
-            at = min(int(event.y * rows), rows - 1) * COLUMNS + min(int(event.x * columns), columns - 1)
-            self._choose(min(at, n - 1))
+        if event.panel == 0:
+            self.on_sheet(event)
         elif event.panel == 1 and event.kind != "up":
             points = event.path or ((event.x, event.y),)
             last = getattr(self, "_last", None) if event.kind == "drag" else None
@@ -289,14 +278,11 @@ class HolePainter(Explorer):
 
     def on_key(self, event: Key) -> None:
         """Arrows choose a picture or move the brush; Enter and Space paint (Shift+Space mends) or guess there."""
-        dx, dy = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}.get(
-            event.key, (0, 0)
-        )
-        values = self.values()
         if event.panel == 0:
-            self._choose((values["picture"] + dx + COLUMNS * dy) % len(self.state.thumbs))
+            self.on_sheet(event)
             return
-        x, y = values["cursor"] or (0.5, 0.5)
+        dx, dy = ARROWS.get(event.key, (0, 0))
+        x, y = self.values()["cursor"] or (0.5, 0.5)
         if dx or dy:
             x, y = min(max(x + dx / 16, 0.0), 1.0), min(max(y + dy / 16, 0.0), 1.0)
             self.set(cursor=(x, y))
@@ -309,16 +295,6 @@ class HolePainter(Explorer):
         size = self.state.size
         if np.frombuffer(self._now()[1], np.uint8).reshape(size, size)[_pixel(at, size)]:
             self.set(guess=at)
-
-    def _choose(self, picture: int) -> None:
-        if picture != self.values()["picture"]:
-            self.set(picture=picture, guess=None)
-
-    def _receive(self, upload: Upload) -> None:
-        if upload.message:
-            self.set(upload=upload)
-        else:
-            self.set(upload=upload, picture=SHOWN, guess=None)
 
 
 def along(points: tuple[tuple[float, float], ...], step: float) -> list[tuple[float, float]]:
@@ -339,23 +315,6 @@ def _hole(hole: str, share: float, number: int, size: int, hand: Hand | None) ->
 
 def _pixel(at: tuple[float, float], size: int) -> tuple[int, int]:
     return min(int(at[1] * size), size - 1), min(int(at[0] * size), size - 1)
-
-
-def _sheet(thumbs: list[np.ndarray], chosen: int) -> Panel:
-    cells = list(thumbs)
-    if chosen >= 0:
-        cell = cells[chosen].copy()
-        cell[:3], cell[-3:], cell[:, :3], cell[:, -3:] = ((*bytes.fromhex(palette.X1[1:]), 255),) * 4
-        cells[chosen] = cell
-    said = f"number {chosen + 1} is chosen" if chosen >= 0 else "your own picture is chosen"
-    columns = min(COLUMNS, len(cells))
-    return Panel(
-        draw.tile(cells, columns),
-        "choose a picture",
-        f"{len(cells)} pictures; {said}",
-        49 * columns,
-        operable=True,
-    )
 
 
 def _marked(pixels: np.ndarray, at: tuple[float, float] | None, radius: float, colour: str) -> np.ndarray:

@@ -18,10 +18,10 @@ from ssl_course.pretext.masking import KINDS, mask_noise, patchify, unpatchify
 from ssl_course.widgets import draw
 from ssl_course.widgets.canvas import Key, Panel, Pointer
 from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.sheet import ARROWS, SHOWN, OnSheet, chosen_image, sheet, thumbnails, which
 from ssl_course.widgets.shipped import together
 from ssl_course.widgets.upload import NOTHING, Upload, add_upload
 
-SHOWN, COLUMNS = 12, 4
 WIDE = 208  # CSS pixels of a picture
 SHIPPED = {"MAE": "mae"}
 VEIL = 128  # the gray of hidden patches
@@ -45,19 +45,11 @@ class _State:
         self.networks, self.images, self.said = networks, pictures.images[:SHOWN], said
         self.size = int(self.images.shape[-1])
         self.mean = mean_picture(pictures)  # (3, s, s)
-        small = nn.functional.interpolate(
-            self.images.float() / 255, (48, 48), mode="bilinear", antialias=True
-        )
-        self.thumbs = [draw.rgba(x) for x in small.clamp(0, 1)]
-
-    def image(self, picture: int, upload: Upload) -> torch.Tensor:
-        """(1, 3, s, s) uint8; a number beyond the pictures is the upload, or the first picture while there is none."""
-        own = upload.image if picture >= len(self.images) else None
-        return (self.images[picture % len(self.images)] if own is None else own)[None]
+        self.thumbs = thumbnails(self.images)
 
     @lru_cache(maxsize=128)  # noqa: B019 - one instance lives as long as its widget
     def filled(self, network: str, picture: int, upload: Upload, hidden: tuple[bool, ...]) -> _Filled:
-        method, image = self.networks[network], self.image(picture, upload)
+        method, image = self.networks[network], chosen_image(self.images, picture, upload)
         mask = torch.tensor([hidden]).float()  # (1, L)
         x = nets.as_float(image)
         out = predict(method, image, mask) if mask.any() else x
@@ -125,7 +117,7 @@ def drawn_mask(kind: str, ratio: float, draw_number: int, grid: int) -> tuple[bo
     return tuple((rank >= keep).tolist())
 
 
-class MaskingExplorer(Explorer):
+class MaskingExplorer(OnSheet, Explorer):
     """Hide patches by ratio and pattern, or by clicking and dragging over them, and see them filled.
 
     Point in the filled picture at the hidden patch that you hold for the worst: then errors and truth appear.
@@ -197,7 +189,7 @@ class MaskingExplorer(Explorer):
     def render(state: Any, *, ratio: float, kind: str, number: int, network: str, answer: bool, picture: int,
                hand: Hand | None, cursor: int | None, guess: int | None, upload: Upload) -> Any:  # fmt: skip
         """The panels; pure."""
-        method, image = state.networks[network], state.image(picture, upload)
+        method, image = state.networks[network], chosen_image(state.images, picture, upload)
         hidden = _hidden(kind, ratio, number, method.grid, hand)
         count, length = sum(hidden), len(hidden)
         filled = state.filled(network, picture, upload, hidden)
@@ -206,10 +198,9 @@ class MaskingExplorer(Explorer):
         guess = guess if guess is not None and guess < length and hidden[guess] else None
         cursor = min(cursor, length - 1) if cursor is not None else None
         open_ = (answer or guess is not None) and count > 0
-        chosen = picture if picture < len(state.thumbs) else (0 if upload.image is None else -1)
         leak = ", true mean and contrast of each patch lent: a leak" if method.norm_pix_loss else ""
         panels = [
-            _sheet(state.thumbs, chosen),
+            sheet(state.thumbs, which(picture, upload, len(state.thumbs))),
             _panel(
                 _outlined(draw.rgba(seen), cursor, method.grid, palette.X1),
                 "X₁: click or drag to hide and show",
@@ -242,11 +233,8 @@ class MaskingExplorer(Explorer):
     def on_pointer(self, event: Pointer) -> None:
         """Choose a picture, hide or show patches, or point at the worst one."""
         grid = self._settings_now()[3]
-        if event.panel == 0 and event.kind == "down":
-            n = len(self.state.thumbs)
-            rows, columns = -(-n // COLUMNS), min(COLUMNS, n)
-            at = min(int(event.y * rows), rows - 1) * COLUMNS + min(int(event.x * columns), columns - 1)
-            self._choose(min(at, n - 1))
+        if event.panel == 0:
+            self.on_sheet(event)
         elif event.panel == 1 and event.kind != "up":
             hidden = self._hidden_now()
             points = event.path or ((event.x, event.y),)
@@ -260,14 +248,11 @@ class MaskingExplorer(Explorer):
 
     def on_key(self, event: Key) -> None:
         """Arrows choose a picture or move over the patches; Enter and Space hide, show or guess."""
-        dx, dy = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}.get(
-            event.key, (0, 0)
-        )
-        values, grid = self.values(), self._settings_now()[3]
         if event.panel == 0:
-            self._choose((values["picture"] + dx + COLUMNS * dy) % len(self.state.thumbs))
+            self.on_sheet(event)
             return
-        at = values["cursor"] if values["cursor"] is not None else 0
+        dx, dy = ARROWS.get(event.key, (0, 0))
+        at, grid = self.values()["cursor"] or 0, self._settings_now()[3]
         row, column = at // grid, at % grid
         if dx or dy:
             row, column = min(max(row + dy, 0), grid - 1), min(max(column + dx, 0), grid - 1)
@@ -283,16 +268,6 @@ class MaskingExplorer(Explorer):
         if self._hidden_now()[patch]:
             self.set(guess=patch)
 
-    def _choose(self, picture: int) -> None:
-        if picture != self.values()["picture"]:
-            self.set(picture=picture, guess=None)
-
-    def _receive(self, upload: Upload) -> None:
-        if upload.message:
-            self.set(upload=upload)
-        else:
-            self.set(upload=upload, picture=SHOWN, guess=None)
-
 
 def _hidden(kind: str, ratio: float, number: int, grid: int, hand: Hand | None) -> tuple[bool, ...]:
     """The patches painted by hand, as long as the settings are those that they were painted over; else the drawn ones."""
@@ -303,21 +278,6 @@ def _hidden(kind: str, ratio: float, number: int, grid: int, hand: Hand | None) 
 
 def _patch(x: float, y: float, grid: int) -> int:
     return min(int(y * grid), grid - 1) * grid + min(int(x * grid), grid - 1)
-
-
-def _sheet(thumbs: list[np.ndarray], chosen: int) -> Panel:
-    cells = list(thumbs)
-    if chosen >= 0:
-        cells[chosen] = _outlined(cells[chosen], 0, 1, palette.X1)
-    said = f"number {chosen + 1} is chosen" if chosen >= 0 else "your own picture is chosen"
-    columns = min(COLUMNS, len(cells))
-    return Panel(
-        draw.tile(cells, columns),
-        "choose a picture",
-        f"{len(cells)} pictures; {said}",
-        49 * columns,
-        operable=True,
-    )
 
 
 def _panel(pixels: np.ndarray, caption: str, alt: str) -> Panel:

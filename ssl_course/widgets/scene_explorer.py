@@ -27,8 +27,8 @@ from ssl_course.theory.independence import (
 from ssl_course.widgets import draw
 from ssl_course.widgets.canvas import Key, Panel, Pointer
 from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.sheet import ARROWS, SHOWN, OnSheet, sheet
 
-SHOWN = 12  # pictures to choose from
 COLUMNS = 6
 SAMPLES = 2000  # for the estimate of ε_CI²
 WIDE = 120  # CSS pixels of a picture
@@ -252,7 +252,7 @@ class _Triangle:
         return self.centre + self.basis[:, :2] @ point
 
 
-class SceneExplorer(Explorer):
+class SceneExplorer(OnSheet, Explorer):
     """Guess the colour of a gray picture, then see what the best predictor says and what the class alone says.
 
     Args:
@@ -263,6 +263,8 @@ class SceneExplorer(Explorer):
     Raises:
         ValueError: fewer than 100 pictures, or fewer than 2 classes.
     """
+
+    sheet_columns = COLUMNS
 
     def __init__(self, data: Pictures | None = None, seed: int = 28, size: int = 96) -> None:
         source = _Scenes(seed, size) if data is None else _Photos(data, seed)
@@ -287,7 +289,11 @@ class SceneExplorer(Explorer):
         if known:
             psi, through = view.known[picture], view.means[view.label[picture]]
         plot, at = _plot(view, triangle, picture, psi, open_, guess)
-        panels = [_sheet(state.thumbs, picture), plot, _gray(state.grays[picture])]
+        panels = [
+            sheet(state.thumbs, picture, "choose X₁", "gray pictures", COLUMNS),
+            plot,
+            _gray(state.grays[picture]),
+        ]
         if guess is not None:
             mine = triangle.colour(at)
             panels.append(
@@ -333,26 +339,18 @@ class SceneExplorer(Explorer):
     def on_pointer(self, event: Pointer) -> None:
         """Choose a picture on the sheet, or guess a colour in the triangle."""
         if event.panel == 0:
-            if event.kind == "down":
-                column, row = int(event.x * COLUMNS), int(event.y * (SHOWN // COLUMNS))
-                self._choose(min(row, SHOWN // COLUMNS - 1) * COLUMNS + min(column, COLUMNS - 1))
+            self.on_sheet(event)
         else:
             self.set(guess=(event.x, event.y))
 
     def on_key(self, event: Key) -> None:
         """Arrows choose the picture, or move the guess."""
-        dx, dy = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}.get(
-            event.key, (0, 0)
-        )
         if event.panel == 0:
-            self._choose((self.values()["picture"] + dx + COLUMNS * dy) % SHOWN)
+            self.on_sheet(event)
         else:
+            dx, dy = ARROWS.get(event.key, (0, 0))
             x, y = self.values()["guess"] or (0.5, 0.5)
             self.set(guess=(min(max(x + 0.03 * dx, 0), 1), min(max(y + 0.03 * dy, 0), 1)))
-
-    def _choose(self, picture: int) -> None:
-        if picture != self.values()["picture"]:
-            self.set(picture=picture, guess=None)  # a new picture, a new guess
 
 
 def _grays(lightness: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -360,15 +358,6 @@ def _grays(lightness: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]
     none = torch.zeros(2, 1, 1)
     small = torch.nn.functional.interpolate(lightness, (48, 48), mode="bilinear", antialias=True)
     return [_rgba(x, none) for x in lightness], [_rgba(x, none) for x in small]
-
-
-def _sheet(thumbs: list[np.ndarray], picture: int) -> Panel:
-    cells = list(thumbs)
-    chosen = cells[picture].copy()
-    chosen[:3], chosen[-3:], chosen[:, :3], chosen[:, -3:] = ((*bytes.fromhex(palette.X1[1:]), 255),) * 4
-    cells[picture] = chosen
-    alt = f"{SHOWN} gray pictures; number {picture + 1} is chosen"
-    return Panel(draw.tile(cells, COLUMNS), "choose X₁", alt, 49 * COLUMNS, operable=True)
 
 
 def _gray(picture: np.ndarray) -> Panel:

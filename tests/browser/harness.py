@@ -27,26 +27,35 @@ AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 DARK, LIGHT = "JupyterLab Dark", "JupyterLab Light"
 
 # Runs in the kernel: what the widget behind a canvas should be showing now, made afresh.
-TRUTH = """
-def _ssl_truth(canvas):
-    import hashlib, json
+FIND = """
+def _ssl_widget(canvas):
     from ipywidgets.widgets.widget import _instances
     for widget in list(_instances.values()):
         if getattr(getattr(widget, "canvas", None), "model_id", None) == canvas:
-            break
-    else:
-        raise LookupError(f"no widget has the canvas {canvas}")
+            return widget
+    raise LookupError(f"no widget has the canvas {canvas}")
+"""
+
+TRUTH = f"""{FIND}
+def _ssl_truth(widget):
+    import hashlib, json
     frame = type(widget).render(widget.state, **widget.values())
     panels = frame[0] if isinstance(frame, tuple) else frame
-    print(json.dumps({
+    print(json.dumps({{
         "kind": type(widget).__name__,
         "number": widget.canvas._frame["number"],
-        "controls": {name: c.description for name, c in widget.controls.items()},
+        "controls": {{name: c.description for name, c in widget.controls.items()}},
         "hashes": [hashlib.sha256(p.rgba.tobytes()).hexdigest() for p in panels],
         "values": repr(widget.values()),
         "error": repr(widget.error) if widget.error else "",
-    }))
-_ssl_truth(%r)
+    }}))
+_ssl_truth(_ssl_widget(%r))
+"""
+
+START = f"""{FIND}
+_ssl_explorer = _ssl_widget(%r)
+if _ssl_explorer.values() != _ssl_explorer.defaults:
+    _ssl_explorer.reset()
 """
 
 
@@ -318,6 +327,11 @@ class Shown:
             }))"""
         )
         return pixels
+
+    def start(self) -> list[str]:
+        """The picture of the default values, also where the lecture has left the widget with others."""
+        self.notebook.ask(START % self.canvas_id)
+        return self.settled()
 
     def settled(self) -> list[str]:
         """Waits until the screen shows the kernel's newest frame; asserts that it is the right one."""

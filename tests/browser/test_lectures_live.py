@@ -24,7 +24,7 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
     assert widgets, f"{path.name} has no widget"
 
     for index, widget in enumerate(widgets):
-        first = widget.settled()
+        first = widget.start()
         changed = {}
         for label in widget.truth()["controls"].values():
             before = widget.settled()

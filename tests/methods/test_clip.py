@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
-import subprocess
 import sys
-import textwrap
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -310,23 +307,8 @@ def small() -> Pictures:
 
 
 @pytest.mark.slow
-def test_two_ranks_are_one_with_the_joint_batch(tmp_path):
-    (tmp_path / "ranks.py").write_text(textwrap.dedent(RANKS))
-    env = os.environ | {
-        "PYTHONPATH": os.path.dirname(__file__),
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    found = {}
-    for n in (1, 2):
-        out = tmp_path / f"{n}.pt"
-        argv = [sys.executable, str(tmp_path / "ranks.py"), str(out)]
-        if n == 2:
-            launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-            argv = [sys.executable, *launch, *argv[1:]]
-        done = subprocess.run(argv, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        found[n] = torch.load(out)
+def test_two_ranks_are_one_with_the_joint_batch(ranks):
+    found = {n: ranks(n, RANKS) for n in (1, 2)}
     assert [found[n]["world"] for n in (1, 2)] == [1, 2]
     plain, masked = (found[1]["runs"][k]["losses"][0] for k in (False, True))
     assert masked < plain - 1e-3  # equal captions on different ranks were found, too

@@ -228,7 +228,8 @@ def test_the_pointer_draws_where_it_is(height):
     row = DrawnRow.example()
     from ssl_course.widgets import drawn_row
 
-    y = (drawn_row.HEIGHT - 40 - height / 1.02 * (drawn_row.HEIGHT - 52)) / drawn_row.HEIGHT
+    low, high = drawn_row.HEIGHT - 40, drawn_row.TOP  # of the plot, CSS pixels
+    y = (low - height / 1.02 * (low - high)) / drawn_row.HEIGHT
     row.on_pointer(Pointer("drag", 0, 0.9, y, ((0.3, y), (0.9, y))))
     assert row.guesses() == {"tint": height, "count": height}
 
