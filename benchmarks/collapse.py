@@ -1,8 +1,9 @@
 """What holds features apart, with each safeguard and without: `python benchmarks/collapse.py --json assets/results/collapse.json`.
 
 "pictures": SimSiam on scenes, batch 128, 120 steps, with its safeguards and with each taken away; at 64 px with the
-course's ConvNet (one seed), and at 32 px with a smaller one. "safeguards": SimCLR, SimSiam, deep CCA and colorization, tiny
-(16 px, batch 64, 100 steps), with the part that holds their features apart and without it.
+course's ConvNet, and at 32 px with a smaller one. "safeguards": SimCLR, SimSiam, deep CCA, colorization and MAE, tiny
+(16 px, batch 64, 100 steps), with the part that holds their features apart and without it. "learns": the recipe that
+lecture 09 trains live, with other first weights.
 
 Measured on 512 other pictures: loss, std·√d of z with BatchNorm's running statistics (`project` in eval mode),
 with the statistics of the 512 themselves (what the loss sees), and before the output norm; effective rank of
@@ -17,11 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssl_course import nets
-from ssl_course.data import scenes
+from ssl_course.data import load, scenes
 from ssl_course.data.pictures import Pictures
-from ssl_course.evaluation import effective_rank, encode, feature_std, linear_probe
+from ssl_course.evaluation import effective_rank, encode, feature_std, linear_probe, pixels
 from ssl_course.losses import negative_cosine, similarity
-from ssl_course.methods import Colorization, DeepCCA, SimCLR, SimSiam
+from ssl_course.methods import MAE, Colorization, DeepCCA, SimCLR, SimSiam
+from ssl_course.pretext.masking import patchify
 from ssl_course.recorded import record
 from ssl_course.training import train
 
@@ -34,6 +36,8 @@ SETTINGS = {
 LR = {"deep CCA": 1e-2}
 SMALL, TINY = (16, 32, 64), (8, 16, 32)
 STEPS = 120
+LIVE = {"steps": 240, "batch_size": 128, "optimizer": "adamw", "lr": 5e-3}
+LIVE_AUGMENTATION = {"gray": 0.9, "crop": (0.4, 1.0)}
 
 
 class NoNegatives(SimCLR):
@@ -68,6 +72,30 @@ class MovingTarget(Colorization):
         return similarity(eta.flatten(1), out.flatten(1)) / out[0, 0].numel()
 
 
+class MovingPatches(MAE):
+    """MAE whose target is not the hidden patch but a linear map of it, learned too."""
+
+    def __init__(self, *args, **more) -> None:
+        super().__init__(*args, **more)
+        self.eta = nn.Linear(self.decoder_pred.out_features, self.decoder_pred.out_features)
+
+    def forward(self, batch: Pictures) -> Tensor:
+        """Squared error a number, on hidden patches."""
+        latent, mask, ids_restore = self.forward_encoder(batch.inputs)
+        said = self.forward_decoder(latent, ids_restore)  # (N, L, p²·3)
+        true = patchify(nets.normalise(nets.as_float(batch.inputs, self)), self.patch_size)  # (N, L, p²·3)
+        hidden = mask.bool()
+        return similarity(self.eta(true[hidden]), said[hidden]) / said.shape[2]
+
+
+def hidden_patches(method: MAE, images: Tensor) -> Tensor:
+    """What is said of the patches that one fixed mask hides, (N, all their numbers)."""
+    grid = torch.arange(method.grid**2, dtype=torch.float) * 7 % method.grid**2  # any fixed order
+    latent, mask, ids_restore = method.forward_encoder(images, noise=grid.expand(len(images), -1))
+    said = method.forward_decoder(latent, ids_restore)  # (N, L, p²·3)
+    return said[mask.bool()].view(len(images), -1)
+
+
 def unit_colours(method: Colorization, images: Tensor) -> Tensor:
     """Predicted colours around their mean, in units of their spread, (N, 2, h, w)."""
     return (method.predict(images) - method.mean[:, None, None]) / method.spread
@@ -77,6 +105,16 @@ def body() -> nn.Module:
     """The tiny backbone."""
     return nets.ConvNet(TINY)
 
+
+THIN = {
+    "image_size": 16,
+    "patch_size": 4,
+    "dim": 32,
+    "depth": 2,
+    "heads": 2,
+    "decoder_dim": 32,
+    "decoder_heads": 2,
+}
 
 ARMS = {  # method → safeguard → what to build with it and without it, and what its z is
     "SimCLR": (
@@ -103,6 +141,10 @@ ARMS = {  # method → safeguard → what to build with it and without it, and w
             "none": lambda: MovingTarget(body(), objective="l2"),
         },
         lambda m, x: unit_colours(m, x).flatten(1),
+    ),
+    "MAE": (
+        {"reconstruction": lambda: MAE(**THIN), "none": lambda: MovingPatches(**THIN)},
+        hidden_patches,
     ),
 }  # fmt: skip
 
@@ -171,21 +213,44 @@ def safeguards(method: str, safeguard: str, seed: int, steps: int = 100, size: i
     return found | probes(made, data, test)
 
 
+def learns(label: str, seed: int) -> dict[str, float]:
+    """The live recipe on scenes of 32 px: probes of h with 10 labels, beside pixels and the untrained network."""
+    data, test = (load("scenes", 32, split) for split in ("train", "test"))
+    data, test = data[:2048], test[:1024]
+    if label == "biome":  # in colour it gives itself away
+        data, test = data.gray(), test.gray()
+    torch.manual_seed(seed)
+    method = SimSiam(nets.ConvNet(SMALL), augmentation=LIVE_AUGMENTATION)
+    found = {}
+
+    def ask(name: str, features: object) -> None:
+        p = linear_probe(features, train=data, test=test, label=label, n_labels=10, draws=10)
+        found[name], found[f"{name}_error"] = p.accuracy, p.std / 10**0.5
+
+    ask("pixels", pixels())
+    ask("random", method.eval())
+    losses = [step.loss for step in train(method, data, seed=seed, **LIVE)]
+    ask("probe", method.eval())
+    return {"loss": sum(losses[-10:]) / len(losses[-10:])} | found
+
+
 def measure(part: str, **cell: object) -> dict[str, float]:
     """One cell, rounded."""
-    found = {"pictures": pictures, "safeguards": safeguards}[part](**cell)
+    found = {"pictures": pictures, "safeguards": safeguards, "learns": learns}[part](**cell)
     return {k: round(v, 5) for k, v in found.items()}
 
 
 def all_cells(seeds: int) -> list[dict[str, object]]:
-    """The cheap cells first, the seeds in the outer loop; at 64 px one seed of the two settings that are compared."""
+    """The cheap cells first, the seeds in the outer loop; at 64 px the two settings that are compared."""
     cells: list[dict[str, object]] = []
     for seed in range(seeds):
         for method, (arms, _) in ARMS.items():
             cells += [{"part": "safeguards", "method": method, "safeguard": s, "seed": seed} for s in arms]
     for size, settings in ((32, SETTINGS), (64, ("faithful", "no stop-gradient"))):
-        for seed in range(seeds if size < 64 else 1):
+        for seed in range(seeds):
             cells += [{"part": "pictures", "setting": s, "seed": seed, "size": size} for s in settings]
+    for seed in range(seeds):
+        cells += [{"part": "learns", "label": label, "seed": seed} for label in ("texture", "biome")]
     return cells
 
 
@@ -193,12 +258,13 @@ def main() -> None:
     """Every cell that is not in the file yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--part", choices=("safeguards", "pictures"), help="one of the two only")
+    parser.add_argument("--part", choices=("safeguards", "pictures", "learns"), help="one of them only")
     parser.add_argument("--json")
     given = parser.parse_args()
     about = {
         "pictures": {"batch": 128, "steps": STEPS},
         "safeguards": {"pixels": 16, "batch": 64, "steps": 100},
+        "learns": {"pixels": 32, "augmentation": LIVE_AUGMENTATION} | LIVE,
         "measured on": "512 other scenes",
     }
     cells = [c for c in all_cells(given.seeds) if given.part in (None, c["part"])]

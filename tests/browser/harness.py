@@ -53,8 +53,9 @@ _ssl_truth(_ssl_widget(%r))
 """
 
 START = f"""{FIND}
+from ssl_course.widgets.explorer import Explorer as _SslExplorer
 _ssl_explorer = _ssl_widget(%r)
-if _ssl_explorer.values() != _ssl_explorer.defaults:
+if type(_ssl_explorer).reset is _SslExplorer.reset and _ssl_explorer.values() != _ssl_explorer.defaults:
     _ssl_explorer.reset()
 """
 

@@ -46,10 +46,12 @@ def test_a_cell_can_be_made_again(safeguard):
 
 
 def test_each_method_is_held_apart_by_its_safeguard():
-    """SimCLR by direction; deep CCA and colorization compare lengths too, and theirs shrink."""
+    """SimCLR by direction; deep CCA, colorization and MAE compare lengths too, and theirs shrink."""
     assert values("spread", method="SimCLR", safeguard="none").max() < 0.1
     assert values("spread", method="SimCLR", safeguard="negatives").min() > 0.5
-    for method, safeguard, part in (("deep CCA", "whitening", 2), ("colorization", "reconstruction", 10)):
+    for method, safeguard, part in (
+        ("deep CCA", "whitening", 2), ("colorization", "reconstruction", 10), ("MAE", "reconstruction", 10),
+    ):  # fmt: skip
         kept = values("variance", method=method, safeguard=safeguard)
         assert values("variance", method=method, safeguard="none").max() < kept.min() / part
 
@@ -59,3 +61,28 @@ def test_pictures_fall_in_the_gauges():
         faithful, fallen = ({"size": size, "setting": s} for s in ("faithful", "no stop-gradient"))
         assert values("rank", **fallen).mean() < values("rank", **faithful).mean() / 2
         assert values("spread", **fallen).mean() < values("spread", **faithful).mean()
+
+
+def test_at_64_px_the_spread_falls_below_half_for_every_seed():
+    """The output norm stretches it back: so it is said of `project`, which uses running statistics."""
+    kept, fallen = (
+        values("spread", size=64, setting=s, part="pictures") for s in ("faithful", "no stop-gradient")
+    )
+    assert len(kept) == len(fallen) == 3 and fallen.max() < kept.min() / 2
+
+
+def test_the_live_recipe_learns_the_biome_from_most_first_weights():
+    """In gray, against the better of pixels and untrained weights. Of the texture the lecture claims nothing."""
+    rival = np.maximum(*(values(k, part="learns", label="biome") for k in ("pixels", "random")))
+    lead = values("probe", part="learns", label="biome") - rival
+    assert len(lead) == 3 and (lead > 2 * values("probe_error", part="learns", label="biome")).sum() >= 2
+
+
+@pytest.mark.slow
+def test_masked_patches_collapse_again_without_a_fixed_target():
+    known = values("variance", method="MAE", safeguard="none")
+    kept = values("variance", method="MAE", safeguard="reconstruction")
+    assert (
+        study.safeguards("MAE", "none", seed=0)["variance"] < kept.min() / 10
+        and known.max() < kept.min() / 10
+    )
