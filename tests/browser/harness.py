@@ -52,10 +52,15 @@ def _ssl_truth(widget):
 _ssl_truth(_ssl_widget(%r))
 """
 
+# A slider that is shown snaps its value to its own steps; that alone is no reason to go back to the start.
 START = f"""{FIND}
 from ssl_course.widgets.explorer import Explorer as _SslExplorer
+def _ssl_moved(now, start):
+    return abs(now - start) > 0.02 * abs(start) if isinstance(start, float) else now != start
 _ssl_explorer = _ssl_widget(%r)
-if type(_ssl_explorer).reset is _SslExplorer.reset and _ssl_explorer.values() != _ssl_explorer.defaults:
+if type(_ssl_explorer).reset is _SslExplorer.reset and any(
+    _ssl_moved(now, _ssl_explorer.defaults[name]) for name, now in _ssl_explorer.values().items()
+):
     _ssl_explorer.reset()
 """
 
