@@ -25,6 +25,7 @@ from ssl_course.widgets import chips, draw
 from ssl_course.widgets import shipped as shop
 from ssl_course.widgets.canvas import Key, Panel, Pointer
 from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.sheet import ARROWS
 
 GALLERY, COLUMNS, ROWS = 240, 6, 2  # pictures searched; the best of them are shown
 SHOWN = COLUMNS * ROWS
@@ -228,9 +229,7 @@ class CaptionSearch(Explorer):
 
     def on_key(self, event: Key) -> None:
         """Arrows move; Enter on a caption asks for it."""
-        dx, dy = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}.get(
-            event.key, (0, 0)
-        )
+        dx, dy = ARROWS.get(event.key, (0, 0))
         values = self.values()
         if event.panel == 0:
             self._choose((values["rank"] + dx + COLUMNS * dy) % SHOWN)
