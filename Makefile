@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab present test test-rest test-lectures test-real check lectures lint bench clean
+.PHONY: help setup lab present test test-browser test-rest test-notebooks test-real check lectures lint bench clean
 
 help:
 	@echo "make lab       open the first lecture in JupyterLab"
@@ -49,17 +49,20 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Browser and whole notebooks run beside all other tests, one thread each; each half has a summary line of its own.
+# Two of the three parts run at a time, one thread each; the notebooks start when one of the others has ended.
 test: lint
 	$(BIN)/python -m ssl_course.browser ensure
 	@mkdir -p build
-	OMP_NUM_THREADS=1 $(MAKE) -j2 test-rest test-lectures
+	OMP_NUM_THREADS=1 $(MAKE) -k -j2 test-browser test-rest test-notebooks
+
+test-browser: $(STAMP)
+	$(BIN)/python -m pytest -rs -m browser --junitxml=build/tests-browser.xml
 
 test-rest: $(STAMP)
 	$(BIN)/python -m pytest -rs -m "not browser and not notebook" --junitxml=build/tests.xml
 
-test-lectures: $(STAMP)
-	$(BIN)/python -m pytest -rs -m "browser or notebook" --junitxml=build/tests-browser.xml
+test-notebooks: $(STAMP)
+	$(BIN)/python -m pytest -rs -m notebook --junitxml=build/tests-notebooks.xml
 
 check: lint
 	$(BIN)/python -m pytest -rs -m "not slow and not browser and not notebook"

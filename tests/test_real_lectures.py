@@ -41,7 +41,7 @@ def test_lecture_runs_on_real_pictures(src):
     assert "The widget stumbled" not in text
 
 
-# ---- the section: on the Earth, and on a folder of a student's photographs ---------------------------------------
+# ---- the section: on the Earth, on CIFAR-10, and on a folder of a student's photographs -------------------------
 def section(number):
     """What the cells of that section leave behind, run after the lecture's imports alone."""
     (source,) = authoring.sources([number])
@@ -72,9 +72,12 @@ def photographs(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", ["02", "03"])
-@pytest.mark.parametrize("where", ["earth", "photographs"])
+@pytest.mark.filterwarnings("ignore:CIFAR-10 in")
+@pytest.mark.parametrize("where", ["earth", "cifar10", "photographs"])
 def test_section_on_real_pictures(number, where, monkeypatch, request, capsys):
-    data = where if where == "earth" else str(request.getfixturevalue(where))
+    if where == "cifar10":
+        request.getfixturevalue("data_folder")
+    data = str(request.getfixturevalue(where)) if where == "photographs" else where
     monkeypatch.setenv(VARIABLE, data)
     monkeypatch.setenv("SSL_COURSE_MAX_STEPS", "2")
     names, widget = section(number)

@@ -130,8 +130,11 @@ def test_jupyterlab_reads_the_defaults_of_the_course(tmp_path):
     overrides = json.loads((Path(folder) / "overrides.json").read_text(encoding="utf-8"))
     assert overrides["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
     schemas = next(p for p in (Path(p) / "lab" / "schemas" for p in jupyter_path()) if p.is_dir())
+    others = jupyter_path("labextensions")  # extensions that came by pip keep theirs there
     for plugin, values in overrides.items():
-        found, warnings = get_settings(folder, str(schemas), str(tmp_path), schema_name=plugin)
+        found, warnings = get_settings(
+            folder, str(schemas), str(tmp_path), schema_name=plugin, labextensions_path=others
+        )
         assert not any(warnings)
         properties = found["schema"]["properties"]
         for name, value in values.items():

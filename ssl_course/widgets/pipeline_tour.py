@@ -240,23 +240,16 @@ def _efficiency(curve: dict[str, dict[int, float]], label: str, n_labels: int, t
     plot = draw.Plot(255, 190, (at[counts[0]] - 0.1, at[counts[-1]] + 0.1), (0, 1), margin=(8, 8, 38, 44))
     plot.axes("labels", f"right, {label}", xticks={x: str(n) for n, x in at.items()})
     plot.line([(at[n_labels], 0), (at[n_labels], 1)], palette.GRID, 2)
-    last = counts[-1]
-    higher = task if curve[task][last] >= curve[PIXELS][last] else PIXELS
-    for name, colour, dash in ((PIXELS, palette.MUTED, (5, 4)), (task, palette.PSI, None)):
+    for name, colour, dash, place in ((PIXELS, palette.MUTED, (5, 4), -2), (task, palette.PSI, None, -1)):
         points = [(at[n], curve[name][n]) for n in counts]
         plot.line(points, colour, 2, dash).dots(points, colour, 3)
-        x, y = points[-1]
-        down = y > 0.85 or name != higher  # beside its curve, inside the frame
-        plot.text(
-            x,
-            y,
-            "ψ" if name == task else "pixels",
-            colour,
-            12,
-            "rm",
-            offset=(-2, 16 if down else -14),
-            halo=True,
-        )
+        (x, y), n = (
+            points[place],
+            counts[place],
+        )  # each at a point of its own: where curves cross, names must not
+        down = y > 0.85 or y < max(curve[task][n], curve[PIXELS][n])  # beside its curve, inside the frame
+        word, offset = ("ψ" if name == task else "pixels"), (-2, 16 if down else -14)
+        plot.text(x, y, word, colour, 12, "rm", offset=offset, halo=True)
     said = "; ".join(
         f"{'ψ' if name == task else name} {curve[name][counts[0]]:.2f} with {counts[0]} labels, "
         f"{curve[name][counts[-1]]:.2f} with {counts[-1]}"

@@ -52,6 +52,11 @@ def _ssl_truth(widget):
 _ssl_truth(_ssl_widget(%r))
 """
 
+# The number of its newest frame, and nothing rendered.
+NEWEST = f"""{FIND}
+print(_ssl_widget(%r).canvas._frame["number"])
+"""
+
 # A slider that is shown snaps its value to its own steps; that alone is no reason to go back to the start.
 START = f"""{FIND}
 from ssl_course.widgets.explorer import Explorer as _SslExplorer
@@ -349,12 +354,11 @@ class Shown:
             15,
             [self.canvas_id, truth["number"]],
         )
-        again = self.truth()
-        if again["number"] != truth["number"]:
+        if int(self.notebook.ask(NEWEST % self.canvas_id)) != truth["number"]:
             return self.settled()
-        assert not again["error"], f"{self.kind} with {again['values']}: {again['error']}"
+        assert not truth["error"], f"{self.kind} with {truth['values']}: {truth['error']}"
         shown = self.hashes()
-        assert shown == again["hashes"], f"{self.kind}: the pixels are not those of render({again['values']})"
+        assert shown == truth["hashes"], f"{self.kind}: the pixels are not those of render({truth['values']})"
         return shown
 
     def control(self, label: str) -> Locator:

@@ -10,6 +10,7 @@ from harness import BUILD, DARK, LIGHT, REPOSITORY, Lab, Opener, note
 
 pytestmark = pytest.mark.browser
 
+ACTIVE = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
 LECTURES = sorted((REPOSITORY / "lectures").glob("*.ipynb"))
 
 
@@ -24,12 +25,12 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
     assert widgets, f"{path.name} has no widget"
 
     for index, widget in enumerate(widgets):
-        first = widget.start()
+        first = before = widget.start()
         changed = {}
         for label in widget.truth()["controls"].values():
-            before = widget.settled()
             widget.move(label)
-            changed[label] = widget.settled() != before
+            now = widget.settled()
+            changed[label], before = now != before, now
         assert any(changed.values()), f"no control of {widget.kind} changes its picture: {list(changed)}"
         reset = widget.box.get_by_role("button", name="Reset")
         number = widget.number()
@@ -77,10 +78,32 @@ def test_slides_have_living_widgets(lab: Lab, open_notebook: Opener) -> None:
     notebook.command("deck:toggle")
     notebook.wait("() => document.querySelector('.jp-Deck, [data-jp-deck-mode]')", "the slides")
     widget.box.wait_for(state="visible", timeout=15_000)
-    label = next(iter(widget.truth()["controls"].values()))
-    widget.move(label)
-    widget.settled()
+    for label in widget.truth()["controls"].values():  # keys that move a control must not turn the slide
+        widget.move(label)
+        widget.settled()
+    assert notebook.page.evaluate(ACTIVE) == index
     notebook.screenshot("slides")
+
+    # Long code shows its beginning only, and opens when one writes in it; Space turns to the next slide.
+    long = notebook.page.evaluate(
+        "() => { const n = window.jupyterapp.shell.currentWidget.content; const lines = (c) =>"
+        " c.model.type === 'code' ? c.model.sharedModel.source.split('\\n').length : 0;"
+        " const i = n.widgets.findIndex((c) => lines(c) > 12 && c.model.getMetadata('slideshow').slide_type !== 'skip');"
+        " n.activeCellIndex = i; return i; }"
+    )
+    code = notebook.page.locator(f".jp-Cell[data-windowed-list-index='{long}'] .cm-editor")
+    code.wait_for(state="visible")
+    closed = code.bounding_box()["height"]
+    notebook.screenshot("slides_code")
+    notebook.page.keyboard.press("Enter")
+    notebook.wait(
+        "(h) => document.activeElement.closest('.cm-editor')?.clientHeight > h", "all code", 15, closed
+    )
+    assert closed < 200 < code.bounding_box()["height"]
+    notebook.page.keyboard.press("Escape")
+    notebook.page.keyboard.press("Space")
+    notebook.page.wait_for_timeout(500)
+    assert notebook.page.evaluate(ACTIVE) > long
     notebook.command("deck:toggle")
     widget.settled()
 
