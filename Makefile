@@ -49,7 +49,8 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Two of the three parts run at a time, one thread each; the notebooks start when one of the others has ended.
+# The browser, all other tests and each whole notebook are parts; two run at a time, one thread each.
+NOTEBOOKS := $(patsubst lectures/src/%.md,test-notebook-%,$(wildcard lectures/src/[0-9]*.md))
 test: lint
 	$(BIN)/python -m ssl_course.browser ensure
 	@mkdir -p build
@@ -61,8 +62,10 @@ test-browser: $(STAMP)
 test-rest: $(STAMP)
 	$(BIN)/python -m pytest -rs -m "not browser and not notebook" --junitxml=build/tests.xml
 
-test-notebooks: $(STAMP)
-	$(BIN)/python -m pytest -rs -m notebook --junitxml=build/tests-notebooks.xml
+test-notebooks: $(NOTEBOOKS)
+
+test-notebook-%: $(STAMP)
+	$(BIN)/python -m pytest -q -rs "tests/test_lectures.py::test_lecture_runs[$*]" --junitxml=build/tests-$*.xml
 
 check: lint
 	$(BIN)/python -m pytest -rs -m "not slow and not browser and not notebook"

@@ -3,7 +3,8 @@
     python benchmarks/shortcuts.py --json assets/results/shortcuts.json
 
 What is measured: how well a network solves its puzzle on pictures it never saw, and what a linear probe
-with 100 labels reads from its features of whole pictures. Arms of one row differ in the shortcut alone.
+with 100 labels reads from its features of whole pictures. Arms of one row differ in the
+shortcut and in what it takes to close it.
 
 - corners: rotation by 0°, 30°, 60°, 90°, interpolated, with black corners / by quarter turns
 - edges: 2 × 2 tiles that touch / with gaps, equally large and moved equally far

@@ -225,4 +225,4 @@ def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) ->
         at, (low + high) / 2, text, palette.INK, 15, "lm" if side > 0 else "rm", True, (9 * side, 0), True
     )
     said = f"at delta {delta:.3g} the note promises {_short(now.promise)}, the probe's excess is {_short(now.excess)}"
-    return plot.panel("promise and truth; drag to move δ. The gap grows like 1/δ²", said, operable=True)
+    return plot.panel("promise and truth; drag to move δ. a/ε² grows like 1/δ²", said, operable=True)

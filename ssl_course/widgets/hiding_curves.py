@@ -101,7 +101,8 @@ class HidingCurves(Explorer):
         if pattern == "block":
             return (
                 panels,
-                line + "A block touches what is seen at one pixel only: its length does not matter.",
+                line
+                + "A block touches what is seen at one pixel only: for the dependence its length does not matter.",
             )
         return panels, line
 
