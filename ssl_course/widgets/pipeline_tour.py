@@ -243,10 +243,8 @@ def _efficiency(curve: dict[str, dict[int, float]], label: str, n_labels: int, t
     for name, colour, dash, place in ((PIXELS, palette.MUTED, (5, 4), -2), (task, palette.PSI, None, -1)):
         points = [(at[n], curve[name][n]) for n in counts]
         plot.line(points, colour, 2, dash).dots(points, colour, 3)
-        (x, y), n = (
-            points[place],
-            counts[place],
-        )  # each at a point of its own: where curves cross, names must not
+        # Each name at a point of its own: where the curves cross, the names must not.
+        (x, y), n = points[place], counts[place]
         down = y > 0.85 or y < max(curve[task][n], curve[PIXELS][n])  # beside its curve, inside the frame
         word, offset = ("ψ" if name == task else "pixels"), (-2, 16 if down else -14)
         plot.text(x, y, word, colour, 12, "rm", offset=offset, halo=True)

@@ -102,8 +102,7 @@ def test_slides_have_living_widgets(lab: Lab, open_notebook: Opener) -> None:
     assert closed < 200 < code.bounding_box()["height"]
     notebook.page.keyboard.press("Escape")
     notebook.page.keyboard.press("Space")
-    notebook.page.wait_for_timeout(500)
-    assert notebook.page.evaluate(ACTIVE) > long
+    notebook.wait(f"(i) => ({ACTIVE})() > i", "the next slide", 15, long)
     notebook.command("deck:toggle")
     widget.settled()
 
