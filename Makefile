@@ -52,7 +52,7 @@ lint: $(STAMP)
 # The browser, all other tests and each whole notebook are parts; two run at a time, one thread each.
 NOTEBOOKS := $(patsubst lectures/src/%.md,test-notebook-%,$(wildcard lectures/src/[0-9]*.md))
 test: lint
-	$(BIN)/python -m ssl_course.browser ensure
+	$(BIN)/python -m tools.browser ensure
 	@mkdir -p build
 	OMP_NUM_THREADS=1 $(MAKE) -k -j2 test-browser test-rest test-notebooks
 
@@ -75,10 +75,10 @@ test-real: $(STAMP)
 	SSL_COURSE_LECTURE_DATA=$${SSL_COURSE_LECTURE_DATA:-earth} $(BIN)/python -m pytest -rs tests/test_real_lectures.py
 
 lectures: $(STAMP)
-	$(BIN)/python -m ssl_course.authoring build
+	$(BIN)/python -m tools.authoring build
 
 handout: $(STAMP)
-	$(BIN)/python -m ssl_course.authoring handout
+	$(BIN)/python -m tools.authoring handout
 
 # Each file of assets/checkpoints carries the command that makes it; this runs them all.
 checkpoints: $(STAMP)

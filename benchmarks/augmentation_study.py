@@ -30,7 +30,7 @@ from ssl_course.data.scenes import World
 from ssl_course.evaluation import encode, linear_probe, pixels
 from ssl_course.methods import SimCLR
 from ssl_course.nets import ConvNet
-from ssl_course.recorded import record
+from ssl_course.studies.recorded import record
 from ssl_course.training import train
 
 SIZE, N_TRAIN, N_TEST, STEPS, BATCH, LR = 32, 4096, 2000, 120, 128, 4e-3

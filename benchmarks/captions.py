@@ -27,7 +27,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from recorded import record
 
 from ssl_course import checkpoints
 from ssl_course.data import Pictures, load, scenes
@@ -35,6 +34,7 @@ from ssl_course.evaluation import encode, linear_probe, pixels, zero_shot
 from ssl_course.losses import clip_floor
 from ssl_course.methods import CLIP
 from ssl_course.methods.clip import by_each_text, recall
+from ssl_course.studies.recorded import record
 from ssl_course.training import train
 
 SIZE, N_TRAIN, N_TEST, STEPS, BATCH, DRAWS = 32, 6144, 2048, 200, 128, 3

@@ -24,7 +24,7 @@ from ssl_course.evaluation import effective_rank, encode, feature_std, linear_pr
 from ssl_course.losses import negative_cosine, similarity
 from ssl_course.methods import MAE, Colorization, DeepCCA, SimCLR, SimSiam
 from ssl_course.pretext.masking import patchify
-from ssl_course.recorded import record
+from ssl_course.studies.recorded import record
 from ssl_course.training import train
 
 SETTINGS = {

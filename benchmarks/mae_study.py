@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from recorded import record
 from torch import Tensor
 
 from ssl_course.data import scenes
@@ -23,6 +22,7 @@ from ssl_course.evaluation.encoding import Encoded, frozen
 from ssl_course.evaluation.finetuning import FineTuned
 from ssl_course.methods import MAE
 from ssl_course.methods.mae import hidden_error
+from ssl_course.studies.recorded import record
 from ssl_course.training import train
 
 RATIOS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.97)

@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from recorded import record
 
 from ssl_course import checkpoints
 from ssl_course.data import Texts, load, reviews
 from ssl_course.evaluation import linear_probe
 from ssl_course.methods import BERT, GPT
 from ssl_course.pretext.words import CLS
+from ssl_course.studies.recorded import record
 from ssl_course.theory import independence
 from ssl_course.training import train
 

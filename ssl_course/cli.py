@@ -14,10 +14,11 @@ from typing import Annotated, Any
 
 import typer
 
+from ssl_course import assets
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Self-supervised learning by hand.")
 
 FIRST_LECTURE = "lectures/00_start_here.ipynb"
-DEFAULTS = Path(__file__).resolve().parents[1] / "assets" / "jupyter"  # overrides.json: no news pop-up, ...
 FIRST_TALK = "lectures/01_desert_forest_sea.ipynb"
 
 
@@ -26,7 +27,7 @@ def checkout() -> Path:
 
     Raises FileNotFoundError, saying what to do, when there is neither.
     """
-    for folder in (Path(__file__).resolve().parents[1], Path.cwd()):
+    for folder in (assets.checkout() or Path.cwd(), Path.cwd()):
         if (folder / "lectures").is_dir():
             return folder
     raise FileNotFoundError(
@@ -68,7 +69,7 @@ def lab_command(
         "jupyterlab",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.root_dir={root}",
-        f"--LabApp.app_settings_dir={DEFAULTS}",
+        f"--LabApp.app_settings_dir={assets.jupyter()}",
     ]
     if port is not None:
         argv += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
@@ -371,9 +372,9 @@ def compare(
     bar: Annotated[bool, typer.Option(help="A progress bar; else a line of JSON for each cell.")] = True,
 ) -> None:
     """Every method under the same rules (lecture 13). Saved cell by cell: stopped, the same command goes on."""
-    from ssl_course import comparison
     from ssl_course.data.files import DataError
-    from ssl_course.recorded import record
+    from ssl_course.studies import comparison
+    from ssl_course.studies.recorded import record
 
     budget = comparison.Budget()
     if samples is not None:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from ssl_course import browser
-
 INSTALL = "make setup  (with conda: conda env update -f environment.yml)"
 FETCH = """python -c "from ssl_course.data import load; load('{name}')\""""
 
@@ -30,7 +28,7 @@ class Check:
 
 def report() -> list[Check]:
     """Look at Python, packages, device, disk, browser and data sets. Changes nothing, downloads nothing."""
-    return [_python(), *_packages(), _jupyterlab(), *_device(), _disk(), _browser(), *_data()]
+    return [_python(), *_packages(), _jupyterlab(), *_device(), _disk(), *_browser(), *_data()]
 
 
 def show(checks: list[Check]) -> str:
@@ -123,13 +121,20 @@ def _disk() -> Check:
     return Check("disk", free >= 1, f"{free:.1f} GB free here", fix, required=False)
 
 
-def _browser() -> Check:
+def _browser() -> list[Check]:
+    """Only the tests want a browser to drive, and only a checkout has tests."""
+    try:
+        from tools import browser
+    except ImportError:
+        return []
     try:
         path = browser.find_browser()
     except FileNotFoundError as error:
-        return Check("browser for tests", False, str(error), "unset CHROMIUM, or correct it", required=False)
-    fix = "" if path else f"{sys.executable} -m ssl_course.browser ensure"
-    return Check("browser for tests", path is not None, path or "none", fix, required=False)
+        return [
+            Check("browser for tests", False, str(error), "unset CHROMIUM, or correct it", required=False)
+        ]
+    fix = "" if path else f"{sys.executable} -m tools.browser ensure"
+    return [Check("browser for tests", path is not None, path or "none", fix, required=False)]
 
 
 def _data() -> list[Check]:

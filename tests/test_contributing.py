@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ssl_course import authoring, checkpoints
+from ssl_course import checkpoints
 from ssl_course.data import scenes
 from ssl_course.evaluation import linear_probe
 from ssl_course.training import train
+from tools import authoring
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ssl_course import authoring
-from ssl_course.equations import EQUATIONS
+from ssl_course.course.equations import EQUATIONS
+from tools import authoring
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = authoring.sources()

@@ -8,8 +8,8 @@ import zipfile
 import nbformat
 import pytest
 
-from ssl_course import authoring
-from ssl_course.exercises.card import Card
+from ssl_course.course.exercises.card import Card
+from tools import authoring
 
 SOURCES = authoring.sources()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ssl_course import authoring
-from ssl_course.lecture import FIRST_CELL
+from ssl_course.course.lecture import FIRST_CELL
+from tools import authoring
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = authoring.sources()

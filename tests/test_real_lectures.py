@@ -9,9 +9,9 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from ssl_course import authoring
 from ssl_course.data import scenes
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame.explorer import Explorer
+from tools import authoring
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLE = "SSL_COURSE_LECTURE_DATA"

@@ -15,7 +15,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from typer.testing import CliRunner
 
-from ssl_course import browser, cli, doctor
+from ssl_course import cli, doctor
+from tools import browser
 
 ROOT = Path(__file__).parents[1]
 NEEDED = {"jupyterlab", "ipywidgets", "torch", "torchvision", "matplotlib", "nbval", "jupytext"}
@@ -82,7 +83,7 @@ def test_no_file_names_a_package_host():
     assert named == []
 
 
-@pytest.mark.parametrize("module", ["ssl_course", "ssl_course.cli", "ssl_course.data", "ssl_course.browser"])
+@pytest.mark.parametrize("module", ["ssl_course", "ssl_course.cli", "ssl_course.data", "tools.browser"])
 def test_importing_loads_nothing_heavy(module):
     heavy = ("torch", "torchvision", "matplotlib", "ipywidgets", "sklearn")
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
@@ -165,7 +166,7 @@ def test_doctor_ends_with_0_when_only_something_optional_is_missing(monkeypatch)
     monkeypatch.setattr(browser, "find_browser", lambda: None)
     result = CliRunner().invoke(cli.app, ["doctor"])
     assert result.exit_code == 0
-    assert "ssl_course.browser ensure" in result.output
+    assert "tools.browser ensure" in result.output
 
 
 def test_doctor_knows_all_that_pyproject_asks_for(wanted, project):

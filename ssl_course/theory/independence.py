@@ -228,13 +228,3 @@ def group_mean(groups: torch.Tensor, values: torch.Tensor, n: int) -> tuple[torc
     count = torch.bincount(groups, minlength=n).double()
     total = torch.zeros(n, values.shape[1], dtype=torch.float64, device=values.device)
     return total.index_add_(0, groups, values) / count.clamp(min=1)[:, None], count
-
-
-def __getattr__(name: str) -> object:
-    """What residual.py does with samples of any kind is found here, too; it is built on this file."""
-    if name not in ("class_residual", "conditional_independence_test", "cross_fitted_epsilon_squared",
-                    "held_out_epsilon_squared"):  # fmt: skip
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ssl_course.theory import residual
-
-    return getattr(residual, name)

@@ -78,7 +78,7 @@ def _bar(name: str) -> Any:
     except NameError:
         shell = ""
     if shell == "ZMQInteractiveShell":
-        from ssl_course.widgets.progress import Bar  # late and upwards: widgets stand above training
+        from ssl_course.widgets.frame.progress import Bar  # late and upwards: widgets stand above training
 
         return Bar(name)
     return _Line(name)

@@ -6,12 +6,12 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "Canvas": "canvas",
-    "Panel": "canvas",
-    "Pointer": "canvas",
-    "Key": "canvas",
-    "Explorer": "explorer",
-    "Plot": "draw",
+    "Canvas": "frame.canvas",
+    "Panel": "frame.canvas",
+    "Pointer": "frame.canvas",
+    "Key": "frame.canvas",
+    "Explorer": "frame.explorer",
+    "Plot": "frame.draw",
     "SceneExplorer": "scene_explorer",
     "PipelineTour": "pipeline_tour",
     "HoleExplorer": "hole_explorer",
@@ -39,8 +39,8 @@ _HOME = {
     "NoiseFit": "noise_fit",
     "CaptionSearch": "caption_search",
     "Leaderboard": "leaderboard",
-    "Live": "live",
-    "live": "live",
+    "Live": "frame.live",
+    "live": "frame.live",
 }
 __all__ = list(_HOME)
 

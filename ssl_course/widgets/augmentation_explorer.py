@@ -13,18 +13,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.files import resize
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import features
 from ssl_course.pretext.augment import Augmentation, Draw, apply
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
-from ssl_course.widgets.sheet import COLUMNS, SHOWN, chosen_image, framed
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame.sheet import COLUMNS, SHOWN, chosen_image, framed
+from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
 from ssl_course.widgets.shipped import shipped
-from ssl_course.widgets.upload import NOTHING, Upload, add_upload
 
 MANY = 8  # draws in the row
 OTHERS = 96  # pictures with which the two views are compared

@@ -14,18 +14,18 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.data import captioned, scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import features
 from ssl_course.losses import clip_loss
 from ssl_course.methods import CLIP
 from ssl_course.methods.clip import by_each_text, words_of
-from ssl_course.widgets import chips, draw
 from ssl_course.widgets import shipped as shop
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
-from ssl_course.widgets.sheet import ARROWS
+from ssl_course.widgets.frame import chips, draw
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame.sheet import ARROWS
 
 GALLERY, COLUMNS, ROWS = 240, 6, 2  # pictures searched; the best of them are shown
 SHOWN = COLUMNS * ROWS

@@ -9,8 +9,8 @@ from ssl_course import nets
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import SimSiam
-from ssl_course.widgets.canvas import Panel
 from ssl_course.widgets.collapse_lab import CollapseLab, before_norm, circle_panel
+from ssl_course.widgets.frame.canvas import Panel
 
 EACH = 3  # pictures of each class that stand round the circle
 PIXELS = 24

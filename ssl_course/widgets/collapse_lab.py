@@ -9,14 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssl_course import nets, palette
+from ssl_course import nets
+from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import effective_rank, feature_std, spectrum
 from ssl_course.methods import SimSiam
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Panel
-from ssl_course.widgets.live import Live
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.live import Live
 
 SHOWN = 240  # pictures whose z is drawn
 BARS = 48  # eigenvalues that are drawn at most

@@ -12,17 +12,17 @@ import torch
 from PIL import Image
 from torch import nn
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods.colorization import Colorization, paint
 from ssl_course.pretext.color import annealed_mean, lab_to_rgb, rebalance_weights, rgb_to_lab
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
-from ssl_course.widgets.sheet import ARROWS, SHOWN, OnSheet, chosen_image, sheet, thumbnails, which
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame.sheet import ARROWS, SHOWN, OnSheet, chosen_image, sheet, thumbnails, which
+from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
 from ssl_course.widgets.shipped import together
-from ssl_course.widgets.upload import NOTHING, Upload, add_upload
 
 WIDE = 192  # CSS pixels of a picture
 PLANE = 300

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import ipywidgets
 import numpy as np
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.theory.ace import Ace, ace
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Panel
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.explorer import Explorer
 
 SHAPES = ["line", "parabola", "wave", "circle", "cross", "steps", "nothing shared"]
 STEPS = 15  # of ACE that can be watched

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import ipywidgets
 import numpy as np
 
-from ssl_course import palette
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.course import palette
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
 
 WIDTH, HEIGHT, LEFT, TOP = 560, 290, 58, 32
 STEP = 0.05  # what an arrow moves, and the grid of guesses

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch.nn.functional import adaptive_avg_pool2d
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pairs import Pairs
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import linear_probe
 from ssl_course.theory.correlation import CCA, PCA
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Panel
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.explorer import Explorer
 
 GRID = 16  # pictures are averaged to so many pixels a side
 KEPT = 8  # components

@@ -9,7 +9,7 @@ import ipywidgets
 import numpy as np
 import torch
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.theory import bounds
 from ssl_course.theory.gaussian import gaussian_world
@@ -20,9 +20,9 @@ from ssl_course.theory.independence import (
     posterior,
     predictor_through_y,
 )
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Panel
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.explorer import Explorer
 
 WHERE = {
     "beside the classes": "aside",

@@ -9,11 +9,11 @@ import ipywidgets
 import numpy as np
 import torch
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.theory.masking import ar1_covariance, masked_curves
-from ssl_course.widgets.canvas import Panel
-from ssl_course.widgets.draw import Plot
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.draw import Plot
+from ssl_course.widgets.frame.explorer import Explorer
 
 PIXELS = 32
 PATTERNS = {"at random": "random", "one block": "block", "evenly spread": "spread"}

@@ -8,14 +8,14 @@ import ipywidgets
 import numpy as np
 import torch
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 from ssl_course.theory.independence import conditional_mutual_information
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Panel
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.explorer import Explorer
 
 SHOWN = 12
 HOLE = (0.44, 1.0)  # rows that are cut out: the ground with its objects

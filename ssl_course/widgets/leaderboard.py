@@ -12,15 +12,17 @@ import ipywidgets
 import torch
 from torch import nn
 
-from ssl_course import comparison, palette
+from ssl_course import assets
+from ssl_course.course import palette
+from ssl_course.course.lecture import Shown, _box
 from ssl_course.data.pictures import Pictures
-from ssl_course.lecture import Shown, _box
+from ssl_course.studies import comparison
 from ssl_course.training import Diverged, fit
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Panel
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.explorer import Explorer
 
-RESULTS = Path(__file__).resolve().parents[2] / "assets" / "results"
+RESULTS = assets.root() / "assets" / "results"
 TABLES = {
     "scenes, lightness (table G)": "comparison_scenes_G",
     "scenes, colour (table C)": "comparison_scenes_C",

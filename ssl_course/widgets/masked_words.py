@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import ipywidgets
 import torch
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.data import reviews
 from ssl_course.methods import BERT
 from ssl_course.pretext.words import SPECIAL
 from ssl_course.theory.independence import conditional_mutual_information
-from ssl_course.widgets import chips, draw
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame import chips, draw
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
 from ssl_course.widgets.shipped import shipped
 
 NOTE = reviews.review()

@@ -10,17 +10,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from ssl_course import nets, palette
+from ssl_course import nets
+from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods.mae import MAE, encoder_flops, hidden_error, mean_picture, patch_means
 from ssl_course.pretext.masking import KINDS, mask_noise, patchify, unpatchify
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
-from ssl_course.widgets.sheet import ARROWS, SHOWN, OnSheet, chosen_image, sheet, thumbnails, which
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame.sheet import ARROWS, SHOWN, OnSheet, chosen_image, sheet, thumbnails, which
+from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
 from ssl_course.widgets.shipped import together
-from ssl_course.widgets.upload import NOTHING, Upload, add_upload
 
 WIDE = 208  # CSS pixels of a picture
 SHIPPED = {"MAE": "mae"}

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import ipywidgets
 import torch
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.data import Texts, reviews
 from ssl_course.methods import GPT
 from ssl_course.methods.gpt import sharpen
 from ssl_course.pretext.words import CLS, MASK, SEP, UNK
-from ssl_course.widgets import chips, draw
 from ssl_course.widgets import shipped as shop
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame import chips, draw
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
 
 START = "I like this movie. The"
 SHIPPED = {"film reviews": "gpt_reviews", "Shakespeare": "gpt_shakespeare"}

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ssl_course import nets, palette
+from ssl_course import nets
+from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import Encoded, encode, label_draws, linear_probe, pixels
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Panel
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.explorer import Explorer
 from ssl_course.widgets.shipped import shipped
 
 GRAY = 128

@@ -10,7 +10,7 @@ import ipywidgets
 import numpy as np
 import torch
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.data import painter, scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
@@ -24,10 +24,10 @@ from ssl_course.theory.independence import (
     posterior,
     predictor_through_y,
 )
-from ssl_course.widgets import draw
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
-from ssl_course.widgets.sheet import ARROWS, SHOWN, OnSheet, sheet
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame.sheet import ARROWS, SHOWN, OnSheet, sheet
 
 COLUMNS = 6
 SAMPLES = 2000  # for the estimate of ε_CI²

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 from torch import nn
 
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "assets" / "checkpoints"
+from ssl_course import assets
+
+CHECKPOINTS = assets.root() / "assets" / "checkpoints"
 
 
 @lru_cache(maxsize=8)

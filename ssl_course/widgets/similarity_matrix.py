@@ -12,16 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.files import resize
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import frozen
 from ssl_course.losses import nt_xent
-from ssl_course.widgets import draw
 from ssl_course.widgets.augmentation_explorer import untrained
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
 from ssl_course.widgets.shipped import shipped
 
 LEAST, MOST = 2, 10  # pairs

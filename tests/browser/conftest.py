@@ -11,7 +11,7 @@ import pytest
 from harness import BUILD, SCREENSHOTS, Lab, Notebook, Opener, sameness
 from playwright.sync_api import Browser, sync_playwright
 
-from ssl_course.browser import FLAGS, find_browser
+from tools.browser import FLAGS, find_browser
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ print(_ssl_widget(%r).canvas._frame["number"])
 
 # A slider that is shown snaps its value to its own steps; that alone is no reason to go back to the start.
 START = f"""{FIND}
-from ssl_course.widgets.explorer import Explorer as _SslExplorer
+from ssl_course.widgets.frame.explorer import Explorer as _SslExplorer
 def _ssl_moved(now, start):
     return abs(now - start) > 0.02 * abs(start) if isinstance(start, float) else now != start
 _ssl_explorer = _ssl_widget(%r)

@@ -17,7 +17,7 @@ from ssl_course.data import scenes
 from ssl_course.methods import MAE
 from ssl_course.training import fit
 from ssl_course.widgets import Panel, SceneExplorer, live
-from ssl_course.widgets.draw import tile
+from ssl_course.widgets.frame.draw import tile
 data = scenes.World().sample(256, size=64, seed=0)
 torch.manual_seed(0)"""
 LIVE = """def views(mae):

@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from ssl_course import authoring
-from ssl_course.lecture import FIRST_CELL
+from ssl_course.course.lecture import FIRST_CELL
+from tools import authoring
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HEADER = """\
@@ -53,7 +53,7 @@ def built(folder, *cells, **more):
 
 FIGURE = """
 import matplotlib.pyplot as plt
-from ssl_course import plots
+from ssl_course.course import plots
 fig, ax = plt.subplots()
 ax.plot([0.25, 1])
 plots.figure(fig, alt="A line from 0.25 to 1.")
@@ -65,7 +65,7 @@ GOOD = [
     ),
     markdown("Elsewhere 0.819 was measured. <!-- given: published benchmark -->"),
     code(FIGURE.replace("0.25", "12.5")),
-    code("from ssl_course.lecture import predict, say, show_source\npredict('k', 'How many?')"),
+    code("from ssl_course.course.lecture import predict, say, show_source\npredict('k', 'How many?')"),
     code("say('It is {x:.2f}.', x=1 / 3)"),
     code("import ipywidgets\nipywidgets.IntSlider(description='n')"),
     code("from ssl_course.widgets import PipelineTour\nPipelineTour.example()"),
@@ -146,7 +146,10 @@ BROKEN = [
     ([code("print(0.5)"), markdown("The accuracy is 0.61.")], "prose number 0.61"),
     ([code("print(0.5)"), markdown("It reaches 98.8 % here.")], "prose number 98.8 %"),
     ([code("print(0.5)"), markdown("It falls to .64 then. <!-- given: -->")], "says no reason"),
-    ([code("from ssl_course.lecture import say\nsay('It is 0.73, not {x}.', x=2)")], "typed into say()"),
+    (
+        [code("from ssl_course.course.lecture import say\nsay('It is 0.73, not {x}.', x=2)")],
+        "typed into say()",
+    ),
     ([code(FIGURE.replace("[0.25, 1]", "[0, 1]"))], "prose number 0.25 in an alt text"),
     ([code("from IPython.display import HTML\nHTML('<img src=\"a.png\">')")], "an <img> without it"),
     ([markdown("![](picture.png)")], "a Markdown picture without it"),
@@ -247,8 +250,8 @@ def test_planted_error_is_caught_by_nbval(tmp_path):
 
 WIDGET = """
 import numpy as np, ipywidgets
-from ssl_course.widgets.canvas import Panel
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.explorer import Explorer
 class Breaks(Explorer):
     def __init__(self):
         super().__init__({"n": ipywidgets.IntSlider(2, min=0, max=9, description="n")})

@@ -202,11 +202,3 @@ def test_one_class_is_nothing_to_tell_apart():
         with pytest.raises(ValueError, match="joint has one class only"):
             call()
     assert float(independence.conditional_mutual_information(table)) == pytest.approx(0)  # I(X₁; X₂) then
-
-
-def test_what_residual_has_is_found_here_too():
-    from ssl_course.theory import residual
-
-    assert independence.conditional_independence_test is residual.conditional_independence_test
-    with pytest.raises(AttributeError, match="nothing"):
-        _ = independence.nothing

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as w
 import numpy as np
 
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame.explorer import Explorer
 
 MOST = 200  # a whole-number control with more values than this counts as continuous
 

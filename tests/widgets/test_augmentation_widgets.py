@@ -14,9 +14,9 @@ from ssl_course.losses import nt_xent
 from ssl_course.methods import SimCLR
 from ssl_course.widgets import augmentation_explorer as augmentation
 from ssl_course.widgets import similarity_matrix as matrix
-from ssl_course.widgets.canvas import Key, Pointer
 from ssl_course.widgets.drawn_row import DrawnRow
-from ssl_course.widgets.upload import Upload
+from ssl_course.widgets.frame.canvas import Key, Pointer
+from ssl_course.widgets.frame.upload import Upload
 
 MANY = augmentation.MANY
 

@@ -10,7 +10,7 @@ from ssl_course.theory.gaussian import gaussian_world
 from ssl_course.theory.worlds import Simulated
 from ssl_course.widgets.bound_explorer import BoundExplorer
 from ssl_course.widgets.break_the_bound import BreakTheBound, broken
-from ssl_course.widgets.canvas import Key, Pointer
+from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.harmless_or_harmful import WHERE, HarmlessOrHarmful, view
 from ssl_course.widgets.where_k_comes_from import NOISE, RIDGE, WhereKComesFrom
 

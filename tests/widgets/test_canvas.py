@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_course import palette
-from ssl_course.widgets import canvas as module
-from ssl_course.widgets.canvas import Canvas, Key, Panel, Pointer, rgba
+from ssl_course.course import palette
+from ssl_course.widgets.frame import canvas as module
+from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer, rgba
 
 
 def test_what_counts_as_a_picture() -> None:

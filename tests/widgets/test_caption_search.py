@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from ssl_course.data import scenes
 from ssl_course.losses import clip_loss
 from ssl_course.methods import CLIP
-from ssl_course.widgets import CaptionSearch, caption_search, draw
-from ssl_course.widgets.canvas import Key, Pointer
+from ssl_course.widgets import CaptionSearch, caption_search
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Key, Pointer
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,12 @@ from PIL import Image
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import Colorization
-from ssl_course.widgets import ColorizationExplorer, draw
+from ssl_course.widgets import ColorizationExplorer
 from ssl_course.widgets import shipped as shop
-from ssl_course.widgets.canvas import Key, Pointer
 from ssl_course.widgets.colorization_explorer import SHOWN
-from ssl_course.widgets.upload import read_upload
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Key, Pointer
+from ssl_course.widgets.frame.upload import read_upload
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from ssl_course.widgets.draw import SCALE, Plot, compose, font, plain, ticks, tile
+from ssl_course.widgets.frame.draw import SCALE, Plot, compose, font, plain, ticks, tile
 
 
 def ink(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:

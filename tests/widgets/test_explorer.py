@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 from tiny import Bare, Planted, Slow, Tiny
 
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
 
 
 def until(condition: object, seconds: float = 5) -> None:

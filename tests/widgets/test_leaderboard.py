@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from ssl_course import comparison, nets
-from ssl_course.comparison import Budget
+from ssl_course import nets
+from ssl_course.studies import comparison
+from ssl_course.studies.comparison import Budget
 from ssl_course.widgets import Leaderboard, leaderboard
 
 TINY = Budget(dim=16, depth=1, heads=2, samples=48, batch=16, n_train=48, n_test=24)

@@ -22,8 +22,8 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.methods import MAE
 from ssl_course.training import Diverged, rate, train
 from ssl_course.widgets import live as live_in_the_package
-from ssl_course.widgets.canvas import Panel
-from ssl_course.widgets.live import Live, live
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.live import Live, live
 
 STEPS = 12
 MORE = {"steps": STEPS, "batch_size": 8, "lr": 1e-2}
@@ -580,7 +580,7 @@ def test_live_is_a_function_however_it_is_imported() -> None:
     assert isinstance(live(Toy(), pictures(), controls={"temperature": (0.1, 1.0)}), Live)
     for order in (
         "from ssl_course.widgets import live, Live",
-        "import ssl_course.widgets.live; from ssl_course.widgets import live",
+        "import ssl_course.widgets.frame.live; from ssl_course.widgets import live",
     ):
         code = f"{order}; print(callable(live), live.__name__.rpartition('.')[2])"
         out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -602,7 +602,7 @@ def test_python_ends_quietly_with_a_run_that_is_paused() -> None:
 def test_a_built_notebook_keeps_its_picture_and_trains_nothing(tmp_path: object) -> None:
     import nbformat
 
-    from ssl_course import authoring
+    from tools import authoring
 
     cells = [
         "from ssl_course.widgets import Live\nwidget = Live.example()\nwidget.reset()\nwidget",

@@ -10,8 +10,9 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.methods import MAE
 from ssl_course.methods.mae import hidden_error
 from ssl_course.pretext.masking import mask_noise, random_masking
-from ssl_course.widgets import MaskingExplorer, draw
-from ssl_course.widgets.canvas import Key, Pointer
+from ssl_course.widgets import MaskingExplorer
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.masking_explorer import drawn_mask, fitted, predict
 
 

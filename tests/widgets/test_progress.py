@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from ssl_course import palette
+from ssl_course.course import palette
 from ssl_course.training import History
-from ssl_course.widgets import progress
-from ssl_course.widgets.progress import BINS, Bar, Curve, Losses, curve_panel, duration, smooth
+from ssl_course.widgets.frame import progress
+from ssl_course.widgets.frame.progress import BINS, Bar, Curve, Losses, curve_panel, duration, smooth
 
 PSI = np.array(ImageColor.getrgb(palette.PSI))
 
@@ -280,7 +280,7 @@ CELLS = [
 
 @pytest.mark.slow
 def test_what_a_built_notebook_keeps(tmp_path: object) -> None:
-    from ssl_course import authoring
+    from tools import authoring
 
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
     built = authoring.execute(notebook, tmp_path, "bar")

@@ -9,7 +9,7 @@ from ssl_course.data import scenes
 from ssl_course.methods import Jigsaw, Rotation
 from ssl_course.nets import ConvNet
 from ssl_course.widgets import shipped as shop
-from ssl_course.widgets.canvas import Key, Pointer
+from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.jigsaw_game import JigsawGame
 from ssl_course.widgets.rotation_game import RotationGame
 

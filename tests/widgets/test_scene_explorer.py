@@ -9,7 +9,7 @@ import torch
 
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
-from ssl_course.widgets.canvas import Key, Pointer
+from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.hole_explorer import HoleExplorer, hole_table
 from ssl_course.widgets.scene_explorer import SceneExplorer, _Triangle
 

@@ -8,7 +8,7 @@ from sweep import sweep, values_of
 from tiny import Planted, PlantedMemory, PlantedPair, Tiny
 
 import ssl_course.widgets as widgets
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame.explorer import Explorer
 
 # What widgets are made of; live() makes a Live.
 FRAME = {"Canvas", "Panel", "Pointer", "Key", "Explorer", "Plot", "live"}

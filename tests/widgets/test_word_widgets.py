@@ -11,9 +11,10 @@ from ssl_course.data import Texts, reviews
 from ssl_course.methods import BERT, GPT
 from ssl_course.methods.gpt import sharpen
 from ssl_course.pretext.words import MASK, SEP
-from ssl_course.widgets import MaskedWords, NextWord, chips
+from ssl_course.widgets import MaskedWords, NextWord
 from ssl_course.widgets import shipped as shop
-from ssl_course.widgets.canvas import Key, Pointer
+from ssl_course.widgets.frame import chips
+from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.next_word import ROW, TOP
 
 ODD = {

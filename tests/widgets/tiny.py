@@ -8,8 +8,8 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from ssl_course.widgets.canvas import Key, Panel, Pointer
-from ssl_course.widgets.explorer import Explorer
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.explorer import Explorer
 
 
 class Bare(Explorer):

@@ -1,0 +1,53 @@
+"""The one place that knows where the files lie that come with the course: networks, results, settings, lectures.
+
+In a checkout they are the top-level folders ``assets/`` and ``lectures/``. A wheel carries them inside the package,
+under ``ssl_course/_carried/``. Nobody else spells a path to them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+CARRIED = PACKAGE / "_carried"  # what a wheel brings; pyproject.toml fills it at build time
+
+
+def checkout() -> Path | None:
+    """The folder that the package was installed from in place, the one with the Makefile; None from a wheel."""
+    above = PACKAGE.parent
+    return above if (above / "lectures" / "src").is_dir() and (above / "assets").is_dir() else None
+
+
+def root() -> Path:
+    """The folder that holds ``assets/`` and ``lectures/``.
+
+    Raises:
+        FileNotFoundError: a package that was copied without them; the message says what to do.
+    """
+    for folder in (PACKAGE.parent, CARRIED):
+        if (folder / "assets").is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"the course in {PACKAGE} came without its networks and results (no folder assets): install it again, "
+        "from its wheel or with `make setup` in its folder"
+    )
+
+
+def checkpoint(name: str) -> Path:
+    """``assets/checkpoints/NAME.safetensors``, whether it is there or not."""
+    return root() / "assets" / "checkpoints" / f"{name}.safetensors"
+
+
+def results(name: str) -> Path:
+    """``assets/results/NAME.json``, whether it is there or not."""
+    return root() / "assets" / "results" / f"{name}.json"
+
+
+def jupyter() -> Path:
+    """The folder with ``overrides.json``: JupyterLab's settings as the lectures want them."""
+    return root() / "assets" / "jupyter"
+
+
+def lectures() -> Path:
+    """The folder of the notebooks."""
+    return root() / "lectures"

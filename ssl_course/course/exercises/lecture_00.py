@@ -1,0 +1,99 @@
+"""Exercise of lecture 00: read the number of labels off a label-efficiency curve."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ssl_course.course.exercises.card import Card, Mistake, judge
+
+# Each rule is given n_labels (m,), accuracy (m,) and the target; infinity stands for "never".
+
+
+def _first(hits: np.ndarray, values: np.ndarray) -> float:
+    return float(values[np.argmax(hits)]) if hits.any() else math.inf
+
+
+def _right(n_labels: np.ndarray, accuracy: np.ndarray, target: float) -> float:
+    return _first(accuracy >= target, n_labels)
+
+
+_MISTAKES = [
+    Mistake(
+        lambda n, a, target: _first(a > target, n),
+        "Almost: to reach the target is enough. You ask for strictly more (>); use ≥.",
+    ),
+    Mistake(
+        lambda n, a, target: _first(a >= target, np.arange(len(n))),
+        "That is the position in the array. Wanted is n_labels at that position.",
+    ),
+    Mistake(
+        lambda n, a, target: _first(a >= target, a),
+        "That is the accuracy there. Wanted is the number of labels.",
+    ),
+    Mistake(
+        lambda n, a, target: _first(a >= target, np.r_[n[0], n[:-1]]),
+        "One step too early: there the accuracy is still below the target.",
+    ),
+    Mistake(
+        lambda n, a, target: float(n[np.argmin(np.abs(a - target))]),
+        "That is where the accuracy is closest to the target; it may still be below, and never reach it.",
+    ),
+    Mistake(
+        lambda n, a, target: float(n[np.argmax(a >= target)]),
+        "When no count is enough, np.argmax of nothing but False is 0. Return None there.",
+    ),
+    Mistake(
+        lambda n, a, target: min(_right(n, a, target), float(n[-1])),
+        "When the curve never gets there, the largest count is no answer. Return None.",
+    ),
+    Mistake(
+        lambda n, a, target: right if (right := _right(n, a, target)) < math.inf else 0.0,
+        "When the curve never gets there, 0 labels is no answer. Return None.",
+    ),
+    Mistake(
+        lambda n, a, target: _first((a >= target)[::-1], n[::-1]),
+        "That is the largest count that reaches the target. Wanted is the smallest.",
+    ),
+    Mistake(
+        lambda n, a, target: _first(np.minimum.accumulate((a >= target)[::-1])[::-1], n),
+        "You wait until the curve stays above the target. Measured curves dip; wanted is the first count that reaches it.",
+    ),
+]
+
+
+def labels_needed(function: Any, seed: int = 0) -> Card:
+    """Check ``function(n_labels, accuracy, target)``: the fewest labels with which a probe reaches ``target``.
+
+    The right answer is the smallest entry of ``n_labels`` whose accuracy is at least ``target``, and None when
+    there is none (note §2: w is learned from n_L labels).
+
+    Args:
+        function: the student's; gets increasing counts n_labels (m,), accuracy (m,), and a number.
+        seed: of the curves it is tried on.
+    """
+    rng = np.random.default_rng(seed)
+    cases = []
+    for trial in range(12):
+        n_labels = np.sort(rng.choice(np.arange(2, 200), 8, replace=False)) * 10
+        # Measured curves are not monotone: the first hit may be followed by a dip.
+        accuracy = np.round(0.4 + np.linspace(0, 0.4, 8) + rng.normal(0, 0.04, 8), 3)
+        target = float(np.round(rng.uniform(0.5, 0.7), 4))
+        if trial % 4 == 0:  # reached exactly, later exceeded
+            target = float(accuracy[:6].max())
+            accuracy[7] = target + 0.05
+        elif trial % 4 == 1:  # never reached
+            target = float(accuracy.max()) + 0.01
+        elif trial % 4 == 2:  # reached, then a dip
+            accuracy[3:5] = target + 0.01, target - 0.02
+            accuracy[:3] = np.minimum(accuracy[:3], target - 0.001)
+            accuracy[7] = target + 0.05
+        cases.append((n_labels, accuracy, target))
+    return judge(
+        function, cases, _right, _MISTAKES,
+        "The first count at which the probe reaches the target.",
+        "Walk through the counts from the smallest; return the first whose accuracy is ≥ target, None if none is.",
+        none=math.inf,
+    )  # fmt: skip

@@ -1,0 +1,160 @@
+"""Exercises of lecture 01: ε_CI² by hand, and a world with ε_CI = 0 that is not conditionally independent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ssl_course.course.exercises.card import UNSOLVED, Card, Mistake, is_stub, judge, passed, wrong
+from ssl_course.theory import independence
+
+
+def _pieces(joint: np.ndarray, x2: np.ndarray) -> tuple[np.ndarray, ...]:
+    """P(x₁), E[X₂|x₁], P(y|x₁), E[X₂|y] as NumPy arrays."""
+    psi = independence.best_predictor(joint, x2).numpy()[:, 0]
+    means = independence.class_means(joint, x2).numpy()[:, 0]
+    return joint.sum((1, 2)), psi, independence.posterior(joint).numpy(), means
+
+
+def _gaps(joint: np.ndarray, x2: np.ndarray) -> np.ndarray:
+    _, psi, posterior, means = _pieces(joint, x2)
+    return psi - posterior @ means
+
+
+def _right(joint: np.ndarray, x2: np.ndarray) -> float:
+    return float(independence.epsilon_ci_squared(joint, x2))
+
+
+def _against_the_mean(joint: np.ndarray, x2: np.ndarray) -> float:
+    p1, psi, _, _ = _pieces(joint, x2)
+    return float(p1 @ (psi - p1 @ psi) ** 2)
+
+
+def _square_inside(joint: np.ndarray, x2: np.ndarray) -> float:
+    p1, psi, posterior, means = _pieces(joint, x2)
+    return float(p1 @ (posterior * (psi[:, None] - means) ** 2).sum(1))
+
+
+def _given_both(joint: np.ndarray, x2: np.ndarray) -> float:
+    both = np.einsum("ijy,j->iy", joint, x2) / joint.sum(1)  # E[X₂|x₁,y]
+    return float((joint.sum(1) * (both - _pieces(joint, x2)[3]) ** 2).sum())
+
+
+def _bayes_reversed(joint: np.ndarray, x2: np.ndarray) -> float:
+    p1, psi, _, means = _pieces(joint, x2)
+    given_y = joint.sum(1) / joint.sum((0, 1))  # P(x₁|y)
+    return float(p1 @ (psi - given_y @ means) ** 2)
+
+
+_MISTAKES = [
+    Mistake(lambda p, x2: np.sqrt(_right(p, x2)), "That is the root, ε_CI. Wanted is its square, ε_CI²."),
+    Mistake(
+        lambda p, x2: p.sum((1, 2)) @ np.abs(_gaps(p, x2)),
+        "You average the size of the gaps: the square is forgotten.",
+    ),
+    Mistake(
+        lambda p, x2: 0.0,
+        "It is always 0. Either the gaps are averaged without the square, and cancel; or E[X₂|y] was taken given "
+        "x₁ as well, and averaging E[X₂|x₁,y] over y gives E[X₂|x₁] back.",
+    ),
+    Mistake(
+        _against_the_mean,
+        "You compare E[X₂|x₁] with the plain mean of X₂. That happens with P(y) in place of P(y|x₁), and when the "
+        "conditioning on y is dropped, P(x₁)P(x₂): it measures dependence, not dependence given Y.",
+    ),
+    Mistake(
+        lambda p, x2: (_gaps(p, x2) ** 2).mean(),
+        "The mean over x₁ counts every x₁ alike. The expectation weighs each with P(x₁).",
+    ),
+    Mistake(
+        lambda p, x2: (_gaps(p, x2) ** 2).sum(),
+        "You sum over x₁ without weights. The expectation weighs each x₁ with P(x₁).",
+    ),
+    Mistake(
+        _square_inside,
+        "You square first and average over y then. The average over y, E_Y[E[X₂|Y] | x₁], belongs inside the square.",
+    ),
+    Mistake(
+        _given_both,
+        "You compare E[X₂|x₁,y] with E[X₂|y] in each (x₁, y). ε_CI² compares after averaging over y given x₁.",
+    ),
+    Mistake(_bayes_reversed, "You weigh the classes with P(x₁|y). Wanted is P(y|x₁)."),
+]
+
+
+def epsilon_ci_squared(function: Any, seed: int = 0) -> Card:
+    """Check ``function(joint, x2)``: ε_CI² of a 2×2×2 table (note §3.4).
+
+    Args:
+        function: the student's; gets joint[x1, x2, y] of shape (2, 2, 2) and the values x2 of shape (2,).
+        seed: of the tables it is tried on.
+    """
+    rng = np.random.default_rng(seed)
+    cases = [(rng.dirichlet(np.ones(8)).reshape(2, 2, 2), rng.normal(0, 3, 2)) for _ in range(6)]
+    return judge(
+        function, cases, _right, _MISTAKES,
+        "For every x₁: the best guess of X₂, less the guess that goes through Y; squared; weighed with P(x₁).",
+        "In four steps: E[X₂|x₁], E[X₂|y], P(y|x₁), then P(x₁)-weighted squares of E[X₂|x₁] − Σ_y P(y|x₁) E[X₂|y].",
+    )  # fmt: skip
+
+
+def ci_free_world(joint: Any, x2: Any = None) -> Card:
+    """Check a table with ε_CI = 0 in which X₁ and X₂ are nevertheless dependent given Y (note §3.4).
+
+    Args:
+        joint: the student's joint[x1, x2, y], any number of states of each.
+        x2: values of the states of X₂, (n2,) or (n2, d); by default 0, 1, 2, …
+    """
+    if is_stub(joint):
+        return UNSOLVED
+    if callable(joint):
+        return wrong("Hand over the table itself, an array joint[x1, x2, y], not a function.")
+    try:
+        table = np.array(joint, dtype=np.float64)
+        values = None if x2 is None else np.array(x2, dtype=np.float64)
+    except (TypeError, ValueError):
+        return wrong("That is not a table of numbers: give an array joint[x1, x2, y].")
+    if table.ndim != 3 or min(table.shape) < 2:
+        return wrong(
+            f"The table needs the axes [x1, x2, y] with at least two states each; yours is {table.shape}."
+        )
+    if not np.isfinite(table).all() or (table < 0).any():
+        return wrong("Not a distribution: an entry is negative or not finite.")
+    if abs(table.sum() - 1) > 1e-6:
+        return wrong(f"Not a distribution: it sums to {table.sum():.4g}. Divide by the sum.")
+    values = np.arange(table.shape[1]) if values is None else values
+    if values.ndim not in (1, 2) or len(values) != table.shape[1] or not np.isfinite(values).all():
+        return wrong(f"x2 needs a finite value for each of the {table.shape[1]} states of X₂.")
+    for axis, name in enumerate(("X₁", "X₂", "Y")):
+        if (table.sum(tuple({0, 1, 2} - {axis})) <= 0).any():
+            return wrong(f"A state of {name} never occurs: leave it out of the table.")
+
+    spread = float(independence.variance(table, values))
+    if spread < 1e-9:
+        return wrong("X₂ has one value only: there is nothing to predict.")
+    dependence = float(independence.conditional_mutual_information(table))
+    if dependence < 1e-9:
+        return wrong(
+            "Here X₁ ⟂ X₂ | Y holds, so ε_CI = 0 is no surprise. Find one with ε_CI = 0 where it does not hold."
+        )
+    gap = float(independence.epsilon_ci_squared(table, values)) / spread
+    if gap > 1e-9:
+        return wrong(
+            f"ε_CI² is {gap:.3g} of the variance of X₂, not 0. It is 0 as soon as E[X₂|x₁] = Σ_y P(y|x₁) E[X₂|y]; "
+            "think of a Y that says nothing about X₁ alone and nothing about X₂ alone."
+        )
+    if _says_nothing(table):
+        return wrong("Y is independent of X₁ and X₂ together: it plays no part. Let Y depend on them.")
+    if dependence < 1e-4:
+        return wrong(
+            f"The dependence given Y is only {dependence:.1e} nats: make it clearly larger (above 1e-4)."
+        )
+    return passed(
+        f"ε_CI = 0, and yet I(X₁; X₂ | Y) = {dependence:.3g} nats: ε_CI looks at means only, and after averaging over Y."
+    )
+
+
+def _says_nothing(table: np.ndarray) -> bool:
+    """Whether Y is independent of the pair (X₁, X₂)."""
+    return np.allclose(table, table.sum(2, keepdims=True) * table.sum((0, 1)), atol=1e-9)

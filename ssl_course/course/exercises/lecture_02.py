@@ -1,0 +1,212 @@
+"""Exercises of lecture 02: colours as soft classes, their weights, and one colour out of a distribution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ssl_course.course.exercises.arrays import Mistake, judge_arrays
+from ssl_course.course.exercises.card import Card
+
+NEIGHBOURS = 3
+
+
+# ------------------------------------------------------------------------------------------ soft encoding
+def _encode(ab: np.ndarray, centres: np.ndarray, sigma: float, power: float = 2, k: int = NEIGHBOURS,
+            scale: float = 2.0, normal: bool = True, farthest: bool = False) -> np.ndarray:  # fmt: skip
+    distance = np.sqrt(((centres - ab) ** 2).sum(1))  # (Q,)
+    weight = np.exp(-(distance**power) / (scale * sigma**power))
+    keep = np.argsort(-distance if farthest else distance, kind="stable")[:k]
+    out = np.zeros(len(centres))
+    out[keep] = weight[keep]
+    return out / out.sum() if normal else out
+
+
+_ENCODE_MISTAKES = [
+    Mistake(
+        lambda ab, c, s: _encode(ab, c, s, k=1),
+        "That is one-hot: all on the nearest bin. Soft encoding shares among the three nearest.",
+    ),
+    Mistake(
+        lambda ab, c, s: _encode(ab, c, s, normal=False),
+        "The Gaussian weights are right, but they do not sum to 1: divide by their sum.",
+    ),
+    Mistake(
+        lambda ab, c, s: _encode(ab, c, s, k=len(c)),
+        "You share among all bins. Wanted are the three nearest; the others get 0.",
+    ),
+    Mistake(
+        lambda ab, c, s: _encode(ab, c, s, power=1, scale=1.0),
+        "You use exp(−d/σ). The Gaussian is exp(−d²/(2σ²)).",
+    ),
+    Mistake(
+        lambda ab, c, s: _encode(ab, c, s, scale=1.0),
+        "You use exp(−d²/σ²): the 2 of the Gaussian's 2σ² is missing.",
+    ),
+    Mistake(
+        lambda ab, c, s: _softmax_of_distance(ab, c),
+        "You take the softmax of the negative distances. The Gaussian squares them and divides by 2σ².",
+    ),
+    Mistake(
+        lambda ab, c, s: _encode(ab, c, s, farthest=True),
+        "You keep the three farthest bins: argsort puts the smallest first.",
+    ),
+    Mistake(
+        lambda ab, c, s: _shared_equally(ab, c),
+        "The three nearest share equally. The nearer ones get more: weigh with exp(−d²/(2σ²)).",
+    ),
+]  # fmt: skip
+
+
+def _softmax_of_distance(ab: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    distance = np.sqrt(((centres - ab) ** 2).sum(1))
+    out = np.exp(-distance) * (distance <= np.sort(distance)[NEIGHBOURS - 1])
+    return out / out.sum()
+
+
+def _shared_equally(ab: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    distance = ((centres - ab) ** 2).sum(1)
+    return (distance <= np.sort(distance)[NEIGHBOURS - 1]) / NEIGHBOURS
+
+
+def soft_encoding(function: Any, seed: int = 0) -> Card:
+    """Check ``function(ab, centres, sigma)``: one colour (2,) as shares (Q,) of the three nearest bins.
+
+    Shares are exp(−d²/(2σ²)) divided by their sum, 0 elsewhere (note §3.1; Zhang 2016, §2.1).
+
+    Args:
+        function: the student's; gets ab (2,), centres (Q, 2) and σ, all in Lab units.
+        seed: of the colours it is tried on.
+    """
+    rng = np.random.default_rng(seed)
+    cases = [(rng.normal(0, 12, 2), rng.permutation(20) [:9, None] * [[1.0, 0]] - 10 + rng.normal(0, 9, (9, 2)),
+              float(rng.uniform(4, 9))) for _ in range(6)]  # fmt: skip
+    return judge_arrays(
+        function, cases, _encode, _ENCODE_MISTAKES,
+        "The nearest bins, each with its Gaussian share.",
+        "Distances to all centres; the three smallest; exp(−d²/(2σ²)) there and 0 elsewhere; divide by the sum.",
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------ rebalancing
+def _weights(prior: np.ndarray, mix: float) -> np.ndarray:
+    weights = 1 / ((1 - mix) * prior + mix / len(prior))
+    return weights / (prior @ weights)
+
+
+def _unsmoothed(prior: np.ndarray, mix: float) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weights = 1 / prior
+        return weights / np.nansum(prior * np.where(np.isfinite(weights), weights, 0))
+
+
+def _roles(prior: np.ndarray, mix: float) -> np.ndarray:
+    return _weights(prior, 1 - mix)
+
+
+_WEIGHT_MISTAKES = [
+    Mistake(
+        _unsmoothed,
+        "You invert the prior as it was counted, without mixing in the uniform 1/Q: a bin that was never seen gets an "
+        "infinite weight, and one seen once drowns all others.",
+    ),
+    Mistake(
+        lambda p, m: 1 / ((1 - m) * p + m / len(p)),
+        "The shape is right, the scale is not: divide so that E_p[w] = Σ p w is 1, or the loss changes its size.",
+    ),
+    Mistake(
+        lambda p, m: (w := 1 / ((1 - m) * p + m / len(p))) / w.sum(),
+        "Your weights sum to 1. Wanted is that their *expectation* under the prior, Σ p w, is 1.",
+    ),
+    Mistake(
+        lambda p, m: (w := 1 / ((1 - m) * p + m / len(p))) / w.mean(),
+        "Your weights average to 1 over the bins. Wanted is the expectation under the prior, Σ p w = 1.",
+    ),
+    Mistake(_roles, "The two shares are swapped: λ belongs to the uniform distribution, 1 − λ to the prior."),
+    Mistake(
+        lambda p, m: (w := (1 - m) * p + m / len(p)) / (p @ w),
+        "You weigh common colours more. The inverse is missing: w ∝ ((1 − λ) p + λ/Q)⁻¹.",
+    ),
+    Mistake(
+        lambda p, m: (w := (1 - m) / np.where(p > 0, p, np.inf) + m * len(p)) / (p @ w),
+        "You mix the inverses. Mix first, (1 − λ) p + λ/Q, and invert then.",
+    ),
+    Mistake(
+        lambda p, m: (w := 1 / ((1 - m) * p + m)) / (p @ w),
+        "The uniform distribution over Q bins is 1/Q, not 1.",
+    ),
+]  # fmt: skip
+
+
+def rebalancing(function: Any, seed: int = 0) -> Card:
+    """Check ``function(prior, mix)``: weights (Q,) ∝ ((1 − λ) p + λ/Q)⁻¹ with Σ p w = 1 (Zhang 2016, eq. 4).
+
+    Args:
+        function: the student's; gets the prior (Q,), some of it 0, and λ.
+        seed: of the priors it is tried on.
+    """
+    rng = np.random.default_rng(seed)
+    cases = []
+    for trial in range(6):
+        prior = rng.dirichlet(np.full(8, 0.6))
+        if trial % 2:  # bins that no picture showed
+            prior[rng.choice(8, 2, replace=False)] = 0
+            prior /= prior.sum()
+        cases.append((prior, float(rng.uniform(0.1, 0.9))))
+    return judge_arrays(
+        function, cases, _weights, _WEIGHT_MISTAKES,
+        "Rare colours count more, none without end, and the loss keeps its size.",
+        "Mix the prior with the uniform distribution, invert, and divide by Σ p w.",
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------ annealed mean
+def _anneal(p: np.ndarray, centres: np.ndarray, temperature: float) -> np.ndarray:
+    sharp = p ** (1 / temperature)
+    return sharp @ centres / sharp.sum()
+
+
+_ANNEAL_MISTAKES = [
+    Mistake(lambda p, c, t: p @ c, "That is the plain mean, T = 1: the temperature does nothing."),
+    Mistake(lambda p, c, t: c[p.argmax()], "That is the mode, T → 0: the temperature does nothing."),
+    Mistake(
+        lambda p, c, t: _anneal(p, c, 1 / t),
+        "You raise p to the power T. The logarithm is *divided* by T: p to the power 1/T.",
+    ),
+    Mistake(
+        lambda p, c, t: p ** (1 / t) @ c,
+        "After the power the shares no longer sum to 1: divide by their sum.",
+    ),
+    Mistake(
+        lambda p, c, t: (w := np.exp(p / t)) @ c / w.sum(),
+        "You take the softmax of p/T. It is log p that is divided by T: softmax(log p / T).",
+    ),
+    Mistake(
+        lambda p, c, t: p / t @ c,
+        "You divide p itself by T, and not its logarithm.",
+    ),
+    Mistake(
+        lambda p, c, t: np.sign(c_ := p @ c) * np.abs(c_) ** (1 / t),
+        "You anneal the mean colour. It is the distribution that is annealed, before the mean is taken.",
+    ),
+]  # fmt: skip
+
+
+def annealed_mean(function: Any, seed: int = 0) -> Card:
+    """Check ``function(p, centres, temperature)``: one colour (2,) out of shares p (Q,) (Zhang 2016, eq. 5).
+
+    Args:
+        function: the student's; gets positive p (Q,) that sum to 1, centres (Q, 2), and T in (0, 1).
+        seed: of the distributions it is tried on.
+    """
+    rng = np.random.default_rng(seed)
+    cases = [
+        (rng.dirichlet(np.ones(6)) * 0.97 + 0.005, rng.normal(0, 30, (6, 2)), float(rng.uniform(0.2, 0.8)))
+        for _ in range(6)
+    ]
+    return judge_arrays(
+        function, cases, _anneal, _ANNEAL_MISTAKES,
+        "Sharpened, normalised, averaged.",
+        "Raise p to the power 1/T, divide by the sum, and average the centres with it.",
+    )  # fmt: skip

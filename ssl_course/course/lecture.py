@@ -1,0 +1,375 @@
+"""What a lecture shows between its prose and its figures: card, guess, source, numbers from the run.
+
+Every function returns an object that a notebook displays when it is the last expression of a cell. Nothing
+here needs torch or matplotlib, and ipywidgets is loaded only by `predict`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
+from ssl_course.course import palette
+
+# First lines of every lecture (a test compares). They import nothing of ours before knowing that it is there.
+FIRST_CELL = """\
+try:
+    import ssl_course
+except ImportError:
+
+    class NotInstalled(ImportError):
+        def _render_traceback_(self):  # what the notebook prints: these lines and no traceback
+            return [
+                "The course is not installed in the Python that runs this notebook.",
+                "In the course's folder run   make lab   and open the notebook from there,",
+                "or run   python -m pip install -e .   in that folder, with this notebook's Python.",
+            ]
+
+    raise NotInstalled("run `make lab`, or `python -m pip install -e .` in the course's folder") from None
+"""
+
+_BOX = (
+    "border-left:4px solid {colour};padding:0.4em 0.9em;margin:0.5em 0;"
+    "background:var(--jp-layout-color1,transparent);color:var(--jp-content-font-color1,inherit)"
+)
+
+
+class Shown:
+    """A piece of HTML with a plain-text form; the last expression of a cell shows it."""
+
+    def __init__(self, html: str, text: str) -> None:
+        self.html, self.text = html, text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _box(body: str, colour: str = palette.X1, kind: str = "ssl-card") -> str:
+    return f'<div class="{kind}" style="{_BOX.format(colour=colour)}">{body}</div>'
+
+
+def _inline(text: str) -> str:
+    """Escape, then allow ``code`` and **bold**; formulas between dollars are typeset by the notebook."""
+    html = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
+    return re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", html)
+
+
+def plain(value: object) -> object:
+    """A tensor or NumPy scalar as a Python number; everything else as it is."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+
+
+def number(value: object) -> str:
+    """A number as a reader wants it: 1,024 · 0.405 · 3.2e-05; other things as text."""
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int) or (abs(value) >= 1000 and value == value and abs(value) != float("inf")):
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+# ---------------------------------------------------------------------------------------------- the card
+
+
+def card(
+    *,
+    claim: str,
+    note: str,
+    minutes: tuple[int, int],
+    needs: str = "nothing",
+    able: Sequence[str] = (),
+    equations: Sequence[str] = (),
+) -> Shown:
+    """The lecture's metadata card.
+
+    Args:
+        claim: the one sentence that the lecture measures.
+        note: section of the lecture note, "§3.3".
+        minutes: (to read, to run).
+        needs: what the reader should know first.
+        able: what the reader will be able to do.
+        equations: names from ssl_course.course.equations.EQUATIONS; each is shown with a link to its function.
+
+    Raises:
+        ValueError: an equation that the table does not have.
+    """
+    from ssl_course.course.equations import by_name
+
+    read, run = minutes
+    rows = [
+        ("Claim", _inline(claim)),
+        ("Note", escape(note)),
+        ("Time", f"{read} minutes to read, {run} to run"),
+        ("You need", _inline(needs)),
+    ]
+    if able:
+        rows.append(("You will be able to", "<br>".join(_inline(a) for a in able)))
+    if equations:
+        rows.append(("Equations", "<br>".join(_equation(by_name(name)) for name in equations)))
+    body = "".join(
+        f'<tr><th scope="row" style="text-align:left;vertical-align:top;white-space:nowrap">{head}</th>'
+        f'<td style="text-align:left">{cell}</td></tr>'
+        for head, cell in rows
+    )
+    return Shown(_box(f"<table>{body}</table>"), f"Claim: {claim} (note {note})")
+
+
+def _equation(row: Any) -> str:
+    where, function = row.function.rsplit(".", 1)
+    formula = f"{escape(row.name)}: ${escape(row.latex, quote=False)}$"
+    if row.pending:
+        return f"{formula} · comes in lecture {row.pending}"
+    # Relative to lectures/, which is where the notebook is; JupyterLab opens the file, GitHub shows it.
+    return f'{formula} · <a href="../{where.replace(".", "/")}.py"><code>{escape(function)}</code></a>'
+
+
+# ------------------------------------------------------------------------------------------ predict first
+
+# key → guess; lives as long as the kernel, so re-running a cell keeps it
+_GUESSES: dict[str, float | str] = {}
+
+
+class Prediction:
+    """A question with a labelled input; what the reader enters is kept under ``key``."""
+
+    def __init__(self, key: str, question: str, kind: str, choices: Sequence[str] | None) -> None:
+        import ipywidgets
+
+        self.key, self.question, self.kind, self.choices = key, question, kind, choices
+        style, layout = {"description_width": "initial"}, ipywidgets.Layout(width="max-content")
+        kept = _GUESSES.get(key)
+        if kind == "number":
+            self.input = ipywidgets.Text(
+                value="" if kept is None else number(kept), placeholder="a number", description="Your guess:",
+                continuous_update=False, style=style, layout=layout,
+            )  # fmt: skip
+        else:
+            self.input = ipywidgets.RadioButtons(
+                options=list(choices), value=kept if kept in choices else None, description="Your guess:",
+                style=style, layout=layout,
+            )  # fmt: skip
+        self.answer = ipywidgets.HTML(self._said(kept))
+        self.input.observe(self._store, "value")
+        question_html = ipywidgets.HTMLMath(f"<b>Predict first.</b> {_inline(question)}")
+        self.box = ipywidgets.VBox([question_html, self.input, self.answer])
+
+    def _said(self, guess: float | str | None) -> str:
+        return "" if guess is None else f"Kept: <b>{escape(number(guess))}</b>. It waits beside the result."
+
+    def _store(self, change: dict) -> None:
+        value = change["new"]
+        if self.kind == "number" and value.strip():
+            try:
+                value = _to_number(value)
+            except ValueError:
+                self.answer.value = "That is not a number: write for instance 30, 0.25 or 25 %."
+                return
+        if value is None or value == "":
+            _GUESSES.pop(self.key, None)
+        else:
+            _GUESSES[self.key] = value
+        self.answer.value = self._said(_GUESSES.get(self.key))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        offered = f"<br>{' · '.join(escape(str(c)) for c in self.choices)}" if self.choices else ""
+        html = _box(
+            f"<b>Predict first.</b> {_inline(self.question)}{offered}<br>"
+            "<small>Run this cell to enter your guess.</small>",
+            palette.Y, "ssl-predict",
+        )  # fmt: skip
+        live = self.box._repr_mimebundle_() or {}
+        return {**live, "text/html": html, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return f"Predict first: {self.question}"
+
+
+def _to_number(text: str) -> float | int:
+    """'1,024' → 1024 · '25 %' → 0.25 · '2e3' → 2000.0.
+
+    Raises:
+        ValueError: not a finite number.
+    """
+    clean = text.strip().replace(",", "").replace("−", "-").replace(" ", "")
+    value = float(clean.rstrip("%")) / (100 if clean.endswith("%") else 1)
+    if value != value or abs(value) == float("inf"):
+        raise ValueError(text)
+    return int(value) if value == int(value) and abs(value) < 1e15 else value
+
+
+def predict(
+    key: str, question: str, kind: str = "number", choices: Sequence[str] | None = None
+) -> Prediction:
+    """Ask for a guess before the answer is measured; `reveal` with the same key shows it beside the result.
+
+    Args:
+        key: unique in the lecture.
+        question: what a later cell measures.
+        kind: "number", or "choice" with ``choices``.
+        choices: the answers on offer, for kind "choice".
+
+    Raises:
+        ValueError: unknown kind, or choices missing or not wanted.
+    """
+    if kind not in ("number", "choice"):
+        raise ValueError(f"kind must be 'number' or 'choice', not {kind!r}")
+    if (kind == "choice") != bool(choices):
+        raise ValueError("give choices for kind='choice', and only then")
+    return Prediction(key, question, kind, choices)
+
+
+def guess(key: str) -> float | str | None:
+    """The guess kept under ``key``, or None."""
+    return _GUESSES.get(key)
+
+
+def reveal(key: str, measured: object, text: str = "") -> Shown:
+    """The guess beside the measured value; works, and says so, when nothing was guessed.
+
+    Args:
+        key: that of `predict`.
+        measured: number, 0-d tensor, or one of the choices.
+        text: a sentence to follow; ``{measured}`` and ``{guess}`` are filled in.
+    """
+    kept, result = _GUESSES.get(key), number(measured)
+    how_far = "" if kept is None else f" &nbsp;·&nbsp; {_distance(kept, plain(measured))}"
+    said = "none (enter one above and run this cell again)" if kept is None else number(kept)
+    line = text.replace("{measured}", result).replace("{guess}", said if kept is not None else "no guess")
+    body = (
+        f'Your guess: <b style="font-size:1.15em">{escape(said)}</b> &nbsp;·&nbsp; '
+        f'Measured: <b style="font-size:1.15em">{escape(result)}</b>{how_far}'
+        + (f"<br>{_inline(line)}" if line else "")
+    )
+    return Shown(_box(body, palette.Y, "ssl-reveal"), f"guess: {said}; measured: {result}. {line}".strip())
+
+
+def _distance(kept: float | str, measured: object) -> str:
+    """How far a guess was off, in words."""
+    if isinstance(kept, str) or isinstance(measured, str):
+        return "You had it." if kept == measured else "It surprised you: worth a second look."
+    low, high = sorted((abs(kept), abs(measured)))
+    if abs(kept - measured) <= 0.05 * max(high, 1e-12):
+        return "You had it."
+    if kept * measured > 0 and high >= 2 * low:
+        return f"Off by a factor of {number(float(f'{high / low:.2g}'))}."
+    return f"Off by {number(float(f'{abs(kept - measured):.2g}'))}."
+
+
+# -------------------------------------------------------------------------------- source, and prose from results
+
+
+def show_source(obj: Callable | type, *, docstring: bool = False) -> Shown:
+    """The library's own lines, highlighted on light paper so that they read in both themes.
+
+    Args:
+        obj: function, method or class.
+        docstring: keep the docstring; by default the lines stand beside the equation and do without.
+    """
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    source = textwrap.dedent(inspect.getsource(obj))
+    if not docstring:
+        source = _without_docstrings(source)
+    paper = (
+        f"background:{palette.WASH};color:{palette.INK};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;"
+        "border-radius:4px;line-height:1.4;font-size:0.92em"
+    )
+    code = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True, noclasses=True, style=_code_style()))
+    name = f"{obj.__module__}.{obj.__qualname__}"
+    file = obj.__module__.replace(".", "/") + ".py"
+    html = (
+        f'<div class="ssl-source"><small>from <a href="../{file}"><code>{escape(name)}</code></a></small>'
+        # A region that scrolls must be reachable from the keyboard.
+        f'<pre tabindex="0" role="region" aria-label="Source of {escape(name)}" style="{paper}">{code}</pre></div>'
+    )
+    return Shown(html, source)
+
+
+def _without_docstrings(source: str) -> str:
+    lines = source.splitlines()
+    drop: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        has_body = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+        if has_body and ast.get_docstring(node):
+            first = node.body[0]
+            if len(node.body) > 1:  # a body that is nothing but its docstring keeps it
+                drop.update(range(first.lineno - 1, first.end_lineno))
+    return "\n".join(line for i, line in enumerate(lines) if i not in drop) + "\n"
+
+
+def _code_style() -> type:
+    """Highlighting in the course's colours: no built-in style of Pygments is legible throughout on white."""
+    from pygments import token
+    from pygments.style import Style
+
+    class CodeStyle(Style):
+        styles = {
+            token.Token: palette.INK,
+            token.Comment: f"italic {palette.MUTED}",
+            token.Keyword: f"bold {palette.X1}",
+            token.Name.Function: "bold",
+            token.Name.Class: "bold",
+            token.Operator.Word: f"bold {palette.X1}",
+            token.Literal.Number: palette.Y,
+            token.Literal.String: palette.X2,
+        }
+
+    return CodeStyle
+
+
+class Said:
+    """Markdown whose numbers came from the run."""
+
+    def __init__(self, markdown: str) -> None:
+        self.markdown = markdown
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+    def __repr__(self) -> str:
+        return self.markdown
+
+
+def say(template: str, **numbers: object) -> Said:
+    """Prose with numbers from the run: ``say("The gap is **{gap:.3f}**, $\\\\frac{1}{2}$ of it …", gap=gap)``.
+
+    ``{name}`` and ``{name:spec}`` are filled in where ``name`` is given; all other braces are left to LaTeX.
+    Inside a formula only ``{name:spec}`` is filled, since ``{n}`` there is LaTeX's own.
+
+    Raises:
+        ValueError: a number that the text does not use, or a ``{name:spec}`` without its number.
+    """
+    values = {name: plain(value) for name, value in numbers.items()}
+    used: set[str] = set()
+
+    def fill(match: re.Match) -> str:
+        if match["formula"]:
+            return pattern_with_spec.sub(fill_named, match[0])
+        return fill_named(match)
+
+    def fill_named(match: re.Match) -> str:
+        name, spec = match["name"], match["spec"]
+        if name not in values:
+            if spec is not None:
+                raise ValueError(f"the text asks for {{{name}:{spec}}}, but {name} was not given")
+            return match[0]
+        used.add(name)
+        return format(values[name], spec) if spec else number(values[name])
+
+    pattern_with_spec = re.compile(r"\{(?P<name>[A-Za-z_]\w*):(?P<spec>[^{}]*)\}")
+    pattern = r"(?P<formula>\$[^$]+\$)|\{(?P<name>[A-Za-z_]\w*)(?::(?P<spec>[^{}]*))?\}"
+    text = re.sub(pattern, fill, textwrap.dedent(template).strip())
+    if unused := sorted(set(values) - used):
+        raise ValueError(f"the text does not use {', '.join(unused)}")
+    return Said(text)

@@ -1,0 +1,1 @@
+"""What takes minutes: studies measured cell by cell, recorded, and resumed where they stopped."""

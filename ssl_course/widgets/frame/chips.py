@@ -1,0 +1,189 @@
+"""Sentences as rows of words that can be pointed at, page by page; for the widgets of lecture 06."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+from html import escape
+from typing import NamedTuple
+
+from ssl_course.course.palette import GRID, INK, PAPER
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Panel
+
+MASKED = "[MASK]"
+WIDTH, LINES = 760, 5  # CSS pixels of a page, and its lines of words
+SIZE, ROW, GAP, PAD = 15, 34, 6, 8  # of letters, lines, between words, beside letters; CSS pixels
+EARLIER, LATER = -1, -2  # chips that turn the page
+
+
+class Word(NamedTuple):
+    """text[start:end]."""
+
+    text: str
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=16)
+def words_of(text: str) -> tuple[Word, ...]:
+    """Words, runs of punctuation (and emoji), and each "[MASK]"; only white space belongs to none."""
+    found: list[Word] = []
+    i, start, kind = 0, 0, ""
+
+    def close(end: int) -> None:
+        if kind:
+            found.append(Word(text[start:end], start, end))
+
+    while i < len(text):
+        c = text[i]
+        if text.startswith(MASKED, i):
+            close(i)
+            found.append(Word(MASKED, i, i + len(MASKED)))
+            i, kind = i + len(MASKED), ""
+            continue
+        if c.isspace():
+            now = ""
+        elif kind and (
+            unicodedata.category(c)[0] == "M" or c == "\u200d" or "\U0001f3fb" <= c <= "\U0001f3ff"
+        ):
+            now = kind  # an accent, a joiner, a skin tone: part of what it stands behind
+        elif c.isalnum() or c == "_" or (c in "'’-" and kind == "w" and text[i + 1 : i + 2].isalnum()):
+            now = "w"
+        else:
+            now = "p"
+        if now != kind:
+            close(i)
+            start, kind = i, now
+        i += 1
+    close(len(text))
+    return tuple(found)
+
+
+def masked_text(text: str, words: Sequence[Word], hidden: Sequence[int]) -> str:
+    """The text with "[MASK]" in place of some of its words; all else stays as it is."""
+    out, end = [], 0
+    for k in sorted(hidden):
+        out += [text[end : words[k].start], MASKED]
+        end = words[k].end
+    return "".join([*out, text[end:]])
+
+
+def follow(places: Sequence[int], before: Sequence[str], after: Sequence[str]) -> tuple[int, ...]:
+    """Where words went when a text was edited: those before and after the change; changed words are gone."""
+    most = min(len(before), len(after))
+    head = next((k for k in range(most) if before[k] != after[k]), most)
+    tail = next((k for k in range(most - head) if before[-1 - k] != after[-1 - k]), most - head)
+    moved = len(after) - len(before)
+    return tuple(p if p < head else p + moved for p in places if p < head or p >= len(before) - tail)
+
+
+def from_right(text: str) -> bool:
+    """Whether the text is read from right to left: its first letter with a direction says so."""
+    strong = next((d for d in map(unicodedata.bidirectional, text) if d in ("L", "R", "AL")), "L")
+    return strong != "L"
+
+
+def printable(text: str) -> str:
+    """The text with "�" for what is no letter or sign, such as control characters: no font can draw those."""
+    return "".join(c if c.isprintable() or c in "\n\u200d" else "�" for c in text)
+
+
+class Chip(NamedTuple):
+    """A word on a page, in CSS pixels from the top left."""
+
+    index: int
+    text: str  # as shown: a very long word is cut
+    x: float
+    y: float
+    width: float
+
+
+@lru_cache(maxsize=4096)
+def _length(text: str) -> float:
+    return draw.font(SIZE * draw.SCALE).getlength(text) / draw.SCALE
+
+
+def _fit(text: str) -> tuple[str, float]:
+    text = printable(text)
+    short = text[:60] if len(text) <= 60 else text[:59] + "…"
+    while _length(short) > WIDTH - 4 * PAD:
+        short = short[: 2 * len(short) // 3] + "…"
+    return short, max(_length(short), 8) + 2 * PAD
+
+
+@lru_cache(maxsize=16)
+def pages(words: tuple[str, ...], rtl: bool = False, lines: int = LINES) -> tuple[tuple[Chip, ...], ...]:
+    """Words in lines and pages of `WIDTH`; with several pages each ends in a line with "earlier" and "later"."""
+    out: list[list[Chip]] = [[]]
+    x, line = 0.0, 0
+    for k, word in enumerate(words):
+        shown, width = _fit(word)
+        if x and x + width > WIDTH:
+            x, line = 0.0, line + 1
+        if line == lines:
+            out.append([])
+            x, line = 0.0, 0
+        left = WIDTH - x - width if rtl else x
+        out[-1].append(Chip(k, shown, left, line * ROW, width))
+        x += width + GAP
+    if len(out) > 1:
+        for k, page in enumerate(out):
+            for index, text, wanted in ((EARLIER, "‹ earlier", k > 0), (LATER, "later ›", k < len(out) - 1)):
+                shown, width = _fit(text)
+                if wanted:
+                    page.append(
+                        Chip(index, shown, 0.0 if index == EARLIER else WIDTH - width, lines * ROW, width)
+                    )
+    return tuple(tuple(page) for page in out)
+
+
+def page_of(found: Sequence[Sequence[Chip]], index: int) -> int:
+    """The page on which word ``index`` stands; the last one for words beyond the end."""
+    for k, page in enumerate(found):
+        if any(chip.index == index for chip in page):
+            return k
+    return len(found) - 1
+
+
+def chip_at(page: Sequence[Chip], x: float, y: float, height: float) -> Chip | None:
+    """The chip under a pointer's x and y in [0, 1] of a page that is ``height`` CSS pixels high."""
+    px, py = x * WIDTH, y * height
+    return next((c for c in page if c.x <= px <= c.x + c.width and c.y <= py <= c.y + ROW - GAP + 2), None)
+
+
+def height_of(page: Sequence[Chip]) -> int:
+    """CSS pixels."""
+    return round(max((c.y for c in page), default=0) + ROW)
+
+
+class Look(NamedTuple):
+    """How a chip is drawn."""
+
+    fill: str = PAPER
+    ink: str = INK
+    outline: str = GRID
+    text: str | None = None  # in place of its own
+    wide: float = 1  # of the outline
+
+
+def sheet(page: Sequence[Chip], looks: Sequence[Look], caption: str, alt: str, operable: bool) -> Panel:
+    """A page as a picture, a look for each chip."""
+    height = height_of(page)
+    plot = draw.Plot(WIDTH, height, (0, WIDTH), (height, 0), margin=(0, 0, 0, 0))
+    for chip, look in zip(page, looks, strict=True):
+        low, high = chip.y + 2, chip.y + ROW - GAP + 2
+        left, right = chip.x + 1, chip.x + chip.width - 1
+        box = [(left, low), (right, low), (right, high), (left, high)]
+        plot.polygon(box, fill=look.fill, outline=look.outline, width=look.wide)
+        said = chip.text if look.text is None else look.text
+        plot.text(chip.x + chip.width / 2, (low + high) / 2, said, look.ink, SIZE)
+    return plot.panel(caption, alt, operable=operable)
+
+
+def several(words: Sequence[str], most: int = 12) -> str:
+    """Different words for the line below, as HTML: "a, b, c and 7 more"."""
+    different = list(dict.fromkeys(map(printable, words)))
+    shown = ", ".join(f"<b>{escape(w if len(w) <= 40 else w[:39] + '…')}</b>" for w in different[:most])
+    return shown + (f" and {len(different) - most:,} more" if len(different) > most else "")

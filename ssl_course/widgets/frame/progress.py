@@ -1,0 +1,296 @@
+"""The notebook's progress bar: a loss curve that grows while a cell trains, and stays as a picture afterwards."""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from ssl_course.course import palette
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Canvas, Panel
+
+BINS = 400  # about one for each CSS pixel of the curve: more would not be seen; an even number
+PAUSE = 0.2  # seconds between two pictures, at least
+SHARE = 1 / 60  # of the time may go into pictures; sending them costs as much again
+LOG_FROM = 15  # positive losses that span more than this factor get a logarithmic axis
+
+
+class Losses(NamedTuple):
+    """A run's losses as they are drawn: one entry for each of at most `BINS` bins that have a step."""
+
+    step: np.ndarray  # (B,) middle of the bin
+    mean: np.ndarray  # (B,)
+    low: np.ndarray  # (B,) least loss of the bin
+    high: np.ndarray  # (B,)
+
+
+class Curve:
+    """Collects losses in bins of equally many steps, ever wider ones: memory does not grow with the run.
+
+    Args:
+        begin: steps done before the first loss (those of a run that is resumed have no curve).
+    """
+
+    def __init__(self, begin: int = 0) -> None:
+        self.begin, self.per = begin, 1  # steps in a bin
+        self._sum, self._count = np.zeros(BINS), np.zeros(BINS, int)
+        self._low, self._high = np.full(BINS, np.inf), np.full(BINS, -np.inf)
+
+    def add(self, index: int, loss: float) -> None:
+        """The loss of step ``index`` (1 is the first); one that is no number leaves a gap."""
+        if not math.isfinite(loss):
+            return
+        while (i := (index - self.begin - 1) // self.per) >= BINS:
+            self._widen()
+        self._sum[i] += loss
+        self._count[i] += 1
+        self._low[i], self._high[i] = min(self._low[i], loss), max(self._high[i], loss)
+
+    def _widen(self) -> None:
+        """Two neighbours become one."""
+        half = BINS // 2
+        for a, join, empty in (
+            (self._sum, np.add, 0),
+            (self._count, np.add, 0),
+            (self._low, np.minimum, np.inf),
+            (self._high, np.maximum, -np.inf),
+        ):
+            a[:half], a[half:] = join(a[0::2], a[1::2]), empty
+        self.per *= 2
+
+    def losses(self) -> Losses:
+        """What there is so far, as copies."""
+        there = np.flatnonzero(self._count)
+        middle = self.begin + there * self.per + (self.per + 1) / 2
+        mean = self._sum[there] / self._count[there]
+        return Losses(middle, mean, self._low[there], self._high[there])
+
+
+def smooth(values: np.ndarray, reach: int) -> np.ndarray:
+    """Mean over the neighbours up to ``reach`` away, fewer at the ends; (B,) → (B,)."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    i = np.arange(len(values))
+    left, right = np.maximum(i - reach, 0), np.minimum(i + reach + 1, len(values))
+    return (total[right] - total[left]) / (right - left)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: "8 s", "2 min 05 s", "3 h 20 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def curve_panel(
+    name: str,
+    losses: Losses,
+    begin: int,
+    done: int,
+    steps: int,
+    caption: str,
+    *,
+    note: str = "",
+    marks: Sequence[tuple[int, str]] = (),
+    width: int = 480,
+    height: int = 192,
+) -> Panel:
+    """The curve so far beneath a bar for the whole run. Pure.
+
+    Args:
+        name: of what is trained.
+        losses: from `Curve.losses`.
+        begin, done, steps: the run's first step less one, the last step done, the step at which it ends.
+        caption: under the picture.
+        note: a short line between bar and curve.
+        marks: (step, words): upright lines, where something was changed.
+        width, height: in CSS pixels.
+    """
+    end = _end(begin, done, max(steps, begin + 1))
+    value, (low, high), yticks = _axis(losses)
+    top = 38 if note else 24
+    plot = draw.Plot(width, height, (begin, end), (low, high), margin=(top, 26, 36, 58))
+
+    def bar(share: float, color: str) -> None:  # in CSS pixels, over the full width of the axis
+        upper, lower = plot.at(0, 6 / height)[1], plot.at(0, 12 / height)[1]
+        until = begin + share * (end - begin)
+        plot.polygon([(begin, lower), (until, lower), (until, upper), (begin, upper)], fill=color)
+
+    bar(1.0, palette.GRID)
+    if done > begin:
+        bar((done - begin) / (steps - begin), palette.PSI)
+    whole = {t: f"{t:,.0f}" for t in draw.ticks(begin, end, 6) if t == int(t)}
+    plot.axes("step", f"{name} loss", whole, yticks)
+    if note:
+        plot.text(begin, high, note, palette.MUTED, 11, anchor="ls", offset=(0, -8))
+    for step, words, row, right in _rows(marks, begin, end, plot.place(end, 0)[0] * width - 58):
+        plot.line([(step, low), (step, high)], palette.MUTED, width=1, dash=(3, 3))
+        if row < 5:  # else the line alone
+            offset = (4 if right else -4, 2 + 13 * row)
+            plot.text(step, high, words, palette.MUTED, 10, "la" if right else "ra", offset=offset, halo=True)
+    if len(losses.step):
+        x = losses.step
+        if (losses.high > losses.low).any():  # several steps in a bin: their range
+            edge = [
+                *zip(x, value(losses.high), strict=True),
+                *zip(x[::-1], value(losses.low)[::-1], strict=True),
+            ]
+            if len(x) > 1:
+                plot.polygon(edge, fill=palette.PSI + "30")
+        else:
+            plot.line(np.stack([x, value(losses.mean)], 1), palette.PSI + "60", width=1)
+        mean = value(smooth(losses.mean, len(x) // 40))
+        if len(x) > 1:
+            plot.line(np.stack([x, mean], 1), palette.PSI, width=2)
+        plot.dot(x[-1], mean[-1], palette.PSI, r=3.5)
+        alt = (
+            f"loss curve of {name}: {losses.mean[0]:.3g} at the start, {losses.mean[-1]:.3g} after step {done} of {steps}, "
+            f"least {losses.low.min():.3g}"
+        )
+    else:
+        plot.text((begin + end) / 2, (low + high) / 2, "no step yet", palette.MUTED, 12)
+        alt = f"loss curve of {name}, still empty: 0 of {steps - begin} steps"
+    return plot.panel(caption, alt + (f"; {note}" if note else ""))
+
+
+def _rows(
+    marks: Sequence[tuple[int, str]], begin: int, end: int, width: float
+) -> Iterator[tuple[int, str, int, bool]]:
+    """(step, words, row, whether right of the line) of each mark: the first row in which no words lie there yet."""
+    taken: list[list[tuple[float, float]]] = []
+    for step, words in marks:
+        x, long = (step - begin) / (end - begin) * width, draw.font(10).getlength(words) + 8
+        right = x + long < width
+        here = (x, x + long) if right else (x - long, x)
+        row = next(
+            (r for r, t in enumerate(taken) if all(here[1] < a or b < here[0] for a, b in t)), len(taken)
+        )
+        taken += [[]] * (row == len(taken))
+        taken[row] = [*taken[row], here]
+        yield step, words, row, right
+
+
+def _end(begin: int, done: int, steps: int) -> int:
+    """Where the axis ends: with the run, unless the run is long and so far hardly begun."""
+    if steps - begin <= BINS:
+        return steps
+    nice = (m * 10**power for power in range(2, 20) for m in (1, 2, 5))
+    end = begin + next(n for n in nice if n >= 1.02 * (done - begin))
+    return end if end <= 0.5 * (begin + steps) else steps
+
+
+def _axis(losses: Losses) -> tuple[Any, tuple[float, float], dict[float, str]]:
+    """(loss → height, limits, ticks): round limits, so that the axis rarely moves while the curve grows."""
+    if not len(losses.step):
+        return (lambda v: v), (0.0, 1.0), {}
+    least, most = float(losses.low.min()), float(losses.high.max())
+    if least > 0 and most > LOG_FROM * least:
+        low, high = math.log10(least), math.log10(most)
+        marks = [m * 10.0**d for d in range(math.floor(low), math.ceil(high) + 1) for m in (1, 2, 5)]
+        if high - low > 2.5:
+            marks = marks[::3]  # decades only
+        pad = 0.05 * (high - low)
+        limits = (math.floor(20 * (low - pad)) / 20, math.ceil(20 * (high + pad)) / 20)
+        return (
+            np.log10,
+            limits,
+            {math.log10(v): f"{v:g}" for v in marks if limits[0] <= math.log10(v) <= limits[1]},
+        )
+    if 0 <= least < 0.4 * most:
+        least = 0.0  # a loss that may reach 0 is drawn from 0
+    span = most - least or abs(most) or 1.0
+    by = 10.0 ** math.floor(math.log10(span)) / 4
+    low, high = by * math.floor((least - 0.05 * span) / by), by * math.ceil((most + 0.05 * span) / by)
+    low = max(low, 0.0) if least == 0 else low
+    return (lambda v: v), (low, high), {v: f"{v:.10g}".replace("-", "−") for v in draw.ticks(low, high, 5)}
+
+
+class Bar:
+    """A run's bar and curve in the output of its cell; `ssl_course.training.fit` makes one in a notebook.
+
+    While the cell is busy, a canvas shows at most five pictures a second and takes at most a sixtieth of the
+    time. At the end a still picture with alt text takes its place, which needs no kernel, and the canvas goes.
+
+    Args:
+        name: of what is trained.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.canvas: Canvas | None = None
+        self.pictures = 0
+        self._next = 0.0
+
+    def update(self, step: Any) -> None:
+        """One more step (a `training.Step`); the first one displays the bar."""
+        loss = step.loss  # waits for the device: before the clock is read
+        now = time.perf_counter()
+        if self.canvas is None:
+            self.canvas, self.curve = Canvas(), Curve(step.index - 1)
+            self._began = now
+        self.curve.add(step.index, loss)
+        self.step, self._loss = step, loss
+        if now >= self._next:
+            self._draw(now)
+
+    def close(self, history: Any) -> None:
+        """The run is over, stopped early (``history.interrupted``) or broken off by an error."""
+        if self.canvas is None:  # not one step: nothing to show
+            return
+        begin, done, steps = self.curve.begin, self.step.index, self.step.steps
+        caption = (
+            f"{done - begin:,} steps in {duration(history.seconds)} · loss {history.losses[0]:.3f} → "
+            f"{history.losses[-1]:.3f} · {rate_words(self.step)}"
+        )
+        if history.interrupted:
+            caption += f" · stopped at step {done:,} of {steps:,}; fit(…, resume=history.state) goes on"
+        elif done < steps:
+            caption += f" · broken off by an error after step {done:,} of {steps:,}"
+        panel = curve_panel(self.name, self.curve.losses(), begin, done, steps, caption)
+        self._handle.update(still(panel) | {"text/plain": f"{self.name}: {caption}"}, raw=True)
+        self.canvas.close()
+
+    def _draw(self, now: float) -> None:
+        begin, done, steps = self.curve.begin, self.step.index, self.step.steps
+        caption = f"step {done:,} of {steps:,} · loss {self._loss:.3f} · {rate_words(self.step)}"
+        if done > begin + 1:
+            caption += f" · {duration((now - self._began) / (done - begin - 1) * (steps - done))} left"
+        self.canvas.show([curve_panel(self.name, self.curve.losses(), begin, done, steps, caption)])
+        if self.pictures == 0:
+            from IPython.display import display
+
+            bundle = self.canvas._repr_mimebundle_() or {}
+            bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+            bundle["text/plain"] = f"{self.name} is being trained."
+            self._handle = display(bundle, raw=True, display_id=True)
+        self.pictures += 1
+        after = time.perf_counter()
+        cost = after - now if self.pictures > 1 else 0.0  # the first one loads fonts and makes the widget
+        self._next = after + max(PAUSE, cost / SHARE)
+
+
+def rate_words(step: Any) -> str:
+    n = step.samples_per_second
+    return f"{n:,.0f} samples/s" if n >= 10 else f"{n:.2g} samples/s"
+
+
+def still(panel: Panel) -> dict[str, str]:
+    """A panel as an output that needs no kernel: a figure with alt text, the same as PNG, its caption as text."""
+    image = Image.fromarray(panel.rgba).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    data = base64.b64encode(draw.png(image)).decode()
+    figure = (
+        f'<figure class="ssl-figure" style="margin:0.5em 0"><img alt="{html.escape(panel.alt)}" '
+        f'src="data:image/png;base64,{data}" width="{panel.width}" '
+        f'style="max-width:100%;height:auto;background:{palette.PAPER};border-radius:4px">'
+        f"<figcaption>{html.escape(panel.caption)}</figcaption></figure>"
+    )
+    return {"text/html": figure, "image/png": data, "text/plain": panel.caption}

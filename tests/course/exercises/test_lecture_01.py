@@ -1,0 +1,181 @@
+"""ε_CI² by hand, and ε_CI = 0 without CI; the truth here is a plain loop, not the library's."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from ssl_course.course.exercises import lecture_01 as check
+
+R = range(2)
+
+
+def e_x2(p, v, i=None, y=None):
+    """E[X₂ | x₁ = i, Y = y], each condition only where given, entry by entry."""
+    rows = [(p[a, j, c], v[j]) for a in R for j in R for c in R if i in (None, a) and y in (None, c)]
+    return sum(w * x for w, x in rows) / sum(w for w, _ in rows)
+
+
+def p_y(p, y, i):
+    return sum(p[i, j, y] for j in R) / sum(p[i, j, c] for j in R for c in R)
+
+
+def p_1(p, i):
+    return sum(p[i, j, c] for j in R for c in R)
+
+
+def through_y(p, v, i):
+    return sum(p_y(p, y, i) * e_x2(p, v, y=y) for y in R)
+
+
+def gap(p, v, i):
+    return e_x2(p, v, i) - through_y(p, v, i)
+
+
+def right(p, v):
+    return sum(p_1(p, i) * gap(p, v, i) ** 2 for i in R)
+
+
+def plain_p_y(p, v):
+    def other(i):
+        return sum(sum(p[a, j, y] for a in R for j in R) * e_x2(p, v, y=y) for y in R)
+
+    return sum(p_1(p, i) * (e_x2(p, v, i) - other(i)) ** 2 for i in R)
+
+
+def conditional_dropped(p, v):  # P(x₁, x₂) against P(x₁) P(x₂)
+    def apart(i):
+        return sum((sum(p[i, j]) / p_1(p, i) - sum(p[a, j, c] for a in R for c in R)) * v[j] for j in R)
+
+    return sum(p_1(p, i) * apart(i) ** 2 for i in R)
+
+
+def given_x1_too(p, v):
+    return sum(p_1(p, i) * (e_x2(p, v, i) - sum(p_y(p, y, i) * e_x2(p, v, i, y) for y in R)) ** 2 for i in R)
+
+
+def per_cell(p, v):
+    return sum(sum(p[i, :, y]) * (e_x2(p, v, i, y) - e_x2(p, v, y=y)) ** 2 for i in R for y in R)
+
+
+def square_inside(p, v):
+    return sum(p_1(p, i) * p_y(p, y, i) * (e_x2(p, v, i) - e_x2(p, v, y=y)) ** 2 for i in R for y in R)
+
+
+def reversed_bayes(p, v):
+    def weight(i, y):
+        return sum(p[i, :, y]) / sum(p[a, j, y] for a in R for j in R)
+
+    return sum(p_1(p, i) * (e_x2(p, v, i) - sum(weight(i, y) * e_x2(p, v, y=y) for y in R)) ** 2 for i in R)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_right(seed):
+    assert check.epsilon_ci_squared(right, seed).passed
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda p, v: math.sqrt(right(p, v)), "the root"),
+        (lambda p, v: sum(p_1(p, i) * abs(gap(p, v, i)) for i in R), "square is forgotten"),
+        (lambda p, v: sum(p_1(p, i) * gap(p, v, i) for i in R), "always 0"),
+        (given_x1_too, "always 0"),
+        (plain_p_y, "P(y) in place of P(y|x₁)"),
+        (conditional_dropped, "P(x₁)P(x₂)"),
+        (lambda p, v: sum(gap(p, v, i) ** 2 for i in R) / 2, "counts every x₁ alike"),
+        (lambda p, v: sum(gap(p, v, i) ** 2 for i in R), "without weights"),
+        (square_inside, "square first"),
+        (per_cell, "in each (x₁, y)"),
+        (reversed_bayes, "P(x₁|y)"),
+        (lambda p, v: 0.25, "In four steps"),
+        (lambda p, v: ..., "Replace the dots"),
+        (lambda p, v: p.sum(1), "shape (2, 2)"),
+        (lambda p, v: float("nan"), "NaN"),
+        (lambda p, v: p["x1"], "IndexError"),
+    ],
+)
+def test_wrong_answers_are_named(wrong, says, seed):
+    card = check.epsilon_ci_squared(wrong, seed)
+    assert not card.passed and says in card.text
+
+
+def xor():
+    p = np.zeros((2, 2, 2))
+    for i in R:
+        for j in R:
+            p[i, j, i ^ j] = 0.25
+    return p
+
+
+SILENT = np.array([[[7, 1], [1, 1]], [[2, 3], [0, 5]]]) / 20
+INDEPENDENT = np.einsum("iy,jy,y->ijy", [[0.8, 0.3], [0.2, 0.7]], [[0.6, 0.1], [0.4, 0.9]], [0.5, 0.5])
+DEPENDENT = np.random.default_rng(0).dirichlet(np.ones(8)).reshape(2, 2, 2)
+# x₁ moves the spread of X₂ and not its mean; Y is a coin of its own
+SPREAD = np.einsum("ij,y->ijy", [[0, 0.5, 0], [0.25, 0, 0.25]], [0.4, 0.6])
+
+
+def test_the_worlds_of_this_test_are_what_they_claim():
+    """In exact fractions, entry by entry."""
+    p = np.vectorize(lambda x: Fraction(x).limit_denominator(100))(SILENT)
+    assert right(p, [0, 1]) == 0
+    cells = [(i, j, y) for i in R for j in R for y in R]
+    assert any(p[c] * p[:, :, c[2]].sum() != p[c[0], :, c[2]].sum() * p[:, c[1], c[2]].sum() for c in cells)
+    assert right(xor(), [0, 1]) == 0
+
+
+@pytest.mark.parametrize("joint", [SILENT, SILENT.tolist(), xor()])
+def test_worlds_that_pass(joint):
+    assert check.ci_free_world(joint).passed
+
+
+def test_vectors_are_welcome():
+    assert check.ci_free_world(xor(), np.eye(2)).passed
+
+
+@pytest.mark.parametrize(
+    ("joint", "says"),
+    [
+        (INDEPENDENT, "X₁ ⟂ X₂ | Y holds"),
+        (DEPENDENT, "not 0"),
+        (SILENT * 20, "sums to 20"),
+        (SILENT - np.array([[[0.5, 0], [0, 0]], [[0, 0], [0, -0.5]]]), "negative"),
+        (np.full((2, 2, 2), np.nan), "not finite"),
+        (np.ones((2, 2)) / 4, "(2, 2)"),
+        (np.ones((2, 2, 1)) / 4, "at least two states"),
+        ("a table", "not a table of numbers"),
+        ([[1, 2], [3]], "not a table of numbers"),
+        (xor, "the table itself"),
+        (np.pad(SILENT, ((0, 1), (0, 0), (0, 0))), "X₁ never occurs"),
+        (np.pad(SILENT, ((0, 0), (0, 0), (1, 0))), "Y never occurs"),
+    ],
+)
+def test_worlds_that_do_not(joint, says):
+    card = check.ci_free_world(joint)
+    assert card.state == "wrong" and says in card.text
+
+
+def test_a_class_that_plays_no_part():
+    card = check.ci_free_world(SPREAD, [-1, 0, 1])
+    assert card.state == "wrong" and "plays no part" in card.text
+
+
+def test_hardly_dependent():
+    weak = np.full((2, 2, 2), 0.125)
+    for i in R:
+        for j in R:
+            weak[i, j, i ^ j] += 0.001
+            weak[i, j, 1 - (i ^ j)] -= 0.001
+    assert "clearly larger" in check.ci_free_world(weak).text
+
+
+@pytest.mark.parametrize("x2", [[1, 1], [0, 1, 2], [0, np.inf]])
+def test_bad_values_of_x2(x2):
+    assert check.ci_free_world(SILENT, x2).state == "wrong"
+
+
+@pytest.mark.parametrize("stub", [None, ...])
+def test_stub(stub):
+    assert check.ci_free_world(stub).state == "unsolved"

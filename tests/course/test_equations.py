@@ -1,0 +1,153 @@
+"""Every formula of the note has a function, a test that can fail, and a lecture that runs it."""
+
+import ast
+import importlib
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssl_course.course.equations import EQUATIONS, Equation, by_name
+
+ROOT = Path(__file__).resolve().parents[2]
+THERE = [row for row in EQUATIONS if not row.pending]
+# Sections of the note that state a formula; each must appear in the table.
+SECTIONS = {"§3.2", "§3.3", "§3.4", "§3.5.2"}
+# Equation → a change of sign in its function.
+MUTATIONS = {
+    "conditional independence": ("torch.where(p > 0, p * (", "torch.where(p > 0, -p * ("),
+    "best predictor": ("return _conditional(", "return -_conditional("),
+    "best predictor under CI": ("return posterior(joint) @", "return -posterior(joint) @"),
+    "approximate conditional independence": ("x2) - predictor_through_y(", "x2) + predictor_through_y("),
+    "ε_CI from samples": ("values[rows] - means", "values[rows] + means"),
+    "reconstruction loss": ("return (x2", "return -(x2"),
+    "contrast of two views": ("return F.cross_entropy(", "return -F.cross_entropy("),
+    "negative cosine": ("return -F.cosine_similarity", "return F.cosine_similarity"),
+    "contrast of pictures and captions": ("logits = logit_scale", "logits = -logit_scale"),
+    "canonical correlations": ("return canonical_directions", "return -1 * canonical_directions"),
+    "excess risk of the probe": ("(noise + a)", "(noise - a)"),
+    "rank condition": ("prior[:, None] * means", "means"),
+    "similarity loss": ("(eta - psi)", "(eta + psi)"),
+    "maximal correlation": ("2 * k - 2 * rho", "2 * k + 2 * rho"),
+    "approximate independence of functions": ("direct - posterior", "direct + posterior"),
+}
+
+
+def problems(row: Equation, root: Path = ROOT) -> list[str]:
+    """What a row lacks; a pending row only needs the number of a lecture to come."""
+    if row.pending:
+        built = [p.name[:2] for p in (root / "lectures" / "src").glob("[0-9][0-9]_*.md")]
+        late = [f"pending for lecture {row.pending}, which is there"] if row.pending in built else []
+        return late + ([] if re.fullmatch(r"\d\d", row.pending) else ["pending: not a lecture's number"])
+    found = []
+    module, name = row.function.rsplit(".", 1)
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return [f"no function {row.function}"]
+    if f"note {row.section}" not in (
+        re.sub(r"(§[\d.]+), (?=§)", r"\1, note ", inspect.getdoc(function) or "")
+    ):
+        found.append(f"the docstring of {name} does not say note {row.section}")
+    file, _, test = row.test.partition("::")
+    tests = ast.walk(ast.parse((root / file).read_text())) if (root / file).is_file() else []
+    if test not in {node.name for node in tests if isinstance(node, ast.FunctionDef)}:
+        found.append(f"no test {row.test}")
+    lectures = [p.read_text() for p in (root / "lectures" / "src").glob(f"{row.lecture}_*.md")]
+    code = "\n".join(c for text in lectures for c in re.findall(r"(?s)```\{code-cell\}.*?\n```", text))
+    if not re.search(rf"\b{name}\(", code):
+        found.append(f"lecture {row.lecture} does not call {name}")
+    return found
+
+
+@pytest.mark.parametrize("row", EQUATIONS, ids=lambda r: r.name)
+def test_every_equation_is_executed(row):
+    assert problems(row) == []
+
+
+def test_names_are_unique_and_sections_covered():
+    assert len({row.name for row in EQUATIONS}) == len(EQUATIONS)
+    assert {row.section for row in EQUATIONS} >= SECTIONS
+    assert by_name("best predictor").section == "§3.3"
+    with pytest.raises(ValueError, match="there are: conditional independence"):
+        by_name("nothing")
+
+
+@pytest.mark.parametrize("row", EQUATIONS, ids=lambda r: r.name)
+def test_latex_is_balanced(row):
+    depth = 0
+    for brace in re.findall(r"(?<!\\)[{}]", row.latex):
+        depth += 1 if brace == "{" else -1
+        assert depth >= 0
+    assert depth == 0 and "$" not in row.latex
+
+
+GOOD = by_name("best predictor")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"function": "ssl_course.theory.independence.nowhere"}, "no function"),
+        ({"function": "ssl_course.nowhere.f"}, "no function"),
+        ({"function": "ssl_course.theory.bounds.probe_limit", "section": "§9"}, "docstring"),
+        ({"section": "§3.5"}, "docstring"),
+        ({"test": "tests/theory/test_independence.py::test_nothing"}, "no test"),
+        ({"test": "tests/nothing.py::test_known_worlds"}, "no test"),
+        ({"lecture": "00"}, "does not call"),
+        ({"pending": "01"}, "which is there"),
+        ({"pending": "soon"}, "not a lecture's number"),
+    ],
+)
+def test_a_broken_row_is_found(change, says):
+    assert problems(GOOD) == []
+    assert any(says in problem for problem in problems(GOOD._replace(**change)))
+
+
+# ---- the tests named in the table can fail ------------------------------------------------------------------
+
+
+def run_in_copy(tmp_path, row, replacement):
+    """Run the row's test against a copy of the package in which its function's source is changed."""
+    for folder in ("ssl_course", "tests"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    module, name = row.function.rsplit(".", 1)
+    if replacement:
+        old, new = replacement
+        function = inspect.getsource(getattr(importlib.import_module(module), name))
+        assert function.count(old) == 1, f"{old!r} must occur once in {name}; mend MUTATIONS"
+        file = tmp_path / (module.replace(".", "/") + ".py")
+        source = file.read_text()
+        assert source.count(function) == 1
+        file.write_text(source.replace(function, function.replace(old, new)))
+    (tmp_path / "tests" / "conftest.py").write_text(
+        f"import ssl_course\nassert ssl_course.__file__.startswith({str(tmp_path)!r})\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line", row.test],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_every_equation_has_a_mutation():
+    assert set(MUTATIONS) == {row.name for row in THERE}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", THERE, ids=lambda r: r.name)
+def test_a_flipped_sign_is_noticed(row, tmp_path):
+    done = run_in_copy(tmp_path, row, MUTATIONS[row.name])
+    assert done.returncode == 1, done.stdout + done.stderr  # 1: tests ran and failed
+    assert "failed" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_unchanged_copy_passes(tmp_path):
+    done = run_in_copy(tmp_path, GOOD, None)
+    assert done.returncode == 0, done.stdout + done.stderr

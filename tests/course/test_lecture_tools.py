@@ -1,0 +1,185 @@
+"""What lectures show: card, guess, source, numbers from the run, and the first cell."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from ssl_course.course import lecture
+from ssl_course.theory.independence import epsilon_ci_squared
+
+
+@pytest.fixture(autouse=True)
+def no_guesses():
+    lecture._GUESSES.clear()
+    yield
+    lecture._GUESSES.clear()
+
+
+# ---- first cell ---------------------------------------------------------------------------------------------------
+
+
+def first_cell(setup):
+    run = (
+        f"import sys\n{setup}\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        f"shell = InteractiveShell.instance(colors='nocolor')\nresult = shell.run_cell({lecture.FIRST_CELL!r})\n"
+        "print('success', result.success)"
+    )
+    return subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True).stdout
+
+
+def test_first_cell_without_the_package_says_how_to_install():
+    printed = first_cell("sys.modules['ssl_course'] = None")
+    assert "make lab" in printed and "python -m pip install -e ." in printed
+    assert "Traceback" not in printed and "ImportError" not in printed
+    assert "success False" in printed  # so that Run All stops here
+
+
+def test_first_cell_with_the_package_is_silent():
+    assert first_cell("") == "success True\n"
+
+
+def test_importing_the_tools_is_light():
+    run = "import sys, ssl_course.course.lecture, ssl_course.course.plots; print(*(m for m in ('torch', 'matplotlib', 'ipywidgets') if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+# ---- card ---------------------------------------------------------------------------------------------------------
+
+
+def test_card():
+    card = lecture.card(
+        claim="`a` < b", note="§3.4", minutes=(20, 1), able=["one", "two"],
+        equations=["approximate conditional independence", "similarity loss"],
+    )  # fmt: skip
+    html = card._repr_html_()
+    for part in ("<code>a</code> &lt; b", "§3.4", "20 minutes", "one<br>two", "epsilon_ci_squared",
+                 'href="../ssl_course/theory/independence.py"', "l_sim"):  # fmt: skip
+        assert part in html
+    assert html.count('<th scope="row"') == 6
+    assert repr(card) == "Claim: `a` < b (note §3.4)"
+    with pytest.raises(ValueError, match="there are"):
+        lecture.card(claim="c", note="§1", minutes=(1, 1), equations=["E = mc²"])
+
+
+# ---- predict first ------------------------------------------------------------------------------------------------
+
+
+def test_guess_is_kept_and_shown_beside_the_result():
+    asked = lecture.predict("k", "How many?")
+    asked.input.value = "1,024"
+    assert lecture.guess("k") == 1024
+    assert lecture.predict("k", "How many?").input.value == "1,024"  # the cell was run again
+    shown = lecture.reveal("k", torch.tensor(512), "That is {measured}, not {guess}.")
+    assert "1,024" in shown.html and "512" in shown.html and "factor of 2" in shown.html
+    assert "That is 512, not 1,024." in repr(shown)
+
+
+def test_without_a_guess():
+    lecture.predict("k", "How many?")
+    assert "none" in repr(lecture.reveal("k", 3.14159)) and "3.14" in repr(lecture.reveal("k", 3.14159))
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"), [("25 %", 0.25), ("-.5", -0.5), ("−2", -2), ("2e3", 2000), ("many", None), ("nan", None), ("inf", None)]
+)  # fmt: skip
+def test_what_counts_as_a_number(typed, kept):
+    asked = lecture.predict("k", "How many?")
+    asked.input.value = typed
+    assert lecture.guess("k") == kept
+    assert ("not a number" in asked.answer.value) == (kept is None)
+
+
+def test_a_guess_can_be_taken_back():
+    asked = lecture.predict("k", "How many?")
+    asked.input.value = "3"
+    asked.input.value = ""
+    assert lecture.guess("k") is None
+
+
+def test_choice():
+    asked = lecture.predict("k", "Which?", kind="choice", choices=["up", "down"])
+    assert asked.input.value is None  # nothing is chosen for the reader
+    asked.input.value = "up"
+    assert "surprised" in lecture.reveal("k", "down").html
+    assert "You had it" in lecture.reveal("k", "up").html
+    assert lecture.predict("k", "Which?", kind="choice", choices=["up", "down"]).input.value == "up"
+    assert "up · down" in asked._repr_mimebundle_()["text/html"]
+
+
+@pytest.mark.parametrize(("guess", "measured", "says"), [
+    ("100", 101, "You had it"), ("10", 1000, "factor of 100"), ("0.5", 0.6, "Off by 0.1"), ("-1", 1, "Off by 2"),
+    ("0", 0, "You had it"), ("0", 5, "Off by 5"),
+])  # fmt: skip
+def test_distance(guess, measured, says):
+    lecture.predict("k", "?").input.value = guess
+    assert says in lecture.reveal("k", measured).html
+
+
+def test_predict_is_labelled_and_leaves_its_question_behind():
+    asked = lecture.predict("k", "How <many>?")
+    assert asked.input.description
+    bundle = asked._repr_mimebundle_()
+    assert "How &lt;many&gt;?" in bundle["text/html"] and "application/vnd.jupyter.widget-view+json" in bundle
+
+
+@pytest.mark.parametrize("bad", [{"kind": "guess"}, {"kind": "choice"}, {"choices": ["a"]}])
+def test_bad_predict(bad):
+    with pytest.raises(ValueError, match="kind|choices"):
+        lecture.predict("k", "?", **bad)
+
+
+# ---- source -------------------------------------------------------------------------------------------------------
+
+
+def test_show_source():
+    shown = lecture.show_source(epsilon_ci_squared)
+    text = re.sub(r"<[^>]+>", "", shown.html)
+    assert "gap = best_predictor(joint, x2) - predictor_through_y(joint, x2)" in text
+    assert '"""' not in repr(shown) and '"""' in repr(lecture.show_source(epsilon_ci_squared, docstring=True))
+    assert 'href="../ssl_course/theory/independence.py"' in shown.html and 'tabindex="0"' in shown.html
+
+
+def test_highlighting_is_legible():
+    from test_palette import contrast
+
+    from ssl_course.course import palette
+
+    colours = set(
+        re.findall(r"(?<!background:)(?<![\w])#[0-9a-fA-F]{6}", lecture.show_source(lecture.say).html)
+    )
+    assert len(colours) >= 4
+    for colour in colours - {palette.WASH}:
+        assert contrast(colour, palette.WASH) >= 4.5
+
+
+# ---- prose from results -------------------------------------------------------------------------------------------
+
+
+def test_say():
+    said = lecture.say(
+        r"It is **{x:.2f}**, {n} of {m}; $\frac{1}{n} = {x:.1f}$.",
+        x=torch.tensor(0.3349),
+        n=1024,
+        m=np.float64(2.5),
+    )
+    assert said._repr_markdown_() == r"It is **0.33**, 1,024 of 2.5; $\frac{1}{n} = 0.3$."
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("It is {x:.2f}", {}), ("It is", {"x": 1}), ("It is {y:.2f}", {"x": 1})]
+)
+def test_say_with_a_number_missing(text, numbers):
+    with pytest.raises(ValueError, match="[xy]"):
+        lecture.say(text, **numbers)
+
+
+@pytest.mark.parametrize(("value", "text"), [(1024, "1,024"), (0.40512, "0.405"), (3.2e-5, "3.2e-05"), (1234.5, "1,234"),
+                                             (True, "True"), ("up", "up"), (float("nan"), "nan")])  # fmt: skip
+def test_number(value, text):
+    assert lecture.number(value) == text
