@@ -75,10 +75,10 @@ test-real: $(STAMP)
 	SSL_COURSE_LECTURE_DATA=$${SSL_COURSE_LECTURE_DATA:-earth} $(BIN)/python -m pytest -rs tests/test_real_lectures.py
 
 lectures: $(STAMP)
-	$(BIN)/python -m tools.authoring build
+	$(BIN)/python -m tools.build
 
 handout: $(STAMP)
-	$(BIN)/python -m tools.authoring handout
+	$(BIN)/python -m tools.handout
 
 # Each file of assets/checkpoints carries the command that makes it; this runs them all.
 checkpoints: $(STAMP)

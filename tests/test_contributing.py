@@ -12,7 +12,7 @@ from ssl_course import checkpoints
 from ssl_course.data import scenes
 from ssl_course.evaluation import linear_probe
 from ssl_course.training import train
-from tools import authoring
+from tools import build, lint
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -38,10 +38,10 @@ def test_a_lecture_from_the_template_has_its_parts(tmp_path):
     source = tmp_path / "lectures" / "src"
     source.mkdir(parents=True)
     shutil.copy(ROOT / "lectures/src/_template.md", source / "14_noise.md")
-    (found,) = authoring.sources(["14"], tmp_path)
-    notebook = authoring.read_source(found)
-    assert all(c.metadata.slideshow.slide_type in authoring.SLIDE_TYPES for c in notebook.cells)
-    assert authoring.lint(authoring.notebook_of(found), found) == ["stale pair: there is no notebook yet"]
+    (found,) = build.sources(["14"], tmp_path)
+    notebook = build.read_source(found)
+    assert all(c.metadata.slideshow.slide_type in lint.SLIDE_TYPES for c in notebook.cells)
+    assert lint.lint(build.notebook_of(found), found) == ["stale pair: there is no notebook yet"]
 
 
 @pytest.mark.slow
@@ -49,8 +49,8 @@ def test_a_lecture_from_the_template_builds(tmp_path):
     source = tmp_path / "lectures" / "src"
     source.mkdir(parents=True)
     shutil.copy(ROOT / "lectures/src/_template.md", source / "14_noise.md")
-    (built,) = authoring.build(["14"], root=tmp_path)
-    assert authoring.lint(built, source / "14_noise.md") == []
+    (built,) = build.build(["14"], root=tmp_path)
+    assert lint.lint(built, source / "14_noise.md") == []
 
 
 def test_the_method_trains_is_probed_and_kept(tmp_path):

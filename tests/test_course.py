@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from ssl_course.course.equations import EQUATIONS
-from tools import authoring
+from tools import build
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = authoring.sources()
+SOURCES = build.sources()
 LINK = re.compile(r"\]\(([^)#\s]+)\)")
 
 
 def markdown(src):
-    return "\n".join(c.source for c in authoring.read_source(src).cells if c.cell_type == "markdown")
+    return "\n".join(c.source for c in build.read_source(src).cells if c.cell_type == "markdown")
 
 
 def test_the_lectures_are_numbered_without_a_gap():
@@ -50,7 +50,7 @@ def test_the_indexes_list_every_lecture_and_their_links_exist(index):
 
 @pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
 def test_the_time_plan_is_that_of_the_card(src):
-    code = "\n".join(c.source for c in authoring.read_source(src).cells if c.cell_type == "code")
+    code = "\n".join(c.source for c in build.read_source(src).cells if c.cell_type == "code")
     read, run = re.search(r"minutes=\((\d+), (\d+)\)", code).groups()
     row = re.search(rf"^\| {src.stem[:2]} .*$", (ROOT / "lectures/README.md").read_text("utf-8"), re.M)[0]
     cells = [cell.strip() for cell in row.strip("|").split("|")]

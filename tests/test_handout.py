@@ -9,15 +9,15 @@ import nbformat
 import pytest
 
 from ssl_course.course.exercises.card import Card
-from tools import authoring
+from tools import build, handout
 
-SOURCES = authoring.sources()
+SOURCES = build.sources()
 
 
 @pytest.fixture(scope="module")
 def edition(tmp_path_factory):
     """src → its notebook in the zip."""
-    packed = authoring.handout(tmp_path_factory.mktemp("build") / "handout")
+    packed = handout.handout(tmp_path_factory.mktemp("build") / "handout")
     with zipfile.ZipFile(packed) as archive:
         names = archive.namelist()
         books = {
@@ -64,7 +64,7 @@ def is_stub(cell):
 
 @pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
 def test_no_solution_is_left_and_every_stub_is_there(src, edition):
-    book, full = edition[1][src], authoring.read_source(src)
+    book, full = edition[1][src], build.read_source(src)
     assert not [c for c in book.cells if "solution" in c.metadata.get("tags", [])]
     assert not [c for c in book.cells if c.metadata.get("slideshow", {}).get("slide_type") == "notes"]
     assert all(not c.outputs and c.execution_count is None for c in book.cells if c.cell_type == "code")
@@ -87,7 +87,7 @@ def test_no_solution_is_left_and_every_stub_is_there(src, edition):
 def test_nothing_needs_what_only_a_solution_defines(src, edition):
     """Names are only compared: no lecture is run."""
     kept, gone = set(dir(builtins)) | {"get_ipython"}, set()
-    for cell in authoring.read_source(src).cells:
+    for cell in build.read_source(src).cells:
         if cell.cell_type == "code" and "solution" in cell.metadata.get("tags", []):
             gone |= defines(ast.parse(cell.source))
     for cell in (c for c in edition[1][src].cells if c.cell_type == "code"):
@@ -100,7 +100,7 @@ def test_nothing_needs_what_only_a_solution_defines(src, edition):
 @pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
 def test_every_check_says_not_solved_yet(src, edition, monkeypatch):
     """Runs each stub, with those earlier cells alone that define a name it needs."""
-    monkeypatch.chdir(authoring.ROOT / "lectures")
+    monkeypatch.chdir(build.ROOT / "lectures")
     code = [c for c in edition[1][src].cells if c.cell_type == "code"]
     trees = [ast.parse(c.source) for c in code]
     stubs = [i for i, c in enumerate(code) if is_stub(c)]

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ssl_course.course.lecture import FIRST_CELL
-from tools import authoring
+from tools import build, lint
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = authoring.sources()
+SOURCES = build.sources()
 
 
 def test_there_are_lectures():
@@ -24,12 +24,12 @@ def test_no_notebook_without_its_source():
 
 @pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
 def test_lecture_keeps_the_rules(src):
-    assert authoring.lint(authoring.notebook_of(src), src) == []
+    assert lint.lint(build.notebook_of(src), src) == []
 
 
 @pytest.mark.parametrize("src", [*SOURCES, ROOT / "lectures" / "src" / "_template.md"], ids=lambda p: p.stem)
 def test_lecture_has_its_parts(src):
-    notebook = authoring.read_source(src)
+    notebook = build.read_source(src)
     code = [c for c in notebook.cells if c.cell_type == "code"]
     text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
     assert code[0].source.startswith(FIRST_CELL.strip())
@@ -53,7 +53,7 @@ def test_lecture_runs(src):
     """Every cell runs with this Python, and those tagged nbval-check-output print what they printed."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "--nbval-current-env", "-p", "no:cacheprovider",
-         "--nbval-cell-timeout=600", str(authoring.notebook_of(src))],
+         "--nbval-cell-timeout=600", str(build.notebook_of(src))],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ssl_course.data import scenes
 from ssl_course.widgets.frame.explorer import Explorer
-from tools import authoring
+from tools import build
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLE = "SSL_COURSE_LECTURE_DATA"
@@ -44,8 +44,8 @@ def test_lecture_runs_on_real_pictures(src):
 # ---- the section: on the Earth, on CIFAR-10, and on a folder of a student's photographs -------------------------
 def section(number):
     """What the cells of that section leave behind, run after the lecture's imports alone."""
-    (source,) = authoring.sources([number])
-    code = [c for c in authoring.read_source(source).cells if c.cell_type == "code"]
+    (source,) = build.sources([number])
+    code = [c for c in build.read_source(source).cells if c.cell_type == "code"]
     cells = [code[0], *(c for c in code if "real-pictures" in c.metadata.get("tags", []))]
     assert len(cells) == 3
     names = {}

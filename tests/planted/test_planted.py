@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from ssl_course.course.lecture import FIRST_CELL
-from tools import authoring
+from tools import build, lint
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HEADER = """\
@@ -47,8 +47,8 @@ def course(folder, *cells, name="01_small", **more):
 def built(folder, *cells, **more):
     """What lint says of such a lecture after its build."""
     src = course(folder, *cells, **more)
-    authoring.build(root=folder)
-    return authoring.lint(authoring.notebook_of(src), src)
+    build.build(root=folder)
+    return lint.lint(build.notebook_of(src), src)
 
 
 FIGURE = """
@@ -77,7 +77,7 @@ GOOD = [
 def good(tmp_path_factory):
     folder = tmp_path_factory.mktemp("good")
     src = course(folder, *GOOD)
-    assert authoring.build(root=folder) == [authoring.notebook_of(src)]
+    assert build.build(root=folder) == [build.notebook_of(src)]
     return src
 
 
@@ -86,40 +86,40 @@ def good(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_good_lecture_has_no_problems(good):
-    assert authoring.lint(authoring.notebook_of(good), good) == []
+    assert lint.lint(build.notebook_of(good), good) == []
 
 
 @pytest.mark.slow
 def test_stored_outputs_read_without_a_kernel(good):
-    text = authoring.notebook_of(good).read_text()
+    text = build.notebook_of(good).read_text()
     notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)
     assert "widget-view" not in text and "widget-state" not in text
     predict, slider, tour = (notebook.cells[i].outputs for i in (6, 8, 9))
     assert "How many?" in predict[0].data["text/html"]
-    assert slider[0].data["text/plain"] == authoring.RUN_LINE
+    assert slider[0].data["text/plain"] == build.RUN_LINE
     assert "image/png" in tour[0].data
     assert "run this cell" in tour[-1].data["text/plain"].lower()
 
 
 @pytest.mark.slow
 def test_nothing_is_built_twice_and_a_second_build_gives_the_same_bytes(good):
-    ipynb, root = authoring.notebook_of(good), good.parent.parent.parent
+    ipynb, root = build.notebook_of(good), good.parent.parent.parent
     before = ipynb.read_bytes()
-    assert authoring.build(root=root) == []
-    assert authoring.build(force=True, root=root) == [ipynb]
+    assert build.build(root=root) == []
+    assert build.build(force=True, root=root) == [ipynb]
     assert ipynb.read_bytes() == before
 
 
 @pytest.mark.slow
 def test_a_cell_with_an_error_stops_the_build_and_keeps_the_old_notebook(tmp_path):
     src = course(tmp_path, code("print(1)"))
-    authoring.build(root=tmp_path)
-    before = authoring.notebook_of(src).read_bytes()
+    build.build(root=tmp_path)
+    before = build.notebook_of(src).read_bytes()
     course(tmp_path, code("print(1)"), code("1 / 0"))
     with pytest.raises(RuntimeError, match=r"(?s)01_small\.md.*ZeroDivisionError"):
-        authoring.build(root=tmp_path)
-    assert authoring.notebook_of(src).read_bytes() == before
+        build.build(root=tmp_path)
+    assert build.notebook_of(src).read_bytes() == before
 
 
 @pytest.mark.slow
@@ -127,14 +127,14 @@ def test_a_notebook_too_large_is_not_written(tmp_path):
     # In lines: nbclient's clean-up of streams takes minutes over one line of this length.
     src = course(tmp_path, code("for _ in range(11_500): print('x' * 99)"))
     with pytest.raises(RuntimeError, match="more than 1,000,000"):
-        authoring.build(root=tmp_path)
-    assert not authoring.notebook_of(src).exists()
+        build.build(root=tmp_path)
+    assert not build.notebook_of(src).exists()
 
 
 def test_an_unknown_lecture_lists_those_there_are():
     with pytest.raises(ValueError, match="there are: 00_start_here"):
-        authoring.sources(["99"])
-    assert [p.stem[:2] for p in authoring.sources(["01"])] == ["01"]
+        build.sources(["99"])
+    assert [p.stem[:2] for p in build.sources(["01"])] == ["01"]
 
 
 # ---- planted defects -------------------------------------------------------------------------------------------
@@ -180,10 +180,10 @@ def test_each_planted_defect_is_counted_once(found):
 
 def edit(good, tmp_path, change):
     """What lint says of the good lecture after ``change`` of its notebook."""
-    notebook = copy.deepcopy(nbformat.read(authoring.notebook_of(good), as_version=4))
+    notebook = copy.deepcopy(nbformat.read(build.notebook_of(good), as_version=4))
     change(notebook)
     nbformat.write(notebook, tmp_path / "edited.ipynb")
-    return authoring.lint(tmp_path / "edited.ipynb", good)
+    return lint.lint(tmp_path / "edited.ipynb", good)
 
 
 @pytest.mark.slow
@@ -196,7 +196,7 @@ def edit(good, tmp_path, change):
         (lambda nb: nb.cells[2].update(outputs=[nbformat.v4.new_output("error", ename="E", evalue="v", traceback=[])]),
          "error: E: v"),
         (lambda nb: nb.cells[2].update(outputs=[nbformat.v4.new_output("stream", text="gap 0.7")]), "prose number 33.3 %"),
-        (lambda nb: nb.cells[8].outputs[0].data.update({authoring.WIDGET_VIEW: {}}), "widget view"),
+        (lambda nb: nb.cells[8].outputs[0].data.update({build.WIDGET_VIEW: {}}), "widget view"),
         (lambda nb: nb.cells[2].update(outputs=[nbformat.v4.new_output("stream", text="x" * 1_000_000)]), "size"),
     ],
 )  # fmt: skip
@@ -215,10 +215,10 @@ def test_what_jupyterlab_writes_on_running_is_no_edit(good, tmp_path):
 @pytest.mark.slow
 def test_planted_stale_pair(tmp_path):
     src = course(tmp_path, code("print(1)"))
-    assert authoring.lint(authoring.notebook_of(src), src) == ["stale pair: there is no notebook yet"]
-    authoring.build(root=tmp_path)
+    assert lint.lint(build.notebook_of(src), src) == ["stale pair: there is no notebook yet"]
+    build.build(root=tmp_path)
     src.write_text(src.read_text() + "\nOne more line.\n")
-    assert any("the source changed" in p for p in authoring.lint(authoring.notebook_of(src), src))
+    assert any("the source changed" in p for p in lint.lint(build.notebook_of(src), src))
 
 
 def nbval(notebook):
@@ -230,7 +230,7 @@ def nbval(notebook):
 
 @pytest.mark.slow
 def test_planted_output_that_the_run_contradicts(good, tmp_path):
-    notebook = nbformat.read(authoring.notebook_of(good), as_version=4)
+    notebook = nbformat.read(build.notebook_of(good), as_version=4)
     notebook.cells = notebook.cells[:3]
     nbformat.write(notebook, tmp_path / "same.ipynb")
     assert nbval(tmp_path / "same.ipynb").returncode == 0

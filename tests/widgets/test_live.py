@@ -602,16 +602,16 @@ def test_python_ends_quietly_with_a_run_that_is_paused() -> None:
 def test_a_built_notebook_keeps_its_picture_and_trains_nothing(tmp_path: object) -> None:
     import nbformat
 
-    from tools import authoring
+    from tools import build, lint
 
     cells = [
         "from ssl_course.widgets import Live\nwidget = Live.example()\nwidget.reset()\nwidget",
         "print(widget.index, widget._loop is not None)",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
-    first, second = authoring.execute(notebook, tmp_path, "live").cells
+    first, second = build.execute(notebook, tmp_path, "live").cells
     assert second.outputs[0].text.split() == ["0", "True"]
     picture = first.outputs[0]
     assert "image/png" in picture.data and "application/vnd.jupyter.widget-view+json" not in picture.data
-    assert [p for o in first.outputs for p in authoring._output_problems(o)] == []
+    assert [p for o in first.outputs for p in lint.output_problems(o)] == []
     assert len(nbformat.writes(notebook)) < 120_000

@@ -280,15 +280,15 @@ CELLS = [
 
 @pytest.mark.slow
 def test_what_a_built_notebook_keeps(tmp_path: object) -> None:
-    from tools import authoring
+    from tools import build, lint
 
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in CELLS])
-    built = authoring.execute(notebook, tmp_path, "bar")
+    built = build.execute(notebook, tmp_path, "bar")
     words = ["60 steps in", "stopped at step 6 of 60", "broken off by an error after step 4 of 60"]
     for cell, expected in zip(built.cells[1:], words, strict=True):
         figure, *rest = [o for o in cell.outputs if o.output_type == "display_data"]
         assert rest == [], "one output for one run"
         assert "application/vnd.jupyter.widget-view+json" not in figure.data and "image/png" in figure.data
         assert expected in figure.data["text/plain"] and 'alt="loss curve' in figure.data["text/html"]
-        assert [p for o in cell.outputs for p in authoring._output_problems(o)] == []
+        assert [p for o in cell.outputs for p in lint.output_problems(o)] == []
         assert len(nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))) < 60_000
