@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from ssl_course import __version__, methods
+from ssl_course import __version__, assets, methods
 
 FORMAT = 1
 
@@ -179,3 +180,48 @@ def resume(
 def load(path: str | os.PathLike, method: nn.Module | None = None) -> nn.Module:
     """The method of a checkpoint, in eval mode. Arguments and errors as in `resume`."""
     return resume(path, method)[0]
+
+
+# ------------------------------------------------------------------------- the networks that come with the course
+@lru_cache(maxsize=8)
+def shipped(name: str, command: str = "") -> nn.Module:
+    """The network in assets/checkpoints/NAME.safetensors, loaded once; do not train it.
+
+    Args:
+        name: of the file, without its ending.
+        command: what makes it, for the message when it is not there.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    path = assets.checkpoint(name)
+    if not path.is_file():
+        otherwise = f"make it with  {command}" if command else "get the course's assets/checkpoints"
+        raise FileNotFoundError(
+            f"there is no {path}: hand over a network that you have trained, or {otherwise}"
+        )
+    return load(path)
+
+
+def together(
+    networks: nn.Module | dict[str, nn.Module] | None, names: dict[str, str]
+) -> dict[str, nn.Module]:
+    """Shipped networks first, then the student's own, each under the name that its switch shows.
+
+    Args:
+        networks: one network, several by name, or None.
+        names: what the switch shows → checkpoint. Missing files are left out where ``networks`` brings others.
+
+    Raises:
+        FileNotFoundError: none is shipped and none is given.
+    """
+    offered: dict[str, nn.Module] = {}
+    for shown, name in names.items():
+        try:
+            offered[shown] = shipped(name)
+        except FileNotFoundError:
+            if networks is None:
+                raise
+    if networks is not None:
+        offered |= networks if isinstance(networks, dict) else {"yours": networks}
+    return offered

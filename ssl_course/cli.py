@@ -164,10 +164,7 @@ def _method_class(name: str) -> type:
     wanted = name.lower().replace("_", "").replace("-", "")
     if wanted not in plain:
         raise typer.BadParameter(f"no method {name!r}; there are {', '.join(sorted(plain))}")
-    try:
-        return getattr(methods, plain[wanted])
-    except ModuleNotFoundError as error:
-        raise typer.BadParameter(f"the method {name!r} is not written yet ({error.name})") from None
+    return getattr(methods, plain[wanted])
 
 
 def _suited(kind: type, data: Any, name: str) -> dict[str, Any]:
@@ -390,10 +387,9 @@ def compare(
     for part in parts:
         if only and part.file.removeprefix("comparison_") not in only:
             continue
-        cells = [cell for cell in part.cells if not comparison.missing(cell)]
         try:
             measure = functools.partial(part.measure, budget=budget)
-            record(str(folder / f"{part.file}.json"), cells, measure, comparison.about(budget), bar=bar)
+            record(str(folder / f"{part.file}.json"), part.cells, measure, comparison.about(budget), bar=bar)
         except KeyboardInterrupt:
             typer.echo(f"stopped; the cells so far are in {folder}, and the same command goes on", err=True)
             raise typer.Exit(130) from None

@@ -242,3 +242,21 @@ def sincos_position(dim: int, grid: int) -> Tensor:
     column = one.repeat(grid, 1)  # (grid², dim/2): 0, 1, 2, 0, 1, 2, …
     row = one.repeat_interleave(grid, 0)  # (grid², dim/2): 0, 0, 0, 1, 1, 1, …
     return torch.cat([column, row], 1).float()
+
+
+def settle_norms(method: nn.Module, images: Tensor) -> None:
+    """Let every BatchNorm take mean and variance of these pictures (N, 3, H, W), in one pass, before any training.
+
+    A network just made has running means of 0: until they are learned, `encode` in eval mode says little.
+    """
+    norms = [m for m in method.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    kept, mode = [m.momentum for m in norms], method.training
+    for m in norms:
+        m.reset_running_stats()
+        m.momentum = None  # a plain average: after one pass, that of the pass
+    method.train()
+    with torch.no_grad():
+        method.project(images)
+    for m, momentum in zip(norms, kept, strict=True):
+        m.momentum = momentum
+    method.train(mode)

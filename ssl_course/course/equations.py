@@ -1,7 +1,4 @@
-"""The formulas of the lecture note, and the function that computes each (tests/test_equations.py holds them together).
-
-A row whose lecture is still to come carries its number in ``pending``, and names the function it will get.
-"""
+"""The formulas of the lecture note, and the function that computes each (tests/test_equations.py holds them together)."""
 
 from __future__ import annotations
 
@@ -18,7 +15,6 @@ class Equation(NamedTuple):
         function: dotted path of the function that computes it.
         test: pytest id of the test that compares it with an independent truth.
         lecture: number of the lecture that runs it.
-        pending: number of the lecture that will bring it, or "" when it is there.
     """
 
     name: str
@@ -27,7 +23,6 @@ class Equation(NamedTuple):
     function: str
     test: str
     lecture: str
-    pending: str = ""
 
 
 _THEORY = "ssl_course.theory.independence."

@@ -128,6 +128,13 @@ class World:
             out[:, :, value] = only.reshape(162, 18)
         return out
 
+    def hole_table(self) -> torch.Tensor:
+        """P(X₁, X₂, Y) of a hole in the ground, (9, 3, 6) (note §3.3.2).
+
+        X₁: the colours around it (biome, tint). X₂: the object in it. Y: the texture of the ground there.
+        """
+        return torch.einsum("tlocyzu->yzot", self.states()).reshape(9, 3, 6)
+
     def colours(
         self, biome: torch.Tensor, tint: torch.Tensor, side: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -88,6 +88,10 @@ class SimSiam(nn.Module):
         """Pictures → z (N, d), whose spread tells a collapse (`evaluation.feature_std`)."""
         return self.projection_head(self.encode(x))
 
+    def before_norm(self, x: Tensor) -> Tensor:
+        """Pictures → z (N, d) as it is before the output norm."""
+        return self.projection_head[:-1](self.encode(x))
+
     def predict(self, z: Tensor) -> Tensor:
         """z → p (N, d); z itself when the predictor is switched off."""
         return self.prediction_head(z) if self.predictor else z
@@ -109,3 +113,13 @@ class SimSiam(nn.Module):
             )
         x1, x2 = self.augment(torch.cat([batch.inputs] * 2)).chunk(2)  # (N, 3, H, W) each
         return self.loss(self.project(x1), self.project(x2))
+
+
+def circle(seed: int = 0) -> SimSiam:
+    """The smallest SimSiam whose collapse can be seen with the bare eye: z has two numbers, so it is a direction.
+
+    Without output norm, which would hide the fall. For pictures of 16 to 32 px.
+    """
+    torch.manual_seed(seed)
+    body = nets.ConvNet((8, 16, 32))
+    return SimSiam(body, projection=(32, 2), bottleneck=8, output_norm=False)

@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ssl_course import nets
+
 KINDS = ("centre", "blocks", "free", "around")
+PARTS = ("sky", "middle", "ground")  # the upper, middle and lower third of a picture
 BLOCKS = 5  # how many blocks one picture has; they may overlap
 
 
@@ -78,3 +81,15 @@ def border_band(hole: Tensor, width: int) -> Tensor:
 def fill(images: Tensor, hole: Tensor, colour: Tensor) -> Tensor:
     """Pictures (N, 3, H, W) with the hole in one colour (3,), in the same units; the mean colour says least."""
     return torch.where(hole.bool(), colour.to(images)[:, None, None], images)
+
+
+def part_means(images: Tensor) -> Tensor:
+    """The mean colour of each `PARTS` over pictures (N, 3, H, W), painted in its place: (3, H, W) in [0, 1]."""
+    mean = sum(nets.as_float(part).sum(0) for part in images.split(512)) / len(images)  # (3, H, W)
+    height = mean.shape[1]
+    rows = [round(height * k / len(PARTS)) for k in range(len(PARTS) + 1)]
+    bands = [
+        mean[:, a:b].mean((1, 2), keepdim=True).expand(-1, b - a, mean.shape[2])
+        for a, b in zip(rows, rows[1:], strict=False)
+    ]
+    return torch.cat(bands, 1)

@@ -497,16 +497,6 @@ def cells_of(
     return [{"data": data, "table": table, "method": m, "seed": s} for s in seeds for m in names]
 
 
-def missing(cell: dict[str, Any]) -> bool:
-    """Whether a cell asks for a method that this installation does not have."""
-    if cell["method"] != "CLIP":
-        return False
-    try:
-        return methods.CLIP is None
-    except ImportError:
-        return True
-
-
 class Cell(NamedTuple):
     """Mean over seeds, its standard error (0 with one seed), and how many seeds there are."""
 

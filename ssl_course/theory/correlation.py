@@ -6,6 +6,7 @@ found here.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ssl_course.theory.ace import Ace, ace
@@ -14,7 +15,7 @@ from ssl_course.theory.independence import Array, as_rows
 
 __all__ = [
     "CCA", "PCA", "Ace", "ace", "canonical_correlations", "cca_from_covariance", "l_sim", "l_sim_minimum",
-    "maximal_correlations", "maximal_functions",
+    "maximal_correlations", "maximal_functions", "noise_edge", "sample_noise",
 ]  # fmt: skip
 
 
@@ -162,3 +163,22 @@ def l_sim_minimum(joint: Array, k: int) -> torch.Tensor:
     if not 1 <= k <= len(rho):
         raise ValueError(f"k must be between 1 and min(n1, n2) − 1 = {len(rho)}, got {k}")
     return 2 * k - 2 * rho[:k].sum()
+
+
+def sample_noise(n: int, p: int, q: int, shared: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """x (n, p) and y (n, q), standard normal; only the first columns correlate, by ``shared``."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(n, p)), rng.normal(size=(n, q))
+    y[:, 0] = shared * x[:, 0] + (1 - shared**2) ** 0.5 * y[:, 0]
+    return x, y
+
+
+def noise_edge(n: int | np.ndarray, p: int, q: int) -> np.ndarray:
+    """The first canonical correlation of p and q columns of pure noise in n rows, for large n, p, q (Wachter 1980).
+
+    √(α(1−β)) + √(β(1−α)) with α = p/(n−1), β = q/(n−1), the n − 1 for centring; 1 where α + β ≥ 1.
+    """
+    a, b = p / (np.asarray(n, float) - 1), q / (np.asarray(n, float) - 1)
+    inside = a + b < 1
+    a, b = np.where(inside, a, 0.5), np.where(inside, b, 0.5)
+    return np.where(inside, np.sqrt(a * (1 - b)) + np.sqrt(b * (1 - a)), 1.0)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.files import resize
@@ -24,7 +25,6 @@ from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
 from ssl_course.widgets.frame.sheet import COLUMNS, SHOWN, chosen_image, framed
 from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
-from ssl_course.widgets.shipped import shipped
 
 MANY = 8  # draws in the row
 OTHERS = 96  # pictures with which the two views are compared

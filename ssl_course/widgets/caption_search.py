@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from ssl_course import assets, checkpoints
 from ssl_course.course import palette
 from ssl_course.data import captioned, scenes
 from ssl_course.data.pictures import Pictures
@@ -21,7 +22,6 @@ from ssl_course.evaluation import features
 from ssl_course.losses import clip_loss
 from ssl_course.methods import CLIP
 from ssl_course.methods.clip import by_each_text, words_of
-from ssl_course.widgets import shipped as shop
 from ssl_course.widgets.frame import chips, draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
@@ -152,11 +152,11 @@ class CaptionSearch(Explorer):
     ) -> None:
         galleries: dict[str, _Gallery] = {}
         if network is None and data is None:
-            galleries["scenes"] = _scenes(shop.shipped("clip"), SIZE)
+            galleries["scenes"] = _scenes(checkpoints.shipped("clip"), SIZE)
             if (emoji := _emoji()) is not None:
                 galleries["emoji"] = emoji
         else:
-            network = shop.shipped("clip") if network is None else network
+            network = checkpoints.shipped("clip") if network is None else network
             if data is None:
                 galleries["yours"] = _scenes(network, SIZE)
             else:
@@ -282,10 +282,10 @@ def _scenes(network: CLIP, size: int) -> _Gallery:
 
 def _emoji() -> _Gallery | None:
     """Where network and pictures are there; test emoji first, which the network has never seen."""
-    if captioned.find_emoji() is None or not (shop.CHECKPOINTS / "clip_emoji.safetensors").is_file():
+    if captioned.find_emoji() is None or not assets.checkpoint("clip_emoji").is_file():
         return None
     data = captioned.load_emoji(32, "test")
-    return _Gallery(shop.shipped("clip_emoji"), data, data.captions, "a red heart")
+    return _Gallery(checkpoints.shipped("clip_emoji"), data, data.captions, "a red heart")
 
 
 def _captions_of(gallery: _Gallery, picture: int) -> list[int]:

@@ -5,25 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ssl_course import nets
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
-from ssl_course.methods import SimSiam
-from ssl_course.widgets.collapse_lab import CollapseLab, before_norm, circle_panel
+from ssl_course.methods.simsiam import SimSiam, circle
+from ssl_course.widgets.collapse_lab import CollapseLab, circle_panel
 from ssl_course.widgets.frame.canvas import Panel
 
 EACH = 3  # pictures of each class that stand round the circle
 PIXELS = 24
-
-
-def circle(seed: int = 0) -> SimSiam:
-    """The smallest SimSiam whose collapse can be seen with the bare eye: z has two numbers, so it is a direction.
-
-    Without output norm, which would hide the fall. For pictures of 16 to 32 px.
-    """
-    torch.manual_seed(seed)
-    body = nets.ConvNet((8, 16, 32))
-    return SimSiam(body, projection=(32, 2), bottleneck=8, output_norm=False)
 
 
 def as_seen(method: SimSiam, images: Tensor) -> Tensor:
@@ -31,7 +20,7 @@ def as_seen(method: SimSiam, images: Tensor) -> Tensor:
 
     In eval mode the norm would divide by the spread that it remembers, which lags behind a fall and tells of it.
     """
-    z = before_norm(method, images)  # (N, 2)
+    z = method.before_norm(images)  # (N, 2)
     if not method.output_norm:
         return z
     norm = method.projection_head[-1]
@@ -71,7 +60,7 @@ class CollapseCircle(CollapseLab):
 
     def _look(self, method: SimSiam) -> tuple[Tensor, Tensor]:
         images = self._pictures.images
-        return as_seen(method, images), before_norm(method, images)
+        return as_seen(method, images), method.before_norm(images)
 
     def _draw(self, unit: Tensor, classes: Tensor, names: list[str]) -> list[Panel]:
         """The circle, with some pictures of each class round it."""

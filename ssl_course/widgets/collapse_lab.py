@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ssl_course import nets
 from ssl_course.course import palette
@@ -32,29 +32,6 @@ class Gauge(NamedTuple):
     step: int
     spread: float  # std·√d of z
     before: float  # the same before the output norm; equal to it where there is none
-
-
-def settle_norms(method: nn.Module, images: Tensor) -> None:
-    """Let every BatchNorm take mean and variance of these pictures (N, 3, H, W), in one pass, before any training.
-
-    A network just made has running means of 0: until they are learned, `encode` in eval mode says little.
-    """
-    norms = [m for m in method.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    kept, mode = [m.momentum for m in norms], method.training
-    for m in norms:
-        m.reset_running_stats()
-        m.momentum = None  # a plain average: after one pass, that of the pass
-    method.train()
-    with torch.no_grad():
-        method.project(images)
-    for m, momentum in zip(norms, kept, strict=True):
-        m.momentum = momentum
-    method.train(mode)
-
-
-def before_norm(method: SimSiam, images: Tensor) -> Tensor:
-    """z as it is before the output norm, (N, d)."""
-    return method.projection_head[:-1](method.encode(images))
 
 
 class CollapseLab(Live):
@@ -85,7 +62,7 @@ class CollapseLab(Live):
             method = SimSiam(nets.ConvNet((16, 32, 64)))
         data = scenes.World().sample(2048, size=32, seed=seed) if data is None else data
         self._pictures = data[:SHOWN]
-        settle_norms(method, self._pictures.images)
+        nets.settle_norms(method, self._pictures.images)
         super().__init__(
             method,
             data,
@@ -115,7 +92,7 @@ class CollapseLab(Live):
 
     def _look(self, method: SimSiam) -> tuple[Tensor, Tensor]:
         """z of the shown pictures, and z before the output norm, (N, d) each."""
-        return method.project(self._pictures.images), before_norm(method, self._pictures.images)
+        return method.project(self._pictures.images), method.before_norm(self._pictures.images)
 
     def _draw(self, unit: Tensor, classes: Tensor, names: list[str]) -> list[Panel]:
         """What is drawn of the normalised z (N, d)."""

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from ssl_course.checkpoints import together
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
@@ -22,7 +23,6 @@ from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
 from ssl_course.widgets.frame.sheet import ARROWS, SHOWN, OnSheet, chosen_image, sheet, thumbnails, which
 from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
-from ssl_course.widgets.shipped import together
 
 WIDE = 192  # CSS pixels of a picture
 PLANE = 300

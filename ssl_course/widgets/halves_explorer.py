@@ -8,32 +8,24 @@ from typing import Any, NamedTuple
 import ipywidgets
 import numpy as np
 import torch
-from torch.nn.functional import adaptive_avg_pool2d
 
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pairs import Pairs
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import linear_probe
+from ssl_course.pretext.halves import GRID, halves
 from ssl_course.theory.correlation import CCA, PCA
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer
 
-GRID = 16  # pictures are averaged to so many pixels a side
 KEPT = 8  # components
 COUNTS = [1, 2, 4, 8]  # of the accuracy curve
 SPLITS = {"left | right": "left", "top | bottom": "top"}
 METHODS = {"PCA of X₁: what is large": "pca", "CCA of X₁ and X₂: what is shared": "cca"}
 RIDGE = 1e-3  # share of the pixels' mean variance
 SHOWN, THUMB = 6, 44
-
-
-def halves(images: torch.Tensor, split: str, grid: int = GRID) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures (N, C, H, W), uint8 or float, as two views of numbers, (N, C·grid·grid/2) float64 each."""
-    small = adaptive_avg_pool2d(images.float() / (255 if images.dtype == torch.uint8 else 1), grid).double()
-    first, second = small.chunk(2, 3 if split == "left" else 2)
-    return first.flatten(1), second.flatten(1)
 
 
 class Parts(NamedTuple):

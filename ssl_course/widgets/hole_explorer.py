@@ -29,11 +29,6 @@ class _State(NamedTuple):
     )  # (9, 3, 6): P(X₁ = (biome, tint) around the hole, X₂ = object in it, Y = texture of the part)
 
 
-def hole_table(world: scenes.World) -> torch.Tensor:
-    """P(X₁, X₂, Y) of the hole, (9, 3, 6): colours around it, the object in it, the texture of the ground there."""
-    return torch.einsum("tlocyzu->yzot", world.states()).reshape(9, 3, 6)
-
-
 class HoleExplorer(Explorer):
     """Guess what stands in the hole; then learn the part's texture, and see that the surroundings no longer matter."""
 
@@ -44,7 +39,7 @@ class HoleExplorer(Explorer):
             "guess": ipywidgets.Dropdown(options=[OPEN, *scenes.OBJECTS], description="in the hole stands a"),
             "known": ipywidgets.Checkbox(False, description="tell me the part's texture"),
         }
-        super().__init__(controls, state=_State(world.sample(SHOWN, 96, seed), hole_table(world)))
+        super().__init__(controls, state=_State(world.sample(SHOWN, 96, seed), world.hole_table()))
 
     @staticmethod
     def render(state: Any, *, picture: int, guess: str, known: bool) -> tuple[list[Panel], str]:

@@ -12,17 +12,18 @@ import torch
 from PIL import Image
 
 from ssl_course import nets
+from ssl_course.checkpoints import together
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods.context_encoder import ContextEncoder
 from ssl_course.pretext import holes
+from ssl_course.pretext.holes import PARTS, part_means
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
 from ssl_course.widgets.frame.sheet import ARROWS, SHOWN, OnSheet, chosen_image, sheet, thumbnails, which
 from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
-from ssl_course.widgets.shipped import together
 
 WIDE = 208  # CSS pixels of a picture
 SHIPPED = {"L2": "context_encoder", "L2 + adversarial": "context_encoder_adversarial"}
@@ -32,7 +33,6 @@ CHOICES = {
     "free form": "free",
     "reverse: all but the centre": "around",
 }
-PARTS = ("sky", "middle", "ground")  # the upper, middle and lower third of a picture
 ASKED, UNASKED = 128, 96  # grays of what is hidden and asked for, and of what is only hidden
 
 Hand = tuple[tuple[str, float, int], bytes]  # (settings it was painted over, the hole's pixels as bytes)
@@ -97,18 +97,6 @@ class _State:
             (out - x).square().sum(1)[0].numpy() * cut[0, 0].numpy(),
             errors,
         )
-
-
-def part_means(images: torch.Tensor) -> torch.Tensor:
-    """The mean colour of each `PARTS` over pictures (N, 3, H, W), painted in its place: (3, H, W) in [0, 1]."""
-    mean = sum(nets.as_float(part).sum(0) for part in images.split(512)) / len(images)  # (3, H, W)
-    height = mean.shape[1]
-    rows = [round(height * k / len(PARTS)) for k in range(len(PARTS) + 1)]
-    bands = [
-        mean[:, a:b].mean((1, 2), keepdim=True).expand(-1, b - a, mean.shape[2])
-        for a, b in zip(rows, rows[1:], strict=False)
-    ]
-    return torch.cat(bands, 1)
 
 
 def as_mask(hole: bytes, size: int) -> torch.Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
@@ -19,7 +20,6 @@ from ssl_course.pretext.puzzles import cut, shuffle
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.shipped import shipped
 
 PUZZLES = 12
 BOARD, RIM = 214, 5  # CSS pixels of the board, and between its tiles

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import ipywidgets
 import torch
 
+from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
 from ssl_course.data import reviews
 from ssl_course.methods import BERT
@@ -17,7 +18,6 @@ from ssl_course.theory.independence import conditional_mutual_information
 from ssl_course.widgets.frame import chips, draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.shipped import shipped
 
 NOTE = reviews.review()
 FOX = "A quick brown fox jumps over the lazy dog."

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import ipywidgets
 import torch
 
+from ssl_course import assets, checkpoints
 from ssl_course.course import palette
 from ssl_course.data import Texts, reviews
 from ssl_course.methods import GPT
 from ssl_course.methods.gpt import sharpen
 from ssl_course.pretext.words import CLS, MASK, SEP, UNK
-from ssl_course.widgets import shipped as shop
 from ssl_course.widgets.frame import chips, draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
@@ -123,12 +123,8 @@ class NextWord(Explorer):
         text: str | None = None,
         seed: int = 0,
     ) -> None:
-        there = {
-            said: name
-            for said, name in SHIPPED.items()
-            if (shop.CHECKPOINTS / f"{name}.safetensors").is_file()
-        }
-        found = shop.together(networks, there or SHIPPED)
+        there = {said: name for said, name in SHIPPED.items() if assets.checkpoint(name).is_file()}
+        found = checkpoints.together(networks, there or SHIPPED)
         if bare := [name for name, gpt in found.items() if gpt.tokenizer is None]:
             raise ValueError(f"{bare[0]!r} has no tokenizer yet: gpt.prepare(data) gives it one")
         given = networks if isinstance(networks, dict) else {"yours": networks} if networks else found

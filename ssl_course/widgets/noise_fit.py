@@ -10,7 +10,7 @@ import ipywidgets
 import numpy as np
 
 from ssl_course.course import palette
-from ssl_course.theory.correlation import CCA
+from ssl_course.theory.correlation import CCA, noise_edge, sample_noise
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer
@@ -19,25 +19,6 @@ ROWS = [10, 15, 20, 30, 40, 50, 60, 80, 120, 200, 400, 800, 2000]
 RIDGES = {"none": 0.0, "0.1": 0.1, "1": 1.0, "10": 10.0}  # every column has variance 1
 FRESH = 2000
 SIDE = 236  # CSS pixels
-
-
-def sample_noise(n: int, p: int, q: int, shared: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """x (n, p) and y (n, q), standard normal; only the first columns correlate, by ``shared``."""
-    rng = np.random.default_rng(seed)
-    x, y = rng.normal(size=(n, p)), rng.normal(size=(n, q))
-    y[:, 0] = shared * x[:, 0] + (1 - shared**2) ** 0.5 * y[:, 0]
-    return x, y
-
-
-def noise_edge(n: int | np.ndarray, p: int, q: int) -> np.ndarray:
-    """The first canonical correlation of p and q columns of pure noise in n rows, for large n, p, q (Wachter 1980).
-
-    √(α(1−β)) + √(β(1−α)) with α = p/(n−1), β = q/(n−1), the n − 1 for centring; 1 where α + β ≥ 1.
-    """
-    a, b = p / (np.asarray(n, float) - 1), q / (np.asarray(n, float) - 1)
-    inside = a + b < 1
-    a, b = np.where(inside, a, 0.5), np.where(inside, b, 0.5)
-    return np.where(inside, np.sqrt(a * (1 - b)) + np.sqrt(b * (1 - a)), 1.0)
 
 
 class Fitted(NamedTuple):

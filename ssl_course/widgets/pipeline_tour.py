@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ssl_course import nets
+from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
@@ -19,7 +20,6 @@ from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.shipped import shipped
 
 GRAY = 128
 TASKS = {

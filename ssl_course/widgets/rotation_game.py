@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
@@ -19,7 +20,6 @@ from ssl_course.nets import ConvNet
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.shipped import shipped
 
 PUZZLES = 12
 SIDE = 200  # CSS pixels

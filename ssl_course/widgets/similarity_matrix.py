@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.files import resize
@@ -22,7 +23,6 @@ from ssl_course.widgets.augmentation_explorer import untrained
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.shipped import shipped
 
 LEAST, MOST = 2, 10  # pairs
 SIDE, EDGE = 400, 26  # CSS pixels of the matrix with its thumbnails, and of a thumbnail's strip

@@ -15,7 +15,6 @@ import pytest
 from ssl_course.course.equations import EQUATIONS, Equation, by_name
 
 ROOT = Path(__file__).resolve().parents[2]
-THERE = [row for row in EQUATIONS if not row.pending]
 # Sections of the note that state a formula; each must appear in the table.
 SECTIONS = {"§3.2", "§3.3", "§3.4", "§3.5.2"}
 # Equation → a change of sign in its function.
@@ -39,12 +38,8 @@ MUTATIONS = {
 
 
 def problems(row: Equation, root: Path = ROOT) -> list[str]:
-    """What a row lacks; a pending row only needs the number of a lecture to come."""
-    if row.pending:
-        built = [p.name[:2] for p in (root / "lectures" / "src").glob("[0-9][0-9]_*.md")]
-        late = [f"pending for lecture {row.pending}, which is there"] if row.pending in built else []
-        return late + ([] if re.fullmatch(r"\d\d", row.pending) else ["pending: not a lecture's number"])
-    found = []
+    """What a row lacks."""
+    lacks = []
     module, name = row.function.rsplit(".", 1)
     try:
         function = getattr(importlib.import_module(module), name)
@@ -53,16 +48,16 @@ def problems(row: Equation, root: Path = ROOT) -> list[str]:
     if f"note {row.section}" not in (
         re.sub(r"(§[\d.]+), (?=§)", r"\1, note ", inspect.getdoc(function) or "")
     ):
-        found.append(f"the docstring of {name} does not say note {row.section}")
+        lacks.append(f"the docstring of {name} does not say note {row.section}")
     file, _, test = row.test.partition("::")
     tests = ast.walk(ast.parse((root / file).read_text())) if (root / file).is_file() else []
     if test not in {node.name for node in tests if isinstance(node, ast.FunctionDef)}:
-        found.append(f"no test {row.test}")
+        lacks.append(f"no test {row.test}")
     lectures = [p.read_text() for p in (root / "lectures" / "src").glob(f"{row.lecture}_*.md")]
     code = "\n".join(c for text in lectures for c in re.findall(r"(?s)```\{code-cell\}.*?\n```", text))
     if not re.search(rf"\b{name}\(", code):
-        found.append(f"lecture {row.lecture} does not call {name}")
-    return found
+        lacks.append(f"lecture {row.lecture} does not call {name}")
+    return lacks
 
 
 @pytest.mark.parametrize("row", EQUATIONS, ids=lambda r: r.name)
@@ -100,8 +95,6 @@ GOOD = by_name("best predictor")
         ({"test": "tests/theory/test_independence.py::test_nothing"}, "no test"),
         ({"test": "tests/nothing.py::test_known_worlds"}, "no test"),
         ({"lecture": "00"}, "does not call"),
-        ({"pending": "01"}, "which is there"),
-        ({"pending": "soon"}, "not a lecture's number"),
     ],
 )
 def test_a_broken_row_is_found(change, says):
@@ -136,11 +129,11 @@ def run_in_copy(tmp_path, row, replacement):
 
 
 def test_every_equation_has_a_mutation():
-    assert set(MUTATIONS) == {row.name for row in THERE}
+    assert set(MUTATIONS) == {row.name for row in EQUATIONS}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", THERE, ids=lambda r: r.name)
+@pytest.mark.parametrize("row", EQUATIONS, ids=lambda r: r.name)
 def test_a_flipped_sign_is_noticed(row, tmp_path):
     done = run_in_copy(tmp_path, row, MUTATIONS[row.name])
     assert done.returncode == 1, done.stdout + done.stderr  # 1: tests ran and failed

@@ -8,7 +8,6 @@ import torch
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.widgets.collapse_circle import CollapseCircle, as_seen
-from ssl_course.widgets.collapse_lab import before_norm
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def test_as_seen_divides_by_the_spread_of_these_rows(data):
     made = CollapseCircle(data, steps=4)
     method, images = made.method, data.images[:100]
     with torch.no_grad():
-        bare = before_norm(method, images)
+        bare = method.before_norm(images)
         torch.testing.assert_close(as_seen(method, images), bare)
         method.output_norm = True
         seen = as_seen(method, images)

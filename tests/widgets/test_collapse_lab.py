@@ -9,8 +9,9 @@ from torch import nn
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import SimSiam
-from ssl_course.widgets.collapse_circle import circle
-from ssl_course.widgets.collapse_lab import CollapseLab, settle_norms
+from ssl_course.methods.simsiam import circle
+from ssl_course.nets import settle_norms
+from ssl_course.widgets.collapse_lab import CollapseLab
 
 
 @pytest.fixture(scope="module")

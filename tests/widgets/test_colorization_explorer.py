@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from ssl_course import assets, checkpoints
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import Colorization
 from ssl_course.widgets import ColorizationExplorer
-from ssl_course.widgets import shipped as shop
 from ssl_course.widgets.colorization_explorer import SHOWN
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Pointer
@@ -129,19 +129,17 @@ def test_an_upload_is_cut_and_shrunk_as_data_are():
 
 
 def test_shipped_networks_come_first_and_are_not_needed(tmp_path, monkeypatch):
-    monkeypatch.setattr(shop, "CHECKPOINTS", tmp_path)
-    shop.shipped.cache_clear()
+    monkeypatch.setattr(assets, "checkpoint", lambda name: tmp_path / f"{name}.safetensors")
+    checkpoints.shipped.cache_clear()
     with pytest.raises(FileNotFoundError, match="assets/checkpoints|" + tmp_path.name):
         ColorizationExplorer()
     mine = Colorization(step=40)
     assert list(ColorizationExplorer(mine, scenes.World().sample(2, 32)).state.networks) == ["yours"]
-    from ssl_course import checkpoints
-
     checkpoints.save(tmp_path / "colorization.safetensors", mine)
-    shop.shipped.cache_clear()
+    checkpoints.shipped.cache_clear()
     both = ColorizationExplorer({"just trained": mine}, scenes.World().sample(2, 32))
     assert list(both.state.networks) == ["classes", "just trained"]
-    shop.shipped.cache_clear()
+    checkpoints.shipped.cache_clear()
 
 
 def test_no_pictures_is_an_error_of_the_cell():

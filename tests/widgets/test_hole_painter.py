@@ -10,10 +10,11 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import ContextEncoder
 from ssl_course.pretext import holes
+from ssl_course.pretext.holes import part_means
 from ssl_course.widgets import HolePainter
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Pointer
-from ssl_course.widgets.hole_painter import CHOICES, along, part_means
+from ssl_course.widgets.hole_painter import CHOICES, along
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from ssl_course.checkpoints import shipped
 from ssl_course.data import scenes
 from ssl_course.evaluation import encode, label_draws, linear_probe
 from ssl_course.widgets import PipelineTour, pipeline_tour
-from ssl_course.widgets.shipped import shipped
 
 SIZES = (60, 40)
 

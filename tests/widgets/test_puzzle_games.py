@@ -5,10 +5,10 @@ import pytest
 import torch
 from sweep import sweep
 
+from ssl_course import assets, checkpoints
 from ssl_course.data import scenes
 from ssl_course.methods import Jigsaw, Rotation
 from ssl_course.nets import ConvNet
-from ssl_course.widgets import shipped as shop
 from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.jigsaw_game import JigsawGame
 from ssl_course.widgets.rotation_game import RotationGame
@@ -214,17 +214,15 @@ def test_games_that_cannot_be(call, message):
 
 @pytest.mark.parametrize("game", [JigsawGame, RotationGame])
 def test_without_the_shipped_network_the_command_is_named(game, monkeypatch, tmp_path):
-    monkeypatch.setattr(shop, "CHECKPOINTS", tmp_path)
-    shop.shipped.cache_clear()
+    monkeypatch.setattr(assets, "checkpoint", lambda name: tmp_path / f"{name}.safetensors")
+    checkpoints.shipped.cache_clear()
     with pytest.raises(FileNotFoundError, match="python -m ssl_course train"):
         game()
-    shop.shipped.cache_clear()
+    checkpoints.shipped.cache_clear()
 
 
 def test_the_shipped_networks_play_well():
     """Recorded .99 on fresh scenes: of twelve puzzles at most two may fail. The file says how it was made."""
-    from ssl_course import checkpoints
-
     jigsaw, rotation = JigsawGame(), RotationGame()
     solved = [p.guess == tuple(range(9)) for (_, gaps), p in jigsaw.state.puzzles.items() if gaps]
     upright = [
@@ -235,10 +233,10 @@ def test_the_shipped_networks_play_well():
         ("jigsaw", {"grid": 3, "gaps": True}),
         ("rotation", {"angles": [0.0, 90.0, 180.0, 270.0]}),
     ):
-        about = checkpoints.about(shop.CHECKPOINTS / f"{name}.safetensors")
+        about = checkpoints.about(assets.checkpoint(name))
         assert (
             about["command"].startswith(f"python -m ssl_course train {name} ")
             and about["metrics"]["puzzle"] > 0.95
         )
         assert arguments.items() <= about["arguments"].items()
-        assert (shop.CHECKPOINTS / f"{name}.safetensors").stat().st_size < 8e6
+        assert assets.checkpoint(name).stat().st_size < 8e6

@@ -10,7 +10,7 @@ import torch
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.widgets.frame.canvas import Key, Pointer
-from ssl_course.widgets.hole_explorer import HoleExplorer, hole_table
+from ssl_course.widgets.hole_explorer import HoleExplorer
 from ssl_course.widgets.scene_explorer import SceneExplorer, _Triangle
 
 
@@ -112,7 +112,7 @@ def test_the_first_widget_loads_nothing_heavy():
 
 def test_the_hole_by_enumeration():
     """P(object | surroundings, texture) does not move with the surroundings; without the texture it does."""
-    table = hole_table(scenes.World(0.5)).numpy()  # (9, 3, 6)
+    table = scenes.World(0.5).hole_table().numpy()  # (9, 3, 6)
     given = table / table.sum(1, keepdims=True)
     np.testing.assert_allclose(given, np.broadcast_to(given[:1], given.shape), atol=1e-12)
     pooled = table.sum(2) / table.sum((1, 2))[:, None]

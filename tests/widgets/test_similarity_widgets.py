@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from ssl_course.data import scenes
-from ssl_course.theory.correlation import maximal_correlations
+from ssl_course.pretext.halves import halves
+from ssl_course.theory.correlation import maximal_correlations, noise_edge
 from ssl_course.widgets.dependence_explorer import SHAPES, STEPS, DependenceExplorer, draw_pairs, fitted
 from ssl_course.widgets.flip_explorer import FlipExplorer, view
 from ssl_course.widgets.frame.canvas import Key, Pointer
-from ssl_course.widgets.halves_explorer import HalvesExplorer, halves
-from ssl_course.widgets.noise_fit import NoiseFit, noise_edge
+from ssl_course.widgets.halves_explorer import HalvesExplorer
+from ssl_course.widgets.noise_fit import NoiseFit
 from ssl_course.widgets.noise_fit import fitted as noise_fitted
 from ssl_course.widgets.shared_versus_large import SharedVersusLarge, found
 

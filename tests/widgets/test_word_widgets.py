@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from ssl_course import assets, checkpoints
 from ssl_course.data import Texts, reviews
 from ssl_course.methods import BERT, GPT
 from ssl_course.methods.gpt import sharpen
 from ssl_course.pretext.words import MASK, SEP
 from ssl_course.widgets import MaskedWords, NextWord
-from ssl_course.widgets import shipped as shop
 from ssl_course.widgets.frame import chips
 from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.next_word import ROW, TOP
@@ -367,8 +367,8 @@ def test_what_is_said_of_odd_beginnings(next_word):
 
 
 def test_own_networks_stand_beside_the_shipped_ones(monkeypatch, tmp_path):
-    monkeypatch.setattr(shop, "CHECKPOINTS", tmp_path)
-    shop.shipped.cache_clear()
+    monkeypatch.setattr(assets, "checkpoint", lambda name: tmp_path / f"{name}.safetensors")
+    checkpoints.shipped.cache_clear()
     with pytest.raises(FileNotFoundError, match="hand over a network"):
         NextWord()
     with pytest.raises(FileNotFoundError, match="hand over a network"):
@@ -378,4 +378,4 @@ def test_own_networks_stand_beside_the_shipped_ones(monkeypatch, tmp_path):
     assert own.controls["network"].options == ("yours",) and rows(own).exact is not None
     with pytest.raises(ValueError, match="no tokenizer yet"):
         NextWord(GPT(vocab_size=300, dim=16))
-    shop.shipped.cache_clear()
+    checkpoints.shipped.cache_clear()
