@@ -1,4 +1,4 @@
-"""The students' edition, without solutions, speaker notes and outputs: ``python -m tools.handout``."""
+"""The students' edition, without solutions, assertions, speaker notes and outputs: ``python -m tools.handout``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from tools.build import ROOT, read_source, sources
+from tools.lint import CHECKING
 
 # What `make lab` needs beside the notebooks. The sources of the lectures stay out: they hold the solutions.
 HANDED_OUT = (
@@ -19,11 +20,11 @@ HANDED_OUT = (
 
 
 def student_edition(notebook: NotebookNode) -> NotebookNode:
-    """A lecture without its solutions, its speaker notes and its outputs; the stubs stay."""
+    """A lecture without its solutions, its assertions, its speaker notes and its outputs; the stubs stay."""
     kept = []
     for cell in notebook.cells:
         notes = cell.metadata.get("slideshow", {}).get("slide_type") == "notes"
-        if notes or "solution" in cell.metadata.get("tags", []):
+        if notes or CHECKING & set(cell.metadata.get("tags", [])):
             continue
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

@@ -20,6 +20,7 @@ from nbformat import NotebookNode
 from ssl_course.course.lecture import FIRST_CELL
 from tools.build import MAX_BYTES, WIDGET_VIEW, notebook_of, sources, stale
 
+CHECKING = {"solution", "hold"}  # tags of cells that assert; readers find them folded, students not at all
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
 
 
@@ -49,11 +50,17 @@ def _cell_problems(cell: NotebookNode) -> Iterator[str]:
         yield from _images_without_alt(cell.source)
     if cell.cell_type != "code":
         return
-    if "solution" in cell.metadata.get("tags", []):
+    asserts = re.search(r"^\s*assert\b", cell.source, re.M)
+    checking = CHECKING & set(cell.metadata.get("tags", []))
+    for tag in checking:
         if not cell.metadata.get("jupyter", {}).get("source_hidden"):
-            yield "solution: not folded (jupyter: {source_hidden: true})"
-        if not re.search(r"^\s*assert\b", cell.source, re.M):
-            yield "solution: asserts nothing, so its run proves nothing"
+            yield f"{tag}: not folded (jupyter: {{source_hidden: true}})"
+        if not asserts:
+            yield f"{tag}: asserts nothing, so its run proves nothing"
+        if kind != "skip":
+            yield f"{tag}: on the slides (slide_type: skip)"
+    if asserts and not checking:
+        yield "assert: what must hold stands in a cell of its own, tagged hold"
     if cell.source.strip() and cell.execution_count is None:
         yield "not executed"
     for output in cell.outputs:

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
+import os
 import re
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ssl_course import assets
 from ssl_course.course import palette
 
-# First lines of every lecture (a test compares). They import nothing of ours before knowing that it is there.
+if TYPE_CHECKING:
+    from ssl_course.data.pictures import Pictures
+
+# First lines of every lecture (a test compares). Such an exit prints its sentence and no traceback, and Run All stops.
 FIRST_CELL = """\
 try:
     import ssl_course
 except ImportError:
-
-    class NotInstalled(ImportError):
-        def _render_traceback_(self):  # what the notebook prints: these lines and no traceback
-            return [
-                "The course is not installed in the Python that runs this notebook.",
-                "In the course's folder run   make lab   and open the notebook from there,",
-                "or run   python -m pip install -e .   in that folder, with this notebook's Python.",
-            ]
-
-    raise NotInstalled("run `make lab`, or `python -m pip install -e .` in the course's folder") from None
+    raise SystemExit("Not installed in this Python. In the course's folder: make lab, or python -m pip install -e .") from None
 """
 
 _BOX = (
@@ -75,6 +74,66 @@ def number(value: object) -> str:
     if isinstance(value, int) or (abs(value) >= 1000 and value == value and abs(value) != float("inf")):
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+# ---------------------------------------------------------------------------------- where a lecture runs
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What `setting` has read from the environment.
+
+    Attributes:
+        data: name of a set of pictures ("scenes", "earth", "cifar10", …), or a folder of photographs.
+        whole: False where SSL_COURSE_MAX_STEPS cuts training short, so that a lecture's numbers need not hold.
+    """
+
+    data: str
+    whole: bool
+
+    def load(self, size: int, split: str = "train", most: int | None = None) -> Pictures:
+        """The pictures of ``data``; with ``most`` that many of them, `shuffled`.
+
+        Raises:
+            DataError: they are not there; the message says how to get them.
+        """
+        from ssl_course.data import load
+
+        folder = Path(self.data).is_dir()
+        pictures = load("photos" if folder else self.data, size, split, root=self.data if folder else None)
+        return pictures if most is None else shuffled(pictures, most)
+
+
+def setting(data: str = "scenes") -> Setting:
+    """Give figures the course's style, and say on which pictures a lecture runs and whether it is cut short.
+
+    Args:
+        data: the lecture's own pictures; the environment's SSL_COURSE_LECTURE_DATA comes before them.
+    """
+    from ssl_course.course import plots
+
+    plots.style()
+    return Setting(os.environ.get("SSL_COURSE_LECTURE_DATA", data), "SSL_COURSE_MAX_STEPS" not in os.environ)
+
+
+def shuffled(data: Any, most: int) -> Any:
+    """At most ``most`` rows of a data set, the same ones each time: real sets come in order of their classes."""
+    import torch
+
+    return data[torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:most]]
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """``assets/results/NAME.json``: "results", one dict a cell, and the "command" that measured them.
+
+    Raises:
+        FileNotFoundError: there is none; the message lists those that there are.
+    """
+    file = assets.results(name)
+    if not file.is_file():
+        there = ", ".join(sorted(other.stem for other in file.parent.glob("*.json")))
+        raise FileNotFoundError(f"no results called {name!r} are recorded; there are: {there}")
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 # ---------------------------------------------------------------------------------------------- the card

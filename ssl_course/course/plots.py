@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ssl_course.course import palette
 
@@ -83,7 +84,9 @@ class FigureImage:
         return f"<figure: {self.alt}>"
 
 
-def figure(fig: Figure, alt: str, caption: str | None = None, width: int | None = None) -> FigureImage:
+def figure(
+    fig: Figure, alt: str, caption: str | None = None, width: int | None = None, colours: int | None = None
+) -> FigureImage:
     """Turn a matplotlib figure into an image with alt text, and close it.
 
     Args:
@@ -91,6 +94,7 @@ def figure(fig: Figure, alt: str, caption: str | None = None, width: int | None 
         alt: one or two sentences with what the figure shows, numbers included; not "a plot".
         caption: text under the figure.
         width: CSS pixels; by default 72 per inch of the figure.
+        colours: keep so many, mixed by dithering; pictures in 256 colours take half of the bytes.
 
     Raises:
         ValueError: empty alt text.
@@ -99,9 +103,61 @@ def figure(fig: Figure, alt: str, caption: str | None = None, width: int | None 
 
     if not alt or not alt.strip():
         raise ValueError("figure() needs alt text: say in a sentence what the figure shows")
-    buffer = io.BytesIO()
+    file = io.BytesIO()
     # No software version in the file: the same figure gives the same bytes.
-    fig.savefig(buffer, format="png", dpi=DPI, facecolor=palette.PAPER, metadata={"Software": None})
+    fig.savefig(file, format="png", dpi=DPI, facecolor=palette.PAPER, metadata={"Software": None})
     plt.close(fig)
     shown = round(72 * fig.get_size_inches()[0]) if width is None else width
-    return FigureImage(buffer.getvalue(), alt.strip(), caption, shown)
+    png = file.getvalue() if colours is None else _in_few_colours(file, colours)
+    return FigureImage(png, alt.strip(), caption, shown)
+
+
+def _in_few_colours(file: io.BytesIO, colours: int) -> bytes:
+    from PIL import Image
+
+    image = Image.open(file).convert("RGB")
+    few = image.quantize(palette=image.quantize(colours), dither=Image.Dither.FLOYDSTEINBERG)
+    smaller = io.BytesIO()
+    few.save(smaller, format="png", optimize=True)
+    return smaller.getvalue()
+
+
+def pictures(
+    rows: Sequence[Sequence[Any]],
+    names: Sequence[str] = (),
+    alt: str = "",
+    *,
+    titles: Sequence[str] = (),
+    caption: str | None = None,
+    width: float = 7.6,
+) -> FigureImage:
+    """Rows of pictures, stored in 256 colours.
+
+    Args:
+        rows: of pictures, equally many in each: tensors (3, H, W) or arrays (H, W, 3 or 4), uint8 or in [0, 1].
+        names: of the rows, written on their left.
+        alt: what the pictures show.
+        titles: of the columns.
+        caption: text under the figure.
+        width: of the figure, in inches.
+
+    Raises:
+        ValueError: empty alt text, or rows, names or titles that do not belong together.
+    """
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    cell = width / len(rows[0])
+    size = (width, 1.04 * cell * len(rows) + 0.3 * bool(titles))
+    fig, axes = plt.subplots(len(rows), len(rows[0]), figsize=size, squeeze=False)
+    for line, row in zip(axes, rows, strict=True):
+        for ax, picture in zip(line, row, strict=True):
+            ax.imshow(np.asarray(picture.permute(1, 2, 0) if hasattr(picture, "permute") else picture))
+            ax.set(xticks=[], yticks=[])
+            ax.grid(False)
+            ax.spines[:].set_visible(False)
+    for ax, name in zip(axes[:, 0], names or [""] * len(rows), strict=True):
+        ax.set_ylabel(name, fontsize=9)
+    for ax, title in zip(axes[0], titles or [""] * len(rows[0]), strict=True):
+        ax.set_title(title, fontsize=9)
+    return figure(fig, alt, caption, colours=256)

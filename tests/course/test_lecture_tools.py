@@ -4,11 +4,14 @@ import re
 import subprocess
 import sys
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from ssl_course.course import lecture
+from ssl_course.course import lecture, palette
+from ssl_course.data import load
 from ssl_course.theory.independence import epsilon_ci_squared
 
 
@@ -41,6 +44,55 @@ def test_first_cell_without_the_package_says_how_to_install():
 
 def test_first_cell_with_the_package_is_silent():
     assert first_cell("") == "success True\n"
+
+
+# ---- where a lecture runs -----------------------------------------------------------------------------------------
+
+
+def test_setting_reads_the_environment_before_the_lecture_s_own_choice(monkeypatch):
+    for name in ("SSL_COURSE_LECTURE_DATA", "SSL_COURSE_MAX_STEPS"):
+        monkeypatch.delenv(name, raising=False)
+    assert (lecture.setting().data, lecture.setting("earth").data, lecture.setting().whole) == (
+        "scenes",
+        "earth",
+        True,
+    )
+    monkeypatch.setenv("SSL_COURSE_LECTURE_DATA", "cifar10")
+    monkeypatch.setenv("SSL_COURSE_MAX_STEPS", "10")
+    assert (lecture.setting("earth").data, lecture.setting().whole) == ("cifar10", False)
+
+
+def test_setting_gives_figures_the_course_s_style():
+    with matplotlib.rc_context():
+        matplotlib.rcParams["axes.edgecolor"] = "red"
+        lecture.setting()
+        assert matplotlib.rcParams["axes.edgecolor"] == palette.MUTED
+
+
+def test_a_setting_loads_sets_by_name_and_folders_of_photographs(tmp_path):
+    everything = load("scenes", 16, "test")
+    some = lecture.Setting("scenes", True).load(16, "test", 40)
+    assert len(some) == 40 and torch.equal(some.images, lecture.shuffled(everything, 40).images)
+    assert torch.equal(lecture.Setting("scenes", True).load(16, "test").images, everything.images)
+    for k in range(40):
+        folder = tmp_path / "ab"[k % 2]
+        folder.mkdir(exist_ok=True)
+        Image.new("RGB", (20, 20), (0, 0, 255)).save(folder / f"{k}.png")
+    blue = lecture.Setting(str(tmp_path), True).load(16).images
+    assert blue.shape[1:] == (3, 16, 16) and bool((blue[:, 2] == 255).all())
+
+
+def test_shuffled_takes_each_row_at_most_once_and_the_same_ones_again():
+    rows = torch.arange(50)
+    a, b = lecture.shuffled(rows, 20), lecture.shuffled(rows, 20)
+    assert torch.equal(a, b) and len(set(a.tolist())) == 20 and a.tolist() != sorted(a.tolist())
+    assert sorted(lecture.shuffled(rows, 1000).tolist()) == rows.tolist()
+
+
+def test_recorded_results_are_read_and_a_wrong_name_lists_those_there_are():
+    assert {"command", "results"} <= set(lecture.recorded("collapse"))
+    with pytest.raises(FileNotFoundError, match=r"'colapse'.*there are: .*collapse, .*words"):
+        lecture.recorded("colapse")
 
 
 def test_importing_the_tools_is_light():

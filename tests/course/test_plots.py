@@ -6,7 +6,9 @@ import re
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ssl_course.course import palette, plots
@@ -40,6 +42,42 @@ def test_no_alt_text_is_an_error(alt):
     with pytest.raises(ValueError, match="alt text"):
         plots.figure(drawn(), alt=alt)
     plt.close("all")
+
+
+def test_pictures_stand_in_rows_with_names_and_titles():
+    red = torch.zeros(3, 8, 8)
+    red[0] = 1
+    blue = np.zeros((8, 8, 4), np.uint8)
+    blue[..., 2:] = 255
+    shown = plots.pictures(
+        [[red, blue], [blue, blue]],
+        ["above", "below"],
+        "A red square and three blue.",
+        titles=["a", "b"],
+        width=3,
+    )
+    image = Image.open(io.BytesIO(shown.png))
+    assert image.mode == "P" and image.width == 3 * plots.DPI and plt.get_fignums() == []
+    share = {
+        colour: count / (image.width * image.height) for count, colour in image.convert("RGB").getcolors()
+    }
+    assert 0.1 < share[255, 0, 0] < share[0, 0, 255] / 2.9 < 0.25
+    with pytest.raises(ValueError, match="alt text"):
+        plots.pictures([[red]], alt="")
+    with pytest.raises(ValueError):
+        plots.pictures([[red], [red]], ["one name"], "two rows")
+
+
+def test_few_colours_are_dithered_into_the_right_mean():
+    ramp = np.linspace(0, 1, 64)[None, :, None] * np.ones((64, 1, 3))
+
+    def grey(colours):
+        fig = plt.figure(figsize=(2, 2))
+        fig.figimage(np.kron(ramp, np.ones((4, 4, 1))))
+        image = Image.open(io.BytesIO(plots.figure(fig, alt="a ramp", colours=colours).png)).convert("L")
+        return np.asarray(image, float)[-256:, :256].reshape(4, 64, 16, 16).mean((1, 3))
+
+    assert np.abs(grey(16) - grey(None)).max() < 2.5  # 4 where each pixel takes the nearest colour
 
 
 def test_style_uses_the_palette():

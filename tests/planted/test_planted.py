@@ -28,8 +28,12 @@ def markdown(text):
     return f'\n+++ {{"slideshow": {{"slide_type": "slide"}}}}\n\n{text}\n'
 
 
-def code(text, more=""):
-    return f"\n```{{code-cell}} ipython3\n---\nslideshow: {{slide_type: fragment}}\n{more}---\n{textwrap.dedent(text).strip()}\n```\n"
+def code(text, more="", kind="fragment"):
+    return f"\n```{{code-cell}} ipython3\n---\nslideshow: {{slide_type: {kind}}}\n{more}---\n{textwrap.dedent(text).strip()}\n```\n"
+
+
+def folded(text, tag, more="jupyter: {source_hidden: true}\n", kind="skip"):
+    return code(text, f"tags: [{tag}]\n{more}", kind)
 
 
 def lecture(*cells, first=FIRST_CELL):
@@ -59,7 +63,7 @@ ax.plot([0.25, 1])
 plots.figure(fig, alt="A line from 0.25 to 1.")
 """
 GOOD = [
-    code("print(f'gap {1 / 3:.4f}')\nprint(12.5, 1234.5)\nassert True", "tags: [nbval-check-output]\n"),
+    code("print(f'gap {1 / 3:.4f}')\nprint(12.5, 1234.5)", "tags: [nbval-check-output]\n"),
     markdown(
         "The gap is 0.33, or 33.3 %, and in a formula $0.77$ and `0.88` are free; see §3.4 and arXiv 2008.01064."
     ),
@@ -69,7 +73,8 @@ GOOD = [
     code("say('It is {x:.2f}.', x=1 / 3)"),
     code("import ipywidgets\nipywidgets.IntSlider(description='n')"),
     code("from ssl_course.widgets import PipelineTour\nPipelineTour.example()"),
-    code("def f(): return 2\nassert f() == 2", "tags: [solution]\njupyter: {source_hidden: true}\n"),
+    folded("def f(): return 2\nassert f() == 2", "solution"),
+    folded("if f():\n    assert f() == 2", "hold"),
 ]
 
 
@@ -153,8 +158,12 @@ BROKEN = [
     ([code(FIGURE.replace("[0.25, 1]", "[0, 1]"))], "prose number 0.25 in an alt text"),
     ([code("from IPython.display import HTML\nHTML('<img src=\"a.png\">')")], "an <img> without it"),
     ([markdown("![](picture.png)")], "a Markdown picture without it"),
-    ([code("print(1)\nassert 1", "tags: [solution]\n")], "not folded"),
-    ([code("print(1)", "tags: [solution]\njupyter: {source_hidden: true}\n")], "asserts nothing"),
+    ([folded("print(1)\nassert 1", "solution", more="")], "solution: not folded"),
+    ([folded("print(1)", "solution")], "solution: asserts nothing"),
+    ([folded("assert 1", "hold", more="")], "hold: not folded"),
+    ([folded("f'{1} assert'", "hold")], "hold: asserts nothing"),
+    ([folded("assert 1", "hold", kind="fragment")], "hold: on the slides"),
+    ([code("for k in range(2):\n    assert k < 2")], "assert: what must hold"),
     ([code("import warnings\nwarnings.warn('old')")], "warning: "),
     ([code("class Thing: pass\nThing()")], "shows only its address"),
     ([markdown("text").replace("slide_type", "kind")], "needs slide_type"),
