@@ -3,4 +3,4 @@
 Nothing heavy is imported here: torch, matplotlib and ipywidgets come in with the modules that use them.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
