@@ -13,9 +13,9 @@ CARRIED = PACKAGE / "_carried"  # what a wheel brings; pyproject.toml fills it a
 
 
 def checkout() -> Path | None:
-    """The folder that the package was installed from in place, the one with the Makefile; None from a wheel."""
+    """The folder that the package was installed from in place, the one with pyproject.toml; None from a wheel."""
     above = PACKAGE.parent
-    return above if (above / "lectures" / "src").is_dir() and (above / "assets").is_dir() else None
+    return above if (above / "pyproject.toml").is_file() and (above / "lectures").is_dir() else None
 
 
 def root() -> Path:
@@ -24,13 +24,13 @@ def root() -> Path:
     Raises:
         FileNotFoundError: a package that was copied without them; the message says what to do.
     """
-    for folder in (PACKAGE.parent, CARRIED):
-        if (folder / "assets").is_dir():
-            return folder
-    raise FileNotFoundError(
-        f"the course in {PACKAGE} came without its networks and results (no folder assets): install it again, "
-        "from its wheel or with `make setup` in its folder"
-    )
+    folder = checkout() or CARRIED
+    if not (folder / "assets").is_dir():
+        raise FileNotFoundError(
+            f"The course in {PACKAGE} came without its networks and lectures (there is no {folder / 'assets'}): "
+            "install it again, from its wheel or with `make setup` in its folder."
+        )
+    return folder
 
 
 def checkpoint(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m ssl_course lab | present | doctor | train | evaluate | compare``. Imports nothing heavy."""
+"""The command line: ``ssl-course lab | present | doctor | train | evaluate | compare``. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -18,26 +18,15 @@ from ssl_course import assets
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Self-supervised learning by hand.")
 
-FIRST_LECTURE = "lectures/00_start_here.ipynb"
-FIRST_TALK = "lectures/01_desert_forest_sea.ipynb"
-
-
-def checkout() -> Path:
-    """The folder with ``lectures/`` in it: the checkout the package was installed from, else the current one.
-
-    Raises FileNotFoundError, saying what to do, when there is neither.
-    """
-    for folder in (assets.checkout() or Path.cwd(), Path.cwd()):
-        if (folder / "lectures").is_dir():
-            return folder
-    raise FileNotFoundError(
-        "Found no folder lectures/: go to the folder of the course (the one with the Makefile) and try again."
-    )
+FIRST_LECTURE = "00_start_here.ipynb"
+FIRST_TALK = "01_desert_forest_sea.ipynb"
+STUDENTS_FOLDER = Path("ssl-course-lectures")
 
 
 def lab_command(
     root: Path,
     *,
+    kept: Path | None = None,
     open_at: str | Path | None = None,
     port: int | None = None,
     browser: bool = True,
@@ -47,22 +36,30 @@ def lab_command(
 
     ``root`` is the folder that JupyterLab shows, ``open_at`` a file in it, opened first. Without ``port``,
     Jupyter takes 8888 or the next free one. Jupyter's token stays on. Settings, workspaces and configuration
-    live in ``root/build/jupyter``, so that neither the reader's own JupyterLab nor the course surprises the
-    other. ``slides`` starts as a presentation (jupyterlab-slideshow).
+    live in ``kept`` (``root/build/jupyter``), so that neither the reader's own JupyterLab nor the course surprises
+    the other. ``slides`` starts as a presentation (jupyterlab-slideshow).
+
+    Raises:
+        OSError: ``kept`` cannot be written.
     """
     root = Path(root).resolve()
-    home = root / "build" / "jupyter"
-    settings = home / ("settings-slides" if slides else "settings")
+    kept = root / "build" / "jupyter" if kept is None else Path(kept).resolve()
+    kept.mkdir(parents=True, exist_ok=True)
+    settings = kept / ("settings-slides" if slides else "settings")
     if slides:
         deck = settings / "jupyterlab-slideshow" / "plugin.jupyterlab-settings"
         deck.parent.mkdir(parents=True, exist_ok=True)
         deck.write_text(json.dumps({"active": True}), encoding="utf-8")
     environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_CONFIG_DIR": str(kept / "config"),
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / ("workspaces-slides" if slides else "workspaces")),
+        "JUPYTERLAB_WORKSPACES_DIR": str(kept / ("workspaces-slides" if slides else "workspaces")),
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel of this installation, not one of the same name elsewhere
     }
+    home = Path(os.path.expanduser("~"))
+    if not (home.is_dir() and os.access(home, os.W_OK)):  # where Jupyter, IPython and matplotlib would write
+        environment["HOME"] = str(kept / "home")
+        Path(environment["HOME"]).mkdir(exist_ok=True)
     argv = [
         sys.executable,
         "-m",
@@ -82,15 +79,31 @@ def lab_command(
     return argv, environment
 
 
-def _start(lecture: str, port: int | None, browser: bool, slides: bool) -> None:
+def _start(lecture: str, folder: Path | None, port: int | None, browser: bool, slides: bool) -> None:
+    """JupyterLab over the checkout's own lectures; from a wheel, or where ``folder`` is named, over a copy of them."""
+    from ssl_course.unpack import KEPT, unpack
+
     try:
-        root = checkout()
-        if not (root / lecture).is_file():
-            raise FileNotFoundError(f"There is no {lecture} in {root}.")
-    except FileNotFoundError as error:
+        root = assets.checkout() if folder is None else None
+        if root is not None:
+            lectures, kept = root / "lectures", root / "build" / "jupyter"
+        else:
+            unpacked = unpack(folder or STUDENTS_FOLDER)
+            typer.echo(unpacked)
+            root = lectures = unpacked.folder
+            kept = root / KEPT / "jupyter"
+        opened = root / lecture if (root / lecture).is_file() else lectures / Path(lecture).name
+        if not opened.is_file():
+            raise FileNotFoundError(f"There is no {lecture} in {lectures}.")
+        argv, environment = lab_command(
+            root, kept=kept, open_at=opened, port=port, browser=browser, slides=slides
+        )
+    except PermissionError as error:  # a checkout that belongs to somebody else
+        typer.echo(f"Cannot write to {error.filename}: work in a folder of your own with --folder.", err=True)
+        raise typer.Exit(1) from None
+    except OSError as error:
         typer.echo(error, err=True)
         raise typer.Exit(1) from None
-    argv, environment = lab_command(root, open_at=lecture, port=port, browser=browser, slides=slides)
     try:
         code = subprocess.run(argv, env=environment, cwd=root).returncode
     except KeyboardInterrupt:  # Ctrl-C is how one leaves JupyterLab
@@ -98,6 +111,13 @@ def _start(lecture: str, port: int | None, browser: bool, slides: bool) -> None:
     raise typer.Exit(code)
 
 
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Work in a copy of the lectures in this folder; it is made, or brought up to date, and what you edited "
+        f"stays. From a wheel: {STUDENTS_FOLDER}. In a checkout: no copy."
+    ),
+]
 Port = Annotated[int | None, typer.Option(help="Default: 8888 or the next free one.")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the web browser.")]
 
@@ -105,22 +125,24 @@ Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it i
 @app.command()
 def lab(
     lecture: Annotated[str, typer.Argument(help="The notebook to open.")] = FIRST_LECTURE,
+    folder: Folder = None,
     port: Port = None,
     browser: Browser = True,
 ) -> None:
     """Open the lectures in JupyterLab."""
-    _start(lecture, port, browser, slides=False)
+    _start(lecture, folder, port, browser, slides=False)
 
 
 @app.command()
 def present(
     lecture: Annotated[str, typer.Argument(help="The notebook to present.")] = FIRST_TALK,
+    folder: Folder = None,
     port: Port = None,
     browser: Browser = True,
 ) -> None:
     """Open a lecture as slides, with its widgets alive."""
     typer.echo("Click the first slide once: then the arrow keys turn the slides and Shift+Enter runs a cell.")
-    _start(lecture, port, browser, slides=True)
+    _start(lecture, folder, port, browser, slides=True)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""``python -m ssl_course doctor``: what the course needs, what is there, and the command that mends the rest."""
+"""``ssl-course doctor``: what the course needs, what is there, and the command that mends the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-INSTALL = "make setup  (with conda: conda env update -f environment.yml)"
+from ssl_course import assets
+
+INSTALL = (
+    "make setup  (with conda: conda env update -f environment.yml)"
+    if assets.checkout()
+    else "install the course's wheel again: python -m pip install --force-reinstall ssl_course-….whl"
+)
 FETCH = """python -c "from ssl_course.data import load; load('{name}')\""""
 
 
@@ -21,14 +27,14 @@ class Check:
 
     name: str
     ok: bool
-    found: str
+    seen: str
     fix: str = ""
     required: bool = True
 
 
 def report() -> list[Check]:
     """Look at Python, packages, device, disk, browser and data sets. Changes nothing, downloads nothing."""
-    return [_python(), *_packages(), _jupyterlab(), *_device(), _disk(), *_browser(), *_data()]
+    return [_python(), *_packages(), _files(), _jupyterlab(), *_device(), _disk(), *_browser(), *_data()]
 
 
 def show(checks: list[Check]) -> str:
@@ -37,7 +43,7 @@ def show(checks: list[Check]) -> str:
     lines = []
     for check in checks:
         word = "ok  " if check.ok else "FAIL" if check.required else "none"
-        lines.append(f"{word}  {check.name:<{width}}  {check.found}")
+        lines.append(f"{word}  {check.name:<{width}}  {check.seen}")
         if not check.ok and check.fix:
             lines.append(f"      {'':<{width}}  -> {check.fix}")
     missing = sum(check.required and not check.ok for check in checks)
@@ -58,6 +64,17 @@ def requirements() -> dict[str, bool]:
     return {re.split(r"[^\w.-]", line, maxsplit=1)[0]: "extra ==" not in line for line in wanted}
 
 
+def _files() -> Check:
+    """Lectures, networks and results: in the checkout, or inside the package where a wheel brought them."""
+    try:
+        root = assets.root()
+    except FileNotFoundError as error:
+        return Check("the course's files", False, str(error), INSTALL)
+    return Check(
+        "the course's files", True, f"{root} ({'a checkout' if assets.checkout() else 'from a wheel'})"
+    )
+
+
 def _packages() -> list[Check]:
     try:
         wanted = requirements()
@@ -65,11 +82,13 @@ def _packages() -> list[Check]:
         return [Check("ssl_course", False, "not installed in this Python", INSTALL)]
     checks = [Check("ssl_course", True, importlib.metadata.version("ssl_course"))]
     for name, needed in wanted.items():
+        if not needed and assets.checkout() is None:  # a wheel brings no tests
+            continue
         try:
             checks.append(Check(name, True, importlib.metadata.version(name), required=needed))
         except importlib.metadata.PackageNotFoundError:
-            found = "missing" if needed else "missing (only the tests need it)"
-            checks.append(Check(name, False, found, INSTALL, required=needed))
+            why = "missing" if needed else "missing (only the tests need it)"
+            checks.append(Check(name, False, why, INSTALL, required=needed))
     return checks
 
 
@@ -80,9 +99,9 @@ def _jupyterlab() -> Check:
     except ImportError:
         return Check("slides in JupyterLab", False, "no Jupyter", INSTALL)
     places = [Path(p) / "labextensions" / "jupyterlab-slideshow" for p in jupyter_path()]
-    seen = next((p for p in places if (p / "package.json").is_file()), None)
+    place = next((p for p in places if (p / "package.json").is_file()), None)
     return Check(
-        "slides in JupyterLab", seen is not None, str(seen or "extension not found"), "" if seen else INSTALL
+        "slides in JupyterLab", bool(place), str(place or "extension not found"), "" if place else INSTALL
     )
 
 
@@ -123,6 +142,8 @@ def _disk() -> Check:
 
 def _browser() -> list[Check]:
     """Only the tests want a browser to drive, and only a checkout has tests."""
+    if assets.checkout() is None:  # another package may be called tools
+        return []
     try:
         from tools import browser
     except ImportError:

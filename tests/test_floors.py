@@ -13,7 +13,7 @@ FLOORS = [
     ["widgets"],
     ["widgets.frame"],
     ["course"],
-    ["studies", "checkpoints", "doctor"],
+    ["studies", "checkpoints", "doctor", "unpack"],
     ["methods", "training", "evaluation"],
     ["data", "theory", "losses", "pretext", "nets"],
     ["interfaces", "assets"],

@@ -192,7 +192,7 @@ def test_doctor_sees_a_torchvision_that_does_not_fit(monkeypatch):
     assert check().ok
     monkeypatch.setattr(doctor.importlib, "import_module", refuse)
     assert not check().ok and check().required and check().fix
-    assert "torchvision::nms" in check().found
+    assert "torchvision::nms" in check().seen
 
 
 @pytest.mark.parametrize("free, ok", [(0.2e9, False), (20e9, True)])

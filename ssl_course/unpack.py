@@ -1,0 +1,99 @@
+"""A student's own copy of the lectures: a newer course renews it, and never touches what the student edited."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ssl_course import __version__, assets
+
+KEPT = (
+    ".ssl-course"  # what the course keeps in a student's folder; JupyterLab's file browser does not show it
+)
+
+
+@dataclass
+class Unpacked:
+    """What was done: names of files, relative to ``folder``."""
+
+    folder: Path
+    version: str
+    new: list[str] = field(default_factory=list)
+    renewed: list[str] = field(default_factory=list)  # nobody had edited them
+    beside: list[str] = field(default_factory=list)  # new versions of files that were edited, and stay
+
+    def __str__(self) -> str:
+        lines = [f"The lectures of ssl_course {self.version} are in {self.folder}"]
+        done = [
+            f"{len(names)} {word}" for word, names in (("new", self.new), ("renewed", self.renewed)) if names
+        ]
+        lines[0] += f" ({', '.join(done)})." if done else "."
+        if self.beside:
+            lines.append(
+                f"Files that you edited stay; their new versions lie beside them: {', '.join(self.beside)}"
+            )
+        return "\n".join(lines)
+
+
+def unpack(folder: Path, version: str = __version__) -> Unpacked:
+    """Copy the lectures into ``folder``, made where it is missing.
+
+    A file that is as the course wrote it is replaced by a newer one. One that differs was edited (running a notebook
+    and saving it is an edit too): it stays, and a newer one comes beside it, with its version in its name.
+
+    Raises:
+        FileNotFoundError: the course came without its lectures.
+        OSError: the folder cannot be written; the message says what to do.
+    """
+    source = assets.lectures()
+    folder = Path(os.path.abspath(folder.expanduser()))
+    unpacked = Unpacked(folder, version)
+    try:
+        (folder / KEPT).mkdir(parents=True, exist_ok=True)
+        record = (
+            folder / KEPT / "written.json"
+        )  # name → digest of what the course last wrote, or offered, there
+        try:
+            written = json.loads(record.read_text(encoding="utf-8"))
+        except (
+            FileNotFoundError,
+            ValueError,
+        ):  # the first time; or damaged, then all that differs counts as edited
+            written = {}
+        for name in sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file()):
+            if name.parts[0] != "src" and not name.parts[0].startswith("."):
+                _place((source / name).read_bytes(), name, unpacked, written)
+        _write(record, json.dumps(written, indent=1).encode())
+    except OSError as error:
+        raise OSError(
+            f"Cannot write the lectures to {folder} ({error.strerror}): name a folder of your own with --folder."
+        ) from None
+    return unpacked
+
+
+def _place(
+    content: bytes, name: Path, unpacked: Unpacked, written: dict[str, str], beside: bool = False
+) -> None:
+    path, key, digest = unpacked.folder / name, name.as_posix(), _digest(content)
+    here = _digest(path.read_bytes()) if path.exists() else None
+    before, written[key] = written.get(key), digest
+    if here is None or here == before != digest:
+        _write(path, content)
+        (unpacked.beside if beside else unpacked.new if here is None else unpacked.renewed).append(key)
+    elif here != digest and before != digest and not beside:  # edited, and there is something new
+        _place(content, name.with_stem(f"{name.stem}-{unpacked.version}"), unpacked, written, beside=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All of it or nothing: a half-written notebook would count as edited."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
