@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
+
 
 def _devices():
     """cpu, and cuda where there is one. Asked of torch only when a test wants a device."""
@@ -62,7 +64,7 @@ def ranks(request, tmp_path):
         file.write_text(script)
         launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"] if n > 1 else []
         env = os.environ | {
-            "PYTHONPATH": str(request.path.parent),
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, request.path.parent))),
             "OMP_NUM_THREADS": "1",
             "CUDA_VISIBLE_DEVICES": "",  # several ranks would want a GPU each
         }

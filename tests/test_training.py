@@ -1,10 +1,13 @@
 """The loop against closed forms, against a loop written out by hand, and against being interrupted."""
 
+import importlib
 import math
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +16,18 @@ from torch import nn
 from ssl_course import checkpoints
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import MAE, SimCLR
-from ssl_course.training import Diverged, History, Step, fit, make_optimizer, parameter_groups, rate, train
+from ssl_course.training import (
+    Diverged,
+    History,
+    Step,
+    fit,
+    make_fabric,
+    make_optimizer,
+    parameter_groups,
+    rate,
+    train,
+)
+from ssl_course.training import steps as steps_of_training
 
 
 class Mean(nn.Module):
@@ -258,11 +272,118 @@ def test_a_dataloader_without_batches_is_named():
 
 
 def test_it_runs_where_it_is_told(device):
-    from ssl_course.training import make_fabric
-
     method = SimCLR(projection=(32, 16))
     steps = list(train(method, pictures(16, 16), steps=2, batch_size=8, fabric=make_fabric(device)))
     assert next(method.parameters()).device.type == device and math.isfinite(steps[-1].loss)
+
+
+# --------------------------------------------------------------------------------------- where it computes
+class Asked:
+    """Stands in for Lightning's Fabric: keeps what it was made with."""
+
+    def __init__(self, **settings):
+        self.settings = settings
+
+    def launch(self):
+        pass
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A machine with a GPU, as far as torch says; ``gpu(native, works)`` says what it can do."""
+
+    def made(native, works=True):
+        def supported(including_emulation=True):
+            return native or including_emulation  # what torch answers on a T4
+
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+        monkeypatch.setattr("lightning_fabric.Fabric", Asked)
+        if works:
+            plain = torch.ones
+            monkeypatch.setattr(torch, "ones", lambda *size, device: plain(*size, device="cpu"))
+
+    return made
+
+
+@pytest.mark.parametrize(("native", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_bf16_only_where_the_gpu_computes_in_it(gpu, native, precision):
+    gpu(native)
+    found = make_fabric().settings
+    assert (found["accelerator"], found["precision"]) == ("cuda", precision)
+    assert make_fabric(precision="16-mixed").settings["precision"] == "16-mixed"
+    assert make_fabric("cpu").settings["precision"] == "32-true"
+
+
+def test_a_gpu_that_cannot_compute_is_left_alone_and_named(gpu, monkeypatch):
+    gpu(native=True)
+
+    def conv2d(*_):
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nmore lines")
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", conv2d)
+    with pytest.warns(
+        UserWarning, match=r"GPU does not compute \(CUDA error: no kernel image [^\n]*CPU"
+    ) as said:
+        found = make_fabric().settings
+    assert len(said) == 1 and (found["accelerator"], found["precision"]) == ("cpu", "32-true")
+    assert make_fabric("cuda").settings["accelerator"] == "cuda", "who asks for it gets it"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this torch can compute on a GPU")
+def test_a_torch_without_cuda_says_so_by_itself(gpu):
+    gpu(native=True, works=False)
+    with pytest.warns(UserWarning, match="so the CPU trains"):
+        assert make_fabric().settings["accelerator"] == "cpu"
+
+
+@pytest.fixture
+def readings(monkeypatch):
+    """How often a loss is read from its device: [one by one, all together]."""
+    count, loss, read = [0, 0], Step.loss.fget, steps_of_training.read_losses
+
+    def one(self):
+        count[0] += 1
+        return loss(self)
+
+    def many(steps):
+        count[1] += bool(steps)
+        return read(steps)
+
+    monkeypatch.setattr(Step, "loss", property(one))
+    for module in ("training.fitting", "widgets.frame.progress", "widgets.frame.live"):
+        monkeypatch.setattr(importlib.import_module(f"ssl_course.{module}"), "read_losses", many)
+    return count
+
+
+def test_fit_does_not_wait_for_each_step(readings):
+    expected = [s.loss for s in train(Mean(), pictures(), steps=50, batch_size=8)]
+    readings[:] = 0, 0
+    history = fit(Mean(), pictures(), steps=50, batch_size=8, bar=False)
+    assert history.losses == expected and readings == [0, 1]
+
+
+def test_neither_do_the_bar_and_the_live_widget(readings, monkeypatch):
+    import IPython.display
+
+    from ssl_course.widgets import live
+    from ssl_course.widgets.frame import progress
+
+    monkeypatch.setattr(
+        IPython.display, "display", lambda *_, **__: SimpleNamespace(update=lambda *_, **__: None)
+    )
+    for module in (progress, importlib.import_module("ssl_course.widgets.frame.live")):
+        monkeypatch.setattr(module, "PAUSE", 1000.0)  # seconds: no picture but the first and the last
+    bar, losses = progress.Bar("Mean"), []
+    for step in train(Mean(), pictures(), steps=50, batch_size=8):
+        bar.update(step)
+        losses.append(step)
+    bar.close(History(losses=[1.0]))
+    assert sum(readings) <= 5 and bar.curve.losses().mean.tolist() == [s.loss for s in losses]
+    readings[:] = 0, 0
+    widget = live(Mean(), pictures(), steps=50, batch_size=8).run()
+    assert sum(readings) <= 5 and widget.losses == [s.loss for s in losses]
 
 
 # ------------------------------------------------------------------------------------- what can stop a run
@@ -337,7 +458,8 @@ for step in train(method, pictures(40, 16), steps=30, batch_size=16, save=checkp
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_a_killed_process_goes_on_to_the_same_weights(name, tmp_path):
-    env = os.environ | {"PYTHONPATH": os.path.dirname(__file__), "OMP_NUM_THREADS": "1"}
+    here = Path(__file__).parent
+    env = os.environ | {"PYTHONPATH": f"{here.parent}{os.pathsep}{here}", "OMP_NUM_THREADS": "1"}
 
     def start(file, pause=0.0):
         argv = [sys.executable, "-c", KILLED, name, str(file), str(pause)]

@@ -9,10 +9,13 @@ It knows of a method only ``forward(batch) -> loss`` and, where present, ``prepa
 
 from __future__ import annotations
 
+from ssl_course.training.fabric import make_fabric
 from ssl_course.training.faults import Diverged
 from ssl_course.training.fitting import History, fit
-from ssl_course.training.loop import DEFAULTS, Step, make_fabric, train
+from ssl_course.training.loop import train
 from ssl_course.training.optimizer import make_optimizer, parameter_groups, rate
+from ssl_course.training.run import DEFAULTS
+from ssl_course.training.steps import Step, read_losses
 
 __all__ = [
     "DEFAULTS",
@@ -24,5 +27,6 @@ __all__ = [
     "make_optimizer",
     "parameter_groups",
     "rate",
+    "read_losses",
     "train",
 ]

@@ -9,7 +9,10 @@ from typing import Any
 
 from torch import nn
 
-from ssl_course.training.loop import Step, train
+from ssl_course.training.loop import train
+from ssl_course.training.steps import Step, read_losses
+
+UNREAD = 1000  # losses that wait on the device, to be read together: one by one, each would wait for its step
 
 
 @dataclass
@@ -55,15 +58,20 @@ def fit(
             save(state)
 
     shown = _bar(type(method).__name__) if bar else _Silent()
+    unread: list[Step] = []
     began = time.perf_counter()
     try:
         for step in train(method, data, steps, batch_size, save=keep, **settings):
-            history.losses.append(step.loss)
+            unread.append(step)
+            if len(unread) == UNREAD:
+                history.losses += read_losses(unread)
+                unread = []
             history.samples_per_second = step.samples_per_second
             shown.update(step)
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
+        history.losses += read_losses(unread)
         history.seconds = time.perf_counter() - began
         shown.close(history)
     return history
@@ -103,13 +111,15 @@ class _Line:
             from tqdm import tqdm
 
             self.bar = tqdm(total=step.steps, initial=step.index - 1, desc=self.name, unit="step")
-        self.bar.set_postfix_str(
-            f"loss {step.loss:.4f}, {step.samples_per_second:.0f} samples/s", refresh=False
-        )
-        self.bar.update()
+        if self.bar.update():  # only where it was drawn: reading a loss waits for its step
+            self._say(step.loss, step.samples_per_second)
+
+    def _say(self, loss: float, speed: float) -> None:
+        self.bar.set_postfix_str(f"loss {loss:.4f}, {speed:.0f} samples/s", refresh=False)
 
     def close(self, history: History) -> None:
         if self.bar is not None:
+            self._say(history.losses[-1], history.samples_per_second)
             self.bar.close()
         if history.interrupted:
             print(history)

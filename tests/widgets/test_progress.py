@@ -11,18 +11,19 @@ import IPython.display
 import nbformat
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageColor
 
 from ssl_course.course import palette
-from ssl_course.training import History
+from ssl_course.training import History, Step
 from ssl_course.widgets.frame import progress
 from ssl_course.widgets.frame.progress import BINS, Bar, Curve, Losses, curve_panel, duration, smooth
 
 PSI = np.array(ImageColor.getrgb(palette.PSI))
 
 
-def step(index: int, steps: int, loss: float) -> SimpleNamespace:
-    return SimpleNamespace(index=index, steps=steps, loss=loss, samples_per_second=1234.5)
+def step(index: int, steps: int, loss: float) -> Step:
+    return Step(index, steps, torch.tensor(loss), lr=1e-3, samples_per_second=1234.5)
 
 
 @pytest.mark.parametrize(("begin", "steps"), [(0, 7), (0, BINS), (0, 100_000), (40, 1_003)])

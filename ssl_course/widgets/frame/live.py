@@ -20,8 +20,7 @@ import ipywidgets
 import torch
 from torch import nn
 
-from ssl_course.training import Step, train
-from ssl_course.training.loop import DEFAULTS
+from ssl_course.training import DEFAULTS, Step, read_losses, train
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer, _answer_while_busy
 from ssl_course.widgets.frame.progress import Curve, Losses, curve_panel, duration, rate_words
@@ -309,11 +308,19 @@ class Live(Explorer):
         finally:
             self.method.eval()  # for views, cells and other widgets
         self._step, self._index, self._steps = step, step.index, step.steps
-        self.losses.append(step.loss)
-        self._curve.add(step.index, self.losses[-1])
+        self._unread.append(step)
         if self._over():
             self._end_generator()
         return True
+
+    @property
+    def losses(self) -> list[float]:
+        """Of all steps so far; read from the device when asked for, all at once, since each reading waits for it."""
+        unread, self._unread = self._unread, []
+        for step, loss in zip(unread, read_losses(unread), strict=True):
+            self._losses.append(loss)
+            self._curve.add(step.index, loss)
+        return self._losses
 
     def _over(self) -> bool:
         return self.failure is not None or self._index >= self._steps
@@ -405,7 +412,9 @@ class Live(Explorer):
 
     def _clear(self) -> None:
         """As if no step had been done."""
-        self._index, self._step, self.losses = self._begin, None, []
+        self._index, self._step = self._begin, None
+        self._unread: list[Step] = []
+        self._losses: list[float] = []
         self._curve, self._marks = Curve(self._begin), []
         self.failure: Exception | None = None
         self._troubles: dict[str, str] = {}  # of controls and views; they do not stop a run
@@ -454,9 +463,9 @@ class Live(Explorer):
 
     def _now(self) -> Run:
         name, done, left = type(self.method).__name__, self._index, self._steps - self._index
-        words = f"step {done:,} of {self._steps:,}"
+        words, losses = f"step {done:,} of {self._steps:,}", self.losses
         if self._step is not None:
-            words += f" · loss {self.losses[-1]:.3f} · {rate_words(self._step)}"
+            words += f" · loss {losses[-1]:.3f} · {rate_words(self._step)}"
             seconds, since = time.perf_counter() - self._clock[0], done - self._clock[1]
             if self._running and since > 0 and left:
                 words += f" · {duration(seconds / since * left)} left"

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ssl_course.course import palette
+from ssl_course.training.steps import Step, read_losses
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Canvas, Panel
 
@@ -229,23 +230,30 @@ class Bar:
         self.canvas: Canvas | None = None
         self.pictures = 0
         self._next = 0.0
+        self._unread: list[Step] = []
 
-    def update(self, step: Any) -> None:
-        """One more step (a `training.Step`); the first one displays the bar."""
-        loss = step.loss  # waits for the device: before the clock is read
+    def update(self, step: Step) -> None:
+        """One more step; the first one displays the bar. Losses are read when a picture is due: each reading waits."""
         now = time.perf_counter()
         if self.canvas is None:
             self.canvas, self.curve = Canvas(), Curve(step.index - 1)
             self._began = now
-        self.curve.add(step.index, loss)
-        self.step, self._loss = step, loss
+        self._unread.append(step)
+        self.step = step
         if now >= self._next:
-            self._draw(now)
+            self._read()
+            self._draw(time.perf_counter())
+
+    def _read(self) -> None:
+        for step, loss in zip(self._unread, read_losses(self._unread), strict=True):
+            self.curve.add(step.index, loss)
+        self._unread = []
 
     def close(self, history: Any) -> None:
         """The run is over, stopped early (``history.interrupted``) or broken off by an error."""
         if self.canvas is None:  # not one step: nothing to show
             return
+        self._read()
         begin, done, steps = self.curve.begin, self.step.index, self.step.steps
         caption = (
             f"{done - begin:,} steps in {duration(history.seconds)} · loss {history.losses[0]:.3f} → "
@@ -261,7 +269,7 @@ class Bar:
 
     def _draw(self, now: float) -> None:
         begin, done, steps = self.curve.begin, self.step.index, self.step.steps
-        caption = f"step {done:,} of {steps:,} · loss {self._loss:.3f} · {rate_words(self.step)}"
+        caption = f"step {done:,} of {steps:,} · loss {self.step.loss:.3f} · {rate_words(self.step)}"
         if done > begin + 1:
             caption += f" · {duration((now - self._began) / (done - begin - 1) * (steps - done))} left"
         self.canvas.show([curve_panel(self.name, self.curve.losses(), begin, done, steps, caption)])

@@ -1,0 +1,59 @@
+"""Where a run computes: a GPU that works, else the CPU."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+def make_fabric(accelerator: str | None = None, precision: Any = None) -> Fabric:
+    """Lightning Fabric for this process, all ranks of `torchrun` included.
+
+    Args:
+        accelerator: "cpu" or "cuda"; None takes a GPU where there is one that works, else the CPU.
+        precision: as Lightning calls it; None is "bf16-mixed" on a GPU that computes in bf16, else "32-true".
+    """
+    from lightning_fabric import Fabric  # late: it takes a second to load
+
+    if accelerator is None:
+        accelerator = "cuda" if torch.cuda.is_available() and gpu_works() else "cpu"
+    if precision is None:
+        # A T4 or V100 "supports" bf16 by emulation, far slower than plain float32.
+        native = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bf16-mixed" if native else "32-true"
+    world, local = (int(os.environ.get(k, 1)) for k in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=local,
+        num_nodes=world // local,
+        precision=precision,
+        strategy="ddp" if world > 1 else "auto",
+    )
+    fabric.launch()
+    return fabric
+
+
+def gpu_works() -> bool:
+    """Whether one small convolution runs on this rank's GPU; a warning where it does not.
+
+    A GPU can be there and yet of no use: too old for this build of torch, without memory, or its driver broken.
+    """
+    number = int(os.environ.get("LOCAL_RANK", 0)) % max(torch.cuda.device_count(), 1)
+    try:
+        picture, kernel = (torch.ones(1, 3, side, side, device=f"cuda:{number}") for side in (8, 3))
+        F.conv2d(picture, kernel).sum().item()  # item waits, so that an error comes here
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        warnings.warn(
+            f"the GPU does not compute ({why}), so the CPU trains: `python -m ssl_course doctor` says more",
+            stacklevel=3,
+        )
+        return False
+    return True
