@@ -22,6 +22,7 @@ from torch import nn
 from ssl_course import __version__, assets, methods
 
 FORMAT = 1
+RUN = {"step", "settings", "optimizer", "random", "data"}  # what a run needs besides its weights
 
 
 class CheckpointError(ValueError):
@@ -52,19 +53,19 @@ def _restore(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
     return [_restore(v, tensors) for v in tree] if isinstance(tree, list) else tree
 
 
-def _arguments(method: nn.Module) -> dict[str, Any]:
-    found = getattr(method, "arguments", {})
-    for name, value in found.items():
+def _arguments(method: nn.Module) -> Any:
+    arguments = getattr(method, "arguments", {})
+    for name, value in arguments.items():
         if isinstance(value, nn.Module):
             raise ValueError(
                 f"{type(method).__name__}({name}=…) was given a module, which a checkpoint cannot write down: name a timm "
                 f"model instead, or save with arguments={{…}} and load into an object: load(path, method=…)"
             )
-    return json.loads(json.dumps(found, default=lambda value: vars(value)))
+    return json.loads(json.dumps(arguments, default=lambda value: vars(value)))
 
 
 def save(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     method: nn.Module,
     *,
     state: dict[str, Any] | None = None,
@@ -109,13 +110,13 @@ def save(
     return path
 
 
-def saver(path: str | os.PathLike, method: nn.Module, **about: Any) -> Callable[[dict[str, Any]], None]:
+def saver(path: str | os.PathLike[str], method: nn.Module, **about: Any) -> Callable[[dict[str, Any]], None]:
     """What to hand to ``train(…, save=…)``."""
     return lambda state: save(path, method, state=state, **about) and None
 
 
-def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """(header, tensors) of a checkpoint.
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """All that a checkpoint holds: what `save` wrote, with its tensors in ``weights`` and ``run``.
 
     Raises:
         FileNotFoundError: there is no such file. CheckpointError: it is no checkpoint, or a damaged one.
@@ -125,31 +126,44 @@ def read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, torch.Tenso
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["ssl_course"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118: it is no dict
-    except KeyError:
-        raise CheckpointError(f"{path} is a safetensors file, but not one that this course wrote") from None
-    except (safetensors.SafetensorError, ValueError, OSError) as error:
+            words = (file.metadata() or {}).get("ssl_course")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+        header = json.loads(words) if words is not None else None
+    except (safetensors.SafetensorError, ValueError, OSError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is damaged or no safetensors file ({error}). Delete it, and make or fetch it again"
         ) from None
+    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+        raise CheckpointError(f"{path} is a safetensors file, but not one that this course wrote")
     if header["format"] > FORMAT:
         raise CheckpointError(
-            f"{path} was written by ssl_course {header['ssl_course']}: update the course to read it"
+            f"{path} was written by ssl_course {header.get('ssl_course')}: update the course to read it"
         )
-    return header, tensors
+    try:
+        parts = {name: _restore(header.get(name), tensors) for name in ("weights", "run")}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _edited(path, "its tensors do not fit what it says of them") from None
+    for name, kind in {"method": str, "arguments": dict, "weights": dict}.items():
+        if not isinstance((header | parts).get(name), kind):
+            raise _edited(path, f"it does not say its {name}")
+    if parts["run"] is not None and not (isinstance(parts["run"], dict) and parts["run"].keys() >= RUN):
+        raise _edited(path, "its run cannot go on")
+    return header | parts
 
 
-def about(path: str | os.PathLike) -> dict[str, Any]:
+def _edited(path: Path, why: str) -> CheckpointError:
+    return CheckpointError(f"{path} was edited after the course wrote it: {why}. Make or fetch it again")
+
+
+def about(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Method, arguments, steps, metrics, data and command of a checkpoint."""
-    header, _ = read(path)
-    return {
-        k: header[k] for k in ("method", "arguments", "steps", "metrics", "data", "command", "ssl_course")
-    }
+    held = read(path)
+    names = ("method", "arguments", "steps", "metrics", "data", "command", "ssl_course")
+    return {name: held.get(name) for name in names}
 
 
 def resume(
-    path: str | os.PathLike, method: nn.Module | None = None
+    path: str | os.PathLike[str], method: nn.Module | None = None
 ) -> tuple[nn.Module, dict[str, Any] | None]:
     """(method, state): ``train(method, data, resume=state)`` goes on; state is None for a file without a run.
 
@@ -159,25 +173,28 @@ def resume(
     Raises:
         CheckpointError: no checkpoint, damaged, or of another kind than ``method``.
     """
-    header, tensors = read(path)
-    weights = _restore(header["weights"], tensors)
+    held = read(path)
+    kind = held["method"]
     if method is None:
-        if header["method"] not in dir(methods):
+        if kind not in dir(methods):
             raise CheckpointError(
-                f"{path} holds a {header['method']}, which is none of the course's methods: load(path, method=…) fills yours"
+                f"{path} holds a {kind}, which is none of the course's methods: load(path, method=…) fills yours"
             )
-        method = getattr(methods, header["method"])(**header["arguments"])
-    elif type(method).__name__ != header["method"]:
-        raise CheckpointError(f"{path} holds a {header['method']}, not a {type(method).__name__}")
+        try:
+            method = getattr(methods, kind)(**held["arguments"])
+        except Exception as error:  # whatever a constructor makes of arguments that are not its own
+            raise _edited(Path(path), f"no {kind} can be made with its arguments ({error})") from error
+    elif type(method).__name__ != kind:
+        raise CheckpointError(f"{path} holds a {kind}, not a {type(method).__name__}")
     try:
-        method.load_state_dict(weights)
+        method.load_state_dict(held["weights"])
     except RuntimeError as error:
-        raise CheckpointError(f"{path} does not fit this {header['method']}: {error}") from None
-    run = _restore(header["run"], tensors)
-    return method.eval(), run and run | {"method": weights}
+        raise CheckpointError(f"{path} does not fit this {kind}: {error}") from None
+    state = held["run"]
+    return method.eval(), state and state | {"method": held["weights"]}
 
 
-def load(path: str | os.PathLike, method: nn.Module | None = None) -> nn.Module:
+def load(path: str | os.PathLike[str], method: nn.Module | None = None) -> nn.Module:
     """The method of a checkpoint, in eval mode. Arguments and errors as in `resume`."""
     return resume(path, method)[0]
 

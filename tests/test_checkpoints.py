@@ -101,6 +101,49 @@ def test_wrong_files_are_named(mae, tmp_path):
         checkpoints.load(file)
 
 
+def header_with(file, **changes):
+    """The header of a checkpoint with other words; a change to None takes a word away."""
+    header = json.loads(safetensors.safe_open(file, framework="pt").metadata()["ssl_course"])
+    return {k: v for k, v in (header | changes).items() if v is not None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"format": None}, "not one that this course wrote"),
+        ({"format": "1"}, "not one that this course wrote"),
+        ({"weights": None}, "does not say its weights"),
+        ({"weights": []}, "does not say its weights"),
+        ({"weights": {"a": 1}}, "its tensors do not fit"),
+        ({"weights": {"__dict__": [["a", {"__tensor__": "gone"}]]}}, "its tensors do not fit"),
+        ({"weights": {"__dict__": [["mask_token", 3]]}}, "does not fit this MAE"),
+        ({"method": None}, "does not say its method"),
+        ({"method": ["MAE"]}, "does not say its method"),
+        ({"arguments": [1, 2]}, "does not say its arguments"),
+        ({"arguments": {"temperature": 0.5}}, "no MAE can be made with its arguments.*temperature"),
+        ({"arguments": {"image_size": "large"}}, "no MAE can be made with its arguments"),
+        ({"method": "SimCLR"}, "no SimCLR can be made with its arguments"),
+        ({"run": {"__dict__": [["step", 3]]}}, "its run cannot go on"),
+        ({"run": 3}, "its run cannot go on"),
+    ],
+)
+def test_an_edited_header_is_named(mae, tmp_path, changes, says):
+    file = checkpoints.save(tmp_path / "m.safetensors", mae)
+    header = header_with(file, **changes)
+    safetensors.torch.save_file(safetensors.torch.load_file(file), file, {"ssl_course": json.dumps(header)})
+    with pytest.raises(checkpoints.CheckpointError, match=says):
+        checkpoints.load(file)
+
+
+@pytest.mark.parametrize("words", ["[]", "3", "null", '"MAE"', "{}", "{", "[" * 100_000])
+def test_a_header_that_is_something_else_is_named(tmp_path, words):
+    file = tmp_path / "m.safetensors"
+    safetensors.torch.save_file({"x": torch.zeros(1)}, file, {"ssl_course": words})
+    for read in (checkpoints.load, checkpoints.about):
+        with pytest.raises(checkpoints.CheckpointError, match="not one that this course wrote|damaged"):
+            read(file)
+
+
 def test_a_file_that_does_not_fit_is_named(mae, tmp_path):
     file = checkpoints.save(tmp_path / "m.safetensors", mae)
     with pytest.raises(checkpoints.CheckpointError, match="holds a MAE, not a SimCLR"):

@@ -40,7 +40,11 @@ def record(
         ValueError: the file was made with other settings.
     """
     file = Path(path) if path else None
-    kept = json.loads(file.read_text()) if file and file.is_file() else {"about": about, "results": []}
+    kept = (
+        json.loads(file.read_text(encoding="utf-8"))
+        if file and file.is_file()
+        else {"about": about, "results": []}
+    )
     if kept["about"] != json.loads(json.dumps(about)):
         raise ValueError(f"{path} was made with other settings: move it away, or give another name")
     done = {_key(row["cell"]): row for row in kept["results"]}
@@ -70,7 +74,8 @@ def record(
                 file.parent.mkdir(parents=True, exist_ok=True)
                 half = file.with_suffix(".part")
                 half.write_text(
-                    json.dumps(head | {"about": about, "results": list(done.values())}, indent=1) + "\n"
+                    json.dumps(head | {"about": about, "results": list(done.values())}, indent=1) + "\n",
+                    encoding="utf-8",
                 )
                 os.replace(half, file)
         wanted.append(done[key])
