@@ -65,7 +65,8 @@ def is_stub(cell):
 @pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
 def test_no_solution_is_left_and_every_stub_is_there(src, edition):
     book, full = edition[1][src], build.read_source(src)
-    assert not [c for c in book.cells if "solution" in c.metadata.get("tags", [])]
+    assert not [c for c in book.cells if {"solution", "hold"} & set(c.metadata.get("tags", []))]
+    assert not [c for c in book.cells if c.cell_type == "code" and re.search(r"^\s*assert\b", c.source, re.M)]
     assert not [c for c in book.cells if c.metadata.get("slideshow", {}).get("slide_type") == "notes"]
     assert all(not c.outputs and c.execution_count is None for c in book.cells if c.cell_type == "code")
     asked = {
@@ -84,16 +85,16 @@ def test_no_solution_is_left_and_every_stub_is_there(src, edition):
 
 
 @pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
-def test_nothing_needs_what_only_a_solution_defines(src, edition):
+def test_nothing_needs_what_only_a_cell_left_out_defines(src, edition):
     """Names are only compared: no lecture is run."""
     kept, gone = set(dir(builtins)) | {"get_ipython"}, set()
     for cell in build.read_source(src).cells:
-        if cell.cell_type == "code" and "solution" in cell.metadata.get("tags", []):
+        if cell.cell_type == "code" and {"solution", "hold"} & set(cell.metadata.get("tags", [])):
             gone |= defines(ast.parse(cell.source))
     for cell in (c for c in edition[1][src].cells if c.cell_type == "code"):
         tree = ast.parse(cell.source)
         kept |= defines(tree)
-        assert not (loads(tree) - kept) & gone, f"a cell uses what a solution defined: {cell.source[:80]}"
+        assert not (loads(tree) - kept) & gone, f"a cell uses what no kept cell defined: {cell.source[:80]}"
 
 
 @pytest.mark.slow

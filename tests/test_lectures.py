@@ -1,5 +1,6 @@
 """The lectures as they are: each notebook belongs to its source, keeps the rules, and runs."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from tools import build, lint
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = build.sources()
+LECTURES_AND_TEMPLATE = [*SOURCES, ROOT / "lectures" / "src" / "_template.md"]
 
 
 def test_there_are_lectures():
@@ -27,7 +29,7 @@ def test_lecture_keeps_the_rules(src):
     assert lint.lint(build.notebook_of(src), src) == []
 
 
-@pytest.mark.parametrize("src", [*SOURCES, ROOT / "lectures" / "src" / "_template.md"], ids=lambda p: p.stem)
+@pytest.mark.parametrize("src", LECTURES_AND_TEMPLATE, ids=lambda p: p.stem)
 def test_lecture_has_its_parts(src):
     notebook = build.read_source(src)
     code = [c for c in notebook.cells if c.cell_type == "code"]
@@ -45,6 +47,32 @@ def test_lecture_has_its_parts(src):
     folded = ["solution" in c.metadata.get("tags", []) for c in code]
     stubs = set().union(*(t for t, f in zip(tried, folded, strict=True) if not f))
     assert stubs and stubs == set().union(*(t for t, f in zip(tried, folded, strict=True) if f))
+
+
+@pytest.mark.parametrize("src", LECTURES_AND_TEMPLATE, ids=lambda p: p.stem)
+def test_set_up_is_short(src):
+    """One cell tagged set-up, the first; at most twelve lines, blank ones not counted, imports and nothing else."""
+    code = [c for c in build.read_source(src).cells if c.cell_type == "code"]
+    assert [i for i, c in enumerate(code) if "set-up" in c.metadata.get("tags", [])] == [0]
+    assert len([line for line in code[0].source.splitlines() if line.strip()]) <= 12
+    first, *more, last = ast.parse(code[0].source).body
+    assert isinstance(first, ast.Try) and ast.unparse(last) == "here = setting()"
+    assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in more)
+
+
+@pytest.mark.parametrize("src", LECTURES_AND_TEMPLATE, ids=lambda p: p.stem)
+def test_teaching_cells_teach(src):
+    """No assertion, no switch of the tests, no path, no storage format: `hold` cells and the library have those."""
+    for cell in build.read_source(src).cells:
+        tags = set(cell.metadata.get("tags", []))
+        if cell.cell_type == "code" and "hold" in tags:
+            assert cell.metadata.slideshow.slide_type == "skip" and cell.metadata.jupyter.source_hidden
+            assert re.search(r"^\s*assert\b", cell.source, re.M)
+        elif cell.cell_type == "code" and "solution" not in tags:
+            plumbing = (
+                r"^\s*assert\b|\bWHOLE\b|\.whole\b|\bPath\(|__file__|environ|read_text|json\.load|quantize"
+            )
+            assert not re.search(plumbing, cell.source, re.M), cell.source
 
 
 @pytest.mark.notebook

@@ -15,9 +15,7 @@ from tools import build
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLE = "SSL_COURSE_LECTURE_DATA"
-READERS = [
-    p for p in sorted((ROOT / "lectures" / "src").glob("[0-9][0-9]_*.md")) if VARIABLE in p.read_text()
-]
+READERS = [p for p in build.sources() if VARIABLE in p.read_text()]
 
 
 # ---- whole lectures: some minutes, so `make test` skips them -----------------------------------------------------
@@ -43,16 +41,19 @@ def test_lecture_runs_on_real_pictures(src):
 
 # ---- the section: on the Earth, on CIFAR-10, and on a folder of a student's photographs -------------------------
 def section(number):
-    """What the cells of that section leave behind, run after the lecture's imports alone."""
+    """What the cells of that section leave behind, run after the lecture's set-up alone."""
     (source,) = build.sources([number])
-    code = [c for c in build.read_source(source).cells if c.cell_type == "code"]
-    cells = [code[0], *(c for c in code if "real-pictures" in c.metadata.get("tags", []))]
-    assert len(cells) == 3
+    tagged = {tag: [] for tag in ("set-up", "real-pictures")}
+    for cell in build.read_source(source).cells:
+        for tag in tagged.keys() & set(cell.metadata.get("tags", [])):
+            tagged[tag].append(cell.source)
+    assert [len(cells) for cells in tagged.values()] == [1, 2]
     names = {}
-    for cell in cells:
-        *body, last = cell.source.rsplit("\n", 1)
+    exec(tagged["set-up"][0], names)
+    for cell in tagged["real-pictures"]:
+        *body, last = cell.rsplit("\n", 1)
         exec("\n".join(body), names)
-        shown = eval(last, names) if not last.startswith("plots.style") else None
+        shown = eval(last, names)
     plt.close("all")
     return names, shown
 
@@ -81,7 +82,7 @@ def test_section_on_real_pictures(number, where, monkeypatch, request, capsys):
     monkeypatch.setenv(VARIABLE, data)
     monkeypatch.setenv("SSL_COURSE_MAX_STEPS", "2")
     names, widget = section(number)
-    assert names["REAL"] == data and tuple(names["unseen"].images.shape[1:]) == (3, 64, 64)
+    assert names["REAL"].data == data and tuple(names["unseen"].images.shape[1:]) == (3, 64, 64)
     assert "unseen pictures: network" in capsys.readouterr().out
     assert isinstance(widget, Explorer) and widget.error is None
     own = widget.panels[0].rgba.copy()

@@ -185,8 +185,6 @@ def card(
 def _equation(row: Any) -> str:
     where, function = row.function.rsplit(".", 1)
     formula = f"{escape(row.name)}: ${escape(row.latex, quote=False)}$"
-    if row.pending:
-        return f"{formula} · comes in lecture {row.pending}"
     # Relative to lectures/, which is where the notebook is; JupyterLab opens the file, GitHub shows it.
     return f'{formula} · <a href="../{where.replace(".", "/")}.py"><code>{escape(function)}</code></a>'
 

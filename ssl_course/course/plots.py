@@ -148,7 +148,8 @@ def pictures(
     import numpy as np
 
     cell = width / len(rows[0])
-    size = (width, 1.04 * cell * len(rows) + 0.3 * bool(titles))
+    above = 0.1 + 0.2 * max(title.count("\n") + 1 for title in titles) if titles else 0
+    size = (width, 1.04 * cell * len(rows) + above)
     fig, axes = plt.subplots(len(rows), len(rows[0]), figsize=size, squeeze=False)
     for line, row in zip(axes, rows, strict=True):
         for ax, picture in zip(line, row, strict=True):
