@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ssl_course.course.equations import EQUATIONS
 from tools import build
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,10 +96,6 @@ def test_every_asset_has_its_licence():
     names = [p.relative_to(ROOT / "assets").as_posix() for p in (ROOT / "assets").rglob("*") if p.is_file()]
     lost = [n for n in names if n != "README.md" and not any(fnmatch.fnmatch(n, p) for p in patterns)]
     assert not [n for n in lost if not n.endswith(".part")]
-
-
-def test_no_equation_waits_for_its_lecture():
-    assert [row.name for row in EQUATIONS if row.pending] == []
 
 
 def test_the_glossary_names_each_method_of_the_course():

@@ -45,17 +45,19 @@ def loads(tree):
 
 
 def defines(tree):
-    """Names that a cell leaves behind (its top level only)."""
-    found = set()
-    for node in tree.body:
-        for inner in ast.walk(node) if not isinstance(node, ast.FunctionDef | ast.ClassDef) else [node]:
-            if isinstance(inner, ast.FunctionDef | ast.ClassDef):
-                found.add(inner.name)
-            elif isinstance(inner, ast.Import | ast.ImportFrom):
-                found |= {(a.asname or a.name).split(".")[0] for a in inner.names}
-            elif isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
-                found.add(inner.id)
-    return found
+    """Names that a cell leaves behind: those of its top level, comprehensions left out."""
+    names, nodes = set(), list(tree.body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(a.asname or a.name).split(".")[0] for a in node.names}
+        elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            nodes += ast.iter_child_nodes(node)
+    return names
 
 
 def is_stub(cell):
@@ -93,7 +95,8 @@ def test_nothing_needs_what_only_a_cell_left_out_defines(src, edition):
             gone |= defines(ast.parse(cell.source))
     for cell in (c for c in edition[1][src].cells if c.cell_type == "code"):
         tree = ast.parse(cell.source)
-        kept |= defines(tree)
+        bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        kept |= defines(tree) | bound
         assert not (loads(tree) - kept) & gone, f"a cell uses what no kept cell defined: {cell.source[:80]}"
 
 
