@@ -30,6 +30,7 @@ from ssl_course.evaluation import (
     linear_probe,
     pixels,
     probe,
+    solvers,
     spectrum,
     uniformity,
     zero_shot,
@@ -259,7 +260,7 @@ def test_probe_equals_scikit_learn(solver, k, d, n, l2):
 def test_logistic_finds_the_optimum(l2):
     x, y = random(60, 20).double().numpy(), (np.arange(60) % 3)
     x[y == 1, :3] += 1
-    w = probe._logistic(x[None], y[None], np.full((1, 60, 1), 1 / 60), 3, np.array([l2]))[0, 0]
+    w = solvers.logistic(x[None], y[None], np.full((1, 60, 1), 1 / 60), 3, np.array([l2]))[0, 0]
     model = LogisticRegression(C=1 / (l2 * 60), tol=1e-10, max_iter=100_000).fit(x, y)
     out = model.decision_function(x)
     np.testing.assert_allclose(w[:-1] - w[:-1].mean(1, keepdims=True), model.coef_.T, atol=1e-2)
@@ -274,12 +275,14 @@ def test_draws_and_folds_do_not_see_each_other(solver):
     """Fitted at once they are what each is alone: rows with share 0 are as if they were not there."""
     x, y = random(2, 40, 6).double().numpy(), np.stack([np.arange(40) % 3] * 2)
     kept, l2 = random(2, 40, 4).numpy() > -1, np.array([0.1, 0.01])
-    together = probe.SOLVERS[solver][0](x, y, kept / kept.sum(1, keepdims=True), 3, l2)
+    together = solvers.SOLVERS[solver].fit(x, y, kept / kept.sum(1, keepdims=True), 3, l2)
     for b in range(2):
         for f in range(4):
             rows = kept[b, :, f]
             share = np.full((1, rows.sum(), 1), 1 / rows.sum())
-            alone = probe.SOLVERS[solver][0](x[b : b + 1, rows], y[b : b + 1, rows], share, 3, l2[b : b + 1])
+            alone = solvers.SOLVERS[solver].fit(
+                x[b : b + 1, rows], y[b : b + 1, rows], share, 3, l2[b : b + 1]
+            )
             out = [x[b] @ w[:-1] + w[-1] for w in (together[b, f], alone[0, 0])]
             out = [o - o.mean(1, keepdims=True) for o in out]
             np.testing.assert_allclose(*out, atol=2e-3)
@@ -288,7 +291,7 @@ def test_draws_and_folds_do_not_see_each_other(solver):
 def test_ridge_solves_its_normal_equations():
     x, y, l2 = random(50, 7).double(), torch.arange(50) % 3, 0.3
     even = np.full((1, 50, 1), 1 / 50)
-    w = probe._ridge(x.numpy()[None], y.numpy()[None], even, 3, np.array([l2]))[0, 0]
+    w = solvers.ridge(x.numpy()[None], y.numpy()[None], even, 3, np.array([l2]))[0, 0]
     w = torch.from_numpy(w).requires_grad_()
     loss = (x @ w[:-1] + w[-1] - F.one_hot(y, 3)).square().sum(1).mean() + l2 * w[:-1].square().sum()
     loss.backward()
@@ -355,27 +358,18 @@ def test_cross_validation_sees_the_labelled_train_rows_alone():
     y = train.labels["y"]
     x = StandardScaler().fit(train.inputs.double()).transform(train.inputs.double())
     for rows, l2 in zip(label_draws(y, 60), found.l2, strict=True):
-        assert probe._fit([x[rows]], [y[rows].numpy()], "logistic", None)[0][1] == l2
+        assert probe.fit_draws([x[rows]], [y[rows].numpy()], "logistic", None)[0].l2 == l2
     assert linear_probe(None, train=train, test=test, label="y", n_labels=3).l2 == (probe.L2_FEW,) * 5
 
 
-def test_held_out_folds_are_stratified_and_disjoint(monkeypatch):
-    seen = []
-
-    def spy(x, y, share, k, l2, start, gtol):
-        seen.append(share[0] > 0)  # (n, F), the rows that train
-        return np.zeros((1, share.shape[2], x.shape[2] + 1, k))
-
-    monkeypatch.setitem(probe.SOLVERS, "logistic", (spy, lambda out, y: np.ones(y.shape)))
+def test_held_out_folds_are_stratified_and_disjoint():
     y = np.zeros(25, dtype=int)
     y[::5], y[1] = 1, 2  # 19, 5 and 1 rows
-    probe._choose_l2(np.arange(25.0)[None, :, None], y[None], 3, "logistic")
-    assert len(seen) == len(probe.L2_GRID) and all((trains == seen[0]).all() for trains in seen)
-    counts = [np.bincount(y[trains], minlength=3) for trains in seen[0].T]
+    held = probe.held_out(y)  # (n, F)
+    counts = [np.bincount(y[~of_fold], minlength=3) for of_fold in held.T]
     assert [c[1:].tolist() for c in counts] == [[4, 1]] * 5  # the only row of class 2 always trains
     assert sorted(c[0] for c in counts) == [15, 15, 15, 15, 16]
-    held = [np.flatnonzero(~trains) for trains in seen[0].T]
-    assert sorted(itertools.chain(*held)) == [i for i in range(25) if i != 1]
+    assert held.sum(1).tolist() == [int(i != 1) for i in range(25)]
 
 
 def test_probe_repeats_and_reports():

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
-from scipy.special import logsumexp
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import nn
 
 from ssl_course.evaluation.encoding import classes_of, encode_pair
+from ssl_course.evaluation.solvers import SOLVERS, Floats, Ints
 
 L2_GRID = (1.0, 0.1, 0.01, 0.001)  # what cross-validation chooses from
 L2_FEW = 0.1  # while no class shows two labels there is nothing to validate on
@@ -41,16 +42,16 @@ def label_draws(y: torch.Tensor, n: int | None, draws: int = 5, seed: int = 0) -
         raise ValueError(f"draws must be at least 1, got {draws}")
     if n is None or n == len(y):
         return [torch.arange(len(y))]
-    found, y = [], torch.as_tensor(y).cpu().numpy()
+    classes, drawn = torch.as_tensor(y).cpu().numpy(), []
     for draw in range(draws):
-        order = np.random.default_rng([seed, draw]).permutation(len(y))
-        rank, count = _rank_in_class(y[order])
+        order = np.random.default_rng([seed, draw]).permutation(len(classes))
+        rank, count = _rank_in_class(classes[order])
         turn = np.where(rank == 0, -1, (rank + 0.5) / count)  # when a row's turn comes, among all classes
-        found.append(torch.from_numpy(order[np.argsort(turn, kind="stable")[:n]]))
-    return found
+        drawn.append(torch.from_numpy(order[np.argsort(turn, kind="stable")[:n]]))
+    return drawn
 
 
-def _rank_in_class(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _rank_in_class(y: Ints) -> tuple[Ints, Ints]:
     """For each row: how many rows of its class stand before it, and how many there are; both (n,)."""
     _, group, counts = np.unique(y, return_inverse=True, return_counts=True)
     by_class = np.argsort(group, kind="stable")
@@ -59,108 +60,36 @@ def _rank_in_class(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rank, counts[group]
 
 
-def _logistic(
-    x: np.ndarray, y: np.ndarray, share: np.ndarray, k: int, l2: np.ndarray, start: np.ndarray | None = None,
-    gtol: float = 1e-5,
-) -> np.ndarray:  # fmt: skip
-    """Minimise Σ share · cross-entropy + l2/2 ‖W‖² by full-batch L-BFGS, B draws times F folds in one problem.
-
-    The problems share nothing, so their sum is least where each of them is; and one walk of all at once costs a
-    fraction of one walk for each (5 draws of 100 labels of three classes, 128 features, l2 chosen: 0.3 s of CPU instead of 2.0).
-
-    Columns of x must be nearly orthogonal: then dividing each by the root of its curvature makes the problem
-    nearly round. On 1,000 rows of 768 pixels with l2 = 0.001 that is 21 steps where scikit-learn's
-    LogisticRegression, which finds the same optimum, takes 791.
-
-    Args:
-        x: (B, n, D). y: (B, n), classes 0 … k − 1.
-        share: (B, n, F), what each row counts in each fold; 0 where it is held out, the sum over n is 1.
-        l2: (B,).
-        start: where to begin, as what is returned.
-        gtol: largest entry of the gradient at which it is done.
-
-    Returns:
-        (B, F, D + 1, k): W with b below it.
-    """
-    (draws, _, dim), folds = x.shape, share.shape[2]
-    target, share, l2 = np.eye(k)[y][:, :, None], share[..., None], l2[:, None, None, None]
-    curvature = np.square(x).transpose(0, 2, 1) @ share[..., 0] * (k - 1) / k**2  # (B, D, F)
-    scale = np.sqrt(curvature[..., None] + l2)  # (B, D, F, 1)
-    turned = np.ascontiguousarray(x.transpose(0, 2, 1))  # (B, D, n)
-
-    def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        w, b = np.split(flat.reshape(draws, dim + 1, folds, k), [-1], axis=1)  # (B, D, F, k), (B, 1, F, k)
-        true = w / scale  # of the problem as it was given
-        out = (x @ true.reshape(draws, dim, folds * k)).reshape(draws, -1, folds, k) + b  # (B, n, F, k)
-        out -= out.max(3, keepdims=True)
-        p = np.exp(out)
-        total = p.sum(3, keepdims=True)
-        loss = (share * (np.log(total) - (out * target).sum(3, keepdims=True))).sum()
-        error = (p / total - target) * share
-        pull = l2 * true
-        slope = (turned @ error.reshape(draws, -1, folds * k)).reshape(w.shape)  # (B, D, F, k)
-        gradient = np.concatenate([(slope + pull) / scale, error.sum(1, keepdims=True)], 1)
-        return loss + (true * pull).sum() / 2, gradient.ravel()
-
-    unit = np.concatenate([scale, np.ones((draws, 1, folds, 1))], 1)  # from W to the w of the round problem
-    first = np.zeros((draws, dim + 1, folds, k)) if start is None else start.transpose(0, 2, 1, 3) * unit
-    options = {"maxiter": 1000, "gtol": gtol, "ftol": 1e-12, "maxcor": 20}
-    found = minimize(loss_and_gradient, first.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return (found.x.reshape(first.shape) / unit).transpose(0, 2, 1, 3)
+def held_out(y: Ints) -> NDArray[np.bool_]:
+    """Which rows each of `FOLDS` stratified folds holds out, (n, F); the only row of a class never is."""
+    rank, count = _rank_in_class(y)
+    fold = np.where(count > 1, rank % FOLDS, -1)
+    return fold[:, None] == np.arange(FOLDS)
 
 
-def _ridge(
-    x: np.ndarray, y: np.ndarray, share: np.ndarray, k: int, l2: np.ndarray, start: np.ndarray | None = None,
-    gtol: float = 0.0,
-) -> np.ndarray:  # fmt: skip
-    """Minimise Σ share · ‖one-hot(y) − Wx − b‖² + l2 ‖W‖² in closed form; arguments and result as of `_logistic`."""
-    target, shares = np.eye(k)[y][:, None], share.transpose(0, 2, 1)[..., None]  # (B, 1, n, k), (B, F, n, 1)
-    x = x[:, None]  # (B, 1, n, D)
-    mean, middle = ((shares * v).sum(2, keepdims=True) for v in (x, target))  # (B, F, 1, D), (B, F, 1, k)
-    weighted = (shares * (x - mean)).swapaxes(2, 3)  # (B, F, D, n)
-    gram = weighted @ (x - mean) + l2[:, None, None, None] * np.eye(x.shape[3])
-    w = np.linalg.solve(gram, weighted @ (target - middle))  # (B, F, D, k)
-    return np.concatenate([w, middle - mean @ w], 2)
-
-
-def _cross_entropy(out: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return logsumexp(out, -1) - np.take_along_axis(out, y[..., None], -1)[..., 0]
-
-
-def _squared_error(out: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.square(out - np.eye(out.shape[-1])[y]).sum(-1)
-
-
-SOLVERS = {"logistic": (_logistic, _cross_entropy), "ridge": (_ridge, _squared_error)}
-
-
-def _choose_l2(x: np.ndarray, y: np.ndarray, k: int, solver: str) -> np.ndarray:
+def choose_l2(x: Floats, y: Ints, k: int, solver: str) -> Floats:
     """For each draw of x (B, n, D), y (B, n) the l2 of the grid with the fewest errors on held-out rows, then the
-    least loss; stratified folds.
+    least loss; (B,).
 
     Errors first: the loss alone asks for confident answers and so for too weak a penalty where classes are far
     apart (0.92 instead of 0.93 with 100 labels on Gaussian blobs), too strong a one where they are close.
     """
-    fit, risk = SOLVERS[solver]
-    rank, count = np.stack([_rank_in_class(row) for row in y], 1)  # (B, n) each
-    fold = np.where(count > 1, rank % FOLDS, -1)  # a class's only row is never held out
-    held = fold[:, :, None] == np.arange(FOLDS)  # (B, n, F)
-    share = ~held / (~held).sum(1, keepdims=True)
-    score, w, gtol = [], None, ROUGHLY if x.shape[1] > 50 else 1e-5
+    held = np.stack([held_out(row) for row in y])  # (B, n, F)
+    weight = ~held / (~held).sum(1, keepdims=True)
+    held_by_fold = held.transpose(0, 2, 1)  # (B, F, n)
+    scores, w, gtol = [], None, ROUGHLY if x.shape[1] > 50 else 1e-5
     for l2 in L2_GRID:  # from the strongest down: each start is near its end
-        w = fit(x, y, share, k, np.full(len(x), l2), w, gtol)
-        out = x[:, None] @ w[:, :, :-1] + w[:, :, -1:]  # (B, F, n, k)
-        each = np.broadcast_to(y[:, None], out.shape[:3])
-        ours = held.transpose(0, 2, 1)
-        wrong = ((out.argmax(3) != each) & ours).sum((1, 2))
-        score.append(
-            list(zip(wrong, (risk(out, each) * ours).sum((1, 2)), strict=True))
-        )  # (errors, loss) of B
-    best = [L2_GRID[min(range(len(L2_GRID)), key=lambda i: score[i][b])] for b in range(len(x))]
+        w = SOLVERS[solver].fit(x, y, weight, k, np.full(len(x), l2), w, gtol)
+        outputs = x[:, None] @ w[:, :, :-1] + w[:, :, -1:]  # (B, F, n, k)
+        truth = np.broadcast_to(y[:, None], outputs.shape[:3])
+        errors = ((outputs.argmax(3) != truth) & held_by_fold).sum((1, 2))
+        loss = (SOLVERS[solver].loss(outputs, truth) * held_by_fold).sum((1, 2))
+        scores.append(list(zip(errors, loss, strict=True)))  # of each draw
+    best = [L2_GRID[min(range(len(L2_GRID)), key=lambda i: scores[i][b])] for b in range(len(x))]
     return np.where(held.any((1, 2)), best, L2_FEW)
 
 
-def _rotated(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _along_axes(x: Floats) -> tuple[Floats, Floats, Floats]:
     """x (n, D) → its mean, its principal axes (D, r), and its rows along them (n, r).
 
     The penalty does not see a rotation, and no solution leaves the span of the rows, so 30 labels make a problem
@@ -178,29 +107,36 @@ def _rotated(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, kept, (x - mean) @ kept
 
 
-def _fit(
-    xs: list[np.ndarray], ys: list[np.ndarray], solver: str, l2: float | None
-) -> list[tuple[Callable, float]]:
-    """For each draw of xs, all (n, D), and ys (n,) a classifier and the l2 it uses."""
+class Classifier(NamedTuple):
+    """A linear classifier (n, D) → (n,), and the penalty that it was fitted with."""
+
+    predict: Callable[[Floats], Ints]
+    l2: float
+
+
+def fit_draws(xs: list[Floats], ys: list[Ints], solver: str, l2: float | None) -> list[Classifier]:
+    """A classifier for each draw of xs, all (n, D), and ys (n,); l2 None is chosen, for each draw anew."""
     present = [np.unique(y) for y in ys]
     k = len(present[0])
     if len(xs) > 1 and (len(xs) * xs[0].size > JOINT_NUMBERS or any(len(p) != k for p in present)):
-        return [found for x, y in zip(xs, ys, strict=True) for found in _fit([x], [y], solver, l2)]
+        return [fit_draws([x], [y], solver, l2)[0] for x, y in zip(xs, ys, strict=True)]
     if k == 1:
-        return [(lambda new, c=c: np.full(len(new), c), L2_FEW if l2 is None else l2) for (c,) in present]
-    means, axes, rows = zip(*(_rotated(x) for x in xs), strict=True)
+        strength = L2_FEW if l2 is None else l2
+        return [Classifier(lambda new, c=c: np.full(len(new), c), strength) for (c,) in present]
+    means, axes, rows = zip(*(_along_axes(x) for x in xs), strict=True)
     rank = max(z.shape[1] for z in rows)
     z = np.stack([np.pad(z, ((0, 0), (0, rank - z.shape[1]))) for z in rows])  # (B, n, r)
     y = np.stack([np.searchsorted(p, y) for p, y in zip(present, ys, strict=True)])  # (B, n)
-    used = _choose_l2(z, y, k, solver) if l2 is None else np.full(len(xs), l2)
-    ws = SOLVERS[solver][0](z, y, np.full((*y.shape, 1), 1 / y.shape[1]), k, used)[:, 0]  # (B, r + 1, k)
+    used = choose_l2(z, y, k, solver) if l2 is None else np.full(len(xs), l2)
+    even = np.full((*y.shape, 1), 1 / y.shape[1])
+    ws = SOLVERS[solver].fit(z, y, even, k, used)[:, 0]  # (B, r + 1, k)
 
-    def classifier(mean: np.ndarray, axes: np.ndarray, w: np.ndarray, classes: np.ndarray) -> Callable:
+    def predictor(mean: Floats, axes: Floats, w: Floats, classes: Ints) -> Callable[[Floats], Ints]:
         w, b = axes @ w[: axes.shape[1]], w[-1]  # (D, k), (k,)
         return lambda new: classes[((new - mean) @ w + b).argmax(1)]
 
-    made = [classifier(*each) for each in zip(means, axes, ws, present, strict=True)]
-    return list(zip(made, used.tolist(), strict=True))
+    predictors = [predictor(*of_draw) for of_draw in zip(means, axes, ws, present, strict=True)]
+    return [Classifier(*both) for both in zip(predictors, used.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -232,7 +168,7 @@ class Probe:
             return 0.0
         return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else math.nan
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON; a std of one draw is None."""
         std = None if math.isnan(self.std) else self.std
         lists = {"accuracies": list(self.accuracies), "l2": list(self.l2)}
@@ -312,9 +248,9 @@ def linear_probe(
     # Threads that wait for one another on a busy machine made 30 labels take 38 s instead of 0.3 s.
     with threadpool_limits(1 if len(rows[0]) * x.shape[1] < MANY_NUMBERS else None, user_api="blas"):
         labelled = [((x[drawn] - mean) / std).numpy() for drawn in rows]  # (n, D) each
-        for predict, strength in _fit(labelled, [y[drawn].numpy() for drawn in rows], solver, l2):
-            accuracies.append(float((predict(x_test) == y_test.numpy()).mean()))
-            used.append(strength)
+        for classifier in fit_draws(labelled, [y[drawn].numpy() for drawn in rows], solver, l2):
+            accuracies.append(float((classifier.predict(x_test) == y_test.numpy()).mean()))
+            used.append(classifier.l2)
     return Probe(
         name=train.name,
         label=label,

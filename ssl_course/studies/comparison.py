@@ -24,6 +24,7 @@ from ssl_course import evaluation, methods, nets
 from ssl_course.data import load
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import linear_probe
+from ssl_course.evaluation.solvers import ridge_map
 from ssl_course.pretext import augment, holes, masking
 from ssl_course.pretext.color import rgb_to_lab
 from ssl_course.theory import bounds, residual
@@ -352,12 +353,10 @@ def two_views(
 
 def ridge_predictor(x1: Tensor, target: Tensor) -> Callable[[Tensor], Tensor]:
     """The linear predictor of many numbers from many: columns standardised, penalty 1 % of the rows."""
-    x1, target = x1.double(), target.double()
+    x1 = x1.double()
     mean, scale = x1.mean(0), x1.std(0).clamp(min=1e-6)
-    z = (x1 - mean) / scale
-    gram = z.T @ z + 0.01 * len(z) * torch.eye(z.shape[1], dtype=z.dtype)
-    weights = torch.linalg.solve(gram, z.T @ target)
-    return lambda new: (new.double() - mean) / scale @ weights
+    predict = ridge_map((x1 - mean) / scale, target, l2=0.01)
+    return lambda new: predict((new.double() - mean) / scale)
 
 
 def class_separation(x2: Tensor, y: Tensor) -> float:

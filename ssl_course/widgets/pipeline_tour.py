@@ -16,6 +16,7 @@ from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import Encoded, encode, label_draws, linear_probe, pixels
+from ssl_course.evaluation.solvers import ridge_map
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
@@ -164,16 +165,8 @@ class Known(NamedTuple):
         """w from n labels, the first draw of the curve: (N, D) standardised → (N, k) scores."""
         y = self.train.labels[label]
         rows = label_draws(y, n, DRAWS)[0]
-        return _ridge(self.standard(self.train.inputs)[rows], y[rows], len(scenes.NAMES[label]))
-
-
-def _ridge(x: torch.Tensor, y: torch.Tensor, k: int) -> Any:
-    """Least squares of the one-hot label with a penalty, as linear_probe(solver="ridge") does it."""
-    x, target = x.double(), F.one_hot(y, k).double()
-    mean = x.mean(0)
-    gram = (x - mean).T @ (x - mean) / len(x) + L2 * torch.eye(x.shape[1], dtype=x.dtype)
-    weights = torch.linalg.solve(gram, (x - mean).T @ target / len(x))
-    return lambda new: (new.double() - mean) @ weights + target.mean(0)
+        target = F.one_hot(y[rows], len(scenes.NAMES[label]))
+        return ridge_map(self.standard(self.train.inputs)[rows], target, L2)
 
 
 @lru_cache(maxsize=16)
