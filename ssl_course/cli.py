@@ -378,7 +378,8 @@ def compare(
         "assets/results"
     ),
     only: Annotated[
-        list[str] | None, typer.Option(help="A table, such as scenes_G, texts, dependence; repeat it.")
+        list[str] | None,
+        typer.Option(help="A table, such as pretraining_scenes_G, texts, dependence; repeat it."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds on the scenes.")] = 5,
     real_seeds: Annotated[int, typer.Option(help="Seeds on the Earth and on CIFAR-10.")] = 3,
@@ -388,19 +389,18 @@ def compare(
     pictures: Annotated[
         int | None, typer.Option(help="Pictures to draw from, a half of it to test on.")
     ] = None,
+    note: Annotated[str, typer.Option(help="Kept with the results: which copy of a set was at hand.")] = "",
     bar: Annotated[bool, typer.Option(help="A progress bar; else a line of JSON for each cell.")] = True,
 ) -> None:
-    """Every method under the same rules (lecture 13). Saved cell by cell: stopped, the same command goes on."""
+    """Every method under the same rules (lecture 13); pretraining_… gives each the time to learn. Saved cell by cell: stopped, the same command goes on."""
     from ssl_course.data.files import DataError
-    from ssl_course.studies import comparison
+    from ssl_course.studies import comparison, pretraining
     from ssl_course.studies.recorded import record
 
-    budget = comparison.Budget()
-    if samples is not None:
-        budget = replace(budget, samples=samples)
+    fewer = {"samples": samples} if samples is not None else {}
     if pictures is not None:
-        budget = replace(budget, n_train=pictures, n_test=pictures // 2)
-    parts = comparison.plan(seeds, real_seeds)
+        fewer |= {"n_train": pictures, "n_test": pictures // 2}
+    parts = [*pretraining.plan(min(seeds, 3)), *comparison.plan(seeds, real_seeds)]
     names = {part.file.removeprefix("comparison_") for part in parts}
     if unknown := set(only or []) - names:
         raise typer.BadParameter(
@@ -409,9 +409,15 @@ def compare(
     for part in parts:
         if only and part.file.removeprefix("comparison_") not in only:
             continue
+        budget = replace(part.budget, **fewer)
+        about = (
+            pretraining.about(budget, note)
+            if isinstance(budget, pretraining.Protocol)
+            else comparison.about(budget)
+        )
         try:
             measure = functools.partial(part.measure, budget=budget)
-            record(str(folder / f"{part.file}.json"), part.cells, measure, comparison.about(budget), bar=bar)
+            record(str(folder / f"{part.file}.json"), part.cells, measure, about, bar=bar)
         except KeyboardInterrupt:
             typer.echo(f"stopped; the cells so far are in {folder}, and the same command goes on", err=True)
             raise typer.Exit(130) from None

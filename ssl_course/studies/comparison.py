@@ -68,6 +68,10 @@ class Budget:
         """Steps of training."""
         return max(self.samples // self.batch, 1)
 
+    def backbone(self) -> nn.Module:
+        """A fresh backbone, the same for all methods but those that bring their own (MAE: a `nets.ViT` of this size)."""
+        return AnyShapeViT(self)
+
 
 # --------------------------------------------------------------------------------------------- the backbone
 class AnyShapeViT(nn.Module):
@@ -102,19 +106,19 @@ def _mae(budget: Budget, ratio: float = 0.75) -> nn.Module:
 
 
 def _context(budget: Budget, share: float = 0.25) -> nn.Module:
-    return methods.ContextEncoder(AnyShapeViT(budget), budget.size, share=share, overlap=2, width=16)
+    return methods.ContextEncoder(budget.backbone(), budget.size, share=share, overlap=2, width=16)
 
 
 MAKERS: dict[str, Callable[[Budget], nn.Module]] = {
-    "colorization": lambda b: methods.Colorization(AnyShapeViT(b), width=64),
-    "SimCLR": lambda b: methods.SimCLR(AnyShapeViT(b)),
+    "colorization": lambda b: methods.Colorization(b.backbone(), width=64),
+    "SimCLR": lambda b: methods.SimCLR(b.backbone()),
     "MAE": _mae,
     "context encoder": _context,
-    "jigsaw": lambda b: methods.Jigsaw(AnyShapeViT(b), grid=2),
-    "rotation": lambda b: methods.Rotation(AnyShapeViT(b)),
-    "SimSiam": lambda b: methods.SimSiam(AnyShapeViT(b)),
-    "deep CCA": lambda b: methods.DeepCCA(backbone=AnyShapeViT(b)),
-    "CLIP": lambda b: methods.CLIP(AnyShapeViT(b)),
+    "jigsaw": lambda b: methods.Jigsaw(b.backbone(), grid=2),
+    "rotation": lambda b: methods.Rotation(b.backbone()),
+    "SimSiam": lambda b: methods.SimSiam(b.backbone()),
+    "deep CCA": lambda b: methods.DeepCCA(backbone=b.backbone()),
+    "CLIP": lambda b: methods.CLIP(b.backbone()),
 }
 NEEDS_COLOUR = ("colorization",)  # not in table C, whose encoders see the answer
 NEEDS_CAPTIONS = ("CLIP",)
@@ -143,7 +147,7 @@ def make(name: str, budget: Budget, data: Pictures | None = None) -> nn.Module:
     if name not in known:
         raise ValueError(f"no method {name!r} in the comparison; there are {', '.join(known)}")
     if name == "CLIP" and data is not None:
-        return methods.CLIP(AnyShapeViT(budget), **methods.CLIP.arguments_for(data))
+        return methods.CLIP(budget.backbone(), **methods.CLIP.arguments_for(data))
     return known[name](budget)
 
 
@@ -440,6 +444,7 @@ class Part(NamedTuple):
     file: str
     cells: list[dict[str, Any]]
     measure: Callable[..., dict[str, Any]]
+    budget: Budget = Budget()
 
 
 def plan(seeds: int = 5, real_seeds: int = 3) -> list[Part]:
