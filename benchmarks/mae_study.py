@@ -1,7 +1,11 @@
-"""Two studies of lecture 04: what the mask ratio does to the features, and fine-tuning beside probing.
+"""Studies of lecture 04: what the mask ratio does to the features, and fine-tuning beside probing.
 
     python benchmarks/mae_study.py ratio --json assets/results/mae_ratio.json
+    python benchmarks/mae_study.py learned --json assets/results/mae_ratio_learned.json --seeds 0 1 2 3 4
     python benchmarks/mae_study.py finetune --json assets/results/mae_finetune.json
+
+``ratio`` trains for 6,400 pictures, which no label tells from a random network; ``learned`` asks the same of lightness
+alone, 16 patches and 268,800 pictures a network, under the protocol of `ssl_course.studies.pretraining`.
 
 Each keeps its file cell by cell: stopped, the same command goes on where it was.
 """
@@ -9,6 +13,7 @@ Each keeps its file cell by cell: stopped, the same command goes on where it was
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +27,7 @@ from ssl_course.evaluation.encoding import Encoded, frozen
 from ssl_course.evaluation.finetuning import FineTuned
 from ssl_course.methods import MAE
 from ssl_course.methods.mae import hidden_error
+from ssl_course.studies import comparison, pretraining
 from ssl_course.studies.recorded import record
 from ssl_course.training import train
 
@@ -34,6 +40,10 @@ LABELLED, DRAWS = 600, 2  # pictures from which labels are drawn in the first st
 TEST = 800  # pictures on which accuracy is counted
 SMALL = {"image_size": 32, "patch_size": 4, "dim": 64, "depth": 3, "heads": 4, "decoder_dim": 48}
 SMALLER = SMALL | {"depth": 2, "decoder_dim": 32}  # of which the first study trains eighteen
+# The study that learns: network and pictures of lecture 13's table G.
+PROTOCOL = pretraining.Protocol(samples=268_800)
+SIXTEEN = {"image_size": 32, "patch_size": 8, "dim": 64, "depth": 2, "heads": 4, "decoder_dim": 32}
+ASKED = ("biome", "texture")
 
 
 @lru_cache(maxsize=1)
@@ -62,10 +72,10 @@ def of_the_visible(method: MAE, data: Pictures, ratio: float, seed: int) -> Enco
     return Encoded(torch.cat(parts), data.labels, "ψ(X₁)")
 
 
-def probes(name: str, a: Encoded, b: Encoded, seed: int) -> dict[str, float]:
+def probes(name: str, a: Encoded, b: Encoded, seed: int, labels: Sequence[str] = LABELS) -> dict[str, float]:
     """Accuracies, each the mean over draws of labels."""
     found = {}
-    for label in LABELS:
+    for label in labels:
         probe = linear_probe(None, train=a, test=b, label=label, n_labels=N_LABELS, draws=DRAWS, seed=seed)
         found[f"{name}, {label}"] = round(probe.accuracy, 4)
     return found
@@ -88,6 +98,37 @@ def measure_ratio(
     found = {"hidden error": round(hidden_error(test.images, filled, mask), 5)}
     found |= probes("whole", encode(method, labelled), encode(method, test), seed)
     return found | probes("visible", *visible, seed)
+
+
+def measure_learned(
+    what: str, seed: int, ratio: float = 0.75, protocol: pretraining.Protocol = PROTOCOL
+) -> dict[str, Any]:
+    """One MAE with the time to learn, or its network untrained, or pixels: probe and fine-tuning, `N_LABELS` labels each.
+
+    The seed draws pictures, weights, order, masks and labels.
+    """
+    data, test = comparison.pair_of("scenes", "G", seed, protocol)
+    if what == "pixels":
+        return probes("whole", encode(pixels(16), data), encode(pixels(16), test), seed, ASKED)
+    torch.manual_seed(seed)
+    method = MAE(**SIXTEEN, mask_ratio=ratio)
+    row: dict[str, Any] = {}
+    if what == "MAE":
+        steps = protocol.steps_of("MAE")
+        row |= pretraining.learn(method, method, data, test, steps, protocol.batch, seed, (N_LABELS,))
+        noise = torch.rand(len(test), method.grid**2, generator=torch.Generator().manual_seed(seed))
+        row["hidden error"] = round(
+            hidden_error(test.images, *method.reconstruct(test.images, ratio, noise)), 5
+        )
+        row |= probes("visible", *(of_the_visible(method, d, ratio, seed) for d in (data, test)), seed, ASKED)
+    row |= probes("whole", encode(method, data), encode(method, test), seed, ASKED)
+    for label in ASKED:
+        reached = [
+            tuned(method, data[rows], label, TUNING, seed).accuracy(test)
+            for rows in label_draws(data.labels[label], N_LABELS, DRAWS, seed)
+        ]
+        row[f"fine-tuned, {label}"] = round(sum(reached) / DRAWS, 4)
+    return row
 
 
 @lru_cache(maxsize=1)
@@ -126,15 +167,20 @@ def measure_finetune(
 def main() -> None:
     """Every cell of one study, the seeds in the outer loop."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("study", choices=["ratio", "finetune"])
+    parser.add_argument("study", choices=["ratio", "learned", "finetune"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json")
     given = parser.parse_args()
-    if given.study == "ratio":
+    if given.study != "finetune":
         cells: list[dict[str, Any]] = []
         for seed in given.seeds:
             cells += [{"what": what, "seed": seed} for what in ("pixels", "random network")]
             cells += [{"what": "MAE", "seed": seed, "ratio": r} for r in RATIOS]
+    if given.study == "learned":
+        about = pretraining.about(PROTOCOL) | {"network": SIXTEEN, "labels": N_LABELS, "draws": DRAWS}
+        record(given.json, cells, measure_learned, about | {"steps of tuning": TUNING})
+        return
+    if given.study == "ratio":
         about = {"pixels": 32, "pictures": PICTURES, "steps": STEPS, "batch": BATCH, "network": SMALLER}
         about |= {"labels": N_LABELS, "drawn from": LABELLED, "draws": DRAWS, "tested on": TEST}
         record(given.json, cells, measure_ratio, about)

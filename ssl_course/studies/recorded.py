@@ -39,13 +39,11 @@ def record(
     Raises:
         ValueError: the file was made with other settings.
     """
-    file = Path(path) if path else None
-    kept = (
-        json.loads(file.read_text(encoding="utf-8"))
-        if file and file.is_file()
-        else {"about": about, "results": []}
-    )
-    if kept["about"] != json.loads(json.dumps(about)):
+    file, about = Path(path) if path else None, json.loads(json.dumps(about))  # tuples are lists there
+    kept = {"about": about, "results": []}
+    if file and file.is_file():
+        kept = json.loads(file.read_text(encoding="utf-8"))
+    if kept["about"] != about:
         raise ValueError(f"{path} was made with other settings: move it away, or give another name")
     done = {_key(row["cell"]): row for row in kept["results"]}
     wanted, cells = [], list(cells)

@@ -150,6 +150,13 @@ def test_an_interrupted_record_goes_on(tmp_path):
         record(str(file), cells, measure, {"rule": 2})
 
 
+def test_settings_are_compared_as_json_keeps_them(tmp_path):
+    """A tuple comes back as a list: that is no other setting, in a new file neither."""
+    file = str(tmp_path / "r.json")
+    for _ in range(2):
+        assert len(record(file, [{"n": 1}], lambda n: {"value": n}, {"widths": (1, 2)})) == 1
+
+
 @pytest.mark.slow
 def test_the_command_keeps_its_cells_and_says_what_it_does_not_know(tmp_path):
     arguments = ["compare", "--only", "texts", "--seeds", "1", "--samples", "64", "--pictures", "64"]
