@@ -163,7 +163,7 @@ FILES = sorted(RESULTS.glob("pretraining_*.json"))
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_recorded_cells_belong_to_the_plan_and_carry_what_the_protocol_asks(file):
     part = next(part for part in pretraining.plan() if part.file == file.stem)
-    kept = json.loads(file.read_text())
+    kept = json.loads(file.read_text(encoding="utf-8"))
     assert kept["about"]["budget"] == json.loads(json.dumps(pretraining.about(part.budget)))["budget"]
     for row in kept["results"]:
         assert row["cell"] in part.cells
@@ -177,7 +177,7 @@ def test_recorded_cells_belong_to_the_plan_and_carry_what_the_protocol_asks(file
 def test_a_cell_of_the_scenes_comes_out_again(method):
     """Reduced: of a training the first point of its curve."""
     file = RESULTS / "pretraining_scenes_G.json"
-    kept = json.loads(file.read_text())["results"] if file.is_file() else []
+    kept = json.loads(file.read_text(encoding="utf-8"))["results"] if file.is_file() else []
     same = [row for row in kept if row["cell"]["method"] == method]
     if not same:
         pytest.skip(f"{method} is not measured yet")
