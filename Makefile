@@ -4,11 +4,14 @@
 
 PYTHON ?= python3
 VENV := .venv
+# CONSTRAINTS=/dev/null takes the newest versions that pyproject.toml allows.
+CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab present test test-browser test-rest test-notebooks test-real check lectures lint bench clean
+.PHONY: help setup lab present test test-browser test-rest test-notebooks test-real check lectures handout wheel \
+  checkpoints lint bench clean
 
 help:
 	@echo "make lab       open the first lecture in JupyterLab"
@@ -18,6 +21,7 @@ help:
 	@echo "make test-real run on satellite pictures those lectures that can (minutes)"
 	@echo "make lectures  execute the lectures whose source has changed"
 	@echo "make handout   the students' edition, without solutions: build/handout and one zip"
+	@echo "make wheel     the course as one file that pip installs: build/wheel"
 	@echo "make checkpoints   train all networks of assets/checkpoints anew (hours)"
 	@echo "make bench     measure against other libraries (half an hour, on an idle machine)"
 	@echo "make setup     only install, into .venv"
@@ -36,7 +40,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test]' --constraint constraints.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test]' --constraint $(CONSTRAINTS)
 	@touch $@
 
 lab: $(STAMP)
@@ -79,6 +83,12 @@ lectures: $(STAMP)
 
 handout: $(STAMP)
 	$(BIN)/python -m tools.handout
+
+# Library, notebooks, networks and results in one file, for: pip install FILE, then ssl-course lab.
+wheel: $(STAMP)
+	rm -rf build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
+	@du -h build/wheel/*.whl
 
 # Each file of assets/checkpoints carries the command that makes it; this runs them all.
 checkpoints: $(STAMP)

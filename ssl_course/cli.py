@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import inspect
 import json
@@ -40,11 +41,13 @@ def lab_command(
     the other. ``slides`` starts as a presentation (jupyterlab-slideshow).
 
     Raises:
-        OSError: ``kept`` cannot be written.
+        PermissionError: ``kept`` cannot be written.
     """
     root = Path(root).resolve()
     kept = root / "build" / "jupyter" if kept is None else Path(kept).resolve()
     kept.mkdir(parents=True, exist_ok=True)
+    if not os.access(kept, os.W_OK):
+        raise PermissionError(errno.EACCES, "not writable", str(kept))
     settings = kept / ("settings-slides" if slides else "settings")
     if slides:
         deck = settings / "jupyterlab-slideshow" / "plugin.jupyterlab-settings"

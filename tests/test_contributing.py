@@ -81,3 +81,16 @@ def test_every_file_it_names_is_there():
     for name in re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|md|bib|json))`", TEXT):
         if not any(word in name for word in made):
             assert (ROOT / name).exists(), name
+
+
+def test_the_map_names_every_room_and_no_other():
+    """The floors of the package: its folders and the modules that lie beside them."""
+    package = ROOT / "ssl_course"
+    there = {p.name for p in package.glob("*.py") if not p.name.startswith("__")} | {
+        f"{p.parent.relative_to(package).as_posix()}/"
+        for p in package.rglob("__init__.py")
+        if p.parent != package
+    }
+    floors = re.search(r"```\n(lectures/ .*?)```", page("Where things are"), re.S)[1]
+    named = set(re.findall(r"(?:\w+/)+(?=\s)|\b\w+\.py", floors)) - {"lectures/"}
+    assert named - {"plots.py"} == there - {"course/exercises/"}

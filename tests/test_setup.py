@@ -15,13 +15,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from typer.testing import CliRunner
 
-from ssl_course import cli, doctor
+from ssl_course import __version__, cli, doctor
 from tools import browser
 
 ROOT = Path(__file__).parents[1]
 NEEDED = {"jupyterlab", "ipywidgets", "torch", "torchvision", "matplotlib", "nbval", "jupytext"}
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 ONLY_CONDA = {"python", "pip", "pytorch-cpu"}
+unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows takes environment.yml")
 
 
 def requirement(line):
@@ -89,6 +90,43 @@ def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert out.stdout.strip() == "[]"
+
+
+# --- files around the code --------------------------------------------------------------------------------
+
+
+def test_the_version_stands_in_one_place(project):
+    assert "version" not in project and project["dynamic"] == ["version"]
+    assert Version(__version__).public == __version__
+    assert "version" not in yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    editions = re.findall(r"^## \[([^]]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    released = [Version(edition) for edition in editions if edition != "Unreleased"]
+    assert released == sorted(released, reverse=True)
+    if Version(__version__).is_devrelease:
+        assert editions[0] == "Unreleased" and Version(__version__) > released[0]
+    else:
+        assert Version(__version__) == released[0], "an edition has its heading in CHANGELOG.md"
+
+
+@unix
+def test_the_quick_job_runs_what_make_check_runs():
+    """Written out there, since Windows has no make."""
+    steps = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]["quick"]["steps"]
+    job = {line.removeprefix("python -m ") for step in steps for line in step.get("run", "").splitlines()}
+    printed = subprocess.run(
+        ["make", "-n", "-o", ".venv/.stamp", "check"], cwd=ROOT, capture_output=True, text=True
+    )
+    checks = {re.sub(r"\S*/bin/(python -m )?", "", line) for line in printed.stdout.splitlines()}
+    assert checks and checks == {line for line in job if not line.startswith("pip")}
+
+
+def test_jobs_and_hooks_call_what_is_there(wanted):
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    jobs = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / ".github/workflows").glob("*.yml"))
+    called = set(re.findall(r"run: make ([\w-]+)", jobs))
+    assert called and called <= targets
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    assert {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in hooks} <= wanted.keys()
 
 
 # --- the command line -------------------------------------------------------------------------------------
@@ -282,9 +320,6 @@ def course(tmp_path):
 
 def make(folder, *arguments):
     return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True)
-
-
-unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows takes environment.yml")
 
 
 @unix

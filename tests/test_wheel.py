@@ -244,3 +244,12 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(student, folder):
     done = student.run(student.bin / "ssl-course", "lab", "--no-browser", "--folder", folder)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1 and "name a folder of your own with --folder" in done.stderr
+
+
+def test_a_checkout_that_belongs_to_another_is_one_sentence(student):
+    if not student.rights:
+        pytest.skip("who runs the tests may write here")
+    argv = [student.bin / "python", "-m", "ssl_course", "lab", "--no-browser"]
+    done = student.run(*argv, PYTHONPATH=str(ROOT))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "a folder of your own with --folder" in done.stderr
