@@ -45,7 +45,7 @@ class NoNegatives(SimCLR):
 
     def forward(self, batch: Pictures) -> Tensor:
         """−cosine, in [−1, 1]."""
-        z1, z2 = self.project(self.views(batch.inputs)).chunk(2)  # (N, d) each
+        z1, z2 = self.project(torch.cat([*self.pair(batch)])).chunk(2)  # (N, d) each
         return negative_cosine(z1, z2, stop_gradient=False)
 
 

@@ -11,6 +11,7 @@ import torch
 from ssl_course import checkpoints
 from ssl_course.data import scenes
 from ssl_course.evaluation import linear_probe
+from ssl_course.interfaces import pair_of
 from ssl_course.training import train
 from tools import build, lint
 
@@ -59,6 +60,8 @@ def test_the_method_trains_is_probed_and_kept(tmp_path):
     method, data = kind(), scenes.World().sample(48, 32, seed=0)
     losses = [step.loss for step in train(method, data, steps=12, batch_size=16)]
     assert losses[-1] < losses[0]
+    x1, x2 = pair_of(method, data)
+    assert x1.shape == (48, 1, 32, 32) and x2.shape == (48, 2)
     assert 0 <= linear_probe(method, train=data, test=data, label="biome", n_labels=12).accuracy <= 1
     gray = data.gray()
     method.eval()

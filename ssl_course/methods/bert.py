@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ssl_course import nets
 from ssl_course.data.texts import Texts
+from ssl_course.interfaces import Pair
 from ssl_course.methods.language import LanguageModel
 from ssl_course.pretext.words import CLS, IGNORE, MASK, SEP, SPECIAL, mask_words, without_tail
 
@@ -53,9 +54,13 @@ class BERT(LanguageModel):
             raise ValueError(f"mask_ratio must be in (0, 1], got {mask_ratio}")
         self.mask_ratio = mask_ratio
 
+    def pair(self, batch: Texts, generator: torch.Generator | None = None) -> Pair:
+        """X₁: ids (N, T) with [MASK]s. X₂: the hidden words' ids (N, T), `IGNORE` at all other places."""
+        return mask_words(without_tail(batch.inputs), self.vocab_size, self.mask_ratio, generator)
+
     def forward(self, batch: Texts, generator: torch.Generator | None = None) -> Tensor:
         """Mean cross-entropy of the chosen words in nats; 0 if chance chose none."""
-        inputs, targets = mask_words(without_tail(batch.inputs), self.vocab_size, self.mask_ratio, generator)
+        inputs, targets = self.pair(batch, generator)
         chosen = targets != IGNORE  # (N, T)
         logits = self.scores(self.hidden(inputs)[chosen])  # (chosen, V): the last layer where it is asked for
         return F.cross_entropy(logits, targets[chosen], reduction="sum") / chosen.sum().clamp(min=1)

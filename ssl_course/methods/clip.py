@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ssl_course import nets
 from ssl_course.data.pictures import Pictures
 from ssl_course.data.texts import MIN_PIECES, Tokenizer
+from ssl_course.interfaces import Pair
 from ssl_course.losses import clip_loss, gather_ranks
 from ssl_course.methods.simclr import as_augmentation
 from ssl_course.pretext.augment import Augmentation
@@ -192,11 +193,11 @@ class CLIP(nn.Module):
         return replace(data, parts=data.parts | {"ids": ids[rows].to(data.images.device)})
 
     # ---- training ---------------------------------------------------------------------------------------------
-    def forward(self, batch: Pictures) -> Tensor:
-        """The symmetric contrast of a batch's pictures and captions; with several ranks, among the pairs of all.
+    def pair(self, batch: Pictures) -> Pair:
+        """X₁: the pictures (N, 3, H, W) in [0, 1], augmented if so. X₂: the ids of their captions (N, T).
 
         Raises:
-            ValueError: no captions, or one pair only, which has no negatives.
+            ValueError: no captions.
         """
         ids = getattr(batch, "parts", {}).get("ids")
         if ids is None:  # a batch that did not come through `prepare`, as from a DataLoader
@@ -204,7 +205,16 @@ class CLIP(nn.Module):
                 raise ValueError("CLIP needs a caption for every picture: this batch has none")
             ids = self.tokenize(batch.captions, cut=True).to(self.logit_scale.device)
         x = nets.as_float(batch.inputs, self)
-        images = self.encode_image(x if self.augment is None else self.augment(x))  # (n, d)
+        return Pair(x if self.augment is None else self.augment(x), ids)
+
+    def forward(self, batch: Pictures) -> Tensor:
+        """The symmetric contrast of a batch's pictures and captions; with several ranks, among the pairs of all.
+
+        Raises:
+            ValueError: no captions, or one pair only, which has no negatives.
+        """
+        x, ids = self.pair(batch)
+        images = self.encode_image(x)  # (n, d)
         images, texts = gather_ranks(images), gather_ranks(self.encode_text(ids))  # (N, d) each
         same = None
         if self.mask_false_negatives:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssl_course import nets
+from ssl_course.interfaces import Batch, Pair
 from ssl_course.losses import reconstruction
 from ssl_course.pretext import color
 
@@ -75,6 +76,7 @@ class Colorization(nn.Module):
             nn.Conv2d(width, channels * upscale**2, 1),
             nn.PixelShuffle(upscale),
         )
+        self.map_sizes: dict[tuple[int, int], tuple[int, int]] = {}
 
     @torch.no_grad()
     def prepare(self, data: Any) -> Any:
@@ -82,9 +84,7 @@ class Colorization(nn.Module):
 
         ``parts["ab"]`` (N, 2, h, w), Lab units, is X₂ where the data bring it, else the pictures' own colour is.
         """
-        training = self.training
-        size = self.eval().predict(data.inputs[:1]).shape[-2:]
-        self.train(training)
+        size = self.map_size(data.inputs)
         rows = torch.arange(len(data)).split(512)
         ab = torch.cat([self.target(data[r], size).cpu() for r in rows])  # (N, 2, h, w)
         some = ab[:: -(-len(ab) // COUNTED)]
@@ -94,6 +94,20 @@ class Colorization(nn.Module):
         self.prior.copy_(color.smooth_prior(counts / counts.sum(), self.centres.cpu(), self.sigma))
         self.weights.copy_(color.rebalance_weights(self.prior, self.mix))
         return replace(data, parts=data.parts | {"ab": ab.to(data.images.device)})
+
+    @torch.no_grad()
+    def map_size(self, images: Tensor) -> tuple[int, int]:
+        """Height and width of the map of colours for pictures of this size; the backbone is asked once."""
+        shape = tuple(images.shape[-2:])
+        if shape not in self.map_sizes:
+            training = self.training
+            self.map_sizes[shape] = tuple(self.eval().predict(images[:1]).shape[-2:])
+            self.train(training)
+        return self.map_sizes[shape]
+
+    def pair(self, batch: Batch) -> Pair:
+        """X₁: lightness L (N, 1, H, W). X₂: colour ab (N, 2, h, w) at the map's size; both in Lab units."""
+        return Pair(self.lightness(batch.inputs), self.target(batch, self.map_size(batch.inputs)))
 
     def target(self, batch: Any, size: tuple[int, int]) -> Tensor:
         """X₂: the batch's colours averaged over the cells of the map, (N, 2, h, w), Lab units."""
@@ -106,18 +120,25 @@ class Colorization(nn.Module):
         """Colours (N, 2, h, w) as distributions over the bins, (N, Q, h, w)."""
         return color.soft_encode(ab, self.centres, sigma=self.sigma)
 
-    def features(self, images: Tensor) -> Tensor:
-        """The backbone's map (N, dim, h, w) of the pictures' lightness; their colour is not looked at."""
-        x = (color.lightness(images.to(self.mean.device)) - 50) / 50  # (N, 1, H, W)
-        return self.backbone(x.expand(-1, 3, -1, -1))
+    def lightness(self, images: Tensor) -> Tensor:
+        """X₁ of pictures (N, 3, H, W), uint8 or in [0, 1]: L (N, 1, H, W) in [0, 100]."""
+        return color.lightness(images.to(self.mean.device))
+
+    def features(self, lightness: Tensor) -> Tensor:
+        """L (N, 1, H, W) → the backbone's map (N, dim, h, w)."""
+        return self.backbone(((lightness - 50) / 50).expand(-1, 3, -1, -1))
 
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), uint8 or in [0, 1] → features (N, dim), averaged over places."""
-        return self.features(x).mean((2, 3))
+        return self.features(self.lightness(x)).mean((2, 3))
 
     def predict(self, images: Tensor) -> Tensor:
         """Pictures → logits of the bins (N, Q, h, w), or under "l2" ab itself, (N, 2, h, w) in Lab units."""
-        h = self.features(images)  # (N, dim, h, w)
+        return self.answer(self.lightness(images))
+
+    def answer(self, lightness: Tensor) -> Tensor:
+        """`predict` from L (N, 1, H, W) alone."""
+        h = self.features(lightness)  # (N, dim, h, w)
         n, _, height, width = h.shape
         row, column = (torch.linspace(-1, 1, s, device=h.device, dtype=h.dtype) for s in (height, width))
         place = torch.stack(torch.meshgrid(row, column, indexing="ij")).expand(n, -1, -1, -1)  # (N, 2, h, w)
@@ -125,10 +146,10 @@ class Colorization(nn.Module):
         out = self.head(torch.cat([h, whole, place], 1))
         return out if self.objective == "classes" else self.mean[:, None, None] + self.spread * out
 
-    def forward(self, batch: Any) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """The loss: cross-entropy in nats a place, rebalanced, or squared error in Lab units² a place."""
-        out = self.predict(batch.inputs).float()
-        ab = self.target(batch, out.shape[-2:])  # (N, 2, h, w)
+        lightness, ab = self.pair(batch)  # (N, 1, H, W), (N, 2, h, w)
+        out = self.answer(lightness).float()
         if self.objective == "l2":
             return reconstruction(ab, out) / out[0, 0].numel()
         share = self.soft(ab)  # (N, Q, h, w)

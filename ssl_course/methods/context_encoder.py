@@ -15,6 +15,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from ssl_course import nets
+from ssl_course.interfaces import Batch, Pair
 from ssl_course.pretext import holes
 
 BAND_WEIGHT = 10.0  # what a pixel of the border band counts (supplementary material of the paper)
@@ -115,6 +116,24 @@ class ContextEncoder(nn.Module):
         """Whole pictures (N, 3, H, W), uint8 or in [0, 1] → features (N, dim), averaged over places."""
         return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
 
+    def pair(self, batch: Batch) -> Pair:
+        """X₁: pictures (N, 3, H, W) in [0, 1] with a hole in the set's mean colour. X₂: what is asked for, alone.
+
+        X₂ is the hole and the overlap around it, the rest of it in the mean colour. parts: "hidden" (N, 1, H, W),
+        what X₁ does not show, and "hole" (N, 1, H, W), which is smaller by the gap.
+        """
+        x = self._checked(batch.inputs)
+        hole = holes.make_holes(
+            self.hole, len(x), self.image_size, self.share, device=x.device
+        )  # (N, 1, H, W)
+        hidden, asked = holes.dilate(hole, self.gap), holes.dilate(hole, self.overlap)
+        seen, truth = (holes.fill(x, away, self.mean_colour) for away in (hidden, 1 - asked))
+        return Pair(seen, truth, {"hidden": hidden, "hole": hole})
+
+    def complete(self, x1: Tensor) -> Tensor:
+        """X₁ (N, 3, H, W) in [0, 1] → what the whole picture might be, in normalised pixels (`nets.normalise`)."""
+        return self.decoder(self.backbone(nets.normalise(x1)))
+
     def predict(self, images: Tensor, hidden: Tensor) -> Tensor:
         """What the whole picture might be, seen without what ``hidden`` covers.
 
@@ -125,19 +144,20 @@ class ContextEncoder(nn.Module):
         Returns:
             (N, 3, H, W) in normalised pixels (`nets.normalise`).
         """
+        x = self._checked(images)
+        return self.complete(holes.fill(x, hidden.to(x.device), self.mean_colour))
+
+    def _checked(self, images: Tensor) -> Tensor:
         x = nets.as_float(images, self)
         if tuple(x.shape[-2:]) != (self.image_size, self.image_size):
             raise ValueError(f"built for pictures of {self.image_size} px, not {x.shape[-2]} × {x.shape[-1]}")
-        return self.decoder(
-            self.backbone(nets.normalise(holes.fill(x, hidden.to(x.device), self.mean_colour)))
-        )
+        return x
 
-    def forward(self, batch: Any) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """The loss of a batch with freshly cut holes: L2, or (1 − a) L2 + a · fooling + the discriminator's own."""
-        n, device = len(batch.inputs), self.mean_colour.device
-        hole = holes.make_holes(self.hole, n, self.image_size, self.share, device=device)  # (N, 1, H, W)
-        truth = nets.normalise(nets.as_float(batch.inputs, self))
-        filled = self.predict(batch.inputs, holes.dilate(hole, self.gap)).float()
+        pair = self.pair(batch)
+        hole, truth = pair.parts["hole"], nets.normalise(pair.x2)  # (N, 1, H, W), (N, 3, H, W)
+        filled = self.complete(pair.x1).float()
         l2 = hole_loss(filled, truth, hole, self.overlap)
         if self.discriminator is None:
             return l2

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ssl_course import nets
 from ssl_course.data.pairs import Pairs
 from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import Pair
 from ssl_course.losses import gather_ranks
 
 
@@ -111,6 +112,11 @@ class DeepCCA(nn.Module):
         else:
             self.net1, self.net2 = (nets.mlp(d, width, width, dim) for d in inputs)
 
+    def pair(self, batch: Pairs | Pictures) -> Pair:
+        """X₁ and X₂: rows (N, d1) and (N, d2), or left and right halves of pictures (N, 3, H, W/2) in [0, 1]."""
+        both = (batch.x1, batch.x2) if isinstance(batch, Pairs) else (batch.inputs, batch.inputs)
+        return Pair(self._view(both[0], 0), self._view(both[1], 1))
+
     def forward(self, batch: Pairs | Pictures) -> Tensor:
         """2k − 2Σρ of the batch; with several ranks, of the pairs of all.
 
@@ -119,26 +125,37 @@ class DeepCCA(nn.Module):
         """
         if len(batch) < 2:
             raise ValueError("one pair has no covariance: give deep CCA a larger batch")
-        x1, x2 = (batch.x1, batch.x2) if isinstance(batch, Pairs) else (batch.inputs, batch.inputs)
-        psi, eta = self.encode(x1), self.encode2(x2)
+        x1, x2 = self.pair(batch)
+        psi, eta = self.net1(self._scaled(x1)), self.net2(self._scaled(x2))  # (N, D) each
         return canonical_loss(gather_ranks(eta), gather_ranks(psi), self.ridge, self.n_components)
 
     def encode(self, x: Tensor) -> Tensor:
         """ψ(x₁), (N, D), of rows (N, d1), or of pictures (N, 3, H, W), of which it sees the left half."""
-        return self.net1(self._view(x, 0))
+        return self.net1(self._scaled(self._view(x, 0)))
 
     def encode2(self, x: Tensor) -> Tensor:
         """η(x₂), (N, D), of rows (N, d2), or of pictures (N, 3, H, W), of which it sees the right half."""
-        return self.net2(self._view(x, 1))
+        return self.net2(self._scaled(self._view(x, 1)))
+
+    def encode_whole(self, x: Tensor) -> Tensor:
+        """Whole pictures (N, 3, H, W) → features (N, dim) of ψ's backbone, averaged over places: for a probe.
+
+        `encode` is ψ of half a picture, as the theory has it; a probe is to see as much as with other methods.
+        """
+        return self.net1[0](nets.normalise(nets.as_float(x, self))).mean((2, 3))
+
+    def _scaled(self, x: Tensor) -> Tensor:
+        return nets.normalise(x) if self.inputs is None else x
 
     def _view(self, x: Tensor, view: int) -> Tensor:
+        """Half of pictures as floats, or rows checked, on the networks' device."""
         if self.inputs is None:
             if x.ndim != 4:
                 raise ValueError(
                     f"x must be pictures (N, 3, H, W), got {tuple(x.shape)}; for rows: inputs=(d1, d2)"
                 )
             middle = x.shape[-1] // 2
-            return nets.normalise(nets.as_float(x[..., :middle] if view == 0 else x[..., middle:], self))
+            return nets.as_float(x[..., :middle] if view == 0 else x[..., middle:], self)
         if x.ndim != 2 or x.shape[1] != self.inputs[view]:
             raise ValueError(
                 f"x must be (N, {self.inputs[view]}), as inputs={self.inputs} says: {tuple(x.shape)}"

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ssl_course import nets
 from ssl_course.data.texts import Texts
+from ssl_course.interfaces import Pair
 from ssl_course.methods.bert import Candidate
 from ssl_course.methods.language import LanguageModel
 from ssl_course.pretext.words import CLS, IGNORE, MASK, PAD, SEP, UNK, next_words, without_tail
@@ -61,9 +62,13 @@ class GPT(LanguageModel):
         self.arguments = nets.arguments(locals())
         super().__init__(vocab_size, context, dim, depth, heads, causal=True)
 
+    def pair(self, batch: Texts) -> Pair:
+        """X₁: ids (N, T − 1), of which position t sees those up to t. X₂: the next ones, `IGNORE` where pads are."""
+        return next_words(without_tail(batch.inputs))
+
     def forward(self, batch: Texts) -> Tensor:
         """Mean cross-entropy of the next token in nats, over every position; the end counts, pads do not."""
-        inputs, targets = next_words(without_tail(batch.inputs))
+        inputs, targets = self.pair(batch)
         count = (targets != IGNORE).sum().clamp(min=1)
         logits = self.logits(inputs)  # (N, T − 1, V)
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum") / count

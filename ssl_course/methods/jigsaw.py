@@ -7,13 +7,12 @@ the note's theory does not cover it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssl_course import nets
+from ssl_course.interfaces import Batch, Pair
 from ssl_course.pretext.puzzles import cut, drop_channels, normalise_tiles, permutation_set, shuffle
 
 __all__ = ["Jigsaw", "permutation_set"]
@@ -72,6 +71,10 @@ class Jigsaw(nn.Module):
             drop_channels(x, self.drop) if self.drop else x, self.grid, self.tile, self.gaps, self.shift
         )
 
+    def pair(self, batch: Batch) -> Pair:
+        """X₁: tiles in a random order (N, T, 3, s, s) in [0, 1]. X₂: the number of that order (N,)."""
+        return Pair(*self.puzzle(batch.inputs))
+
     def puzzle(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures → tiles in a random order (N, T, 3, s, s), and the number of that order (N,)."""
         tiles = self.tiles(x)
@@ -88,9 +91,9 @@ class Jigsaw(nn.Module):
     def _standard(self, x: Tensor) -> Tensor:
         return normalise_tiles(x) if self.normalise else nets.normalise(x)
 
-    def forward(self, batch: Any) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """Cross-entropy of the order, chance is log P."""
-        tiles, label = self.puzzle(batch.inputs)
+        tiles, label = self.pair(batch)
         return F.cross_entropy(self.logits(tiles), label)
 
     def encode(self, x: Tensor) -> Tensor:

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from ssl_course import nets
+from ssl_course.interfaces import Batch, Pair
 from ssl_course.losses import masked_mse
-from ssl_course.pretext.masking import mask_noise, random_masking, unpatchify
+from ssl_course.pretext import holes
+from ssl_course.pretext.masking import mask_noise, random_masking, to_pixels, unpatchify
 
 
 class MAE(nn.Module):
@@ -65,27 +67,52 @@ class MAE(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward_encoder(
-        self, images: Tensor, mask_ratio: float | None = None, noise: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Remove patches, encode the rest.
+    def pair(self, batch: Batch) -> Pair:
+        """X₁: pictures (N, 3, H, W) in [0, 1] with the removed patches in one gray. X₂: the removed patches alone.
+
+        Both are whole pictures, blank where the other is not, so that they can be shown; the network is given the
+        visible patches of X₁ and no others. parts: "hidden" (N, 1, H, W), "mask" (N, L), both 1 where removed, and
+        "ids_keep" (N, K), "ids_restore" (N, L) of `masking.random_masking`.
+        """
+        return self.hide(batch.inputs)
+
+    def hide(self, images: Tensor, mask_ratio: float | None = None, noise: Tensor | None = None) -> Pair:
+        """The `pair` of pictures (N, 3, H, W), uint8 or floats in [0, 1].
 
         Args:
-            images: (N, 3, H, W), uint8 or floats in [0, 1]; differentiable in floats.
+            images: differentiable in floats.
             mask_ratio: instead of the method's own.
             noise: (N, L), the patches with the smallest stay; by default drawn as ``masking`` says.
 
-        Returns:
-            latent (N, 1 + K, dim), class token first; mask (N, L), 1 where removed; ids_restore (N, L).
+        Raises:
+            ValueError: pictures of another size than the method was built for.
         """
-        ratio = self.mask_ratio if mask_ratio is None else mask_ratio
-        x = self.backbone.embed(nets.normalise(nets.as_float(images, self)))  # (N, L, dim), with positions
+        if tuple(images.shape[-2:]) != (self.image_size, self.image_size):
+            raise ValueError(
+                f"this MAE was built for pictures of {self.image_size} px, not {images.shape[-2]} × "
+                f"{images.shape[-1]}; say image_size=… when you build it"
+            )
+        x, ratio = nets.as_float(images, self), self.mask_ratio if mask_ratio is None else mask_ratio
         if noise is None:
             noise = mask_noise(self.masking, len(x), self.grid, ratio, device=x.device)  # (N, L)
         ids_keep, ids_restore, mask = random_masking(noise.to(x.device), ratio)
-        kept = x.gather(1, ids_keep[:, :, None].expand(-1, -1, x.shape[2]))  # (N, K, dim)
+        hidden, gray = to_pixels(mask, self.patch_size), torch.tensor(nets.MEAN)  # (N, 1, H, W), (3,)
+        parts = {"hidden": hidden, "mask": mask, "ids_keep": ids_keep, "ids_restore": ids_restore}
+        return Pair(holes.fill(x, hidden, gray), holes.fill(x, 1 - hidden, gray), parts)
+
+    def see(self, pair: Pair) -> Tensor:
+        """The latent of the visible patches, (N, 1 + K, dim), class token first."""
+        x = self.backbone.embed(nets.normalise(pair.x1))  # (N, L, dim), with positions
+        kept = x.gather(1, pair.parts["ids_keep"][:, :, None].expand(-1, -1, x.shape[2]))  # (N, K, dim)
         latent = torch.cat([self.cls_token.expand(len(x), -1, -1), kept], 1)  # (N, 1 + K, dim)
-        return self.backbone.transformer(latent), mask, ids_restore
+        return self.backbone.transformer(latent)
+
+    def forward_encoder(
+        self, images: Tensor, mask_ratio: float | None = None, noise: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Remove patches (`hide`), encode the rest: latent (N, 1 + K, dim), mask (N, L), ids_restore (N, L)."""
+        pair = self.hide(images, mask_ratio, noise)
+        return self.see(pair), pair.parts["mask"], pair.parts["ids_restore"]
 
     def forward_decoder(self, latent: Tensor, ids_restore: Tensor) -> Tensor:
         """Latent and ids_restore → prediction (N, L, p²·3) in normalised pixels (`nets.normalise`)."""
@@ -103,10 +130,11 @@ class MAE(nn.Module):
         target = nets.normalise(nets.as_float(images, self))
         return masked_mse(target, prediction.float(), mask, self.patch_size, self.norm_pix_loss)
 
-    def forward(self, batch: Any) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """The loss of a batch with freshly drawn masks."""
-        latent, mask, ids_restore = self.forward_encoder(batch.inputs)
-        return self.forward_loss(batch.inputs, self.forward_decoder(latent, ids_restore), mask)
+        pair = self.pair(batch)
+        prediction = self.forward_decoder(self.see(pair), pair.parts["ids_restore"])  # (N, L, p²·3)
+        return self.forward_loss(pair.x2, prediction, pair.parts["mask"])
 
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), nothing removed → features (N, dim), the mean over patch tokens."""
@@ -132,8 +160,7 @@ class MAE(nn.Module):
         filled = unpatchify(self.forward_decoder(latent, ids_restore), self.patch_size)  # (N, 3, H, W)
         mean, std = (torch.tensor(v, device=filled.device).view(3, 1, 1) for v in (nets.MEAN, nets.STD))
         filled = (filled * std + mean).clamp(0, 1)
-        removed = mask.unflatten(1, (self.grid, self.grid)).repeat_interleave(self.patch_size, 1)
-        removed = removed.repeat_interleave(self.patch_size, 2)[:, None].bool()  # (N, 1, H, W)
+        removed = to_pixels(mask, self.patch_size).bool()  # (N, 1, H, W)
         return torch.where(removed, filled, nets.as_float(images, self)), mask
 
 

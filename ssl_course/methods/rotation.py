@@ -8,13 +8,13 @@ Y, and the note's theory does not cover it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssl_course import nets
+from ssl_course.interfaces import Batch, Pair
 from ssl_course.pretext.puzzles import RIGHT_ANGLES, rotations
 
 
@@ -45,6 +45,10 @@ class Rotation(nn.Module):
         self.backbone = nets.backbone(backbone)
         self.head = nn.Linear(self.backbone.dim, len(self.angles))
 
+    def pair(self, batch: Batch) -> Pair:
+        """X₁: all turns of the pictures (A·N, 3, H, W) in [0, 1]. X₂: the numbers of their angles (A·N,)."""
+        return Pair(*self.puzzle(batch.inputs))
+
     def puzzle(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (N, 3, H, W) → all their turns (A·N, 3, H, W) in [0, 1], and their numbers (A·N,)."""
         return rotations(nets.as_float(x, self), self.angles)
@@ -53,9 +57,9 @@ class Rotation(nn.Module):
         """Turned pictures in [0, 1] → (N, A)."""
         return self.head(self.encode(turned))
 
-    def forward(self, batch: Any) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """Cross-entropy of the angle (eq. 2 and 3), chance is log A."""
-        turned, angle = self.puzzle(batch.inputs)
+        turned, angle = self.pair(batch)
         return F.cross_entropy(self.logits(turned), angle)
 
     def encode(self, x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ssl_course import nets
+from ssl_course.interfaces import Batch, Pair
 from ssl_course.losses import gather_ranks, nt_xent
 from ssl_course.pretext.augment import Augmentation
 
@@ -64,15 +65,16 @@ class SimCLR(nn.Module):
         """Pictures → z (N, d), what the loss compares."""
         return self.projection_head(self.encode(x))
 
-    def views(self, x: Tensor) -> Tensor:
-        """Two random views of each picture, all first ones before all second ones: (N, 3, H, W) → (2N, 3, H, W)."""
-        return self.augment(torch.cat([x, x]))
+    def pair(self, batch: Batch) -> Pair:
+        """X₁ and X₂: two random views of each picture, (N, 3, H, W) in [0, 1] each."""
+        return Pair(*self.augment(torch.cat([batch.inputs] * 2)).chunk(2))
 
-    def forward(self, batch: Any) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
         """The contrast of two fresh views of a batch; with several ranks, among the pictures of all.
 
         Raises:
             ValueError: one picture only, which has no negatives.
         """
-        z1, z2 = self.project(self.views(batch.inputs)).chunk(2)  # (N, d) each
+        views = torch.cat([*self.pair(batch)])  # (2N, 3, H, W): one batch, so BatchNorm sees both alike
+        z1, z2 = self.project(views).chunk(2)  # (N, d) each
         return nt_xent(gather_ranks(z1), gather_ranks(z2), self.temperature)

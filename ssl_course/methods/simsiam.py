@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ssl_course import nets
+from ssl_course.interfaces import Batch, Pair
 from ssl_course.losses import negative_cosine
 from ssl_course.methods.simclr import as_augmentation
 from ssl_course.pretext.augment import Augmentation
@@ -101,7 +102,11 @@ class SimSiam(nn.Module):
         p1, p2 = self.predict(z1), self.predict(z2)
         return (negative_cosine(p1, z2, self.stop_gradient) + negative_cosine(p2, z1, self.stop_gradient)) / 2
 
-    def forward(self, batch: Any) -> Tensor:
+    def pair(self, batch: Batch) -> Pair:
+        """X₁ and X₂: two random views of each picture, (N, 3, H, W) in [0, 1] each."""
+        return Pair(*self.augment(torch.cat([batch.inputs] * 2)).chunk(2))
+
+    def forward(self, batch: Batch) -> Tensor:
         """The loss of two fresh views. Each view is normalised by its own batch, as in the paper's code.
 
         Raises:
@@ -111,7 +116,7 @@ class SimSiam(nn.Module):
             raise ValueError(
                 "one picture has no variance to normalise by: give SimSiam a batch of at least two"
             )
-        x1, x2 = self.augment(torch.cat([batch.inputs] * 2)).chunk(2)  # (N, 3, H, W) each
+        x1, x2 = self.pair(batch)  # (N, 3, H, W) each
         return self.loss(self.project(x1), self.project(x2))
 
 

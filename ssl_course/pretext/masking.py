@@ -38,6 +38,13 @@ def unpatchify(patches: Tensor, patch_size: int) -> Tensor:
     return x.permute(0, 5, 1, 3, 2, 4).reshape(n, -1, side * p, side * p)
 
 
+def to_pixels(mask: Tensor, patch_size: int) -> Tensor:
+    """A mask of the patches of square pictures as one of pixels, (N, L) → (N, 1, H, W)."""
+    side = round(mask.shape[1] ** 0.5)
+    grid = mask.unflatten(1, (1, side, side))  # (N, 1, h, w)
+    return grid.repeat_interleave(patch_size, 2).repeat_interleave(patch_size, 3)
+
+
 def n_keep(length: int, mask_ratio: float) -> int:
     """How many of ``length`` patches stay visible: rounded, at least one and at most all but one."""
     return min(max(round(length * (1 - mask_ratio)), 1), length - 1)

@@ -6,25 +6,18 @@ each word by itself, and stays on the tensor's own device.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
+
+from ssl_course.interfaces import Pair
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # the first ids of every vocabulary, in this order
 PAD, UNK, CLS, SEP, MASK = range(len(SPECIAL))  # CLS begins a text, SEP ends it
 IGNORE = -100  # a target that does not count; the default of torch's cross-entropy
 
 
-class Masked(NamedTuple):
-    """x₁ and x₂ of masked words."""
-
-    inputs: torch.Tensor  # (N, T): what the network sees
-    targets: torch.Tensor  # (N, T): the hidden words' ids, IGNORE everywhere else
-
-
 def mask_words(
     ids: torch.Tensor, vocab_size: int, ratio: float = 0.15, generator: torch.Generator | None = None
-) -> Masked:
+) -> Pair:
     """Hide words as BERT does: each is chosen with probability ``ratio``; of the chosen, 80 % become [MASK],
     10 % a random word, 10 % stay (Devlin et al. 2018, §3.1). Those that stay and those that are replaced make
     the network look at every word, not at [MASK] alone.
@@ -36,6 +29,9 @@ def mask_words(
         vocab_size: number of ids, the `SPECIAL` ones included.
         ratio: in [0, 1].
         generator: on the device of ``ids``; torch's own by default.
+
+    Returns:
+        x1 (N, T), the ids with the words hidden; x2 (N, T), the hidden words' ids, `IGNORE` everywhere else.
 
     Raises:
         ValueError: a ratio outside [0, 1], or a vocabulary without a single word.
@@ -54,17 +50,17 @@ def mask_words(
     )  # (N, T)
     inputs = torch.where(chosen & (u[1] < 0.8), MASK, ids)
     inputs = torch.where(chosen & (u[1] >= 0.9), anything, inputs)
-    return Masked(inputs, torch.where(chosen, ids, IGNORE))
+    return Pair(inputs, torch.where(chosen, ids, IGNORE))
 
 
-def next_words(ids: torch.Tensor) -> Masked:
-    """Every beginning of a text with the word that follows it: inputs and targets (N, T − 1).
+def next_words(ids: torch.Tensor) -> Pair:
+    """Every beginning of a text with the word that follows it: x1 and x2 (N, T − 1).
 
     Position t sees ids[:, : t + 1] (the causal mask sees to that) and must say ids[:, t + 1]; pads do not
     count, the mark of the end does.
     """
     targets = ids[:, 1:]
-    return Masked(ids[:, :-1], torch.where(targets != PAD, targets, IGNORE))
+    return Pair(ids[:, :-1], torch.where(targets != PAD, targets, IGNORE))
 
 
 def without_tail(ids: torch.Tensor) -> torch.Tensor:

@@ -152,15 +152,8 @@ def make(name: str, budget: Budget, data: Pictures | None = None) -> nn.Module:
 
 
 def encoder(method: nn.Module) -> Callable[[Tensor], Tensor] | nn.Module:
-    """What the probe reads: `encode`, but for deep CCA, whose `encode` sees half a picture, its first network."""
-    if type(method).__name__ != "DeepCCA":
-        return method
-
-    def whole_picture(x: Tensor) -> Tensor:
-        return method.net1[0](nets.normalise(nets.as_float(x, method))).mean((2, 3))
-
-    whole_picture.__name__ = "deep CCA"
-    return whole_picture
+    """What the probe reads: `encode`, or ``encode_whole`` where that sees only half a picture (deep CCA)."""
+    return getattr(method, "encode_whole", method)
 
 
 def row_names(data: str, table: str) -> list[str]:

@@ -55,7 +55,7 @@ def test_fifteen_percent_and_80_10_10(ids, ratio):
 
 def test_each_text_and_each_place_by_itself(ids):
     torch.manual_seed(1)
-    chosen = mask_words(ids, V)[1] != IGNORE
+    chosen = mask_words(ids, V).x2 != IGNORE
     places = chosen.float().mean(0)[[1, 2, *range(6, 21)]]
     assert ((places - 0.15).abs() < 4.5 * (0.15 * 0.85 / 2000) ** 0.5).all()
     per_text = chosen.sum(1).float()  # of 18 words, independent: binomial
@@ -64,8 +64,8 @@ def test_each_text_and_each_place_by_itself(ids):
 
 def test_a_generator_decides(ids):
     draw = [mask_words(ids, V, generator=torch.Generator(ids.device).manual_seed(s)) for s in (3, 3, 4)]
-    assert torch.equal(draw[0].inputs, draw[1].inputs) and torch.equal(draw[0].targets, draw[1].targets)
-    assert not torch.equal(draw[0].inputs, draw[2].inputs)
+    assert torch.equal(draw[0].x1, draw[1].x1) and torch.equal(draw[0].x2, draw[1].x2)
+    assert not torch.equal(draw[0].x1, draw[2].x1)
     state = torch.get_rng_state()
     before = ids.clone()
     mask_words(ids, V, generator=torch.Generator(ids.device).manual_seed(0))
@@ -73,8 +73,8 @@ def test_a_generator_decides(ids):
 
 
 def test_nothing_and_everything(ids):
-    assert (mask_words(ids, V, 0.0)[1] == IGNORE).all()
-    assert torch.equal(mask_words(ids, V, 1.0)[1] != IGNORE, ids >= len(SPECIAL))
+    assert (mask_words(ids, V, 0.0).x2 == IGNORE).all()
+    assert torch.equal(mask_words(ids, V, 1.0).x2 != IGNORE, ids >= len(SPECIAL))
     bare = torch.tensor([[CLS, SEP, PAD], [CLS, MASK, SEP]])
     inputs, targets = mask_words(bare, V, 1.0)
     assert torch.equal(inputs, bare) and (targets == IGNORE).all()
