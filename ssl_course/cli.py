@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import functools
 import inspect
 import json
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +24,31 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Self-supervi
 FIRST_LECTURE = "00_start_here.ipynb"
 FIRST_TALK = "01_desert_forest_sea.ipynb"
 STUDENTS_FOLDER = Path("ssl-course-lectures")
+
+
+@contextlib.contextmanager
+def _as_sentences(*mendable: type[Exception]) -> Iterator[None]:
+    """Errors that the reader can mend end the command in a sentence, without a traceback."""
+    try:
+        yield
+    except mendable as error:
+        kind = "" if type(error) in (OSError, FileNotFoundError) else f"{type(error).__name__}: "
+        typer.echo(f"{kind}{error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _make_writable(folder: Path, option: str) -> None:
+    """Make the folder, before the work and not after it.
+
+    Raises:
+        OSError: it cannot be written; the message names ``option``, with which to name another.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError
+    except OSError:
+        raise OSError(f"Cannot write to {folder}: name a folder of your own with {option}.") from None
 
 
 def lab_command(
@@ -41,13 +68,11 @@ def lab_command(
     the other. ``slides`` starts as a presentation (jupyterlab-slideshow).
 
     Raises:
-        PermissionError: ``kept`` cannot be written.
+        OSError: ``kept`` cannot be written.
     """
     root = Path(root).resolve()
     kept = root / "build" / "jupyter" if kept is None else Path(kept).resolve()
-    kept.mkdir(parents=True, exist_ok=True)
-    if not os.access(kept, os.W_OK):
-        raise PermissionError(errno.EACCES, "not writable", str(kept))
+    _make_writable(kept, "--folder")
     settings = kept / ("settings-slides" if slides else "settings")
     if slides:
         deck = settings / "jupyterlab-slideshow" / "plugin.jupyterlab-settings"
@@ -86,7 +111,7 @@ def _start(lecture: str, folder: Path | None, port: int | None, browser: bool, s
     """JupyterLab over the checkout's own lectures; from a wheel, or where ``folder`` is named, over a copy of them."""
     from ssl_course.unpack import KEPT, unpack
 
-    try:
+    with _as_sentences(OSError):
         root = assets.checkout() if folder is None else None
         if root is not None:
             lectures, kept = root / "lectures", root / "build" / "jupyter"
@@ -101,12 +126,6 @@ def _start(lecture: str, folder: Path | None, port: int | None, browser: bool, s
         argv, environment = lab_command(
             root, kept=kept, open_at=opened, port=port, browser=browser, slides=slides
         )
-    except PermissionError as error:  # a checkout that belongs to somebody else
-        typer.echo(f"Cannot write to {error.filename}: work in a folder of your own with --folder.", err=True)
-        raise typer.Exit(1) from None
-    except OSError as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(1) from None
     try:
         code = subprocess.run(argv, env=environment, cwd=root).returncode
     except KeyboardInterrupt:  # Ctrl-C is how one leaves JupyterLab
@@ -211,16 +230,21 @@ def _suited(kind: type, data: Any, name: str) -> dict[str, Any]:
 
 def _settings(given: list[str]) -> dict[str, Any]:
     """``["temperature=0.5", "backbone=resnet18"]`` as a dict; what is no JSON is text."""
-    found = {}
+    settings = {}
     for item in given:
         name, equals, value = item.partition("=")
         if not equals:
             raise typer.BadParameter(f"--set {item}: write it as name=value")
         try:
-            found[name] = json.loads(value)
+            settings[name] = json.loads(value)
         except json.JSONDecodeError:
-            found[name] = value
-    return found
+            settings[name] = value
+    return settings
+
+
+def _command() -> str:
+    """The command that runs, as a result should name it."""
+    return shlex.join(["python", "-m", "ssl_course", *sys.argv[1:]])
 
 
 def _machine() -> str:
@@ -235,7 +259,6 @@ def _machine() -> str:
 
 def _write_json(path: Path | None, result: dict[str, Any]) -> None:
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
@@ -266,8 +289,6 @@ def train(
     ] = None,
 ) -> None:
     """Train a method. Several GPUs or processes: torchrun --nproc-per-node=2 -m ssl_course train …"""
-    import shlex
-
     import torch
 
     from ssl_course import checkpoints
@@ -276,7 +297,10 @@ def train(
 
     arguments = _settings(given or [])
     kind = _method_class(method)
-    try:
+    with _as_sentences(Diverged, MemoryError, DataError, ValueError, TypeError, OSError):
+        for path, option in ((out, "--out"), (results, "--json")):
+            if path is not None:
+                _make_writable(path.parent, option)
         pictures = _data(data, "train", size, root, gray, n)
         state = None
         if resume and out is not None and out.is_file():
@@ -288,17 +312,20 @@ def train(
             if "image_size" in inspect.signature(kind).parameters:
                 arguments = {"image_size": size} | arguments
             learner = kind(**_suited(kind, pictures, data) | arguments)
-        command = shlex.join(["python", "-m", "ssl_course", *sys.argv[1:]])
-        about = {"command": command, "data": data}
         fabric = make_fabric(accelerator, precision)
-        keep = checkpoints.saver(out, learner, **about) if out is not None else None
+        about = {"command": _command(), "data": data}
         history = fit(
-            learner, pictures, steps, batch_size, lr=lr, seed=None if state else seed, fabric=fabric, save=keep,
-            every=every, resume=state,
-        )  # fmt: skip
-    except (Diverged, MemoryError, DataError, ValueError, TypeError, FileNotFoundError) as error:
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
-        raise typer.Exit(1) from None
+            learner,
+            pictures,
+            steps,
+            batch_size,
+            lr=lr,
+            seed=None if state else seed,
+            fabric=fabric,
+            save=checkpoints.saver(out, learner, **about) if out is not None else None,
+            every=every,
+            resume=state,
+        )
     if not fabric.is_global_zero:
         return
     typer.echo(history)
@@ -306,15 +333,19 @@ def train(
         typer.echo(
             f"kept in {out}" + ("; the same command with --resume goes on" if history.interrupted else "")
         )
-    _write_json(
-        results,
-        {
-            "method": kind.__name__, "arguments": learner.arguments, "data": data, "pictures": len(pictures),
-            "settings": history.state["settings"], "steps": history.state["step"], "command": command,
-            "machine": _machine(), "seconds": history.seconds, "samples_per_second": history.samples_per_second,
-            "interrupted": history.interrupted, "losses": history.losses,
-        },
-    )  # fmt: skip
+    measured = {
+        "method": kind.__name__,
+        "arguments": learner.arguments,
+        "pictures": len(pictures),
+        "settings": history.state["settings"],
+        "steps": history.state["step"],
+        "machine": _machine(),
+        "seconds": history.seconds,
+        "samples_per_second": history.samples_per_second,
+        "interrupted": history.interrupted,
+        "losses": history.losses,
+    }
+    _write_json(results, about | measured)
     raise typer.Exit(130 if history.interrupted else 0)
 
 
@@ -333,15 +364,15 @@ def evaluate(
     results: Annotated[Path | None, typer.Option("--json", help="All numbers with their protocol.")] = None,
 ) -> None:
     """Linear probe, kNN and collapse gauges of a checkpoint, beside pixels (or words) and a random network."""
-    import shlex
-
     import torch
 
     from ssl_course import checkpoints, methods
     from ssl_course.data.files import DataError
     from ssl_course.evaluation import evaluate as measure
 
-    try:
+    with _as_sentences(DataError, ValueError, OSError):
+        if results is not None:
+            _make_writable(results.parent, "--json")
         method = checkpoints.load(checkpoint)
         torch.manual_seed(seed)
         untrained = getattr(methods, type(method).__name__)(**method.arguments)
@@ -356,23 +387,20 @@ def evaluate(
         if not train_set.labels:
             raise ValueError(f"{data!r} has no labels to probe for")
         label = label or next(iter(train_set.labels))
-        found = measure(
-            method, train_set, test_set, label=label, n_labels=n_labels or [m for m in (3, 10, 30, 100, 1000) if m <= len(train_set)],
-            draws=draws, seed=seed, k=min(200, len(train_set)), beside=beside,
-        )  # fmt: skip
-    except (DataError, ValueError, FileNotFoundError) as error:
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(found)
-    command = shlex.join(["python", "-m", "ssl_course", *sys.argv[1:]])
-    about = {
-        "checkpoint": str(checkpoint),
-        "data": data,
-        "label": label,
-        "command": command,
-        "machine": _machine(),
-    }
-    _write_json(results, about | found.as_dict())
+        evaluation = measure(
+            method,
+            train_set,
+            test_set,
+            label=label,
+            n_labels=n_labels or [many for many in (3, 10, 30, 100, 1000) if many <= len(train_set)],
+            draws=draws,
+            seed=seed,
+            k=min(200, len(train_set)),
+            beside=beside,
+        )
+    typer.echo(evaluation)
+    about = {"checkpoint": str(checkpoint), "data": data, "label": label}
+    _write_json(results, about | {"command": _command(), "machine": _machine()} | evaluation.as_dict())
 
 
 @app.command()
@@ -395,7 +423,10 @@ def compare(
     note: Annotated[str, typer.Option(help="Kept with the results: which copy of a set was at hand.")] = "",
     bar: Annotated[bool, typer.Option(help="A progress bar; else a line of JSON for each cell.")] = True,
 ) -> None:
-    """Every method under the same rules (lecture 13); pretraining_… gives each the time to learn. Saved cell by cell: stopped, the same command goes on."""
+    """Every method under the same rules (lecture 13); pretraining_… gives each the time to learn.
+
+    Saved cell by cell: stopped, the same command goes on.
+    """
     from ssl_course.data.files import DataError
     from ssl_course.studies import comparison, pretraining
     from ssl_course.studies.recorded import record
@@ -409,6 +440,8 @@ def compare(
         raise typer.BadParameter(
             f"no table {', '.join(sorted(unknown))}; there are {', '.join(sorted(names))}"
         )
+    with _as_sentences(OSError):
+        _make_writable(folder, "--out")
     for part in parts:
         if only and part.file.removeprefix("comparison_") not in only:
             continue

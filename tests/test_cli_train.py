@@ -75,6 +75,15 @@ def test_mistakes_are_one_line(run, argv, says):
     assert "Traceback" not in done.output
 
 
+@pytest.mark.parametrize("option", ["--out", "--json"])
+def test_a_place_that_cannot_be_written_is_told_before_the_work(run, tmp_path, option):
+    (tmp_path / "file").write_text("")
+    done = run("train", "mae", *TINY, "--steps", 10**9, option, tmp_path / "file" / "m")
+    assert done.exit_code == 1 and f"name a folder of your own with {option}" in done.output
+    done = run("compare", "--out", tmp_path / "file" / "results")
+    assert done.exit_code == 1 and "name a folder of your own with --out" in done.output
+
+
 def test_evaluate_prints_its_protocol(run, tmp_path):
     out, results = tmp_path / "m.safetensors", tmp_path / "e.json"
     assert run("train", "mae", *TINY, "--steps", 2, "--out", out).exit_code == 0
