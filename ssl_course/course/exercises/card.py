@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Literal, NamedTuple
-
-import numpy as np
+from pathlib import Path
+from typing import Any, Literal
 
 from ssl_course.course import palette
 
-_LOOKS = {"passed": ("✓ Passed", palette.PASSED), "wrong": ("✗ Not yet right", palette.WRONG),
-          "unsolved": ("… Not solved yet", palette.MUTED)}  # fmt: skip
+_LOOKS = {
+    "passed": ("✓ Passed", palette.PASSED),
+    "wrong": ("✗ Not yet right", palette.WRONG),
+    "unsolved": ("… Not solved yet", palette.MUTED),
+}
 
 
 @dataclass(frozen=True)
@@ -59,112 +62,80 @@ def wrong(text: str) -> Card:
 UNSOLVED = Card("unsolved", "Replace the dots by your lines and run the cell again.")
 
 
+class Verdict(Exception):  # noqa: N818  no error: it carries the card out of whatever was being tried
+    """Ends a check with a card."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(card.text)
+        self.card = card
+
+
 def is_stub(value: Any) -> bool:
-    """Whether a value is what an exercise returns before anybody worked on it."""
+    """Whether a value is what an exercise holds before anybody worked on it."""
     return value is None or value is ... or value is NotImplemented
 
 
-class Mistake(NamedTuple):
-    """A rule that gives a usual wrong answer, and what to tell who follows it."""
+def check(wants: str = "function") -> Callable[[Callable[..., Card]], Callable[..., Card]]:
+    """Make a check of a function: it knows stubs, and whatever a student hands over, it answers with a card.
 
-    rule: Callable[..., Any]
-    text: str
-
-
-def answers_of(
-    function: Any, cases: Sequence[tuple], read: Callable[[Any], Any], hint: str, may_be_none: bool = False
-) -> list[Any] | Card:
-    """What a student's function returns for every case, made an answer by ``read``, or the card that says why not."""
-    if is_stub(function):
-        return UNSOLVED
-    if not callable(function):
-        return wrong("Hand over the function itself, without calling it: check.name(my_function).")
-    answers = []
-    for case in cases:
-        try:
-            value = function(*[np.copy(v) if isinstance(v, np.ndarray) else v for v in case])
-        except NotImplementedError:
-            return UNSOLVED
-        except Exception as error:
-            return wrong(f"Your function stopped with {_last_line(error)} {hint}")
-        if is_stub(value) and not (may_be_none and value is None):
-            return UNSOLVED
-        answer = None if value is None else read(value)
-        if isinstance(answer, Card):
-            return answer
-        answers.append(answer)
-    return answers
-
-
-def judge(
-    function: Any,
-    cases: Sequence[tuple],
-    right: Callable[..., float],
-    mistakes: Sequence[Mistake],
-    praise: str,
-    hint: str,
-    none: float | None = None,
-) -> Card:
-    """Call a student's function on every case and compare its numbers with the rules.
+    Only the student's own Ctrl-C (KeyboardInterrupt) gets through: SystemExit and what a ``repr`` raises do not.
 
     Args:
-        function: takes a case's values and returns a number.
-        cases: arguments, drawn at random by the caller; arrays are handed over as copies.
-        right: the true rule.
-        mistakes: the usual wrong rules; the one that agrees in *every* case is named.
-        praise: text of the passed card.
-        hint: follows when no rule agrees, or the function failed.
-        none: what None counts as, where None is the right answer to some cases; a function that gives
-            nothing else is still a stub.
-
-    Returns:
-        The card; whatever the function does short of an interrupt, nothing is raised.
+        wants: "function"; else what belongs in its place, as in "Hand over …, not a function."
     """
-    found = answers_of(function, cases, _number, hint, may_be_none=none is not None)
-    if isinstance(found, Card):
-        return found
-    if all(answer is None for answer in found):
-        return UNSOLVED
-    answers = [none if answer is None else answer for answer in found]
 
-    def agrees(rule: Callable[..., float]) -> bool:
-        return np.allclose(answers, [float(rule(*case)) for case in cases], rtol=1e-6, atol=1e-9)
+    def decorate(function: Callable[..., Card]) -> Callable[..., Card]:
+        @functools.wraps(function)
+        def checked(answer: Any, *more: Any, **settings: Any) -> Card:
+            if is_stub(answer):
+                return UNSOLVED
+            if wants == "function" and not callable(answer):
+                return wrong(
+                    f"Hand over the function itself, without calling it: check.{function.__name__}(my_function)."
+                )
+            if wants != "function" and callable(answer):
+                return wrong(f"Hand over {wants}, not a function.")
+            try:
+                return function(answer, *more, **settings)
+            except Verdict as verdict:
+                return verdict.card
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                return wrong(f"Your answer cannot be read: {said_by(error)}")
 
-    if agrees(right):
-        return passed(praise)
-    for mistake in mistakes:
-        if agrees(mistake.rule):
-            return wrong(mistake.text)
-    truth = [float(right(*case)) for case in cases]
-    worst = int(np.argmin(np.isclose(answers, truth, rtol=1e-6, atol=1e-9)))
-    return wrong(
-        f"For one of the inputs it gives {answers[worst]:.4g}, and {truth[worst]:.4g} is right. {hint}"
-    )
+        return checked
+
+    return decorate
 
 
-def _number(value: Any) -> float | Card:
-    """One real number out of whatever came back, or the card that says why not."""
+def ask(function: Callable[..., Any], *case: Any, hint: str = "", may_be_none: bool = False) -> Any:
+    """What a student's function returns.
+
+    Raises:
+        Verdict: it returned nothing yet, or stopped; ``hint`` follows what it stopped with.
+    """
     try:
-        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
-    except Exception:
-        array = np.asarray(None)
-    if array.ndim and array.size != 1:
-        return wrong(
-            f"One number is wanted; your function returns an array of shape {array.shape}: sum it up."
-        )
-    if array.dtype.kind not in "biuf":
-        return wrong(
-            f"One number is wanted; your function returns {type(value).__name__} ({str(value)[:60]})."
-        )
-    number = float(array.reshape(()))
-    if number != number:
-        return wrong("It gives NaN: look for 0/0, or the logarithm or root of a negative number.")
-    return number
+        value = function(*case)
+    except (Verdict, KeyboardInterrupt):
+        raise
+    except NotImplementedError:
+        raise Verdict(UNSOLVED) from None
+    except BaseException as error:
+        raise Verdict(wrong(f"Your function stopped with {said_by(error)} {hint}".rstrip())) from None
+    if is_stub(value) and not (may_be_none and value is None):
+        raise Verdict(UNSOLVED)
+    return value
 
 
-def _last_line(error: Exception) -> str:
-    """'ZeroDivisionError: division by zero (line 3 of f).'"""
+def said_by(error: BaseException) -> str:
+    """'ZeroDivisionError: division by zero (line 3 of your cell, in f).'"""
     text = traceback.format_exception_only(error)[-1].strip()
-    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first one is ours
-    where = f" (line {frames[0].lineno} of your cell, in {frames[0].name})" if frames else ""
+    ours = Path(__file__).parent
+    theirs = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if ours not in Path(frame.filename).parents
+    ]
+    where = f" (line {theirs[0].lineno} of your cell, in {theirs[0].name})" if theirs else ""
     return f"{text}{where}."

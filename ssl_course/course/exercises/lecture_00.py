@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ssl_course.course.exercises.card import Card, Mistake, judge
+from ssl_course.course.exercises.card import Card, check
+from ssl_course.course.exercises.judging import judge
 
 # Each rule is given n_labels (m,), accuracy (m,) and the target; infinity stands for "never".
 
@@ -20,59 +21,46 @@ def _right(n_labels: np.ndarray, accuracy: np.ndarray, target: float) -> float:
     return _first(accuracy >= target, n_labels)
 
 
-_MISTAKES = [
-    Mistake(
-        lambda n, a, target: _first(a > target, n),
-        "Almost: to reach the target is enough. You ask for strictly more (>); use ≥.",
+_MISTAKES = {
+    "Almost: to reach the target is enough. You ask for strictly more (>); use ≥.": lambda n, a, target: (
+        _first(a > target, n)
     ),
-    Mistake(
-        lambda n, a, target: _first(a >= target, np.arange(len(n))),
-        "That is the position in the array. Wanted is n_labels at that position.",
+    "That is the position in the array. Wanted is n_labels at that position.": lambda n, a, target: _first(
+        a >= target, np.arange(len(n))
     ),
-    Mistake(
-        lambda n, a, target: _first(a >= target, a),
-        "That is the accuracy there. Wanted is the number of labels.",
+    "That is the accuracy there. Wanted is the number of labels.": lambda n, a, target: _first(
+        a >= target, a
     ),
-    Mistake(
-        lambda n, a, target: _first(a >= target, np.r_[n[0], n[:-1]]),
-        "One step too early: there the accuracy is still below the target.",
+    "One step too early: there the accuracy is still below the target.": lambda n, a, target: _first(
+        a >= target, np.r_[n[0], n[:-1]]
     ),
-    Mistake(
-        lambda n, a, target: float(n[np.argmin(np.abs(a - target))]),
-        "That is where the accuracy is closest to the target; it may still be below, and never reach it.",
+    "That is where the accuracy is closest to the target; it may still be below, and never "
+    "reach it.": lambda n, a, target: float(n[np.argmin(np.abs(a - target))]),
+    "When no count is enough, np.argmax of nothing but False is 0. Return None there.": lambda n, a, target: (
+        float(n[np.argmax(a >= target)])
     ),
-    Mistake(
-        lambda n, a, target: float(n[np.argmax(a >= target)]),
-        "When no count is enough, np.argmax of nothing but False is 0. Return None there.",
+    "When the curve never gets there, the largest count is no answer. Return None.": lambda n, a, target: min(
+        _right(n, a, target), float(n[-1])
     ),
-    Mistake(
-        lambda n, a, target: min(_right(n, a, target), float(n[-1])),
-        "When the curve never gets there, the largest count is no answer. Return None.",
+    "When the curve never gets there, 0 labels is no answer. Return None.": lambda n, a, target: (
+        right if (right := _right(n, a, target)) < math.inf else 0.0
     ),
-    Mistake(
-        lambda n, a, target: right if (right := _right(n, a, target)) < math.inf else 0.0,
-        "When the curve never gets there, 0 labels is no answer. Return None.",
+    "That is the largest count that reaches the target. Wanted is the smallest.": lambda n, a, target: _first(
+        (a >= target)[::-1], n[::-1]
     ),
-    Mistake(
-        lambda n, a, target: _first((a >= target)[::-1], n[::-1]),
-        "That is the largest count that reaches the target. Wanted is the smallest.",
-    ),
-    Mistake(
-        lambda n, a, target: _first(np.minimum.accumulate((a >= target)[::-1])[::-1], n),
-        "You wait until the curve stays above the target. Measured curves dip; wanted is the first count that reaches it.",
-    ),
-]
+    "You wait until the curve stays above the target. Measured curves dip; wanted is the first count that "
+    "reaches it.": lambda n, a, target: _first(np.minimum.accumulate((a >= target)[::-1])[::-1], n),
+}
 
 
+@check()
 def labels_needed(function: Any, seed: int = 0) -> Card:
     """Check ``function(n_labels, accuracy, target)``: the fewest labels with which a probe reaches ``target``.
 
     The right answer is the smallest entry of ``n_labels`` whose accuracy is at least ``target``, and None when
     there is none (note §2: w is learned from n_L labels).
 
-    Args:
-        function: the student's; gets increasing counts n_labels (m,), accuracy (m,), and a number.
-        seed: of the curves it is tried on.
+    It gets increasing counts n_labels (m,), accuracy (m,), and a number.
     """
     rng = np.random.default_rng(seed)
     cases = []
@@ -91,9 +79,6 @@ def labels_needed(function: Any, seed: int = 0) -> Card:
             accuracy[:3] = np.minimum(accuracy[:3], target - 0.001)
             accuracy[7] = target + 0.05
         cases.append((n_labels, accuracy, target))
-    return judge(
-        function, cases, _right, _MISTAKES,
-        "The first count at which the probe reaches the target.",
-        "Walk through the counts from the smallest; return the first whose accuracy is ≥ target, None if none is.",
-        none=math.inf,
-    )  # fmt: skip
+    praise = "The first count at which the probe reaches the target."
+    hint = "Walk through the counts from the smallest; return the first whose accuracy is ≥ target, None if none is."
+    return judge(function, cases, _right, _MISTAKES, praise, hint, none=math.inf)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ssl_course.course.exercises.card import UNSOLVED, Card, Mistake, is_stub, judge, passed, wrong
+from ssl_course.course.exercises.card import Card, check, passed, wrong
+from ssl_course.course.exercises.judging import judge
 from ssl_course.theory import independence
 
 
@@ -47,58 +48,46 @@ def _bayes_reversed(joint: np.ndarray, x2: np.ndarray) -> float:
     return float(p1 @ (psi - given_y @ means) ** 2)
 
 
-_MISTAKES = [
-    Mistake(lambda p, x2: np.sqrt(_right(p, x2)), "That is the root, ε_CI. Wanted is its square, ε_CI²."),
-    Mistake(
-        lambda p, x2: p.sum((1, 2)) @ np.abs(_gaps(p, x2)),
-        "You average the size of the gaps: the square is forgotten.",
+_MISTAKES = {
+    "That is the root, ε_CI. Wanted is its square, ε_CI².": lambda p, x2: np.sqrt(_right(p, x2)),
+    "You average the size of the gaps: the square is forgotten.": lambda p, x2: (
+        p.sum((1, 2)) @ np.abs(_gaps(p, x2))
     ),
-    Mistake(
-        lambda p, x2: 0.0,
-        "It is always 0. Either the gaps are averaged without the square, and cancel; or E[X₂|y] was taken given "
-        "x₁ as well, and averaging E[X₂|x₁,y] over y gives E[X₂|x₁] back.",
-    ),
-    Mistake(
-        _against_the_mean,
-        "You compare E[X₂|x₁] with the plain mean of X₂. That happens with P(y) in place of P(y|x₁), and when the "
-        "conditioning on y is dropped, P(x₁)P(x₂): it measures dependence, not dependence given Y.",
-    ),
-    Mistake(
-        lambda p, x2: (_gaps(p, x2) ** 2).mean(),
-        "The mean over x₁ counts every x₁ alike. The expectation weighs each with P(x₁).",
-    ),
-    Mistake(
-        lambda p, x2: (_gaps(p, x2) ** 2).sum(),
-        "You sum over x₁ without weights. The expectation weighs each x₁ with P(x₁).",
-    ),
-    Mistake(
-        _square_inside,
-        "You square first and average over y then. The average over y, E_Y[E[X₂|Y] | x₁], belongs inside the square.",
-    ),
-    Mistake(
-        _given_both,
-        "You compare E[X₂|x₁,y] with E[X₂|y] in each (x₁, y). ε_CI² compares after averaging over y given x₁.",
-    ),
-    Mistake(_bayes_reversed, "You weigh the classes with P(x₁|y). Wanted is P(y|x₁)."),
-]
+    "It is always 0. Either the gaps are averaged without the square, and cancel; or E[X₂|y] was taken "
+    "given x₁ as well, and averaging E[X₂|x₁,y] over y gives E[X₂|x₁] back.": lambda p, x2: 0.0,
+    "You compare E[X₂|x₁] with the plain mean of X₂. That happens with P(y) in place of P(y|x₁), and when "
+    "the conditioning on y is dropped, P(x₁)P(x₂): it measures dependence, not dependence "
+    "given Y.": _against_the_mean,
+    "The mean over x₁ counts every x₁ alike. The expectation weighs each with P(x₁).": lambda p, x2: (
+        _gaps(p, x2) ** 2
+    ).mean(),
+    "You sum over x₁ without weights. The expectation weighs each x₁ with P(x₁).": lambda p, x2: (
+        _gaps(p, x2) ** 2
+    ).sum(),
+    "You square first and average over y then. The average over y, E_Y[E[X₂|Y] | x₁], belongs inside the "
+    "square.": _square_inside,
+    "You compare E[X₂|x₁,y] with E[X₂|y] in each (x₁, y). ε_CI² compares after averaging over y "
+    "given x₁.": _given_both,
+    "You weigh the classes with P(x₁|y). Wanted is P(y|x₁).": _bayes_reversed,
+}
 
 
+@check()
 def epsilon_ci_squared(function: Any, seed: int = 0) -> Card:
     """Check ``function(joint, x2)``: ε_CI² of a 2×2×2 table (note §3.4).
 
-    Args:
-        function: the student's; gets joint[x1, x2, y] of shape (2, 2, 2) and the values x2 of shape (2,).
-        seed: of the tables it is tried on.
+    It gets joint[x1, x2, y] of shape (2, 2, 2) and the values x2 of shape (2,).
     """
     rng = np.random.default_rng(seed)
     cases = [(rng.dirichlet(np.ones(8)).reshape(2, 2, 2), rng.normal(0, 3, 2)) for _ in range(6)]
-    return judge(
-        function, cases, _right, _MISTAKES,
-        "For every x₁: the best guess of X₂, less the guess that goes through Y; squared; weighed with P(x₁).",
-        "In four steps: E[X₂|x₁], E[X₂|y], P(y|x₁), then P(x₁)-weighted squares of E[X₂|x₁] − Σ_y P(y|x₁) E[X₂|y].",
-    )  # fmt: skip
+    praise = (
+        "For every x₁: the best guess of X₂, less the guess that goes through Y; squared; weighed with P(x₁)."
+    )
+    hint = "In four steps: E[X₂|x₁], E[X₂|y], P(y|x₁), then P(x₁)-weighted squares of E[X₂|x₁] − Σ_y P(y|x₁) E[X₂|y]."
+    return judge(function, cases, _right, _MISTAKES, praise, hint)
 
 
+@check("the table itself, an array joint[x1, x2, y]")
 def ci_free_world(joint: Any, x2: Any = None) -> Card:
     """Check a table with ε_CI = 0 in which X₁ and X₂ are nevertheless dependent given Y (note §3.4).
 
@@ -106,10 +95,6 @@ def ci_free_world(joint: Any, x2: Any = None) -> Card:
         joint: the student's joint[x1, x2, y], any number of states of each.
         x2: values of the states of X₂, (n2,) or (n2, d); by default 0, 1, 2, …
     """
-    if is_stub(joint):
-        return UNSOLVED
-    if callable(joint):
-        return wrong("Hand over the table itself, an array joint[x1, x2, y], not a function.")
     try:
         table = np.array(joint, dtype=np.float64)
         values = None if x2 is None else np.array(x2, dtype=np.float64)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ssl_course.course.exercises.arrays import Mistake, judge_arrays
-from ssl_course.course.exercises.card import Card
+from ssl_course.course.exercises.card import Card, check
+from ssl_course.course.exercises.judging import judge
 
 NEIGHBOURS = 3
 
@@ -23,40 +23,29 @@ def _encode(ab: np.ndarray, centres: np.ndarray, sigma: float, power: float = 2,
     return out / out.sum() if normal else out
 
 
-_ENCODE_MISTAKES = [
-    Mistake(
-        lambda ab, c, s: _encode(ab, c, s, k=1),
-        "That is one-hot: all on the nearest bin. Soft encoding shares among the three nearest.",
+_ENCODE_MISTAKES = {
+    "That is one-hot: all on the nearest bin. Soft encoding shares among the three "
+    "nearest.": lambda ab, c, s: _encode(ab, c, s, k=1),
+    "The Gaussian weights are right, but they do not sum to 1: divide by their sum.": lambda ab, c, s: (
+        _encode(ab, c, s, normal=False)
     ),
-    Mistake(
-        lambda ab, c, s: _encode(ab, c, s, normal=False),
-        "The Gaussian weights are right, but they do not sum to 1: divide by their sum.",
+    "You share among all bins. Wanted are the three nearest; the others get 0.": lambda ab, c, s: _encode(
+        ab, c, s, k=len(c)
     ),
-    Mistake(
-        lambda ab, c, s: _encode(ab, c, s, k=len(c)),
-        "You share among all bins. Wanted are the three nearest; the others get 0.",
+    "You use exp(−d/σ). The Gaussian is exp(−d²/(2σ²)).": lambda ab, c, s: _encode(
+        ab, c, s, power=1, scale=1.0
     ),
-    Mistake(
-        lambda ab, c, s: _encode(ab, c, s, power=1, scale=1.0),
-        "You use exp(−d/σ). The Gaussian is exp(−d²/(2σ²)).",
+    "You use exp(−d²/σ²): the 2 of the Gaussian's 2σ² is missing.": lambda ab, c, s: _encode(
+        ab, c, s, scale=1.0
     ),
-    Mistake(
-        lambda ab, c, s: _encode(ab, c, s, scale=1.0),
-        "You use exp(−d²/σ²): the 2 of the Gaussian's 2σ² is missing.",
+    "You take the softmax of the negative distances. The Gaussian squares them and "
+    "divides by 2σ².": lambda ab, c, s: _softmax_of_distance(ab, c),
+    "You keep the three farthest bins: argsort puts the smallest first.": lambda ab, c, s: _encode(
+        ab, c, s, farthest=True
     ),
-    Mistake(
-        lambda ab, c, s: _softmax_of_distance(ab, c),
-        "You take the softmax of the negative distances. The Gaussian squares them and divides by 2σ².",
-    ),
-    Mistake(
-        lambda ab, c, s: _encode(ab, c, s, farthest=True),
-        "You keep the three farthest bins: argsort puts the smallest first.",
-    ),
-    Mistake(
-        lambda ab, c, s: _shared_equally(ab, c),
-        "The three nearest share equally. The nearer ones get more: weigh with exp(−d²/(2σ²)).",
-    ),
-]  # fmt: skip
+    "The three nearest share equally. The nearer ones get more: weigh with "
+    "exp(−d²/(2σ²)).": lambda ab, c, s: _shared_equally(ab, c),
+}
 
 
 def _softmax_of_distance(ab: np.ndarray, centres: np.ndarray) -> np.ndarray:
@@ -70,23 +59,20 @@ def _shared_equally(ab: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return (distance <= np.sort(distance)[NEIGHBOURS - 1]) / NEIGHBOURS
 
 
+@check()
 def soft_encoding(function: Any, seed: int = 0) -> Card:
     """Check ``function(ab, centres, sigma)``: one colour (2,) as shares (Q,) of the three nearest bins.
 
     Shares are exp(−d²/(2σ²)) divided by their sum, 0 elsewhere (note §3.1; Zhang 2016, §2.1).
 
-    Args:
-        function: the student's; gets ab (2,), centres (Q, 2) and σ, all in Lab units.
-        seed: of the colours it is tried on.
+    It gets ab (2,), centres (Q, 2) and σ, all in Lab units.
     """
     rng = np.random.default_rng(seed)
     cases = [(rng.normal(0, 12, 2), rng.permutation(20) [:9, None] * [[1.0, 0]] - 10 + rng.normal(0, 9, (9, 2)),
               float(rng.uniform(4, 9))) for _ in range(6)]  # fmt: skip
-    return judge_arrays(
-        function, cases, _encode, _ENCODE_MISTAKES,
-        "The nearest bins, each with its Gaussian share.",
-        "Distances to all centres; the three smallest; exp(−d²/(2σ²)) there and 0 elsewhere; divide by the sum.",
-    )  # fmt: skip
+    praise = "The nearest bins, each with its Gaussian share."
+    hint = "Distances to all centres; the three smallest; exp(−d²/(2σ²)) there and 0 elsewhere; divide by the sum."
+    return judge(function, cases, _encode, _ENCODE_MISTAKES, praise, hint)
 
 
 # ------------------------------------------------------------------------------------------ rebalancing
@@ -105,46 +91,34 @@ def _roles(prior: np.ndarray, mix: float) -> np.ndarray:
     return _weights(prior, 1 - mix)
 
 
-_WEIGHT_MISTAKES = [
-    Mistake(
-        _unsmoothed,
-        "You invert the prior as it was counted, without mixing in the uniform 1/Q: a bin that was never seen gets an "
-        "infinite weight, and one seen once drowns all others.",
+_WEIGHT_MISTAKES = {
+    "You invert the prior as it was counted, without mixing in the uniform 1/Q: a bin that was never seen "
+    "gets an infinite weight, and one seen once drowns all others.": _unsmoothed,
+    "The shape is right, the scale is not: divide so that E_p[w] = Σ p w is 1, or the loss changes "
+    "its size.": lambda p, m: 1 / ((1 - m) * p + m / len(p)),
+    "Your weights sum to 1. Wanted is that their *expectation* under the prior, Σ p w, is 1.": lambda p, m: (
+        (w := 1 / ((1 - m) * p + m / len(p))) / w.sum()
     ),
-    Mistake(
-        lambda p, m: 1 / ((1 - m) * p + m / len(p)),
-        "The shape is right, the scale is not: divide so that E_p[w] = Σ p w is 1, or the loss changes its size.",
+    "Your weights average to 1 over the bins. Wanted is the expectation under the prior, Σ "
+    "p w = 1.": lambda p, m: (w := 1 / ((1 - m) * p + m / len(p))) / w.mean(),
+    "The two shares are swapped: λ belongs to the uniform distribution, 1 − λ to the prior.": _roles,
+    "You weigh common colours more. The inverse is missing: w ∝ ((1 − λ) p + λ/Q)⁻¹.": lambda p, m: (
+        (w := (1 - m) * p + m / len(p)) / (p @ w)
     ),
-    Mistake(
-        lambda p, m: (w := 1 / ((1 - m) * p + m / len(p))) / w.sum(),
-        "Your weights sum to 1. Wanted is that their *expectation* under the prior, Σ p w, is 1.",
+    "You mix the inverses. Mix first, (1 − λ) p + λ/Q, and invert then.": lambda p, m: (
+        (w := (1 - m) / np.where(p > 0, p, np.inf) + m * len(p)) / (p @ w)
     ),
-    Mistake(
-        lambda p, m: (w := 1 / ((1 - m) * p + m / len(p))) / w.mean(),
-        "Your weights average to 1 over the bins. Wanted is the expectation under the prior, Σ p w = 1.",
+    "The uniform distribution over Q bins is 1/Q, not 1.": lambda p, m: (
+        (w := 1 / ((1 - m) * p + m)) / (p @ w)
     ),
-    Mistake(_roles, "The two shares are swapped: λ belongs to the uniform distribution, 1 − λ to the prior."),
-    Mistake(
-        lambda p, m: (w := (1 - m) * p + m / len(p)) / (p @ w),
-        "You weigh common colours more. The inverse is missing: w ∝ ((1 − λ) p + λ/Q)⁻¹.",
-    ),
-    Mistake(
-        lambda p, m: (w := (1 - m) / np.where(p > 0, p, np.inf) + m * len(p)) / (p @ w),
-        "You mix the inverses. Mix first, (1 − λ) p + λ/Q, and invert then.",
-    ),
-    Mistake(
-        lambda p, m: (w := 1 / ((1 - m) * p + m)) / (p @ w),
-        "The uniform distribution over Q bins is 1/Q, not 1.",
-    ),
-]  # fmt: skip
+}
 
 
+@check()
 def rebalancing(function: Any, seed: int = 0) -> Card:
     """Check ``function(prior, mix)``: weights (Q,) ∝ ((1 − λ) p + λ/Q)⁻¹ with Σ p w = 1 (Zhang 2016, eq. 4).
 
-    Args:
-        function: the student's; gets the prior (Q,), some of it 0, and λ.
-        seed: of the priors it is tried on.
+    It gets the prior (Q,), some of it 0, and λ.
     """
     rng = np.random.default_rng(seed)
     cases = []
@@ -154,11 +128,9 @@ def rebalancing(function: Any, seed: int = 0) -> Card:
             prior[rng.choice(8, 2, replace=False)] = 0
             prior /= prior.sum()
         cases.append((prior, float(rng.uniform(0.1, 0.9))))
-    return judge_arrays(
-        function, cases, _weights, _WEIGHT_MISTAKES,
-        "Rare colours count more, none without end, and the loss keeps its size.",
-        "Mix the prior with the uniform distribution, invert, and divide by Σ p w.",
-    )  # fmt: skip
+    praise = "Rare colours count more, none without end, and the loss keeps its size."
+    hint = "Mix the prior with the uniform distribution, invert, and divide by Σ p w."
+    return judge(function, cases, _weights, _WEIGHT_MISTAKES, praise, hint)
 
 
 # ------------------------------------------------------------------------------------------ annealed mean
@@ -167,46 +139,33 @@ def _anneal(p: np.ndarray, centres: np.ndarray, temperature: float) -> np.ndarra
     return sharp @ centres / sharp.sum()
 
 
-_ANNEAL_MISTAKES = [
-    Mistake(lambda p, c, t: p @ c, "That is the plain mean, T = 1: the temperature does nothing."),
-    Mistake(lambda p, c, t: c[p.argmax()], "That is the mode, T → 0: the temperature does nothing."),
-    Mistake(
-        lambda p, c, t: _anneal(p, c, 1 / t),
-        "You raise p to the power T. The logarithm is *divided* by T: p to the power 1/T.",
+_ANNEAL_MISTAKES = {
+    "That is the plain mean, T = 1: the temperature does nothing.": lambda p, c, t: p @ c,
+    "That is the mode, T → 0: the temperature does nothing.": lambda p, c, t: c[p.argmax()],
+    "You raise p to the power T. The logarithm is *divided* by T: p to the power 1/T.": lambda p, c, t: (
+        _anneal(p, c, 1 / t)
     ),
-    Mistake(
-        lambda p, c, t: p ** (1 / t) @ c,
-        "After the power the shares no longer sum to 1: divide by their sum.",
+    "After the power the shares no longer sum to 1: divide by their sum.": lambda p, c, t: p ** (1 / t) @ c,
+    "You take the softmax of p/T. It is log p that is divided by T: softmax(log p / T).": lambda p, c, t: (
+        (w := np.exp(p / t)) @ c / w.sum()
     ),
-    Mistake(
-        lambda p, c, t: (w := np.exp(p / t)) @ c / w.sum(),
-        "You take the softmax of p/T. It is log p that is divided by T: softmax(log p / T).",
-    ),
-    Mistake(
-        lambda p, c, t: p / t @ c,
-        "You divide p itself by T, and not its logarithm.",
-    ),
-    Mistake(
-        lambda p, c, t: np.sign(c_ := p @ c) * np.abs(c_) ** (1 / t),
-        "You anneal the mean colour. It is the distribution that is annealed, before the mean is taken.",
-    ),
-]  # fmt: skip
+    "You divide p itself by T, and not its logarithm.": lambda p, c, t: p / t @ c,
+    "You anneal the mean colour. It is the distribution that is annealed, before the mean "
+    "is taken.": lambda p, c, t: np.sign(c_ := p @ c) * np.abs(c_) ** (1 / t),
+}
 
 
+@check()
 def annealed_mean(function: Any, seed: int = 0) -> Card:
     """Check ``function(p, centres, temperature)``: one colour (2,) out of shares p (Q,) (Zhang 2016, eq. 5).
 
-    Args:
-        function: the student's; gets positive p (Q,) that sum to 1, centres (Q, 2), and T in (0, 1).
-        seed: of the distributions it is tried on.
+    It gets positive p (Q,) that sum to 1, centres (Q, 2), and T in (0, 1).
     """
     rng = np.random.default_rng(seed)
     cases = [
         (rng.dirichlet(np.ones(6)) * 0.97 + 0.005, rng.normal(0, 30, (6, 2)), float(rng.uniform(0.2, 0.8)))
         for _ in range(6)
     ]
-    return judge_arrays(
-        function, cases, _anneal, _ANNEAL_MISTAKES,
-        "Sharpened, normalised, averaged.",
-        "Raise p to the power 1/T, divide by the sum, and average the centres with it.",
-    )  # fmt: skip
+    praise = "Sharpened, normalised, averaged."
+    hint = "Raise p to the power 1/T, divide by the sum, and average the centres with it."
+    return judge(function, cases, _anneal, _ANNEAL_MISTAKES, praise, hint)

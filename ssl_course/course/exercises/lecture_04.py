@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ssl_course.course.exercises.arrays import Mistake, judge_arrays
-from ssl_course.course.exercises.card import Card
+from ssl_course.course.exercises.card import Card, check
+from ssl_course.course.exercises.judging import judge
 
 
 # ------------------------------------------------------------------------------------------ masking
@@ -32,54 +32,43 @@ def _order_for_rank(noise: np.ndarray, ratio: float) -> np.ndarray:
     return (noise.argsort(1, kind="stable") >= keep).astype(float)
 
 
-_MASK_MISTAKES = [
-    Mistake(lambda n, r: 1 - _mask(n, r), "Polarity: in the course, as in MAE, the mask is 1 where a patch is *removed*."),
-    Mistake(
-        lambda n, r: _keep_smallest(n, int(n.shape[1] * (1 - r))),
-        "int(10 · (1 − 0.9)) is 0, since 1 − 0.9 is a little less than a tenth: then nothing is left to see. Use round, and "
-        "keep at least one patch and remove at least one.",
+_MASK_MISTAKES = {
+    "Polarity: in the course, as in MAE, the mask is 1 where a patch is *removed*.": lambda n, r: (
+        1 - _mask(n, r)
     ),
-    Mistake(
-        lambda n, r: _keep_smallest(n, round(n.shape[1] * (1 - r))),
-        "At ratios near 0 and 1 you remove nothing or everything. Keep at least one patch, and remove at least one.",
+    "int(10 · (1 − 0.9)) is 0, since 1 − 0.9 is a little less than a tenth: then nothing is left to see. "
+    "Use round, and keep at least one patch and remove at least one.": lambda n, r: _keep_smallest(
+        n, int(n.shape[1] * (1 - r))
     ),
-    Mistake(lambda n, r: _mask(-n, r), "You keep the patches with the *largest* noise; kept are the smallest."),
-    Mistake(
-        lambda n, r: np.repeat(_mask(n, r)[:1], len(n), 0),
-        "Every picture has the mask of the first. Each row has noise of its own.",
+    "At ratios near 0 and 1 you remove nothing or everything. Keep at least one patch, and remove at least "
+    "one.": lambda n, r: _keep_smallest(n, round(n.shape[1] * (1 - r))),
+    "You keep the patches with the *largest* noise; kept are the smallest.": lambda n, r: _mask(-n, r),
+    "Every picture has the mask of the first. Each row has noise of its own.": lambda n, r: np.repeat(
+        _mask(n, r)[:1], len(n), 0
     ),
-    Mistake(
-        _shuffled_order,
-        "Your mask is in shuffled order, kept patches first. Put it back with ids_restore, the argsort of the argsort.",
-    ),
-    Mistake(
-        _order_for_rank,
-        "argsort says which patch comes first, not which rank a patch has. The rank is the argsort of the argsort.",
-    ),
-    Mistake(
-        lambda n, r: (n < r).astype(float),
-        "You toss a coin for each patch: then rows keep different numbers of patches, and no batch can hold them.",
-    ),
-]  # fmt: skip
+    "Your mask is in shuffled order, kept patches first. Put it back with ids_restore, the argsort of the "
+    "argsort.": _shuffled_order,
+    "argsort says which patch comes first, not which rank a patch has. The rank is the argsort of the "
+    "argsort.": _order_for_rank,
+    "You toss a coin for each patch: then rows keep different numbers of patches, and no batch can hold "
+    "them.": lambda n, r: (n < r).astype(float),
+}
 
 
+@check()
 def random_masking(function: Any, seed: int = 0) -> Card:
     """Check ``function(noise, ratio)``: the mask (N, L), 1 where a patch is removed (note §3.1; MAE, §3).
 
     Kept are the round(L (1 − ratio)) patches of a row with the smallest noise, at least one and at most L − 1.
 
-    Args:
-        function: the student's; gets noise (N, L), all different, and a ratio in [0, 1].
-        seed: of the noise it is tried on.
+    It gets noise (N, L), all different, and a ratio in [0, 1].
     """
     rng = np.random.default_rng(seed)
     ratios = [0.75, 0.9, 0.5, 0.25, 0.0, 1.0]
     cases = [(rng.random((4, 10 if r == 0.9 else 16)), r) for r in ratios]
-    return judge_arrays(
-        function, cases, _mask, _MASK_MISTAKES,
-        "Rounded, clamped, one draw a picture, and 1 means removed.",
-        "Rank each row's noise; the round(L (1 − ratio)) smallest are kept (0), the others removed (1).",
-    )  # fmt: skip
+    praise = "Rounded, clamped, one draw a picture, and 1 means removed."
+    hint = "Rank each row's noise; the round(L (1 − ratio)) smallest are kept (0), the others removed (1)."
+    return judge(function, cases, _mask, _MASK_MISTAKES, praise, hint)
 
 
 # ------------------------------------------------------------------------------------------ what the encoder reads
@@ -102,61 +91,49 @@ def _zeroed_after(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, i
     return np.concatenate([cls[None], tokens])
 
 
-_INPUT_MISTAKES = [
-    Mistake(
-        lambda x, p, c, i: np.concatenate([c[None], x[i] + p[: len(i)]]),
-        "The positions are added after masking: the first kept patch gets place 0, wherever it was. Add them before.",
+_INPUT_MISTAKES = {
+    "The positions are added after masking: the first kept patch gets place 0, wherever it was. Add them "
+    "before.": lambda x, p, c, i: np.concatenate([c[None], x[i] + p[: len(i)]]),
+    "The positions are missing: a bag of patches, in no place.": lambda x, p, c, i: np.concatenate(
+        [c[None], x[i]]
     ),
-    Mistake(lambda x, p, c, i: np.concatenate([c[None], x[i]]), "The positions are missing: a bag of patches, in no place."),
-    Mistake(lambda x, p, c, i: (x + p)[i], "The class token is missing, in front."),
-    Mistake(
-        lambda x, p, c, i: np.concatenate([(x + p)[i], c[None]]),
-        "The class token stands behind the patches; it comes first.",
+    "The class token is missing, in front.": lambda x, p, c, i: (x + p)[i],
+    "The class token stands behind the patches; it comes first.": lambda x, p, c, i: np.concatenate(
+        [(x + p)[i], c[None]]
     ),
-    Mistake(
-        _all_places(0.0),
-        "You feed mask tokens (zeros) to the encoder. It reads the visible patches only: that makes it fast, and keeps it "
-        "from ever seeing tokens that do not occur when it is used. Mask tokens enter the decoder.",
+    "You feed mask tokens (zeros) to the encoder. It reads the visible patches only: that makes it fast, "
+    "and keeps it from ever seeing tokens that do not occur when it is used. Mask tokens enter the "
+    "decoder.": _all_places(0.0),
+    "Removed patches are zeroed, but still there: the encoder reads all L tokens. Leave them out; mask "
+    "tokens enter the decoder.": _zeroed_after,
+    "Nothing is removed: the encoder reads what it is to predict.": lambda x, p, c, i: np.concatenate(
+        [c[None], x + p]
     ),
-    Mistake(
-        _zeroed_after,
-        "Removed patches are zeroed, but still there: the encoder reads all L tokens. Leave them out; mask tokens enter the "
-        "decoder.",
+    "You keep the patches that were to be removed.": lambda x, p, c, i: np.concatenate(
+        [c[None], np.delete(x + p, i, 0)]
     ),
-    Mistake(
-        lambda x, p, c, i: np.concatenate([c[None], x + p]),
-        "Nothing is removed: the encoder reads what it is to predict.",
+    "The class token gets the position of the first patch: it has no place.": lambda x, p, c, i: (
+        np.concatenate([c[None] + p[:1], (x + p)[i]])
     ),
-    Mistake(
-        lambda x, p, c, i: np.concatenate([c[None], np.delete(x + p, i, 0)]),
-        "You keep the patches that were to be removed.",
-    ),
-    Mistake(
-        lambda x, p, c, i: np.concatenate([c[None] + p[:1], (x + p)[i]]),
-        "The class token gets the position of the first patch: it has no place.",
-    ),
-]  # fmt: skip
+}
 
 
+@check()
 def encoder_input(function: Any, seed: int = 0) -> Card:
     """Check ``function(patches, positions, cls, ids_keep)``: the tokens that MAE's encoder reads, (1 + K, d).
 
     The class token first, then the kept patches with the positions of their own places (note §3.1; MAE, §3).
 
-    Args:
-        function: the student's; gets patches (L, d), positions (L, d), cls (d,), ids_keep (K,).
-        seed: of the patches it is tried on.
+    It gets patches (L, d), positions (L, d), cls (d,), ids_keep (K,).
     """
     rng = np.random.default_rng(seed)
     cases = [
         (rng.normal(size=(9, 4)), rng.normal(size=(9, 4)), rng.normal(size=4), rng.permutation(9)[:k])
         for k in (2, 3, 4)
     ]
-    return judge_arrays(
-        function, cases, _input, _INPUT_MISTAKES,
-        "Positions first, then the selection; nothing of what is removed.",
-        "Add the positions to all patches, take the rows ids_keep, put cls in front.",
-    )  # fmt: skip
+    praise = "Positions first, then the selection; nothing of what is removed."
+    hint = "Add the positions to all patches, take the rows ids_keep, put cls in front."
+    return judge(function, cases, _input, _INPUT_MISTAKES, praise, hint)
 
 
 # ------------------------------------------------------------------------------------------ the loss
@@ -183,39 +160,42 @@ def _loss(target: np.ndarray, prediction: np.ndarray, mask: np.ndarray, *, ddof:
     return float((per_patch * counted).sum() / counted.sum())
 
 
-_LOSS_MISTAKES = [
-    Mistake(lambda t, p, m: _loss(t, p, m, where="all"),
-            "The loss is taken on all patches. Only removed ones count: copying a visible patch teaches nothing."),
-    Mistake(lambda t, p, m: _loss(t, p, m, where="visible"),
-            "Polarity: you count the visible patches. The mask is 1 where a patch is removed."),
-    Mistake(lambda t, p, m: _loss(t, p, m, ddof=0),
-            "The variance is biased (divided by n). MAE uses the unbiased one, divided by n − 1: ddof=1 in NumPy."),
-    Mistake(lambda t, p, m: _loss(t, p, m, ddof=0, where="all"),
-            "Two things: the loss is taken on all patches, and the variance is biased (ddof=1 in NumPy is not)."),
-    Mistake(lambda t, p, m: _loss(t, p, m, where="share"),
-            "You divide by the number of all patches. Divide by the number of removed ones, mask.sum()."),
-    Mistake(lambda t, p, m: _loss(t, p, m, where="sum"),
-            "The errors of a patch are summed; wanted is their mean over its D numbers."),
-    Mistake(lambda t, p, m: _loss(t, p, m, where="pictures"),
-            "You average within each picture first. Here all removed patches of the batch count alike."),
-    Mistake(lambda t, p, m: _loss(t, p, m, normal=False),
-            "The target is not normalised: subtract each patch's mean and divide by its spread."),
-    Mistake(lambda t, p, m: _loss(t, p, m, epsilon="variance"),
-            "You divide by the variance. Divide by its root, √(variance + 10⁻⁶)."),
-    Mistake(lambda t, p, m: _loss(t, p, m, axis=1),
-            "Mean and variance run over the patches. They belong to each patch: over its own D numbers, axis −1."),
-]  # fmt: skip
+_LOSS_MISTAKES = {
+    "The loss is taken on all patches. Only removed ones count: copying a visible patch teaches "
+    "nothing.": lambda t, p, m: _loss(t, p, m, where="all"),
+    "Polarity: you count the visible patches. The mask is 1 where a patch is removed.": lambda t, p, m: _loss(
+        t, p, m, where="visible"
+    ),
+    "The variance is biased (divided by n). MAE uses the unbiased one, divided by n − 1: ddof=1 "
+    "in NumPy.": lambda t, p, m: _loss(t, p, m, ddof=0),
+    "Two things: the loss is taken on all patches, and the variance is biased (ddof=1 in NumPy "
+    "is not).": lambda t, p, m: _loss(t, p, m, ddof=0, where="all"),
+    "You divide by the number of all patches. Divide by the number of removed ones, "
+    "mask.sum().": lambda t, p, m: _loss(t, p, m, where="share"),
+    "The errors of a patch are summed; wanted is their mean over its D numbers.": lambda t, p, m: _loss(
+        t, p, m, where="sum"
+    ),
+    "You average within each picture first. Here all removed patches of the batch "
+    "count alike.": lambda t, p, m: _loss(t, p, m, where="pictures"),
+    "The target is not normalised: subtract each patch's mean and divide by its spread.": lambda t, p, m: (
+        _loss(t, p, m, normal=False)
+    ),
+    "You divide by the variance. Divide by its root, √(variance + 10⁻⁶).": lambda t, p, m: _loss(
+        t, p, m, epsilon="variance"
+    ),
+    "Mean and variance run over the patches. They belong to each patch: over its own D numbers, "
+    "axis −1.": lambda t, p, m: _loss(t, p, m, axis=1),
+}
 
 
+@check()
 def masked_loss(function: Any, seed: int = 0) -> Card:
     """Check ``function(target, prediction, mask)``: MAE's loss with normalised targets (note §3.5.2; MAE, §3).
 
     Each patch of the target less its mean, over √(unbiased variance + 10⁻⁶); squared error, mean over the D
     numbers of a patch and over the removed patches of the batch.
 
-    Args:
-        function: the student's; gets target (N, L, D), prediction (N, L, D), mask (N, L), 1 where removed.
-        seed: of the numbers it is tried on.
+    It gets target (N, L, D), prediction (N, L, D), mask (N, L), 1 where removed.
     """
     rng = np.random.default_rng(seed)
     cases = []
@@ -224,8 +204,6 @@ def masked_loss(function: Any, seed: int = 0) -> Card:
         for row, count in enumerate((2, 3, 5)):
             mask[row, rng.permutation(6)[:count]] = 1
         cases.append((rng.normal(0.4, 0.3, (3, 6, 5)), rng.normal(size=(3, 6, 5)), mask))
-    return judge_arrays(
-        function, cases, _loss, _LOSS_MISTAKES,
-        "Normalised by its own mean and unbiased variance, and counted where it was removed.",
-        "Normalise the last axis with ddof=1; squared error; mean over the last axis; (… · mask).sum() / mask.sum().",
-    )  # fmt: skip
+    praise = "Normalised by its own mean and unbiased variance, and counted where it was removed."
+    hint = "Normalise the last axis with ddof=1; squared error; mean over the last axis; (… · mask).sum() / mask.sum()."
+    return judge(function, cases, _loss, _LOSS_MISTAKES, praise, hint)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ssl_course.course.exercises.card import UNSOLVED, Card, Mistake, is_stub, judge, passed, wrong
+from ssl_course.course.exercises.card import Card, check, passed, wrong
+from ssl_course.course.exercises.judging import judge
 from ssl_course.pretext.puzzles import turn
 
 # ---- the smallest Hamming distance -------------------------------------------------------------------------
@@ -22,77 +23,61 @@ def _right(orders: np.ndarray) -> float:
     return float(min((a != b).sum() for a, b in _pairs(orders)))
 
 
-_DISTANCES = [
-    Mistake(
-        lambda o: float(max((a != b).sum() for a, b in _pairs(o))),
-        "That is the largest distance. A set is as good as its two most similar orders: take the smallest.",
+_DISTANCES = {
+    "That is the largest distance. A set is as good as its two most similar orders: take the "
+    "smallest.": lambda o: float(max((a != b).sum() for a, b in _pairs(o))),
+    "That is the mean distance. It can be large although two orders are nearly equal: take the "
+    "smallest.": lambda o: float(np.mean([(a != b).sum() for a, b in _pairs(o)])),
+    "It is always 0: each order has distance 0 to itself. Compare different rows only.": lambda o: 0.0,
+    "You count the places that agree. The Hamming distance counts those that differ.": lambda o: float(
+        min((a == b).sum() for a, b in _pairs(o))
     ),
-    Mistake(
-        lambda o: float(np.mean([(a != b).sum() for a, b in _pairs(o)])),
-        "That is the mean distance. It can be large although two orders are nearly equal: take the smallest.",
+    "You add up how far the numbers are apart. Tiles have no size: a place differs or it "
+    "does not.": lambda o: float(min(np.abs(a - b).sum() for a, b in _pairs(o))),
+    "You compare with the first order only. Every pair counts.": lambda o: float(
+        min((a != o[0]).sum() for a in o[1:])
     ),
-    Mistake(
-        lambda o: 0.0, "It is always 0: each order has distance 0 to itself. Compare different rows only."
+    "You compare neighbouring rows only. Every pair counts.": lambda o: float(
+        min((a != b).sum() for a, b in zip(o, o[1:], strict=False))
     ),
-    Mistake(
-        lambda o: float(min((a == b).sum() for a, b in _pairs(o))),
-        "You count the places that agree. The Hamming distance counts those that differ.",
+    "You divide by the number of tiles. The distance is a number of places.": lambda o: float(
+        min((a != b).mean() for a, b in _pairs(o))
     ),
-    Mistake(
-        lambda o: float(min(np.abs(a - b).sum() for a, b in _pairs(o))),
-        "You add up how far the numbers are apart. Tiles have no size: a place differs or it does not.",
-    ),
-    Mistake(
-        lambda o: float(min((a != o[0]).sum() for a in o[1:])),
-        "You compare with the first order only. Every pair counts.",
-    ),
-    Mistake(
-        lambda o: float(min((a != b).sum() for a, b in zip(o, o[1:], strict=False))),
-        "You compare neighbouring rows only. Every pair counts.",
-    ),
-    Mistake(
-        lambda o: float(min((a != b).mean() for a, b in _pairs(o))),
-        "You divide by the number of tiles. The distance is a number of places.",
-    ),
-]
+}
 
 
+@check()
 def hamming(function: Any, seed: int = 0) -> Card:
     """Check ``function(orders)``: the smallest Hamming distance between two rows (lecture 05).
 
-    Args:
-        function: the student's; gets (P, n) whole numbers, each row an order of n tiles, no two rows equal.
-        seed: of the sets it is tried on.
+    It gets (P, n) whole numbers, each row an order of n tiles, no two rows equal.
     """
     rng = np.random.default_rng(seed)
     cases: list[tuple[np.ndarray]] = []
-    rules = [_right, *(m.rule for m in _DISTANCES)]
+    rules = [_right, *_DISTANCES.values()]
     # until each usual mistake gives itself away, and is taken for no other
     while len(cases) < 8 or len({tuple(rule(o) for (o,) in cases) for rule in rules}) < len(rules):
         n, many = int(rng.integers(4, 10)), int(rng.integers(3, 6))
         orders = np.array([rng.permutation(n) for _ in range(many)])
         if _right(orders) > 0:
             cases.append((orders,))
-    return judge(
-        function, cases, _right, _DISTANCES,
-        "In so many places do even the two most similar orders differ.",
-        "For every pair of different rows count the places where they differ; then take the smallest count.",
-    )  # fmt: skip
+    praise = "In so many places do even the two most similar orders differ."
+    hint = (
+        "For every pair of different rows count the places where they differ; then take the smallest count."
+    )
+    return judge(function, cases, _right, _DISTANCES, praise, hint)
 
 
 # ---- twelve orders of four tiles ---------------------------------------------------------------------------
 
 
+@check("the orders themselves, 12 rows of 4 numbers")
 def twelve_orders(orders: Any) -> Card:
     """Check a set of 12 orders of 4 tiles, any two of which differ in at least 3 places (lecture 05).
 
     Args:
         orders: the student's, 12 rows of the numbers 0 to 3.
     """
-    if is_stub(orders):
-        return UNSOLVED
-    if callable(orders):
-        return wrong("Hand over the orders themselves, 12 rows of 4 numbers, not a function.")
     try:
         table = np.array(orders.tolist() if hasattr(orders, "tolist") else orders)
     except (TypeError, ValueError):
@@ -140,37 +125,29 @@ def _angle(picture: np.ndarray) -> float:
     return 0.0 if left == right == 0 else 30.0 if left > right else 60.0
 
 
-_CORNERS = [
-    Mistake(
-        lambda p: {0.0: 0.0, 30.0: 60.0, 60.0: 30.0}[_angle(p)],
-        "30 and 60 are changed over. Pictures turn counter-clockwise: look at a turned white square.",
-    ),
-    Mistake(
+_CORNERS = {
+    "30 and 60 are changed over. Pictures turn counter-clockwise: look at a turned white square.": lambda p: {
+        0.0: 0.0,
+        30.0: 60.0,
+        60.0: 30.0,
+    }[_angle(p)],
+    "You see that there are corners, but not whose. At 30° and 60° as many pixels are black: ask where.": (
         lambda p: 30.0 * (_angle(p) > 0),
-        "You see that there are corners, but not whose. At 30° and 60° as many pixels are black: ask where.",
-    ),
-    Mistake(
         lambda p: 60.0 * (_angle(p) > 0),
-        "You see that there are corners, but not whose. At 30° and 60° as many pixels are black: ask where.",
     ),
-    Mistake(
-        lambda p: 0.0,
-        "It is always 0. Where a turned picture has no pixels, it is exactly 0: look at the rim.",
+    "It is always 0. Where a turned picture has no pixels, it is exactly 0: look at the rim.": lambda p: 0.0,
+    "Without corners it was 0° or 90°: nobody can tell which in pure noise. Answer 0 for both.": lambda p: (
+        90.0 if _angle(p) == 0 else _angle(p)
     ),
-    Mistake(
-        lambda p: 90.0 if _angle(p) == 0 else _angle(p),
-        "Without corners it was 0° or 90°: nobody can tell which in pure noise. Answer 0 for both.",
-    ),
-]
+}
 
 
+@check()
 def angle_from_corners(function: Any, seed: int = 0) -> Card:
     """Check ``function(picture)``: 30 or 60 where the corners say so, else 0 (lecture 05).
 
-    Args:
-        function: the student's; gets (s, s) floats, pure noise that was turned by 0°, 30°, 60° or 90° with
-            `pretext.puzzles.turn`. There is nothing to understand in it.
-        seed: of the noise.
+    It gets (s, s) floats, pure noise that was turned by 0°, 30°, 60° or 90° with `pretext.puzzles.turn`.
+    There is nothing to understand in it.
     """
     rng = np.random.default_rng(seed)
     cases = []
@@ -178,8 +155,8 @@ def angle_from_corners(function: Any, seed: int = 0) -> Card:
         size = int(rng.integers(24, 49))
         noise = torch.from_numpy(rng.uniform(0.05, 1, (1, 1, size, size)))
         cases.append((turn(noise, float(angle))[0, 0].numpy().copy(),))
-    return judge(
-        function, cases, _angle, _CORNERS,
-        "You named the angle of pure noise. So will a network: its accuracy does not say what it understood.",
-        "Count the zeros of the first row from the left and from the right, and compare.",
-    )  # fmt: skip
+    praise = (
+        "You named the angle of pure noise. So will a network: its accuracy does not say what it understood."
+    )
+    hint = "Count the zeros of the first row from the left and from the right, and compare."
+    return judge(function, cases, _angle, _CORNERS, praise, hint)

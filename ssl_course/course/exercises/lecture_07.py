@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ssl_course.course.exercises.arrays import Mistake, judge_arrays
-from ssl_course.course.exercises.card import UNSOLVED, Card, is_stub, judge, passed, wrong
-from ssl_course.course.exercises.card import Mistake as NumberMistake
+from ssl_course.course.exercises.card import Card, ask, check, passed, wrong
+from ssl_course.course.exercises.judging import judge
 from ssl_course.theory.correlation import CCA, canonical_correlations
 
 ROWS, FRESH = 50, 2000  # of `fooled_by_noise`
@@ -47,64 +46,44 @@ def _wrong_triangle(sxx: np.ndarray, syy: np.ndarray, sxy: np.ndarray) -> np.nda
     return lx.T @ sxy @ ly
 
 
-_MISTAKES = [
-    Mistake(
-        _spoilt(lambda a, b, c: _power(a, -0.5) @ c @ _power(b, -0.5), centre=False),
-        "Uncentred: without the means taken off first, the constant counts as something shared.",
+_MISTAKES = {
+    "Uncentred: without the means taken off first, the constant counts as something shared.": _spoilt(
+        lambda a, b, c: _power(a, -0.5) @ c @ _power(b, -0.5), centre=False
     ),
-    Mistake(
-        _spoilt(lambda a, b, c: _power(b, -0.5) @ c @ _power(a, -0.5)),
-        "You whiten with the wrong side: Σ₁₁^(−½) belongs to the side of X₁, the rows of Σ₁₂, and Σ₂₂^(−½) to its "
-        "columns. It only fits here since both views have equally many numbers.",
+    "You whiten with the wrong side: Σ₁₁^(−½) belongs to the side of X₁, the rows of Σ₁₂, and Σ₂₂^(−½) to "
+    "its columns. It only fits here since both views have equally many numbers.": _spoilt(
+        lambda a, b, c: _power(b, -0.5) @ c @ _power(a, -0.5)
     ),
-    Mistake(
-        _spoilt(_wrong_triangle),
-        "You whiten with the transposed factors: with Σ = L Lᵀ the whitened cross-covariance is L₁⁻¹ Σ₁₂ L₂⁻ᵀ, not "
-        "L₁⁻ᵀ Σ₁₂ L₂⁻¹.",
+    "You whiten with the transposed factors: with Σ = L Lᵀ the whitened cross-covariance is L₁⁻¹ Σ₁₂ L₂⁻ᵀ, "
+    "not L₁⁻ᵀ Σ₁₂ L₂⁻¹.": _spoilt(_wrong_triangle),
+    "No whitening: these are the singular values of the cross-covariance, covariances with units. They "
+    "favour what is large.": _spoilt(lambda a, b, c: c),
+    "You divide by standard deviations only. Whitening must also undo the correlations within "
+    "each view.": _spoilt(lambda a, b, c: c / np.sqrt(np.outer(np.diag(a), np.diag(b)))),
+    "Too much: you multiply by the inverses. Whitening takes inverse square roots, Σ^(−½).": _spoilt(
+        lambda a, b, c: _power(a, -1) @ c @ _power(b, -1)
     ),
-    Mistake(
-        _spoilt(lambda a, b, c: c),
-        "No whitening: these are the singular values of the cross-covariance, covariances with units. They favour "
-        "what is large.",
+    "You multiply by the square roots. Whitening takes their inverses, Σ^(−½).": _spoilt(
+        lambda a, b, c: _power(a, 0.5) @ c @ _power(b, 0.5)
     ),
-    Mistake(
-        _spoilt(lambda a, b, c: c / np.sqrt(np.outer(np.diag(a), np.diag(b)))),
-        "You divide by standard deviations only. Whitening must also undo the correlations within each view.",
+    "Only the first view is whitened. Both must be, or the answer depends on the units of "
+    "the second.": _spoilt(lambda a, b, c: _power(a, -0.5) @ c),
+    "Only the second view is whitened. Both must be, or the answer depends on the units of "
+    "the first.": _spoilt(lambda a, b, c: c @ _power(b, -0.5)),
+    "These are the squares ρ², the eigenvalues of Σ₁₁⁻¹ Σ₁₂ Σ₂₂⁻¹ Σ₂₁. Wanted is ρ.": lambda x, y: (
+        _right(x, y) ** 2
     ),
-    Mistake(
-        _spoilt(lambda a, b, c: _power(a, -1) @ c @ _power(b, -1)),
-        "Too much: you multiply by the inverses. Whitening takes inverse square roots, Σ^(−½).",
-    ),
-    Mistake(
-        _spoilt(lambda a, b, c: _power(a, 0.5) @ c @ _power(b, 0.5)),
-        "You multiply by the square roots. Whitening takes their inverses, Σ^(−½).",
-    ),
-    Mistake(
-        _spoilt(lambda a, b, c: _power(a, -0.5) @ c),
-        "Only the first view is whitened. Both must be, or the answer depends on the units of the second.",
-    ),
-    Mistake(
-        _spoilt(lambda a, b, c: c @ _power(b, -0.5)),
-        "Only the second view is whitened. Both must be, or the answer depends on the units of the first.",
-    ),
-    Mistake(
-        lambda x, y: _right(x, y) ** 2,
-        "These are the squares ρ², the eigenvalues of Σ₁₁⁻¹ Σ₁₂ Σ₂₂⁻¹ Σ₂₁. Wanted is ρ.",
-    ),
-    Mistake(lambda x, y: _right(x, y)[::-1], "The right numbers, in ascending order: largest first."),
-    Mistake(
-        lambda x, y: _right(x, y)[0],
-        "That is the first canonical correlation. Return all of them, as many as each view has numbers.",
-    ),
-]
+    "The right numbers, in ascending order: largest first.": lambda x, y: _right(x, y)[::-1],
+    "That is the first canonical correlation. Return all of them, as many as each view has "
+    "numbers.": lambda x, y: _right(x, y)[0],
+}
 
 
+@check()
 def cca_by_whitening(function: Any, seed: int = 0) -> Card:
     """Check ``function(x, y)``: the canonical correlations of samples, descending (note §3.2).
 
-    Args:
-        function: the student's; gets x (N, p) and y (N, p), N well above 2p.
-        seed: of the samples it is tried on.
+    It gets x (N, p) and y (N, p), N well above 2p.
     """
     rng = np.random.default_rng(seed)
     cases = []
@@ -114,34 +93,23 @@ def cca_by_whitening(function: Any, seed: int = 0) -> Card:
             z @ rng.normal(size=(2, p)) + rng.normal(size=(60, p)) @ rng.normal(size=(p, p)) for _ in "12"
         ]
         cases.append(tuple(v + rng.normal(size=p) * 3 for v in views))
-    return judge_arrays(
-        function, cases, _right, _MISTAKES,
-        "Centre, whiten both views, and the singular values of their cross-covariance are the canonical correlations.",
-        "x and y less their means; Σ₁₁, Σ₂₂ and Σ₁₂; then the singular values of Σ₁₁^(−½) Σ₁₂ Σ₂₂^(−½).",
-    )  # fmt: skip
+    praise = (
+        "Centre, whiten both views, and the singular values of their cross-covariance are the canonical "
+        "correlations."
+    )
+    hint = "x and y less their means; Σ₁₁, Σ₂₂ and Σ₁₂; then the singular values of Σ₁₁^(−½) Σ₁₂ Σ₂₂^(−½)."
+    return judge(function, cases, _right, _MISTAKES, praise, hint)
 
 
+@check()
 def fooled_by_noise(function: Any, seed: int = 0) -> Card:
     """Check ``function(n, rng)``: two views with nothing in common that CCA, on 50 rows, finds perfectly correlated.
 
-    Args:
-        function: the student's; returns x (n, p) and y (n, q), n rows of the same distribution each time.
-        seed: of the generators that it is given.
+    Returns x (n, p) and y (n, q), n rows of the same distribution each time.
     """
-    if is_stub(function):
-        return UNSOLVED
-    if not callable(function):
-        return wrong("Hand over the function itself, without calling it: check.fooled_by_noise(my_views).")
     drawn = []
     for n, stream in ((ROWS, 1), (FRESH, 2)):
-        try:
-            views = function(n, np.random.default_rng([seed, stream]))
-        except NotImplementedError:
-            return UNSOLVED
-        except Exception as error:
-            return wrong(f"Your function stopped with {type(error).__name__}: {error}.")
-        if is_stub(views):
-            return UNSOLVED
+        views = ask(function, n, np.random.default_rng([seed, stream]))
         try:
             x, y = (np.array(v, dtype=float) for v in views)
         except (TypeError, ValueError):
@@ -185,44 +153,29 @@ def fooled_by_noise(function: Any, seed: int = 0) -> Card:
     )
 
 
+@check()
 def certain_to_be_fooled(function: Any, seed: int = 0) -> Card:
     """Check ``function(p, q)``: the most rows at which independent noise is certain to give a correlation of 1.
 
-    Args:
-        function: the student's; p and q numbers in the two views, CCA with centring (note §3.2).
-        seed: of the p and q that it is tried on.
+    P and q numbers in the two views, CCA with centring (note §3.2).
     """
     rng = np.random.default_rng(seed)
     cases = [(int(p), int(q)) for p, q in rng.integers(2, 30, (6, 2))] + [(3, 9)]
-    mistakes = [
-        NumberMistake(
-            lambda p, q: p + q - 1,
-            "Nearly: that is right without centring. Taking off the means leaves n − 1 dimensions, so one row more.",
-        ),
-        NumberMistake(
-            lambda p, q: p + q + 1,
-            "Nearly: with p + q + 1 rows both spaces just fill the p + q dimensions that centring leaves.",
-        ),
-        NumberMistake(
-            max,
-            "That many rows let the larger view fit *anything*. Less is enough: the views only need to meet somewhere.",
-        ),
-        NumberMistake(
-            lambda p, q: max(p, q) + 1,
-            "That many rows let the larger view fit *anything*. Less is enough: the views only need to meet somewhere.",
-        ),
-        NumberMistake(min, "Both views choose weights: p and q of them count together."),
-        NumberMistake(
-            lambda p, q: p * q, "The weights of the views add up: p + q are chosen, not p times q."
-        ),
-        NumberMistake(
-            lambda p, q: 2 * (p + q),
-            "At that many rows noise is still fitted well, but not perfectly. When must the two spaces intersect?",
-        ),
-    ]
-    return judge(
-        function, cases, lambda p, q: p + q, mistakes,
-        "Spaces of dimension p and q within n − 1 dimensions meet once p + q > n − 1: up to n = p + q.",
-        "After centring, what a view can make of n rows is a space of dimension p within n − 1. When must two such "
-        "spaces share a direction?",
-    )  # fmt: skip
+    mistakes = {
+        "Nearly: that is right without centring. Taking off the means leaves n − 1 dimensions, so one row "
+        "more.": lambda p, q: p + q - 1,
+        "Nearly: with p + q + 1 rows both spaces just fill the p + q dimensions that "
+        "centring leaves.": lambda p, q: p + q + 1,
+        "That many rows let the larger view fit *anything*. Less is enough: the views only need to meet "
+        "somewhere.": (max, lambda p, q: max(p, q) + 1),
+        "Both views choose weights: p and q of them count together.": min,
+        "The weights of the views add up: p + q are chosen, not p times q.": lambda p, q: p * q,
+        "At that many rows noise is still fitted well, but not perfectly. When must the two spaces "
+        "intersect?": lambda p, q: 2 * (p + q),
+    }
+    praise = "Spaces of dimension p and q within n − 1 dimensions meet once p + q > n − 1: up to n = p + q."
+    hint = (
+        "After centring, what a view can make of n rows is a space of dimension p within n − 1. When must "
+        "two such spaces share a direction?"
+    )
+    return judge(function, cases, lambda p, q: p + q, mistakes, praise, hint)

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ssl_course.course.exercises import arrays
-from ssl_course.course.exercises.card import Card, Mistake, judge
+from ssl_course.course.exercises.card import Card, check
+from ssl_course.course.exercises.judging import judge
 from ssl_course.course.exercises.probing import judge_features, reading
 
 # ---- NT-Xent ------------------------------------------------------------------------------------------------------
@@ -72,78 +72,44 @@ def _neighbour(z1: Tensor, z2: Tensor, t: float) -> float:
     return float(F.cross_entropy(s, torch.arange(len(s)) ^ 1))
 
 
-_LOSSES = [
-    Mistake(
-        lambda z1, z2, t: F.cross_entropy(_scores(z1, z2, t), _other(len(z1))),
-        "The diagonal is not masked: each row also competes with itself, whose cosine of 1 nothing can beat. The "
-        "sum runs over m ≠ i.",
+_LOSSES = {
+    "The diagonal is not masked: each row also competes with itself, whose cosine of 1 nothing can beat. "
+    "The sum runs over m ≠ i.": lambda z1, z2, t: F.cross_entropy(_scores(z1, z2, t), _other(len(z1))),
+    "You took −log of the mean probability. The loss is the mean of the −log: a row that fails must weigh a "
+    "lot.": _mean_first,
+    "One direction only: the first views look for the second ones. Let all 2N rows look for their other "
+    "view.": lambda z1, z2, t: _rows(z1, z2, t)[: len(z1)].mean(),
+    "One direction only: the second views look for the first ones. Let all 2N rows look for their other "
+    "view.": lambda z1, z2, t: _rows(z1, z2, t)[len(z1) :].mean(),
+    "One direction only, and among the N second views only: rows are to be compared with all 2N − "
+    "1 others.": lambda z1, z2, t: F.cross_entropy(_across(z1, z2, t), torch.arange(len(z1))),
+    "Both directions, but each row sees the N views of the other kind only (that is CLIP's loss). Here the "
+    "other pictures' views of its own kind are negatives too: 2N − 2 in all.": _clip,
+    "No normalisation: sim is the cosine. With plain dot products the loss falls just by making "
+    "z longer.": lambda z1, z2, t: F.cross_entropy(_masked(_scores(z1, z2, t, unit=False)), _other(len(z1))),
+    "The exp is missing: −log of a cosine over a sum of cosines. Similarities can be negative; exp makes "
+    "them weights.": _no_exp,
+    "The positive is missing below the fraction line. The sum runs over all m ≠ i, and so "
+    "over j too.": _without_positive,
+    "The rows are summed. Take their mean, so that the batch size does not scale "
+    "the loss.": lambda z1, z2, t: _rows(z1, z2, t).sum(),
+    "Exactly twice: you added the means of both halves, as google-research/simclr does. Here it is the mean "
+    "of all 2N rows.": lambda z1, z2, t: 2 * _right(z1, z2, t),
+    "You multiplied by the temperature. Divide: a small τ makes differences large.": lambda z1, z2, t: _right(
+        z1, z2, 1 / t
     ),
-    Mistake(
-        _mean_first,
-        "You took −log of the mean probability. The loss is the mean of the −log: a row that fails must weigh a lot.",
-    ),
-    Mistake(
-        lambda z1, z2, t: _rows(z1, z2, t)[: len(z1)].mean(),
-        "One direction only: the first views look for the second ones. Let all 2N rows look for their other view.",
-    ),
-    Mistake(
-        lambda z1, z2, t: _rows(z1, z2, t)[len(z1) :].mean(),
-        "One direction only: the second views look for the first ones. Let all 2N rows look for their other view.",
-    ),
-    Mistake(
-        lambda z1, z2, t: F.cross_entropy(_across(z1, z2, t), torch.arange(len(z1))),
-        "One direction only, and among the N second views only: rows are to be compared with all 2N − 1 others.",
-    ),
-    Mistake(
-        _clip,
-        "Both directions, but each row sees the N views of the other kind only (that is CLIP's loss). Here the other "
-        "pictures' views of its own kind are negatives too: 2N − 2 in all.",
-    ),
-    Mistake(
-        lambda z1, z2, t: F.cross_entropy(_masked(_scores(z1, z2, t, unit=False)), _other(len(z1))),
-        "No normalisation: sim is the cosine. With plain dot products the loss falls just by making z longer.",
-    ),
-    Mistake(
-        _no_exp,
-        "The exp is missing: −log of a cosine over a sum of cosines. Similarities can be negative; exp makes them "
-        "weights.",
-    ),
-    Mistake(
-        _without_positive,
-        "The positive is missing below the fraction line. The sum runs over all m ≠ i, and so over j too.",
-    ),
-    Mistake(
-        lambda z1, z2, t: _rows(z1, z2, t).sum(),
-        "The rows are summed. Take their mean, so that the batch size does not scale the loss.",
-    ),
-    Mistake(
-        lambda z1, z2, t: 2 * _right(z1, z2, t),
-        "Exactly twice: you added the means of both halves, as google-research/simclr does. Here it is the mean of "
-        "all 2N rows.",
-    ),
-    Mistake(
-        lambda z1, z2, t: _right(z1, z2, 1 / t),
-        "You multiplied by the temperature. Divide: a small τ makes differences large.",
-    ),
-    Mistake(
-        lambda z1, z2, t: _right(z1, z2, 1.0), "The temperature has no effect: divide the cosines by it."
-    ),
-    Mistake(
-        lambda z1, z2, t: -_right(z1, z2, t), "The sign: a loss is −log of a probability, so never negative."
-    ),
-    Mistake(
-        _neighbour,
-        "You paired rows 2k and 2k + 1. Here all first views come before all second ones: i belongs to i + N.",
-    ),
-]
+    "The temperature has no effect: divide the cosines by it.": lambda z1, z2, t: _right(z1, z2, 1.0),
+    "The sign: a loss is −log of a probability, so never negative.": lambda z1, z2, t: -_right(z1, z2, t),
+    "You paired rows 2k and 2k + 1. Here all first views come before all second ones: i belongs "
+    "to i + N.": _neighbour,
+}
 
 
+@check()
 def nt_xent(function: Any, seed: int = 0) -> Card:
     """Check ``function(z1, z2, temperature)``: the contrast of two views, NT-Xent (note §3.2).
 
-    Args:
-        function: the student's; gets two tensors (N, d) and a number, returns a tensor with one number.
-        seed: of the tensors it is tried on.
+    It gets two tensors (N, d) and a number, returns a tensor with one number.
     """
     stream = torch.Generator().manual_seed(seed)
 
@@ -156,10 +122,8 @@ def nt_xent(function: Any, seed: int = 0) -> Card:
         "z of length 1, all 2N × 2N cosines over τ, the diagonal at −∞, then the mean over rows of −log of the "
         "softmax at the other view."
     )
-    return judge(
-        function, cases, _right, _LOSSES,
-        "2N rows, 2N − 1 others each, and one of them is right.", hint,
-    )  # fmt: skip
+    praise = "2N rows, 2N − 1 others each, and one of them is right."
+    return judge(function, cases, _right, _LOSSES, praise, hint)
 
 
 # ---- the temperature in the gradient ------------------------------------------------------------------------------
@@ -178,54 +142,40 @@ def _pull(s: np.ndarray, j: int, t: float) -> np.ndarray:
     return (_softmax(s / t) - _hot(s, j)) / t
 
 
-_PULLS = [
-    arrays.Mistake(
-        lambda s, j, t: _softmax(s / t) - _hot(s, j),
-        "A factor is missing: the cosines are divided by τ before the softmax, so the chain rule gives 1/τ.",
+_PULLS = {
+    "A factor is missing: the cosines are divided by τ before the softmax, so the chain rule "
+    "gives 1/τ.": lambda s, j, t: _softmax(s / t) - _hot(s, j),
+    "The sign: raising the positive's cosine must lower the loss.": lambda s, j, t: -_pull(s, j, t),
+    "The positive has a term of its own: −s_j/τ is part of the loss, so 1 is taken "
+    "off at j.": lambda s, j, t: _softmax(s / t) / t,
+    "The softmax itself does not feel τ: take it of s/τ.": lambda s, j, t: (_softmax(s) - _hot(s, j)) / t,
+    "You multiplied by τ where the chain rule divides by it.": lambda s, j, t: (
+        (_softmax(s / t) - _hot(s, j)) * t
     ),
-    arrays.Mistake(
-        lambda s, j, t: -_pull(s, j, t), "The sign: raising the positive's cosine must lower the loss."
+    "You multiplied the cosines by τ. They are divided by it.": lambda s, j, t: (
+        (_softmax(s * t) - _hot(s, j)) * t
     ),
-    arrays.Mistake(
-        lambda s, j, t: _softmax(s / t) / t,
-        "The positive has a term of its own: −s_j/τ is part of the loss, so 1 is taken off at j.",
-    ),
-    arrays.Mistake(
-        lambda s, j, t: (_softmax(s) - _hot(s, j)) / t,
-        "The softmax itself does not feel τ: take it of s/τ.",
-    ),
-    arrays.Mistake(
-        lambda s, j, t: (_softmax(s / t) - _hot(s, j)) * t,
-        "You multiplied by τ where the chain rule divides by it.",
-    ),
-    arrays.Mistake(
-        lambda s, j, t: (_softmax(s * t) - _hot(s, j)) * t,
-        "You multiplied the cosines by τ. They are divided by it.",
-    ),
-    arrays.Mistake(
-        lambda s, j, t: _pull(s, j, t) / len(s),
-        "You took a mean over the views. ℓ_i is the loss of one row; its gradient is not divided by their number.",
-    ),
-]
+    "You took a mean over the views. ℓ_i is the loss of one row; its gradient is not divided by their "
+    "number.": lambda s, j, t: _pull(s, j, t) / len(s),
+}
 
 
+@check()
 def pull(function: Any, seed: int = 0) -> Card:
     """Check ``function(cosines, j, temperature)``: ∂ℓ/∂s_m for one row, (p_m − 1[m = j]) / τ (note §3.2).
 
-    Args:
-        function: the student's; gets the cosines (M,) with the M = 2N − 1 other views, the index of the
-            positive and τ, and returns (M,).
-        seed: of the numbers it is tried on.
+    It gets the cosines (M,) with the M = 2N − 1 other views, the index of the positive and τ, and returns
+    (M,).
     """
     rng = np.random.default_rng(seed)
     cases = [
         (rng.uniform(-1, 1, m), int(rng.integers(m)), float(t)) for m, t in ((5, 0.5), (7, 0.2), (3, 2.0))
     ]
-    return arrays.judge_arrays(
-        function, cases, _pull, _PULLS,
-        "Negatives are pushed away in proportion to their softmax: at a small τ only the nearest feels it.",
-        "ℓ = −s_j/τ + log Σ_m exp(s_m/τ). Differentiate with respect to each s_m.",
-    )  # fmt: skip
+    praise = (
+        "Negatives are pushed away in proportion to their softmax: at a small τ only the nearest feels it."
+    )
+    hint = "ℓ = −s_j/τ + log Σ_m exp(s_m/τ). Differentiate with respect to each s_m."
+    return judge(function, cases, _pull, _PULLS, praise, hint)
 
 
 # ---- what a probe reads -------------------------------------------------------------------------------------------
@@ -239,43 +189,32 @@ def _z(method: Any, x: Tensor) -> Tensor:
     return method.project(x)
 
 
-_READ = [
-    arrays.Mistake(
-        reading(_z),
-        "That is z, after the projection head. The probe reads h, before it: the head throws away what the "
-        "augmentation destroys, and h still has it.",
+_READ = {
+    "That is z, after the projection head. The probe reads h, before it: the head throws away what the "
+    "augmentation destroys, and h still has it.": reading(_z),
+    "That is z, after the projection head, and in training mode besides. The probe reads h of "
+    "`method.eval()`.": reading(_z, training=True),
+    "The network is still in training mode: its batch normalisation uses the statistics of this batch, so a "
+    "picture's features depend on its neighbours. Call method.eval() first.": reading(_h, training=True),
+    "The rows are normalised. The loss compares directions; the probe may use lengths too: hand over h as "
+    "it is.": reading(lambda m, x: F.normalize(m.encode(x), dim=1)),
+    "That is z, after the projection head, and normalised. The probe reads h, before the head.": reading(
+        lambda m, x: F.normalize(m.project(x), dim=1)
     ),
-    arrays.Mistake(
-        reading(_z, training=True),
-        "That is z, after the projection head, and in training mode besides. The probe reads h of `method.eval()`.",
-    ),
-    arrays.Mistake(
-        reading(_h, training=True),
-        "The network is still in training mode: its batch normalisation uses the statistics of this batch, so a "
-        "picture's features depend on its neighbours. Call method.eval() first.",
-    ),
-    arrays.Mistake(
-        reading(lambda m, x: F.normalize(m.encode(x), dim=1)),
-        "The rows are normalised. The loss compares directions; the probe may use lengths too: hand over h as it is.",
-    ),
-    arrays.Mistake(
-        reading(lambda m, x: F.normalize(m.project(x), dim=1)),
-        "That is z, after the projection head, and normalised. The probe reads h, before the head.",
-    ),
-]
+}
 
 
+@check()
 def what_the_probe_reads(function: Any, seed: int = 0) -> Card:
     """Check ``function(method, x)``: the features of a SimCLR that a linear probe is to read.
 
-    Args:
-        function: the student's; gets a `SimCLR` in training mode and pictures (N, 3, H, W), returns (N, dim).
-        seed: of weights and pictures.
+    It gets a `SimCLR` in training mode and pictures (N, 3, H, W), returns (N, dim).
     """
     from ssl_course import nets
     from ssl_course.methods import SimCLR
 
-    return judge_features(
-        function, "what_the_probe_reads", lambda: SimCLR(nets.ConvNet((4, 6)), projection=(8, 6)), _READ,
-        "h, of a network in eval mode: before the head, as it is.", seed,
-    )  # fmt: skip
+    def make() -> SimCLR:
+        return SimCLR(nets.ConvNet((4, 6)), projection=(8, 6))
+
+    praise = "h, of a network in eval mode: before the head, as it is."
+    return judge_features(function, make, _READ, praise, seed)

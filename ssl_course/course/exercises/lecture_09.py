@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ssl_course.course.exercises import arrays
-from ssl_course.course.exercises.card import (
-    UNSOLVED,
-    Card,
-    Mistake,
-    _last_line,
-    is_stub,
-    judge,
-    passed,
-    wrong,
-)
+from ssl_course.course.exercises.card import UNSOLVED, Card, check, is_stub, passed, said_by, wrong
+from ssl_course.course.exercises.judging import judge
 from ssl_course.course.exercises.probing import judge_features, reading
 
 # ---- the loss, with its gradients ---------------------------------------------------------------------------------
-
-
-class _Slip(NamedTuple):
-    """A loss that is usually written instead, and what to tell who wrote it."""
-
-    rule: Callable[..., torch.Tensor]
-    text: str
 
 
 def _cos(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -40,105 +24,67 @@ def _loss(p1: torch.Tensor, p2: torch.Tensor, z1: torch.Tensor, z2: torch.Tensor
     return -(_cos(p1, z2.detach()) + _cos(p2, z1.detach())) / 2
 
 
-_SLIPS = [
-    _Slip(
-        lambda p1, p2, z1, z2: -(_cos(p1, z2) + _cos(p2, z1)) / 2,
-        "The value is right, but the gradient flows into z too: without the stop-gradient everything collapses. "
-        "Use z1.detach() and z2.detach().",
+_SLIPS = {
+    "The value is right, but the gradient flows into z too: without the stop-gradient everything collapses. "
+    "Use z1.detach() and z2.detach().": lambda p1, p2, z1, z2: -(_cos(p1, z2) + _cos(p2, z1)) / 2,
+    "The gradient is stopped on the wrong side: p must learn, z is its target.": lambda p1, p2, z1, z2: (
+        -(_cos(p1.detach(), z2) + _cos(p2.detach(), z1)) / 2
     ),
-    _Slip(
-        lambda p1, p2, z1, z2: -(_cos(p1.detach(), z2) + _cos(p2.detach(), z1)) / 2,
-        "The gradient is stopped on the wrong side: p must learn, z is its target.",
+    "No gradient is left at all: detach z only, or nothing learns.": lambda p1, p2, z1, z2: (
+        -(_cos(p1.detach(), z2.detach()) + _cos(p2.detach(), z1.detach())) / 2 + 0 * p1.sum()
     ),
-    _Slip(
-        lambda p1, p2, z1, z2: (
-            -(_cos(p1.detach(), z2.detach()) + _cos(p2.detach(), z1.detach())) / 2 + 0 * p1.sum()
-        ),
-        "No gradient is left at all: detach z only, or nothing learns.",
+    "The sign: similar views must give a low loss, −cosine.": lambda p1, p2, z1, z2: -_loss(p1, p2, z1, z2),
+    "One direction only: add D(p2, z1), and take half.": lambda p1, p2, z1, z2: -_cos(p1, z2.detach()),
+    "One direction only: add D(p1, z2), and take half.": lambda p1, p2, z1, z2: -_cos(p2, z1.detach()),
+    "Both directions are there, but summed: the paper takes half of each, so that the loss lies in "
+    "[−1, 1].": lambda p1, p2, z1, z2: 2 * _loss(p1, p2, z1, z2),
+    "You compare p of a view with z of the same view. Each p must predict the other "
+    "view's z.": lambda p1, p2, z1, z2: -(_cos(p1, z1.detach()) + _cos(p2, z2.detach())) / 2,
+    "The rows are not normalised: a dot product grows with the length of p, and the loss has "
+    "no floor.": lambda p1, p2, z1, z2: (
+        -((p1 * z2.detach()).sum(1).mean() + (p2 * z1.detach()).sum(1).mean()) / 2
     ),
-    _Slip(lambda p1, p2, z1, z2: -_loss(p1, p2, z1, z2), "The sign: similar views must give a low loss, −cosine."),
-    _Slip(lambda p1, p2, z1, z2: -_cos(p1, z2.detach()), "One direction only: add D(p2, z1), and take half."),
-    _Slip(lambda p1, p2, z1, z2: -_cos(p2, z1.detach()), "One direction only: add D(p1, z2), and take half."),
-    _Slip(
-        lambda p1, p2, z1, z2: 2 * _loss(p1, p2, z1, z2),
-        "Both directions are there, but summed: the paper takes half of each, so that the loss lies in [−1, 1].",
-    ),
-    _Slip(
-        lambda p1, p2, z1, z2: -(_cos(p1, z1.detach()) + _cos(p2, z2.detach())) / 2,
-        "You compare p of a view with z of the same view. Each p must predict the other view's z.",
-    ),
-    _Slip(
-        lambda p1, p2, z1, z2: -((p1 * z2.detach()).sum(1).mean() + (p2 * z1.detach()).sum(1).mean()) / 2,
-        "The rows are not normalised: a dot product grows with the length of p, and the loss has no floor.",
-    ),
-    _Slip(
-        lambda p1, p2, z1, z2: len(p1) * _loss(p1, p2, z1, z2),
-        "The rows are summed. Take their mean, so that the batch size does not scale the loss.",
-    ),
-]  # fmt: skip
+    "The rows are summed. Take their mean, so that the batch size does not scale "
+    "the loss.": lambda p1, p2, z1, z2: len(p1) * _loss(p1, p2, z1, z2),
+}
 
 
-def _signature(rule: Callable[..., Any], case: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The value of a loss and its gradients with respect to p1, p2, z1, z2, in one row."""
-    leaves = [t.clone().requires_grad_() for t in case]
-    value = rule(*leaves)
-    if not torch.is_tensor(value) or value.ndim:
-        raise TypeError("a loss is a tensor with one number")
-    gradients = (
-        torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else [None] * len(leaves)
-    )
-    rows = [torch.zeros_like(t) if g is None else g for t, g in zip(leaves, gradients, strict=True)]
-    return torch.cat([value.detach().reshape(1), *(r.flatten() for r in rows)])
+def _with_gradients(loss: Callable[..., Any]) -> Callable[..., np.ndarray]:
+    """A rule: the value of a loss, then its gradients with respect to p1, p2, z1, z2, in one row."""
+
+    def rule(*case: torch.Tensor) -> np.ndarray:
+        leaves = [t.clone().requires_grad_() for t in case]
+        value = loss(*leaves)
+        if is_stub(value):
+            return value
+        if not torch.is_tensor(value) or value.ndim:
+            raise TypeError("a loss is a tensor with one number")
+        none = [None] * len(leaves)
+        gradients = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else none
+        rows = [torch.zeros_like(t) if g is None else g for t, g in zip(leaves, gradients, strict=True)]
+        return torch.cat([value.detach().reshape(1), *(r.flatten() for r in rows)]).numpy()
+
+    return rule
 
 
+@check()
 def simsiam_loss(function: Any, seed: int = 0) -> Card:
     """Check ``function(p1, p2, z1, z2)``: ½ D(p1, z2) + ½ D(p2, z1), with z stopped (note §3.2).
 
-    Args:
-        function: the student's; gets four tensors (N, d) and returns a tensor with one number.
-        seed: of the tensors it is tried on.
+    It gets four tensors (N, d) and returns a tensor with one number.
     """
-    if is_stub(function):
-        return UNSOLVED
-    if not callable(function):
-        return wrong("Hand over the function itself, without calling it: check.simsiam_loss(my_function).")
-    hint = "D(p, z) = −p/‖p‖ · z/‖z‖, the mean over the rows; half the sum of D(p1, z2) and D(p2, z1); z detached."
     stream = torch.Generator().manual_seed(seed)
-    cases = [torch.randn(4, 5, 3, generator=stream, dtype=torch.float64) for _ in range(4)]
-    found = []
-    for case in cases:
-        try:
-            found.append(_signature(function, case))
-        except NotImplementedError:
-            return UNSOLVED
-        except Exception as error:
-            if is_stub(_quietly(function, case)):
-                return UNSOLVED
-            return wrong(f"Your function stopped with {_last_line(error)} {hint}")
-
-    def agrees(rule: Callable[..., torch.Tensor]) -> bool:
-        return all(
-            torch.allclose(f, _signature(rule, c), atol=1e-6) for f, c in zip(found, cases, strict=True)
-        )
-
-    if agrees(_loss):
-        return passed("Value and gradients are right: p learns, z stands still, both views take their turn.")
-    for slip in _SLIPS:
-        if agrees(slip.rule):
-            return wrong(slip.text)
-    values = torch.stack([f[0] for f in found]), torch.stack([_signature(_loss, c)[0] for c in cases])
-    if torch.allclose(*values, atol=1e-6):
-        return wrong(f"The value is right, the gradient is not. {hint}")
-    return wrong(
-        f"For one of the inputs it gives {values[0][0]:.4g}, and {values[1][0]:.4g} is right. {hint}"
-    )
-
-
-def _quietly(function: Callable[..., Any], case: Sequence[torch.Tensor]) -> Any:
-    try:
-        return function(*case)
-    except Exception:
-        return "an error"
+    cases = [tuple(torch.randn(4, 5, 3, generator=stream, dtype=torch.float64)) for _ in range(4)]
+    answer, right = _with_gradients(function), _with_gradients(_loss)
+    slips = {text: _with_gradients(rule) for text, rule in _SLIPS.items()}
+    praise = "Value and gradients are right: p learns, z stands still, both views take their turn."
+    hint = "D(p, z) = −p/‖p‖ · z/‖z‖, the mean over the rows; half the sum of D(p1, z2) and D(p2, z1); z detached."
+    card = judge(answer, cases, right, slips, praise, hint)
+    if card.state != "wrong" or card.text in slips:
+        return card
+    only = f"The value is right, the gradient is not. {hint}"
+    value = judge(lambda *case: answer(*case)[0], cases, lambda *case: right(*case)[0], {}, only, hint)
+    return wrong(value.text)
 
 
 # ---- the effective rank -------------------------------------------------------------------------------------------
@@ -154,56 +100,40 @@ def _entropy(weights: np.ndarray) -> float:
     return float(-(p * np.log(p)).sum())
 
 
-_RANKS = [
-    Mistake(
-        lambda z: _entropy(_singular(z)),
-        "That is the entropy. Its exponential is a number of directions: 1 when all the weight lies on one.",
+_RANKS = {
+    "That is the entropy. Its exponential is a number of directions: 1 when all the weight "
+    "lies on one.": lambda z: _entropy(_singular(z)),
+    "You squared the singular values: those are eigenvalues of zᵀz. Here the singular values themselves are "
+    "divided by their sum.": lambda z: np.exp(_entropy(_singular(z) ** 2)),
+    "The entropy is in bits and the exponential has base e. Use one base: natural logarithm "
+    "and exp.": lambda z: np.exp(_entropy(_singular(z)) / np.log(2)),
+    "You count the singular values that are not 0. Noise makes them all positive; weigh them by "
+    "their size.": lambda z: float((_singular(z) > 1e-9).sum()),
+    "You centred z first. Here the mean counts: a collapse to one point that is not 0 "
+    "has rank 1.": lambda z: np.exp(_entropy(_singular(z - z.mean(0)))),
+    "The sign of the entropy: it is −Σ p log p, so the effective rank is at least 1.": lambda z: np.exp(
+        -_entropy(_singular(z))
     ),
-    Mistake(
-        lambda z: np.exp(_entropy(_singular(z) ** 2)),
-        "You squared the singular values: those are eigenvalues of zᵀz. Here the singular values themselves are "
-        "divided by their sum.",
+    "The singular values are not divided by their sum, so they are no probabilities.": lambda z: np.exp(
+        -(_singular(z) * np.log(_singular(z))).sum()
     ),
-    Mistake(
-        lambda z: np.exp(_entropy(_singular(z)) / np.log(2)),
-        "The entropy is in bits and the exponential has base e. Use one base: natural logarithm and exp.",
-    ),
-    Mistake(
-        lambda z: float((_singular(z) > 1e-9).sum()),
-        "You count the singular values that are not 0. Noise makes them all positive; weigh them by their size.",
-    ),
-    Mistake(
-        lambda z: np.exp(_entropy(_singular(z - z.mean(0)))),
-        "You centred z first. Here the mean counts: a collapse to one point that is not 0 has rank 1.",
-    ),
-    Mistake(
-        lambda z: np.exp(-_entropy(_singular(z))),
-        "The sign of the entropy: it is −Σ p log p, so the effective rank is at least 1.",
-    ),
-    Mistake(
-        lambda z: np.exp(-(_singular(z) * np.log(_singular(z))).sum()),
-        "The singular values are not divided by their sum, so they are no probabilities.",
-    ),
-]
+}
 
 
+@check()
 def effective_rank(function: Any, seed: int = 0) -> Card:
     """Check ``function(z)``: exp of the entropy of the singular values of z over their sum (lecture 09).
 
-    Args:
-        function: the student's; gets an array (N, d).
-        seed: of the arrays it is tried on.
+    It gets an array (N, d).
     """
     rng = np.random.default_rng(seed)
     cases = []
     for _ in range(6):
         scales = 10.0 ** rng.uniform(-2, 0, 4)
         cases.append((rng.normal(size=(9, 4)) * scales + rng.normal(size=4),))
-    return judge(
-        function, cases, lambda z: np.exp(_entropy(_singular(z))), _RANKS,
-        "So many directions does z really use, between 1 and min(N, d).",
-        "s = the singular values of z; p = s / Σs; exp(−Σ p log p).",
-    )  # fmt: skip
+    praise = "So many directions does z really use, between 1 and min(N, d)."
+    hint = "s = the singular values of z; p = s / Σs; exp(−Σ p log p)."
+    return judge(function, cases, lambda z: np.exp(_entropy(_singular(z))), _RANKS, praise, hint)
 
 
 # ---- three ways to collapse ---------------------------------------------------------------------------------------
@@ -218,8 +148,8 @@ def spread_after(settings: dict[str, Any], seed: int = 0, steps: int = STEPS) ->
     """std·√d of z of a small SimSiam (d = 2, no output norm) after some steps on scenes of 16 px.
 
     Args:
-        settings: arguments of `SimSiam`, and lr and weight_decay of the training, that replace the usual ones.
-        seed: of weights, pictures and order.
+        settings: arguments of `SimSiam`, and lr and weight_decay of the training, that replace the usual
+            ones.
         steps: of 64 pictures each.
 
     Raises:
@@ -243,17 +173,17 @@ def spread_after(settings: dict[str, Any], seed: int = 0, steps: int = STEPS) ->
         return feature_std(method.project(data.images)) * 2**0.5
 
 
+@check("a list of three dicts, such as [{'stop_gradient': False}, …, …]")
 def three_ways(settings: Any, seed: int = 0) -> Card:
     """Check three different settings under which SimSiam collapses; each is trained, some seconds (lecture 09).
 
     Args:
         settings: the student's, three dicts, such as ``{"stop_gradient": False}``.
-        seed: of weights, pictures and order.
     """
-    if is_stub(settings) or (isinstance(settings, list | tuple) and any(is_stub(s) for s in settings)):
-        return UNSOLVED
-    if callable(settings) or not isinstance(settings, list | tuple):
+    if not isinstance(settings, list | tuple):
         return wrong("Hand over a list of three dicts, such as [{'stop_gradient': False}, …, …].")
+    if any(is_stub(s) for s in settings):
+        return UNSOLVED
     if not all(isinstance(s, dict) for s in settings) or len(settings) != 3:
         return wrong(f"Three dicts are wanted; this is a list of {len(settings)}.")
     for one in settings:
@@ -264,23 +194,23 @@ def three_ways(settings: Any, seed: int = 0) -> Card:
             return wrong("An empty dict is the faithful SimSiam, which does not collapse.")
     if any(a == b for i, a in enumerate(settings) for b in settings[:i]):
         return wrong("Two of the three are the same.")
-    found = []
+    spreads = []
     for one in settings:
         if one.get("output_norm"):
             return wrong(
                 f"{one}: an output norm gives z a spread of 1 whatever happens before it. It hides a collapse."
             )
         try:
-            found.append(spread_after(one, seed))
+            spreads.append(spread_after(one, seed))
         except Exception as error:
-            return wrong(f"{one} cannot be trained: {_last_line(error)}")
-    for one, spread in zip(settings, found, strict=True):
+            return wrong(f"{one} cannot be trained: {said_by(error)}")
+    for one, spread in zip(settings, spreads, strict=True):
         if spread >= FALLEN:
             return wrong(
                 f"{one} does not collapse in {STEPS} steps: std·√d of z is {spread:.2f}. What keeps z apart is a "
                 "target that stands still, and a predictor that stands between."
             )
-    numbers = ", ".join(f"{spread:.3f}" for spread in found)
+    numbers = ", ".join(f"{spread:.3f}" for spread in spreads)
     return passed(f"Fallen in all three: std·√d of z is {numbers}, where an even spread has 1.")
 
 
@@ -288,36 +218,30 @@ def three_ways(settings: Any, seed: int = 0) -> Card:
 
 
 _HEAD = "The probe reads h, before the heads: they are trained to forget, and they are the first to fall."
-_READINGS = [
-    arrays.Mistake(reading(lambda m, x: m.project(x)), f"That is z, after the projection head. {_HEAD}"),
-    arrays.Mistake(reading(lambda m, x: m.predict(m.project(x))), f"That is p, after both heads. {_HEAD}"),
-    arrays.Mistake(
-        reading(lambda m, x: m.project(x), training=True),
-        f"That is z, after the projection head, and in training mode besides. {_HEAD}",
+_READINGS = {
+    f"That is z, after the projection head. {_HEAD}": reading(lambda m, x: m.project(x)),
+    f"That is p, after both heads. {_HEAD}": reading(lambda m, x: m.predict(m.project(x))),
+    f"That is z, after the projection head, and in training mode besides. {_HEAD}": reading(
+        lambda m, x: m.project(x), training=True
     ),
-    arrays.Mistake(
-        reading(lambda m, x: m.encode(x), training=True),
-        "The network is still in training mode: a picture's features depend on its neighbours in the batch. Call "
-        "method.eval() first.",
-    ),
-    arrays.Mistake(
-        reading(lambda m, x: F.normalize(m.encode(x), dim=1)),
-        "The rows are normalised. The loss compares directions; the probe may use lengths too: hand over h as it is.",
-    ),
-]
+    "The network is still in training mode: a picture's features depend on its neighbours in the batch. "
+    "Call method.eval() first.": reading(lambda m, x: m.encode(x), training=True),
+    "The rows are normalised. The loss compares directions; the probe may use lengths too: hand over h as "
+    "it is.": reading(lambda m, x: F.normalize(m.encode(x), dim=1)),
+}
 
 
+@check()
 def probe_reads(function: Any, seed: int = 0) -> Card:
     """Check ``function(method, x)``: the features of a SimSiam that a linear probe is to read.
 
-    Args:
-        function: the student's; gets a `SimSiam` in training mode and pictures (N, 3, H, W), returns (N, dim).
-        seed: of weights and pictures.
+    It gets a `SimSiam` in training mode and pictures (N, 3, H, W), returns (N, dim).
     """
     from ssl_course import nets
     from ssl_course.methods import SimSiam
 
-    return judge_features(
-        function, "probe_reads", lambda: SimSiam(nets.ConvNet((4, 6)), projection=(8, 6)), _READINGS,
-        "h, of a network in eval mode: before both heads, as it is.", seed,
-    )  # fmt: skip
+    def make() -> SimSiam:
+        return SimSiam(nets.ConvNet((4, 6)), projection=(8, 6))
+
+    praise = "h, of a network in eval mode: before both heads, as it is."
+    return judge_features(function, make, _READINGS, praise, seed)

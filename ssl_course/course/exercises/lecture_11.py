@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ssl_course.course.exercises.card import UNSOLVED, Card, Mistake, is_stub, judge, passed, wrong
+from ssl_course.course.exercises.card import Card, check, passed, wrong
+from ssl_course.course.exercises.judging import judge
 from ssl_course.theory import bounds, independence
 
 LABELS, FACTOR = 100_000, 1000  # of `breaks_the_bound`
@@ -28,78 +29,74 @@ _CURVES = {
     "That is the error of estimation alone. The excess risk is a on top of it.": (
         lambda a, noise, rank, n: (noise + a) * rank / (n - rank - 1)
     ),
-    "r/n is what remains for n far above r. Exactly, E[trace of the inverse covariance] gives r/(n − r − 1).": (
-        lambda a, noise, rank, n: a + (noise + a) * rank / n
-    ),
+    "r/n is what remains for n far above r. Exactly, E[trace of the inverse covariance] gives r/(n "
+    "− r − 1).": (lambda a, noise, rank, n: a + (noise + a) * rank / n),
     "Nearly: the mean of an inverse Wishart matrix divides by n − r − 1, not by n − r.": (
         lambda a, noise, rank, n: a + (noise + a) * rank / (n - rank)
     ),
-    "That is the whole risk with the label noise in it. The excess is the risk less σ², which nobody can avoid.": (
-        lambda a, noise, rank, n: noise + a + (noise + a) * rank / (n - rank - 1)
-    ),
+    "That is the whole risk with the label noise in it. The excess is the risk less σ², which nobody "
+    "can avoid.": (lambda a, noise, rank, n: noise + a + (noise + a) * rank / (n - rank - 1)),
 }
 
 
+@check()
 def excess_of_probe(function: Any, seed: int = 0) -> Card:
     """Check ``function(a, noise, rank, n)``: expected excess of least squares without intercept (note §3.4).
 
-    Args:
-        function: the student's; infinity is right where n ≤ rank + 1.
-        seed: of the settings it is tried on.
+    Infinity is right where n ≤ rank + 1.
     """
     rng = np.random.default_rng(seed)
     cases = [(float(rng.uniform(0.05, 2)), float(rng.uniform(0.1, 3)), int(r), int(r + rng.integers(3, 60)))
              for r in rng.integers(1, 12, 6)]  # fmt: skip
     cases += [(0.1, 0.5, 8, 5), (0.2, 1.0, 5, 2)]  # fewer labels than features
-    mistakes = [
-        Mistake(lambda a, noise, rank, n: a + (noise + a) * rank / (n - rank - 1),
-                "Right for n > r + 1. With fewer labels the formula turns negative; the true expectation is infinite: "
-                "return float('inf') there."),
-        *(Mistake(_unless_too_few(rule), text) for text, rule in _CURVES.items()),
-        *(Mistake(rule, text) for text, rule in _CURVES.items()),
-    ]  # fmt: skip
-    return judge(
-        function, cases, _excess, mistakes,
-        "Exact for Gaussian features at every n: a no label can mend, and (σ² + a) r/(n − r − 1) for lack of labels.",
-        "The residual's variance is σ² + a; least squares spends r/(n − r − 1) of it; a stays. Infinite for n ≤ r + 1.",
-    )  # fmt: skip
+    too_few = (
+        "Right for n > r + 1. With fewer labels the formula turns negative; the true expectation is infinite: "
+        "return float('inf') there."
+    )
+    mistakes = {too_few: lambda a, noise, rank, n: a + (noise + a) * rank / (n - rank - 1)}
+    mistakes |= {text: (_unless_too_few(rule), rule) for text, rule in _CURVES.items()}
+    praise = "Exact for Gaussian features at every n: a no label can mend, and (σ² + a) r/(n − r − 1) for lack of labels."
+    hint = (
+        "The residual's variance is σ² + a; least squares spends r/(n − r − 1) of it; a stays. Infinite for "
+        "n ≤ r + 1."
+    )
+    return judge(function, cases, _excess, mistakes, praise, hint)
 
 
 def _overtakes(a: float, noise: float, rank: int, d1: int) -> float:
     return d1 + 1 + (d1 - rank) * noise / a
 
 
+@check()
 def supervision_overtakes(function: Any, seed: int = 0) -> Card:
     """Check ``function(a, noise, rank, d1)``: the n_L at which both learning curves cross (note §3.4).
 
-    Args:
-        function: the student's; a > 0 and rank < d1.
-        seed: of the settings it is tried on.
+    It is asked with a > 0 and rank < d1.
     """
     rng = np.random.default_rng(seed)
     cases = [(float(rng.uniform(0.05, 2)), float(rng.uniform(0.1, 3)), int(r), int(r + rng.integers(2, 60)))
              for r in rng.integers(1, 12, 6)]  # fmt: skip
-    mistakes = [
-        Mistake(lambda a, noise, rank, d1: (d1 - rank) * noise / a,
-                "You solved a + σ² r/n = σ² d₁/n. Take the exact curves, with r/(n − r − 1) and σ² + a: d₁ + 1 more."),
-        Mistake(lambda a, noise, rank, d1: (d1 * noise - rank * (noise + a)) / a,
-                "You used r/n and d₁/n. With r/(n − r − 1) and d₁/(n − d₁ − 1) the crossing lies beyond d₁ + 1, always."),
-        Mistake(lambda a, noise, rank, d1: d1 + (d1 - rank) * noise / a,
-                "One label short: that belongs to r/(n − r); the curves have n − r − 1 and n − d₁ − 1."),
-        Mistake(lambda a, noise, rank, d1: d1 + 1 + d1 * noise / a,
-                "That compares with a probe that needs no labels at all. Its own r gives (d₁ − r) in place of d₁."),
-        Mistake(lambda a, noise, rank, d1: rank + 1 + (d1 - rank) * noise / a,
-                "Before n = d₁ + 1 the supervised risk is infinite, so the crossing is at least there: d₁ + 1, not r + 1."),
-        Mistake(lambda a, noise, rank, d1: d1 + 1 + (d1 - rank) * a / noise,
-                "Upside down: the smaller a, the longer the probe stays ahead."),
-    ]  # fmt: skip
-    return judge(
-        function, cases, _overtakes, mistakes,
-        "And so a = 0 means never: without approximation error labels never make supervision the better choice.",
-        "Write both curves as (σ² + a)(n − 1)/(n − r − 1) − σ² and σ²(n − 1)/(n − d₁ − 1) − σ², and solve for n.",
-    )  # fmt: skip
+    mistakes = {
+        "You solved a + σ² r/n = σ² d₁/n. Take the exact curves, with r/(n − r − 1) and σ² + a: d₁ "
+        "+ 1 more.": lambda a, noise, rank, d1: (d1 - rank) * noise / a,
+        "You used r/n and d₁/n. With r/(n − r − 1) and d₁/(n − d₁ − 1) the crossing lies beyond d₁ + 1, "
+        "always.": lambda a, noise, rank, d1: (d1 * noise - rank * (noise + a)) / a,
+        "One label short: that belongs to r/(n − r); the curves have n − r − 1 and n "
+        "− d₁ − 1.": lambda a, noise, rank, d1: d1 + (d1 - rank) * noise / a,
+        "That compares with a probe that needs no labels at all. Its own r gives (d₁ − r) in "
+        "place of d₁.": lambda a, noise, rank, d1: d1 + 1 + d1 * noise / a,
+        "Before n = d₁ + 1 the supervised risk is infinite, so the crossing is at least there: d₁ + 1, not "
+        "r + 1.": lambda a, noise, rank, d1: rank + 1 + (d1 - rank) * noise / a,
+        "Upside down: the smaller a, the longer the probe stays ahead.": lambda a, noise, rank, d1: (
+            d1 + 1 + (d1 - rank) * a / noise
+        ),
+    }
+    praise = "And so a = 0 means never: without approximation error labels never make supervision the better choice."
+    hint = "Write both curves as (σ² + a)(n − 1)/(n − r − 1) − σ² and σ²(n − 1)/(n − d₁ − 1) − σ², and solve for n."
+    return judge(function, cases, _overtakes, mistakes, praise, hint)
 
 
+@check("the table itself, an array joint[x1, x2, y]")
 def breaks_the_bound(joint: Any, x2: Any = None) -> Card:
     """Check a world in which the note's k/n_L + ε_CI² falls short of the probe's excess 1,000-fold (note §3.4).
 
@@ -109,10 +106,6 @@ def breaks_the_bound(joint: Any, x2: Any = None) -> Card:
         joint: the student's joint[x1, x2, y], any number of states of each.
         x2: values of the states of X₂, (n2,) or (n2, d); by default one-hot.
     """
-    if is_stub(joint):
-        return UNSOLVED
-    if callable(joint):
-        return wrong("Hand over the table itself, an array joint[x1, x2, y], not a function.")
     try:
         table = np.array(joint, dtype=np.float64)
         values = np.eye(table.shape[1]) if x2 is None else np.array(x2, dtype=np.float64)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ssl_course.course.exercises.card import UNSOLVED, Card, Mistake, is_stub, judge, passed, wrong
+from ssl_course.course.exercises.card import UNSOLVED, Card, check, is_stub, passed, wrong
+from ssl_course.course.exercises.judging import judge
 from ssl_course.theory import bounds, correlation, independence
 
 
@@ -40,12 +41,11 @@ def _largest_singular_value(joint: np.ndarray) -> float:
     return float(np.linalg.svd(joint - np.outer(joint.sum(1), joint.sum(0)), compute_uv=False)[0])
 
 
+@check()
 def ace_of_a_table(function: Any, seed: int = 0) -> Card:
     """Check ``function(joint)``: the first maximal correlation of P(X₁, X₂) by alternating (note §3.5.2).
 
-    Args:
-        function: the student's; gets joint[x1, x2], non-negative, sum 1, of shape (4, 5) or the like.
-        seed: of the tables it is tried on.
+    It gets joint[x1, x2], non-negative, sum 1, of shape (4, 5) or the like.
     """
     rng = np.random.default_rng(seed)
     cases = []
@@ -55,53 +55,56 @@ def ace_of_a_table(function: Any, seed: int = 0) -> Card:
         rho = correlation.maximal_correlations(table)
         if rho[1] < 0.85 * rho[0]:  # far enough apart to converge in a few dozen steps
             cases.append((table,))
-    mistakes = [
-        Mistake(lambda p: 1.0,
-                "It ends at 1: the constant functions are perfectly correlated. Take the mean off in every step."),
-        Mistake(lambda p: 0.0,
-                "It shrinks to 0: E[E[η|X₁]|X₂] is smaller than η each time. Bring the functions back to variance 1."),
-        Mistake(lambda p: _right(p) ** 2,
-                "That is ρ², the factor by which a full round shrinks η. The correlation is E[ψη] with both of variance 1."),
-        Mistake(lambda p: 2 - 2 * _right(p),
-                "That is the smallest L_sim, 2 − 2ρ. Wanted is ρ."),
-        Mistake(_wrong_way,
-                "You condition the wrong way: E[η(X₂)|x₁] weighs with P(x₂|x₁), rows that sum to 1, not with P(x₁|x₂)."),
-        Mistake(_linear,
-                "That is the correlation of the numbers of the states. Functions may give each state any value."),
-        Mistake(_largest_singular_value,
-                "That is a singular value of P − pqᵀ without whitening: divide by √(p_i q_j), or variances are not 1."),
-    ]  # fmt: skip
-    return judge(
-        function, cases, _right, mistakes,
-        "ACE on a table is the power method: it finds the first singular value of the whitened joint table.",
-        "Start with any η; repeat a few hundred times: ψ = E[η|X₁], centred, variance 1 under P(x₁); η = E[ψ|X₂] likewise.",
-    )  # fmt: skip
+    mistakes = {
+        "It ends at 1: the constant functions are perfectly correlated. Take the mean off in "
+        "every step.": lambda p: 1.0,
+        "It shrinks to 0: E[E[η|X₁]|X₂] is smaller than η each time. Bring the functions back to "
+        "variance 1.": lambda p: 0.0,
+        "That is ρ², the factor by which a full round shrinks η. The correlation is E[ψη] with both of "
+        "variance 1.": lambda p: _right(p) ** 2,
+        "That is the smallest L_sim, 2 − 2ρ. Wanted is ρ.": lambda p: 2 - 2 * _right(p),
+        "You condition the wrong way: E[η(X₂)|x₁] weighs with P(x₂|x₁), rows that sum to 1, not with "
+        "P(x₁|x₂).": _wrong_way,
+        "That is the correlation of the numbers of the states. Functions may give each state "
+        "any value.": _linear,
+        "That is a singular value of P − pqᵀ without whitening: divide by √(p_i q_j), or variances are not "
+        "1.": _largest_singular_value,
+    }
+    praise = (
+        "ACE on a table is the power method: it finds the first singular value of the whitened joint table."
+    )
+    hint = (
+        "Start with any η; repeat a few hundred times: ψ = E[η|X₁], centred, variance 1 under P(x₁); η = "
+        "E[ψ|X₂] likewise."
+    )
+    return judge(function, cases, _right, mistakes, praise, hint)
 
 
+@check()
 def flip(function: Any, seed: int = 0) -> Card:
     """Check ``function(q)``: the λ at which intensity overtakes sentiment, when a word tells Y with probability q.
 
-    Args:
-        function: the student's (note §3.5; ``worlds.film_words``).
-        seed: of the q that it is tried on.
+    (note §3.5; ``worlds.film_words``).
     """
     rng = np.random.default_rng(seed)
     cases = [(float(q),) for q in rng.uniform(0.55, 0.98, 6)]
-    mistakes = [
-        Mistake(lambda q: 2 * q - 1,
-                "2q − 1 is the correlation of one word's sentiment with Y. From word to word it is passed through Y twice."),
-        Mistake(lambda q: q * q, "q² is the probability that both words agree with Y. Correlations of signs multiply, not probabilities."),
-        Mistake(lambda q: q, "q is a probability; the leading feature is decided between correlations."),
-        Mistake(lambda q: q * q + (1 - q) ** 2,
-                "That is the probability that the two sentiments agree. Of it to the correlation: twice it, less one."),
-    ]  # fmt: skip
-    return judge(
-        function, cases, lambda q: (2 * q - 1) ** 2, mistakes,
-        "The sentiments correlate by (2q − 1)², the intensities by λ: whoever is larger leads.",
-        "Which correlation have s₁ and s₂, each equal to Y's sign with probability q and independent given Y?",
-    )  # fmt: skip
+    mistakes = {
+        "2q − 1 is the correlation of one word's sentiment with Y. From word to word it is passed through Y "
+        "twice.": lambda q: 2 * q - 1,
+        "q² is the probability that both words agree with Y. Correlations of signs multiply, not "
+        "probabilities.": lambda q: q * q,
+        "q is a probability; the leading feature is decided between correlations.": lambda q: q,
+        "That is the probability that the two sentiments agree. Of it to the correlation: twice it, less "
+        "one.": lambda q: q * q + (1 - q) ** 2,
+    }
+    praise = "The sentiments correlate by (2q − 1)², the intensities by λ: whoever is larger leads."
+    hint = (
+        "Which correlation have s₁ and s₂, each equal to Y's sign with probability q and independent given Y?"
+    )
+    return judge(function, cases, lambda q: (2 * q - 1) ** 2, mistakes, praise, hint)
 
 
+@check("the table and the values of X₂ themselves")
 def broken_condition(joint: Any, x2: Any) -> Card:
     """Check a world in which X₂ tells much of Y and yet all class means E[X₂|Y] are equal (note §3.5.2).
 
@@ -109,10 +112,8 @@ def broken_condition(joint: Any, x2: Any) -> Card:
         joint: the student's joint[x1, x2, y].
         x2: values of the states of X₂, (n2,) or (n2, d).
     """
-    if is_stub(joint) or is_stub(x2):
+    if is_stub(x2):
         return UNSOLVED
-    if callable(joint):
-        return wrong("Hand over the table and the values of X₂ themselves, not a function.")
     try:
         table, values = np.array(joint, dtype=np.float64), np.array(x2, dtype=np.float64)
         spread = float(independence.variance(table, values)) ** 0.5

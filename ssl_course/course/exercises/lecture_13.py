@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ssl_course.course.exercises.card import UNSOLVED, Card, Mistake, is_stub, judge, passed, wrong
+from ssl_course.course.exercises.card import Card, ask, check, passed, wrong
+from ssl_course.course.exercises.judging import judge
 from ssl_course.data import scenes
 
 PICTURES = 900
@@ -24,53 +25,43 @@ def _unpaired(a: np.ndarray, b: np.ndarray) -> float:
     return float((a.mean() - b.mean()) / np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)))
 
 
+@check()
 def paired(function: Any, seed: int = 0) -> Card:
     """Check ``function(a, b)``: mean difference over its standard error, seed by seed.
 
-    Args:
-        function: the student's; gets the accuracies of two methods, (seeds,) each, row i from the same seed.
-        seed: of the numbers it is tried on.
+    It gets the accuracies of two methods, (seeds,) each, row i from the same seed.
     """
     rng = np.random.default_rng(seed)
     cases = []
     for n, sign in ((3, 1), (5, -1), (5, 1), (8, -1)):
         common = rng.normal(0.7, 0.05, n)  # the seed's pictures are easy or hard for both
         cases.append((common + rng.normal(0.02 * sign, 0.01, n), common + rng.normal(0, 0.01, n)))
-    mistakes = [
-        Mistake(
-            _unpaired,
-            "You compare the two means as if their seeds had nothing in common. Both methods saw the same "
-            "pictures and labels in each seed: take the differences first, then their spread.",
+    mistakes = {
+        "You compare the two means as if their seeds had nothing in common. Both methods saw the same "
+        "pictures and labels in each seed: take the differences first, then their spread.": _unpaired,
+        "You divide by the standard deviation of a difference. That of the mean is "
+        "smaller by √n.": lambda a, b: (a - b).mean() / (a - b).std(ddof=1),
+        "The spread is taken with 1/n. With so few seeds it must be 1/(n − 1): ddof=1.": lambda a, b: (
+            (a - b).mean() / ((a - b).std() / len(a) ** 0.5)
         ),
-        Mistake(
-            lambda a, b: (a - b).mean() / (a - b).std(ddof=1),
-            "You divide by the standard deviation of a difference. That of the mean is smaller by √n.",
-        ),
-        Mistake(
-            lambda a, b: (a - b).mean() / ((a - b).std() / len(a) ** 0.5),
-            "The spread is taken with 1/n. With so few seeds it must be 1/(n − 1): ddof=1.",
-        ),
-        Mistake(lambda a, b: -_z(a, b), "The sign is turned: above 0 is to mean that the first is better."),
-        Mistake(lambda a, b: (a - b).mean(), "That is the mean difference: divide it by its standard error."),
-        Mistake(lambda a, b: abs(_z(a, b)), "The sign is lost: it says which of the two is better."),
-    ]
-    return judge(
-        function, cases, _z, mistakes,
-        "Above 2 or below −2 the difference is no accident, roughly; with three seeds read even that with care.",
-        "d = a − b; its mean; its standard error, std(ddof=1) / √n; the quotient.",
-    )  # fmt: skip
+        "The sign is turned: above 0 is to mean that the first is better.": lambda a, b: -_z(a, b),
+        "That is the mean difference: divide it by its standard error.": lambda a, b: (a - b).mean(),
+        "The sign is lost: it says which of the two is better.": lambda a, b: abs(_z(a, b)),
+    }
+    praise = "Above 2 or below −2 the difference is no accident, roughly; with three seeds read even that with care."
+    hint = "d = a − b; its mean; its standard error, std(ddof=1) / √n; the quotient."
+    return judge(function, cases, _z, mistakes, praise, hint)
 
 
 def _ratio(epsilon_squared: float, means: np.ndarray) -> float:
     return float(epsilon_squared / np.linalg.svd(means - means.mean(0))[1][len(means) - 2] ** 2)
 
 
+@check()
 def ratio(function: Any, seed: int = 0) -> Card:
     """Check ``function(epsilon_squared, means)``: ε² / σ_{k−1}(MΠ)² (note §3.4).
 
-    Args:
-        function: the student's; gets ε² and the class means of X₂, (k, d) with k ≤ d.
-        seed: of the numbers it is tried on.
+    It gets ε² and the class means of X₂, (k, d) with k ≤ d.
     """
     rng = np.random.default_rng(seed)
     cases = [(rng.uniform(0.1, 2), rng.normal(1, 1, (k, k + 2))) for k in (2, 3, 3, 5)]
@@ -78,34 +69,19 @@ def ratio(function: Any, seed: int = 0) -> Card:
     def sigma(means: np.ndarray, i: int) -> float:
         return np.linalg.svd(means)[1][i]
 
-    mistakes = [
-        Mistake(
-            lambda e, m: e / sigma(m, len(m) - 1) ** 2,
-            "That is σ_k of the class means themselves. The probe has an intercept: subtract the mean of the "
-            "class means first, and take the (k−1)-th.",
-        ),
-        Mistake(
-            lambda e, m: e / sigma(m - m.mean(0), 0) ** 2,
-            "That is the largest singular value. The classes that are hardest to tell apart decide: the (k−1)-th.",
-        ),
-        Mistake(
-            lambda e, m: e / sigma(m - m.mean(0), len(m) - 2),
-            "σ is not squared, so the result still has units.",
-        ),
-        Mistake(
-            lambda e, m: e / (np.linalg.svd(m - m.mean(1, keepdims=True))[1][len(m) - 2] ** 2),
-            "You subtract from each class the mean of its own numbers. Wanted is the mean over the classes.",
-        ),
-        Mistake(
-            lambda e, m: e**2 / sigma(m - m.mean(0), len(m) - 2) ** 2,
-            "ε² is squared already.",
-        ),
-    ]
-    return judge(
-        function, cases, _ratio, mistakes,
-        "No units are left, so pretext tasks with different X₂ can be compared.",
-        "Subtract from all class means their plain mean; singular values; the (k−1)-th; square; divide.",
-    )  # fmt: skip
+    mistakes = {
+        "That is σ_k of the class means themselves. The probe has an intercept: subtract the mean of the "
+        "class means first, and take the (k−1)-th.": lambda e, m: e / sigma(m, len(m) - 1) ** 2,
+        "That is the largest singular value. The classes that are hardest to tell apart decide: the "
+        "(k−1)-th.": lambda e, m: e / sigma(m - m.mean(0), 0) ** 2,
+        "σ is not squared, so the result still has units.": lambda e, m: e / sigma(m - m.mean(0), len(m) - 2),
+        "You subtract from each class the mean of its own numbers. Wanted is the mean over the "
+        "classes.": lambda e, m: e / (np.linalg.svd(m - m.mean(1, keepdims=True))[1][len(m) - 2] ** 2),
+        "ε² is squared already.": lambda e, m: e**2 / sigma(m - m.mean(0), len(m) - 2) ** 2,
+    }
+    praise = "No units are left, so pretext tasks with different X₂ can be compared."
+    hint = "Subtract from all class means their plain mean; singular values; the (k−1)-th; square; divide."
+    return judge(function, cases, _ratio, mistakes, praise, hint)
 
 
 def explained(x: torch.Tensor, y: torch.Tensor) -> float:
@@ -119,27 +95,15 @@ def explained(x: torch.Tensor, y: torch.Tensor) -> float:
     return float(means[y].square().sum()) / total
 
 
+@check()
 def keeps_light(function: Any, seed: int = 0) -> Card:
     """Check a pretext task that keeps the label light and forgets the biome.
 
-    Args:
-        function: the student's; gets pictures (N, 3, H, W) uint8 and returns (X₁, X₂), N rows each.
-        seed: of the pictures.
+    It gets pictures (N, 3, H, W) uint8 and returns (X₁, X₂), N rows each.
     """
-    if is_stub(function):
-        return UNSOLVED
-    if not callable(function):
-        return wrong("Hand over the function itself, without calling it: check.keeps_light(my_task).")
     pictures = scenes.World().sample(PICTURES, 32, seed=seed)
     hint = "It takes pictures (N, 3, H, W) uint8 and returns the pair (X₁, X₂)."
-    try:
-        answer = function(pictures.images.clone())
-    except NotImplementedError:
-        return UNSOLVED
-    except Exception as error:
-        return wrong(f"Your function stopped with {type(error).__name__}: {error}. {hint}")
-    if is_stub(answer):
-        return UNSOLVED
+    answer = ask(function, pictures.images.clone(), hint=hint)
     try:
         x1, x2 = (torch.as_tensor(part).float() for part in answer)
     except (TypeError, ValueError, RuntimeError):

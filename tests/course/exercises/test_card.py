@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ssl_course.course.exercises.card import UNSOLVED, Card, Mistake, judge
+from ssl_course.course.exercises.card import UNSOLVED, Card, ask, check, passed
+from ssl_course.course.exercises.judging import judge
 
 CASES = [(2.0,), (5.0,), (-1.0,)]
 
@@ -13,10 +14,10 @@ def square(x):
     return x * x
 
 
-def verdict(function, cases=CASES):
-    return judge(
-        function, cases, square, [Mistake(lambda x: 2 * x, "You doubled it.")], "Squared.", "Multiply x by x."
-    )
+@check()
+def verdict(function, cases=CASES, none=None):
+    mistakes = {"You doubled it.": lambda x: 2 * x, "A power.": (lambda x: x**4, lambda x: x**5)}
+    return judge(function, cases, square, mistakes, "Squared.", "Multiply x by x.", none)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,8 @@ def test_right(answer):
     ("answer", "says"),
     [
         (lambda x: 2 * x, "You doubled it"),
+        (lambda x: x**4, "A power."),
+        (lambda x: x**5, "A power."),
         (lambda x: 4.0, "Multiply x by x"),  # right for one of the cases only
         (lambda x: x**3, "8, and 4 is right"),
         (lambda x: np.ones(3), "shape (3,)"),
@@ -71,8 +74,97 @@ def test_arguments_are_copies():
         a[:] = 0
         return 3.0
 
-    assert judge(spoils, [(data,)], np.sum, [], "", "").passed
+    assert judge(spoils, [(data,)], np.sum, {}, "", "").passed
     assert data.tolist() == [1, 2]
+
+
+class Hostile:
+    """Raises whatever is done with it."""
+
+    def __getattribute__(self, name):
+        raise SystemExit("away")
+
+    def __repr__(self):
+        raise SystemExit("away")
+
+    __str__ = __array__ = __len__ = __iter__ = __float__ = __repr__
+
+
+def leaves(x):
+    raise SystemExit("done")
+
+
+def test_neither_an_exit_nor_a_hostile_object_gets_past_a_check():
+    for answer, says in (
+        (leaves, "SystemExit: done (line"),
+        (lambda x: Hostile(), "One number is wanted; your function returns Hostile"),
+        (Hostile(), "Hand over the function itself, without calling it: check.verdict(my_function)."),
+    ):
+        card = verdict(answer)
+        assert card.state == "wrong" and says in card.text
+
+
+def test_an_error_whose_words_raise_gets_a_card():
+    class Rude(Exception):
+        def __str__(self):
+            raise SystemExit("away")
+
+    def rude(x):
+        raise Rude
+
+    assert "Your function stopped with" in verdict(rude).text
+
+
+def test_what_stops_a_check_outside_of_the_judge_gets_a_card():
+    @check("the table itself")
+    def reads(table):
+        return passed(str(table))
+
+    assert "Your answer cannot be read: SystemExit: away" in reads(Hostile()).text
+    assert reads(lambda: 1).text == "Hand over the table itself, not a function."
+    assert reads(...) == UNSOLVED and reads(3).passed
+
+
+def test_the_students_own_interrupt_gets_through():
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verdict(interrupted)
+
+
+def test_none_may_be_an_answer():
+    assert verdict(lambda x: None if x < 0 else x * x, none=1.0).passed
+    assert verdict(lambda x: None, none=1.0) == UNSOLVED
+    assert verdict(lambda x: ..., none=1.0) == UNSOLVED
+    assert not verdict(lambda x: None if x < 0 else x * x, none=2.0).passed
+
+
+def test_arrays_are_compared_entry_by_entry():
+    def table(x):
+        return judge(
+            x,
+            [(np.arange(4.0),)],
+            lambda v: v.reshape(2, 2),
+            {"Turned.": lambda v: v.reshape(2, 2).T},
+            "p",
+            "h",
+        )
+
+    table = check()(table)
+    assert table(lambda v: v.reshape(2, 2).tolist()).passed
+    assert table(lambda v: torch.tensor(v).reshape(2, 2)).passed
+    assert table(lambda v: v.reshape(2, 2).T).text == "Turned."
+    assert table(lambda v: v).text == "The shape is (4,); (2, 2) is wanted. h"
+    assert table(lambda v: v.reshape(2, 2) + [[0, 0], [0, 7]]).text == (
+        "For one of the inputs it gives 10 at [1, 1], and 3 is right. h"
+    )
+    assert "Numbers are wanted" in table(lambda v: {"a": v}).text
+    assert "NaN" in table(lambda v: v * np.nan).text
+
+
+def test_ask_passes_on_what_a_function_returns():
+    assert ask(lambda a, b: a + b, 1, 2) == 3
 
 
 def test_html_is_a_status_and_escapes():
