@@ -214,12 +214,12 @@ class Prediction:
                 options=list(choices), value=kept if kept in choices else None, description="Your guess:",
                 style=style, layout=layout,
             )  # fmt: skip
-        self.answer = ipywidgets.HTML(self._said(kept))
+        self.answer = ipywidgets.HTML(self._receipt(kept))
         self.input.observe(self._store, "value")
         question_html = ipywidgets.HTMLMath(f"<b>Predict first.</b> {_inline(question)}")
         self.box = ipywidgets.VBox([question_html, self.input, self.answer])
 
-    def _said(self, guess: float | str | None) -> str:
+    def _receipt(self, guess: float | str | None) -> str:
         return "" if guess is None else f"Kept: <b>{escape(number(guess))}</b>. It waits beside the result."
 
     def _store(self, change: dict) -> None:
@@ -234,7 +234,7 @@ class Prediction:
             _GUESSES.pop(self.key, None)
         else:
             _GUESSES[self.key] = value
-        self.answer.value = self._said(_GUESSES.get(self.key))
+        self.answer.value = self._receipt(_GUESSES.get(self.key))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         offered = f"<br>{' · '.join(escape(str(c)) for c in self.choices)}" if self.choices else ""
@@ -299,14 +299,14 @@ def reveal(key: str, measured: object, text: str = "") -> Shown:
     """
     kept, result = _GUESSES.get(key), number(measured)
     how_far = "" if kept is None else f" &nbsp;·&nbsp; {_distance(kept, plain(measured))}"
-    said = "none (enter one above and run this cell again)" if kept is None else number(kept)
-    line = text.replace("{measured}", result).replace("{guess}", said if kept is not None else "no guess")
+    guessed = "none (enter one above and run this cell again)" if kept is None else number(kept)
+    line = text.replace("{measured}", result).replace("{guess}", guessed if kept is not None else "no guess")
     body = (
-        f'Your guess: <b style="font-size:1.15em">{escape(said)}</b> &nbsp;·&nbsp; '
+        f'Your guess: <b style="font-size:1.15em">{escape(guessed)}</b> &nbsp;·&nbsp; '
         f'Measured: <b style="font-size:1.15em">{escape(result)}</b>{how_far}'
         + (f"<br>{_inline(line)}" if line else "")
     )
-    return Shown(_box(body, palette.Y, "ssl-reveal"), f"guess: {said}; measured: {result}. {line}".strip())
+    return Shown(_box(body, palette.Y, "ssl-reveal"), f"guess: {guessed}; measured: {result}. {line}".strip())
 
 
 def _distance(kept: float | str, measured: object) -> str:
@@ -385,7 +385,7 @@ def _code_style() -> type:
     return CodeStyle
 
 
-class Said:
+class Prose:
     """Markdown whose numbers came from the run."""
 
     def __init__(self, markdown: str) -> None:
@@ -398,7 +398,7 @@ class Said:
         return self.markdown
 
 
-def say(template: str, **numbers: object) -> Said:
+def say(template: str, **numbers: object) -> Prose:
     """Prose with numbers from the run: ``say("The gap is **{gap:.3f}**, $\\\\frac{1}{2}$ of it …", gap=gap)``.
 
     ``{name}`` and ``{name:spec}`` are filled in where ``name`` is given; all other braces are left to LaTeX.
@@ -429,4 +429,4 @@ def say(template: str, **numbers: object) -> Said:
     text = re.sub(pattern, fill, textwrap.dedent(template).strip())
     if unused := sorted(set(values) - used):
         raise ValueError(f"the text does not use {', '.join(unused)}")
-    return Said(text)
+    return Prose(text)

@@ -43,7 +43,7 @@ _MISTAKES = {
         _right(n, a, target), float(n[-1])
     ),
     "When the curve never gets there, 0 labels is no answer. Return None.": lambda n, a, target: (
-        right if (right := _right(n, a, target)) < math.inf else 0.0
+        _right(n, a, target) if (a >= target).any() else 0.0
     ),
     "That is the largest count that reaches the target. Wanted is the smallest.": lambda n, a, target: _first(
         (a >= target)[::-1], n[::-1]

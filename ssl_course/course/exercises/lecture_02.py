@@ -18,9 +18,9 @@ def _encode(ab: np.ndarray, centres: np.ndarray, sigma: float, power: float = 2,
     distance = np.sqrt(((centres - ab) ** 2).sum(1))  # (Q,)
     weight = np.exp(-(distance**power) / (scale * sigma**power))
     keep = np.argsort(-distance if farthest else distance, kind="stable")[:k]
-    out = np.zeros(len(centres))
-    out[keep] = weight[keep]
-    return out / out.sum() if normal else out
+    shares = np.zeros(len(centres))
+    shares[keep] = weight[keep]
+    return shares / shares.sum() if normal else shares
 
 
 _ENCODE_MISTAKES = {
@@ -50,8 +50,8 @@ _ENCODE_MISTAKES = {
 
 def _softmax_of_distance(ab: np.ndarray, centres: np.ndarray) -> np.ndarray:
     distance = np.sqrt(((centres - ab) ** 2).sum(1))
-    out = np.exp(-distance) * (distance <= np.sort(distance)[NEIGHBOURS - 1])
-    return out / out.sum()
+    shares = np.exp(-distance) * (distance <= np.sort(distance)[NEIGHBOURS - 1])
+    return shares / shares.sum()
 
 
 def _shared_equally(ab: np.ndarray, centres: np.ndarray) -> np.ndarray:
@@ -76,9 +76,16 @@ def soft_encoding(function: Any, seed: int = 0) -> Card:
 
 
 # ------------------------------------------------------------------------------------------ rebalancing
-def _weights(prior: np.ndarray, mix: float) -> np.ndarray:
-    weights = 1 / ((1 - mix) * prior + mix / len(prior))
+def _inverse(prior: np.ndarray, mix: float) -> np.ndarray:
+    return 1 / ((1 - mix) * prior + mix / len(prior))
+
+
+def _scaled(prior: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return weights / (prior @ weights)
+
+
+def _weights(prior: np.ndarray, mix: float) -> np.ndarray:
+    return _scaled(prior, _inverse(prior, mix))
 
 
 def _unsmoothed(prior: np.ndarray, mix: float) -> np.ndarray:
@@ -87,30 +94,26 @@ def _unsmoothed(prior: np.ndarray, mix: float) -> np.ndarray:
         return weights / np.nansum(prior * np.where(np.isfinite(weights), weights, 0))
 
 
-def _roles(prior: np.ndarray, mix: float) -> np.ndarray:
-    return _weights(prior, 1 - mix)
-
-
 _WEIGHT_MISTAKES = {
     "You invert the prior as it was counted, without mixing in the uniform 1/Q: a bin that was never seen "
     "gets an infinite weight, and one seen once drowns all others.": _unsmoothed,
-    "The shape is right, the scale is not: divide so that E_p[w] = Σ p w is 1, or the loss changes "
-    "its size.": lambda p, m: 1 / ((1 - m) * p + m / len(p)),
+    "The shape is right, the scale is not: divide so that E_p[w] = Σ p w is 1, or the loss changes its "
+    "size.": _inverse,
     "Your weights sum to 1. Wanted is that their *expectation* under the prior, Σ p w, is 1.": lambda p, m: (
-        (w := 1 / ((1 - m) * p + m / len(p))) / w.sum()
+        _inverse(p, m) / _inverse(p, m).sum()
     ),
-    "Your weights average to 1 over the bins. Wanted is the expectation under the prior, Σ "
-    "p w = 1.": lambda p, m: (w := 1 / ((1 - m) * p + m / len(p))) / w.mean(),
-    "The two shares are swapped: λ belongs to the uniform distribution, 1 − λ to the prior.": _roles,
-    "You weigh common colours more. The inverse is missing: w ∝ ((1 − λ) p + λ/Q)⁻¹.": lambda p, m: (
-        (w := (1 - m) * p + m / len(p)) / (p @ w)
+    "Your weights average to 1 over the bins. Wanted is the expectation under the prior, "
+    "Σ p w = 1.": lambda p, m: _inverse(p, m) / _inverse(p, m).mean(),
+    "The two shares are swapped: λ belongs to the uniform distribution, 1 − λ to the prior.": lambda p, m: (
+        _weights(p, 1 - m)
     ),
-    "You mix the inverses. Mix first, (1 − λ) p + λ/Q, and invert then.": lambda p, m: (
-        (w := (1 - m) / np.where(p > 0, p, np.inf) + m * len(p)) / (p @ w)
+    "You weigh common colours more. The inverse is missing: w ∝ ((1 − λ) p + λ/Q)⁻¹.": lambda p, m: _scaled(
+        p, 1 / _inverse(p, m)
     ),
-    "The uniform distribution over Q bins is 1/Q, not 1.": lambda p, m: (
-        (w := 1 / ((1 - m) * p + m)) / (p @ w)
+    "You mix the inverses. Mix first, (1 − λ) p + λ/Q, and invert then.": lambda p, m: _scaled(
+        p, (1 - m) / np.where(p > 0, p, np.inf) + m * len(p)
     ),
+    "The uniform distribution over Q bins is 1/Q, not 1.": lambda p, m: _scaled(p, 1 / ((1 - m) * p + m)),
 }
 
 
@@ -147,11 +150,11 @@ _ANNEAL_MISTAKES = {
     ),
     "After the power the shares no longer sum to 1: divide by their sum.": lambda p, c, t: p ** (1 / t) @ c,
     "You take the softmax of p/T. It is log p that is divided by T: softmax(log p / T).": lambda p, c, t: (
-        (w := np.exp(p / t)) @ c / w.sum()
+        np.exp(p / t) @ c / np.exp(p / t).sum()
     ),
     "You divide p itself by T, and not its logarithm.": lambda p, c, t: p / t @ c,
     "You anneal the mean colour. It is the distribution that is annealed, before the mean "
-    "is taken.": lambda p, c, t: np.sign(c_ := p @ c) * np.abs(c_) ** (1 / t),
+    "is taken.": lambda p, c, t: np.sign(p @ c) * np.abs(p @ c) ** (1 / t),
 }
 
 

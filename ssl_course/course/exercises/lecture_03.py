@@ -60,12 +60,12 @@ def _some_hole(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 def _grown(hole: np.ndarray, width: int, diamond: bool = False) -> np.ndarray:
     padded = np.pad(hole, width)
     h, w = hole.shape
-    out = np.zeros_like(hole)
+    grown = np.zeros_like(hole)
     for dy in range(-width, width + 1):
         for dx in range(-width, width + 1):
             if not diamond or abs(dy) + abs(dx) <= width:
-                out = np.maximum(out, padded[width + dy : width + dy + h, width + dx : width + dx + w])
-    return out
+                grown = np.maximum(grown, padded[width + dy : width + dy + h, width + dx : width + dx + w])
+    return grown
 
 
 def _weights(hole: np.ndarray, width: int) -> np.ndarray:

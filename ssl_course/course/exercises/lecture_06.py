@@ -75,12 +75,12 @@ def _with(targets: Any = None, inputs: Any = None) -> Any:
 
     def rule(ids: np.ndarray, u: np.ndarray, v: np.ndarray, anything: np.ndarray) -> np.ndarray:
         chosen, mask, other = _parts(ids, u, v)
-        out = _rule(ids, u, v, anything)
+        both = _rule(ids, u, v, anything)
         if inputs is not None:
-            out[0] = inputs(ids, chosen, mask, other, v, anything)
+            both[0] = inputs(ids, chosen, mask, other, v, anything)
         if targets is not None:
-            out[1] = targets(ids, chosen, mask, other, out[0])
-        return out
+            both[1] = targets(ids, chosen, mask, other, both[0])
+        return both
 
     return rule
 

@@ -123,25 +123,25 @@ def _verdict(x1: torch.Tensor, x2: torch.Tensor, labels: dict[str, torch.Tensor]
     if float((x2 - x2.mean(0)).abs().max()) < 1e-6:
         return wrong("X₂ is the same for every picture: there is nothing to predict, so nothing is learned.")
     light, biome = explained(x2, labels["light"]), explained(x2, labels["biome"])
-    said = f"(of the variance of X₂ the light explains {light:.0%}, the biome {biome:.0%})"
+    shares = f"(of the variance of X₂ the light explains {light:.0%}, the biome {biome:.0%})"
     if biome > FORGET and light >= KEEP:
-        return wrong(f"X₂ keeps the light, but it still tells the biome {said}. Average away what differs.")
+        return wrong(f"X₂ keeps the light, but it still tells the biome {shares}. Average away what differs.")
     if biome > FORGET and light < 0.05:
         return wrong(
-            f"X₂ tells the biome and not the light {said}: the hero of lecture 01 where a villain is wanted. "
+            f"X₂ tells the biome and not the light {shares}: the hero of lecture 01 where a villain is wanted. "
             "Colours and textures follow the biome."
         )
     if biome > FORGET:
         return wrong(
-            f"X₂ tells too much of the biome and too little of the light {said}. Which part is the light in?"
+            f"X₂ tells too much of the biome and too little of the light {shares}. Which part is the light in?"
         )
     if light < 0.05:
         return wrong(
-            f"X₂ tells neither {said}. A puzzle's answer, or noise, is drawn without looking: "
+            f"X₂ tells neither {shares}. A puzzle's answer, or noise, is drawn without looking: "
             "the theory is silent about it."
         )
     if light < KEEP:
-        return wrong(f"X₂ tells too little of the light {said}. Where in the picture is it brightest?")
+        return wrong(f"X₂ tells too little of the light {shares}. Where in the picture is it brightest?")
     if _copied(x1, x2):
         return wrong(
             "X₂ can be computed from X₁ by a linear map: the task is solved without learning anything. Hide it."
@@ -150,7 +150,7 @@ def _verdict(x1: torch.Tensor, x2: torch.Tensor, labels: dict[str, torch.Tensor]
         return wrong(
             "X₁ tells nothing of the light, so nobody can predict X₂ from it: leave some of the light in X₁."
         )
-    return passed(f"It keeps the light and forgets the biome {said}.")
+    return passed(f"It keeps the light and forgets the biome {shares}.")
 
 
 def _copied(x1: torch.Tensor, x2: torch.Tensor) -> bool:

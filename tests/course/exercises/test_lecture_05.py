@@ -28,7 +28,6 @@ def test_hamming(seed):
     assert check.hamming(lambda o: np.int64(right(o)), seed).passed
 
 
-@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
@@ -45,8 +44,8 @@ def test_hamming(seed):
         (lambda o: o[99], "IndexError"),
     ],
 )
-def test_wrong_distances_are_named(answer, says, seed):
-    card = check.hamming(answer, seed)
+def test_wrong_distances_are_named(answer, says):
+    card = check.hamming(answer)
     assert not card.passed and says in card.text
 
 
@@ -99,7 +98,6 @@ def test_angle_from_corners(seed):
     assert check.angle_from_corners(by_corners, seed).passed
 
 
-@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
@@ -112,8 +110,8 @@ def test_angle_from_corners(seed):
         (lambda p: None, "Replace the dots"),
     ],
 )
-def test_wrong_angles_are_named(answer, says, seed):
-    card = check.angle_from_corners(answer, seed)
+def test_wrong_angles_are_named(answer, says):
+    card = check.angle_from_corners(answer)
     assert not card.passed and says in card.text
 
 
