@@ -120,6 +120,14 @@ def test_the_quick_job_runs_what_make_check_runs():
     assert checks and checks == {line for line in job if not line.startswith("pip")}
 
 
+def test_only_assets_knows_where_the_courses_files_lie():
+    """A path built from a module's own is wrong in a wheel."""
+    files = [*(ROOT / "ssl_course").rglob("*.py"), *(ROOT / "lectures/src").glob("*.md")]
+    built = re.compile(r"__file__\)*(\.resolve\(\)|\.absolute\(\))?\.(parents|parent\.parent)")
+    assert [f.name for f in files if built.search(f.read_text(encoding="utf-8"))] == []
+    assert built.search('Path(ssl_course.__file__).parents[1] / "assets"')
+
+
 def test_jobs_and_hooks_call_what_is_there(wanted):
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     jobs = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / ".github/workflows").glob("*.yml"))
