@@ -337,6 +337,7 @@ def train(
         "method": kind.__name__,
         "arguments": learner.arguments,
         "pictures": len(pictures),
+        "source": pictures.source,
         "settings": history.state["settings"],
         "steps": history.state["step"],
         "machine": _machine(),

@@ -389,6 +389,17 @@ def test_probe_repeats_and_reports():
     assert "l2 fixed" in str(linear_probe(None, train=train, test=test, label="y", l2=1.0))
 
 
+def test_the_protocol_says_which_part_of_which_set_was_used():
+    train, test = pictures(60), pictures(30, seed=1)
+    train.source, test.source = "CIFAR-10, 60 of 50,000 train pictures", "CIFAR-10, all 10,000 test pictures"
+    told = "rows of CIFAR-10, 60 of 50,000 train pictures and of CIFAR-10, all 10,000 test pictures"
+    found = linear_probe(pixels(2), train=train, test=test, label="y", n_labels=9)
+    assert told in str(found) and found.as_dict()["sources"] == [train.source, test.source]
+    table = label_efficiency({"a": pixels(2)}, train=train, test=test, label="y", n_labels=(3,))
+    assert told in str(table) and table.rows()[0]["sources"] == [train.source, test.source]
+    assert "rows of" not in str(linear_probe(pixels(2), train=pictures(60), test=pictures(30), label="y"))
+
+
 def test_a_constant_column_and_a_constant_network():
     train, test = blobs(60), blobs(60, seed=1)
     plain = linear_probe(None, train=train, test=test, label="y", n_labels=30)

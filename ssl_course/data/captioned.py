@@ -7,7 +7,6 @@ by hand, since its photographs are for research and teaching only.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -17,14 +16,13 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from ssl_course.data import files
-from ssl_course.data.files import DataError
+from ssl_course.data.files import DataError, is_test
 from ssl_course.data.photos import open_picture
 from ssl_course.data.pictures import Pictures
 
 DEBIAN = (Path("/usr/share/fonts/truetype/noto"), Path("/usr/share/unicode/emoji"))
 FONT, LIST = "NotoColorEmoji.ttf", "emoji-test.txt"
 PIXELS = 109  # the one size at which this font's pictures are stored
-TEST_SHARE = 0.2
 EMOJI_FOLDERS = ("emoji_captions", "emoji", ".")
 FLICKR_FOLDERS = ("flickr8k", "flickr8k_1000", "Flickr8k", ".")
 FLICKR_LIST, FLICKR_IMAGES = "Flickr8k.token.txt", ("images", "Flicker8k_Dataset", "Images", ".")
@@ -43,16 +41,15 @@ def load_emoji(size: int, split: str, root: str | os.PathLike | None = None) -> 
     """
     kind, where = find_emoji(root) or (None, None)
     if kind is None:
-        looked = "\n".join(f"  {p}" for p in [*_places(root), *DEBIAN])
         raise DataError(
-            f"The emoji pictures are not on this machine.\nLooked in:\n{looked}\n"
+            f"The emoji pictures are not on this machine.\n{files.looked_in([*files.places(root), *DEBIAN])}\n"
             "What to do: on Debian or Ubuntu, run\n  apt-get install fonts-noto-color-emoji unicode-data\n"
             f"or put {FONT} (https://github.com/googlefonts/noto-emoji) and {LIST} "
             f"(https://unicode.org/Public/emoji/15.0/emoji-test.txt) into one folder and say\n"
             "  load('emoji', root=FOLDER)"
         )
     rows = _listed(where) if kind == "folder" else _named(where[1])
-    rows = [row for row in rows if _is_test(row[0]) == (split == "test")]
+    rows = [row for row in rows if is_test(row[0]) == (split == "test")]
     paint = _from_folder(where, size) if kind == "folder" else _from_font(where[0], size)
     kept, pictures = [], []
     for row in rows:
@@ -71,12 +68,13 @@ def load_emoji(size: int, split: str, root: str | os.PathLike | None = None) -> 
         },
         captions=[row[1] for row in kept],
         names={"group": every[2], "subgroup": every[3]},
+        source=f"emoji, {len(kept):,} {split} pictures",
     )
 
 
 def find_emoji(root: str | os.PathLike | None = None) -> tuple[str, object] | None:
     """("folder", path) or ("font", (font, list)), or None. Cheap."""
-    for place in _places(root):
+    for place in files.places(root):
         for inner in EMOJI_FOLDERS:
             folder = place / inner
             if (folder / "captions.tsv").is_file():
@@ -87,18 +85,6 @@ def find_emoji(root: str | os.PathLike | None = None) -> tuple[str, object] | No
     return ("font", (font, names)) if font.is_file() and names.is_file() else None
 
 
-def _places(root: str | os.PathLike | None) -> list[Path]:
-    given = [Path(root).expanduser()] if root is not None else []
-    shared = [folder] if (folder := files.data_folder()) else []
-    return given + shared + [files.cache_folder()]
-
-
-def _is_test(key: str) -> bool:
-    """By the emoji itself, so that folder and font split alike."""
-    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") < TEST_SHARE * 2**64
-
-
 def _named(path: Path) -> list[tuple[str, str, str, str]]:
     """(code points as "1f600-fe0f", name, group, subgroup) of each fully qualified emoji without a skin tone."""
     rows, group, subgroup = [], "", ""
@@ -107,8 +93,8 @@ def _named(path: Path) -> list[tuple[str, str, str, str]]:
             group = line.partition(":")[2].strip()
         elif line.startswith("# subgroup:"):
             subgroup = line.partition(":")[2].strip()
-        elif found := re.match(r"([0-9A-F ]+?)\s*;\s*fully-qualified\s*#\s*\S+\s+E\d+\.\d+\s+(.+)", line):
-            codes, name = found[1].lower().split(), found[2].strip()
+        elif listed := re.match(r"([0-9A-F ]+?)\s*;\s*fully-qualified\s*#\s*\S+\s+E\d+\.\d+\s+(.+)", line):
+            codes, name = listed[1].lower().split(), listed[2].strip()
             if not any("1f3fb" <= c <= "1f3ff" for c in codes):
                 rows.append(("-".join(codes), name, group, subgroup))
     if not rows:
@@ -132,8 +118,9 @@ def _listed(folder: Path) -> list[tuple[str, str, str, str]]:
 
 
 def _from_folder(folder: Path, size: int):
-    stems = {Path(line.split("\t")[0]).with_suffix("").name: line.split("\t")[0]
-             for line in (folder / "captions.tsv").read_text(encoding="utf-8").splitlines()[1:]}  # fmt: skip
+    lines = (folder / "captions.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    files_ = [line.split("\t")[0] for line in lines]
+    stems = {Path(file).with_suffix("").name: file for file in files_}
     return lambda stem: open_picture(folder / stems[stem], size)
 
 
@@ -176,16 +163,15 @@ def load_flickr8k(
     """
     if not 1 <= captions <= 5:
         raise ValueError(f"captions is how many of a photograph's five to take, not {captions}")
-    found = find_flickr8k(root)
-    if found is None:
-        looked = "\n".join(f"  {p}" for p in _places(root))
+    folders = find_flickr8k(root)
+    if folders is None:
         raise DataError(
-            f"Flickr8k is not on this machine.\nLooked in:\n{looked}\n"
+            f"Flickr8k is not on this machine.\n{files.looked_in(files.places(root))}\n"
             "What to do: its authors give it to who asks (https://forms.illinois.edu/sec/1713398). Put\n"
             f"  {FLICKR_LIST} and the folder {FLICKR_IMAGES[0]}/ with the photographs\n"
             "into one folder and say load('flickr8k', root=FOLDER)."
         )
-    folder, images = found
+    folder, images = folders
     told: dict[str, list[str]] = {}
     for number, line in enumerate((folder / FLICKR_LIST).read_text(encoding="utf-8").splitlines(), 1):
         name, tab, caption = line.partition("\t")
@@ -193,18 +179,23 @@ def load_flickr8k(
         if not tab or not mark or not caption.strip():
             raise DataError(f"{folder / FLICKR_LIST}, line {number}: not name.jpg#k, a tab, and a caption")
         told.setdefault(photo, []).append(caption.strip())
-    chosen = [p for p in sorted(told) if _is_test(p) == (split == "test") and (images / p).is_file()]
+    chosen = [p for p in sorted(told) if is_test(p) == (split == "test") and (images / p).is_file()]
     if not chosen:
         raise DataError(f"{images} holds none of the photographs of the {split} split")
     photos = torch.stack([open_picture(images / p, size) for p in chosen])
     texts = [told[p][:captions] for p in chosen]
     rows = torch.tensor([i for i, some in enumerate(texts) for _ in some])
-    return Pictures(photos[rows], captions=[c for some in texts for c in some], parts={"photo": rows})
+    return Pictures(
+        photos[rows],
+        captions=[c for some in texts for c in some],
+        parts={"photo": rows},
+        source=f"Flickr8k, {len(chosen):,} {split} photographs",
+    )
 
 
 def find_flickr8k(root: str | os.PathLike | None = None) -> tuple[Path, Path] | None:
     """(folder with the list, folder with the photographs), or None. Cheap."""
-    for place in _places(root):
+    for place in files.places(root):
         for inner in FLICKR_FOLDERS:
             folder = place / inner
             if (folder / FLICKR_LIST).is_file():

@@ -99,21 +99,21 @@ def load(
         if root is None:
             raise ValueError("say where your class folders lie: load('photos', root='path/to/folder')")
         return load_photos(root, size, split)
-    from ssl_course.data.standard import load_standard
+    from ssl_course.data.torchvision_sets import load_set
 
-    return load_standard(name, size, split, root, download)
+    return load_set(name, size, split, root, download)
 
 
 def available() -> dict[str, str | None]:
     """Where each set lies on this machine, or None; looks only whether files exist, downloads nothing."""
-    from ssl_course.data import captioned, corpora, earth, standard
+    from ssl_course.data import captioned, corpora, earth, torchvision_sets
 
     where: dict[str, str | None] = {"scenes": "painted on demand"}
     folder = earth.source_folder()
     where["earth"] = str(folder / "bmng.jpg") if folder else None
     where["photos"] = "your own: load('photos', root=FOLDER)"
-    for name in standard.SETS:
-        folder = standard.find(name)
+    for name in torchvision_sets.SETS:
+        folder = torchvision_sets.find(name)
         where[name] = str(folder) if folder else None
     emoji, flickr = captioned.find_emoji(), captioned.find_flickr8k()
     where["emoji"] = None if emoji is None else str(emoji[1] if emoji[0] == "folder" else emoji[1][0])

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from ssl_course.data import files
-from ssl_course.data.files import DataError
+from ssl_course.data.files import DataError, damaged, missing, source
 from ssl_course.data.texts import Texts
 
 Rows = list[tuple[str, int]]  # sentence, 0 (negative) or 1 (positive)
@@ -47,21 +47,17 @@ def load_corpus(name: str, split: str, root: str | os.PathLike | None, download:
         DataError: nowhere and not to be had (where it looked, what to do), or a file that is not whole.
     """
     spec = CORPORA[name]
-    found = find(name, root, split)
-    rows = spec.read(found, split) if found else _fetch(name, split, root, download)
-    if len(rows) < spec.counts[split]:
-        where = found[0].parent if found else spec.hub
-        warnings.warn(
-            f"{spec.title} in {where} is a part of the set: {len(rows):,} of {spec.counts[split]:,} {split} "
-            "sentences. Results are not comparable with published ones.",
-            stacklevel=3,
-        )
+    paths = find(name, root, split)
+    rows = spec.read(paths, split) if paths else _fetch(name, split, root, download)
+    where = paths[0].parent if paths else spec.hub
+    loaded = source(spec.title, len(rows), spec.counts[split], split, where, "sentences")
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).tolist()
     return Texts(
         ids=None,
         strings=[rows[i][0] for i in order],
         labels={"sentiment": torch.tensor([rows[i][1] for i in order])},
         names={k: list(v) for k, v in NAMES.items()},
+        source=loaded,
     )
 
 
@@ -90,7 +86,8 @@ def load_text(path: str | os.PathLike, split: str, length: int = 240) -> Texts:
             f"{path} has {len(strings)} passage(s) of about {length} characters: too few to set some aside "
             "for test. Take a longer text, or a smaller length=…"
         )
-    return Texts(None, strings[:first] if split == "train" else strings[first:])
+    chosen = strings[:first] if split == "train" else strings[first:]
+    return Texts(None, chosen, source=f"{path.name}, {len(chosen):,} {split} passages")
 
 
 def passages(text: str, length: int) -> list[str]:
@@ -98,19 +95,19 @@ def passages(text: str, length: int) -> list[str]:
 
     Lines stay whole and fill a passage together; a longer line is cut after a space, a longer word anywhere.
     """
-    out = [""]
+    pieces = [""]
     for line in text.splitlines(keepends=True):
         while line:
-            if len(out[-1]) + len(line) <= length:
-                out[-1] += line
+            if len(pieces[-1]) + len(line) <= length:
+                pieces[-1] += line
                 break
-            if len(line) <= length or out[-1]:  # it fits into a passage of its own, or at least begins one
-                out.append("")
+            if len(line) <= length or pieces[-1]:  # it fits into a passage of its own, or at least begins one
+                pieces.append("")
                 continue
             end = line.rfind(" ", 0, length) + 1 or length
-            out[-1], line = line[:end], line[end:]
-            out.append("")
-    return [piece for piece in out if piece]
+            pieces[-1], line = line[:end], line[end:]
+            pieces.append("")
+    return [piece for piece in pieces if piece]
 
 
 # --- finding and fetching ----------------------------------------------------------------------------------
@@ -119,7 +116,7 @@ def passages(text: str, length: int) -> list[str]:
 def find(name: str, root: str | os.PathLike | None = None, split: str = "train") -> list[Path] | None:
     """The files of this split, or None. Cheap; downloads nothing."""
     spec = CORPORA[name]
-    for place in _places(root):
+    for place in files.places(root):
         for inner in (*spec.folders, "."):
             for layout in spec.layouts:
                 paths = [place / inner / file for file in layout[split]]
@@ -128,44 +125,22 @@ def find(name: str, root: str | os.PathLike | None = None, split: str = "train")
     return None
 
 
-def _places(root: str | os.PathLike | None) -> list[Path]:
-    given = [Path(root).expanduser()] if root is not None else []
-    shared = [folder] if (folder := files.data_folder()) else []
-    return given + shared + [files.cache_folder()]
-
-
-def _fetch(name: str, split: str, root: str | os.PathLike | None, download: bool) -> Rows:
+def _fetch(name: str, split: str, root: str | os.PathLike[str] | None, download: bool) -> Rows:
     """From Hugging Face's ``datasets``, which keeps its own cache."""
-    spec = CORPORA[name]
-    install = ""
-    if not download:
-        why = "download=False was given"
-    else:
+    spec, why, install = CORPORA[name], "download=False was given", ""
+    if download:
         try:
             from datasets import load_dataset
 
-            found = load_dataset(spec.hub, split=spec.splits[split])
-            return list(zip(map(str.strip, found[spec.text]), map(int, found["label"]), strict=True))
+            table = load_dataset(spec.hub, split=spec.splits[split])
+            return list(zip(map(str.strip, table[spec.text]), map(int, table["label"]), strict=True))
         except ImportError:
             why = "the package datasets, which fetches it, is not installed"
             install = '  python -m pip install "datasets>=3"\n'
-        except Exception as error:  # noqa: BLE001  no network, no such set, a full disk: all end here
-            lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-            why = f"the download failed: {lines[-1].strip()}"
-    looked = "\n".join(f"  {p}{'' if p.is_dir() else ' (no such folder)'}" for p in _places(root))
-    unset = "" if files.data_folder() else "\n  $SSL_COURSE_DATA (not set)"
-    belongs = "\n".join(
-        f"  {files.cache_folder() / spec.folders[0] / file}"
-        for file in dict.fromkeys(f for files_ in spec.layouts[0].values() for f in files_)
-    )
-    raise DataError(
-        f"{spec.title} is not on this machine, and {why}.\n"
-        f"Looked in:\n{looked}{unset}\n"
-        f"What to do: with a connection, run\n{install}"
-        f"  python -c \"from ssl_course.data import load; load('{name}')\"\n"
-        f"or by hand: {spec.by_hand}, so that there is\n{belongs}\n"
-        "(any folder will do in place of the cache, if SSL_COURSE_DATA names it)."
-    )
+        except Exception as error:  # no network, no such set, a full disk: all end here
+            why = error
+    belongs = [f"{spec.folders[0]}/{file}" for names in spec.layouts[0].values() for file in names]
+    raise missing(spec.title, name, why, files.places(root), spec.by_hand, belongs, install)
 
 
 # --- reading -----------------------------------------------------------------------------------------------
@@ -187,21 +162,17 @@ def _text_of(path: Path) -> str:
     return text
 
 
-def _damaged(path: Path, why: str) -> DataError:
-    return DataError(f"{path} is damaged or not the right file ({why}). Delete it and fetch it anew.")
-
-
 def _read_sst2(paths: list[Path], split: str) -> Rows:
     """A line of headings, then ``sentence<tab>label``; quotation marks are part of the sentence."""
     rows = []
     for path in paths:
         head, *lines = _text_of(path).rstrip("\n").split("\n")
         if head.strip() != "sentence\tlabel":
-            raise _damaged(path, "its first line is not sentence<tab>label")
+            raise damaged(path, "its first line is not sentence<tab>label")
         for number, line in enumerate(lines, 2):
             sentence, tab, label = line.rstrip("\r").rpartition("\t")
             if not tab or label not in ("0", "1"):
-                raise _damaged(path, f"line {number} is not a sentence, a tab, and 0 or 1")
+                raise damaged(path, f"line {number} is not a sentence, a tab, and 0 or 1")
             rows.append((sentence.strip(), int(label)))
     return rows
 

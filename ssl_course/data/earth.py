@@ -102,6 +102,7 @@ def load_earth(size: int, split: str) -> Pictures:
         captions=[_caption(*row) for row in zip(label, region, latlon, strict=True)],
         names={"biome": list(BIOMES)},
         parts={"latlon": torch.from_numpy(latlon.astype(np.float32))},
+        source=f"NASA's Blue Marble, {len(images):,} {split} pictures",
     )
 
 
@@ -180,11 +181,10 @@ def _cut(folder: Path) -> dict[str, np.ndarray]:
     split = np.broadcast_to(_split_of(west[0]), label.shape)
     kept = []
     for side in (0, 1):
-        found = [np.flatnonzero((label == k) & (split == side)) for k in range(len(BIOMES))]
+        desert, forest, sea = (np.flatnonzero((label == k) & (split == side)) for k in range(len(BIOMES)))
         # most of the Earth is sea: take as many, evenly spread over it, as there are of the others on average
-        many = (len(found[0]) + len(found[1])) // 2
-        found[2] = found[2][np.linspace(0, len(found[2]) - 1, many).round().astype(int)]
-        kept += found
+        many = (len(desert) + len(forest)) // 2
+        kept += [desert, forest, sea[np.linspace(0, len(sea) - 1, many).round().astype(int)]]
     chosen = np.sort(np.concatenate(kept))
     row, col = (STRIDE * index for index in np.unravel_index(chosen, label.shape))
     return {
@@ -231,7 +231,7 @@ def _read_cache(path: Path, key: str) -> dict[str, np.ndarray] | None:
             if stored["key"].item() != key:
                 return None
             cut = {name: stored[name] for name in ("images", "label", "region", "row", "col", "test")}
-    except Exception:  # noqa: BLE001  a damaged file fails in many ways inside zipfile and NumPy's header parser
+    except Exception:  # a damaged file fails in many ways inside zipfile and NumPy's header parser
         return None
     whole = cut["images"].shape == (len(cut["label"]), PATCH, PATCH, 3) and cut["images"].dtype == np.uint8
     return cut if whole and len({len(part) for part in cut.values()}) == 1 else None

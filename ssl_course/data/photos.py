@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
-import unicodedata
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,14 +12,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from ssl_course.data.files import DataError
+from ssl_course.data.files import DataError, is_test
 from ssl_course.data.pictures import Pictures
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 # Only these decoders are tried, whatever a file calls itself: others run programs (EPS) or are rare.
 FORMATS = ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"]
 MAX_PIXELS = 50_000_000  # more than any phone's camera in its usual mode; 150 MB once decoded
-TEST_SHARE = 0.2
 PROGRESS_FROM = 200  # pictures; fewer are read before one could read the bar
 
 LAYOUT = """Expected are class folders with pictures in them:
@@ -66,7 +63,7 @@ def open_picture(source: str | os.PathLike | bytes, size: int) -> torch.Tensor:
             f"{name} is not a picture that can be read here (JPEG, PNG, GIF, BMP, WebP or TIFF; "
             "export HEIC photographs as JPEG)"
         ) from None
-    except Exception as error:  # noqa: BLE001  a damaged header fails in many ways inside the decoders
+    except Exception as error:  # a damaged header fails in many ways inside the decoders
         raise DataError(f"{name} cannot be read: {error}") from error
     with picture:
         width, height = picture.size
@@ -82,15 +79,15 @@ def open_picture(source: str | os.PathLike | bytes, size: int) -> torch.Tensor:
                 square = _square(ImageOps.exif_transpose(picture))
         except DataError as error:
             raise DataError(f"{name}: {error}") from None
-        except Exception as error:  # noqa: BLE001  decoders raise OSError, SyntaxError, struct.error, …
+        except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, …
             raise DataError(f"{name} is damaged or cut short: {error}") from error
     small = square.resize((size, size), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(small)).permute(2, 0, 1).contiguous()
 
 
-def _too_large(name: str, found: str) -> str:
+def _too_large(name: str, size: str) -> str:
     return (
-        f"{name} is too large ({found}): pictures up to {MAX_PIXELS // 10**6} million pixels are read. "
+        f"{name} is too large ({size}): pictures up to {MAX_PIXELS // 10**6} million pixels are read. "
         "Make it smaller first, e.g. to 1,000 × 1,000 pixels."
     )
 
@@ -114,13 +111,6 @@ def _square(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _is_test(relative: str) -> bool:
-    """Decided by the file's own path, so that adding files moves none from one split to the other."""
-    plain = unicodedata.normalize("NFC", relative)  # macOS may store ü as two characters
-    digest = hashlib.blake2b(plain.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") < TEST_SHARE * 2**64
-
-
 def load_photos(root: str | os.PathLike, size: int, split: str) -> Pictures:
     """A folder of class folders, labels ``class``; see `open_picture` for what is done to each picture.
 
@@ -139,7 +129,7 @@ def load_photos(root: str | os.PathLike, size: int, split: str) -> Pictures:
     classes = sorted(files)
     listed = [(path, k) for k, name in enumerate(classes) for path in files[name]]
     chosen = [
-        (path, k) for path, k in listed if _is_test(path.relative_to(root).as_posix()) == (split == "test")
+        (path, k) for path, k in listed if is_test(path.relative_to(root).as_posix()) == (split == "test")
     ]
     if not chosen:
         raise DataError(
@@ -163,14 +153,17 @@ def load_photos(root: str | os.PathLike, size: int, split: str) -> Pictures:
         listing = "".join(f"\n  {error}" for error in broken[:3]) + more
         warnings.warn(f"{len(broken)} of {len(chosen)} pictures left out:{listing}", stacklevel=3)
     return Pictures(
-        images=images[: len(labels)], labels={"class": torch.tensor(labels)}, names={"class": classes}
+        images=images[: len(labels)],
+        labels={"class": torch.tensor(labels)},
+        names={"class": classes},
+        source=f"{root.name}, {len(labels):,} {split} pictures",
     )
 
 
 def _pictures_in(folder: Path) -> list[Path]:
     """In the order of their names; hidden files (macOS leaves ._name.jpg) are no pictures."""
-    found = (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return sorted(p for p in found if p.is_file())
+    named = (p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return sorted(p for p in named if p.is_file())
 
 
 def _progress(items: list, what: str) -> Iterable:

@@ -26,6 +26,7 @@ class Pictures:
         captions: N strings, or empty.
         names: label → its class names, for plots and widgets.
         parts: named extras of the same length, e.g. ``{"L": (N,1,H,W), "ab": (N,2,H,W)}`` in Lab units.
+        source: what was loaded, "CIFAR-10, 2,000 of 50,000 train pictures"; "" for painted ones.
     """
 
     images: torch.Tensor
@@ -33,6 +34,7 @@ class Pictures:
     captions: list[str] = field(default_factory=list)
     names: dict[str, list[str]] = field(default_factory=dict)
     parts: dict[str, torch.Tensor] = field(default_factory=dict)
+    source: str = ""
 
     def __post_init__(self) -> None:
         n = len(self.images)

@@ -215,7 +215,7 @@ class World:
         if self.tint_gain > 1:
             raise ValueError(f"tint_gain {self.tint_gain} takes colours out of sRGB; pictures need at most 1")
         streams = [torch.Generator(device).manual_seed(3 * seed + k) for k in range(3)]
-        latents, side = self._latents(n, streams[0], device)
+        latents, side = self.latents(n, streams[0], device)
         u1 = torch.rand(n, painter.U_LIGHTNESS, generator=streams[1], device=device)
         u2 = torch.rand(n, painter.U_COLOUR, generator=streams[2], device=device)
         lightness = painter.paint_lightness(latents, u1, size)  # (n, 1, size, size)
@@ -229,10 +229,10 @@ class World:
             parts={"L": lightness, "ab": ab} if parts else {},
         )
 
-    def _latents(
+    def latents(
         self, n: int, stream: torch.Generator, device: str | torch.device
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Labels (n,) and the side −1 or 1, from a table of uniforms, so that λ changes z₂ alone."""
+        """Labels (n,) and the side −1 or 1 of n scenes, from a table of uniforms, so that λ changes z₂ alone."""
         u = torch.rand(n, 8, generator=stream, device=device)
         third = (3 * u).long().clamp(max=2)  # (n, 8)
         biome = third[:, 0]

@@ -115,11 +115,11 @@ class Tokenizer:
         """
         if context < 3:
             raise ValueError(f"context must be at least 3: begin, a word, end; got {context}")
-        found = [e.ids for e in self._encodings(strings)]
-        width = min(context, 2 + max(map(len, found), default=0))
-        full = [[CLS, *ids[: width - 2], SEP] + [PAD] * (width - 2 - len(ids)) for ids in found]
-        cut = [len(ids) > width - 2 for ids in found]
-        return torch.tensor(full).reshape(-1, width), torch.tensor(cut, dtype=torch.bool)
+        rows = [e.ids for e in self._encodings(strings)]
+        width = min(context, 2 + max(map(len, rows), default=0))
+        padded = [[CLS, *ids[: width - 2], SEP] + [PAD] * (width - 2 - len(ids)) for ids in rows]
+        cut = [len(ids) > width - 2 for ids in rows]
+        return torch.tensor(padded).reshape(-1, width), torch.tensor(cut, dtype=torch.bool)
 
     def unknown(self, text: str) -> list[str]:
         """The words of a text that have no id, as typed."""
@@ -129,8 +129,8 @@ class Tokenizer:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Where in the text each of its `ids` begins and ends; the bytes of one letter share its place."""
         shift = 0 if self.words else 1  # the space in front
-        found = self._encodings([text])[0].offsets
-        return [(max(a - shift, 0), max(b - shift, 0)) for a, b in found]
+        offsets = self._encodings([text])[0].offsets
+        return [(max(a - shift, 0), max(b - shift, 0)) for a, b in offsets]
 
     def token(self, index: int) -> str:
         """One id as a reader sees it; a piece keeps its space in front."""
@@ -176,6 +176,7 @@ class Texts:
         labels: name → (N,) LongTensor of classes 0..K−1.
         names: label → its class names.
         tokenizer: the one that made ``ids``.
+        source: what was loaded, "SST-2, all 872 test sentences"; "" for composed ones.
     """
 
     ids: torch.Tensor | None
@@ -183,6 +184,7 @@ class Texts:
     labels: dict[str, torch.Tensor] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
     tokenizer: Tokenizer | None = None
+    source: str = ""
 
     def __post_init__(self) -> None:
         if self.ids is not None and (self.ids.ndim != 2 or self.ids.dtype != torch.int64):
@@ -254,8 +256,8 @@ class Texts:
             f"{self.names[label][y]}: {s}" if tell else s
             for s, y, tell in zip(self.strings, classes, chosen.tolist(), strict=True)
         ]
-        out = replace(self, ids=None, strings=strings)
+        texts = replace(self, ids=None, strings=strings)
         if self.ids is None or self.tokenizer is None:
-            return out
+            return texts
         ids, _ = self.tokenizer.rows(strings, 10**9)
-        return replace(out, ids=ids.to(self.ids.device))
+        return replace(texts, ids=ids.to(self.ids.device))

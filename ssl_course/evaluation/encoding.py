@@ -96,6 +96,7 @@ class Encoded:
     inputs: torch.Tensor  # (N, D)
     labels: dict[str, torch.Tensor]
     name: str = "features"
+    source: str = ""  # of the data: which part of which set
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -110,11 +111,12 @@ def encode(method: Callable | nn.Module | None, data: object, batch_size: int = 
     if method is not None:
         if isinstance(data, Encoded):
             raise ValueError(f"the data are features of {data.name} already: give None as the method")
-        return Encoded(features(method, data.inputs, batch_size), data.labels, name_of(method))
+        source = getattr(data, "source", "")
+        return Encoded(features(method, data.inputs, batch_size), data.labels, name_of(method), source)
     x, name = torch.as_tensor(data.inputs), getattr(data, "name", "features")
     if x.ndim != 2:
         raise ValueError(f"method is None, so inputs must be features (N, D), got {tuple(x.shape)}")
-    return Encoded(finite(x.detach().float().cpu(), name), data.labels, name)
+    return Encoded(finite(x.detach().float().cpu(), name), data.labels, name, getattr(data, "source", ""))
 
 
 def pixels(size: int = 16) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -155,6 +155,7 @@ class Probe:
     n_test: int
     seed: int
     majority: float  # accuracy on test of always answering the commonest class of train
+    sources: tuple[str, str] = ("", "")  # what train and test were taken from, where that is known
 
     @property
     def accuracy(self) -> float:
@@ -171,7 +172,7 @@ class Probe:
     def as_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON; a std of one draw is None."""
         std = None if math.isnan(self.std) else self.std
-        lists = {"accuracies": list(self.accuracies), "l2": list(self.l2)}
+        lists = {"accuracies": list(self.accuracies), "l2": list(self.l2), "sources": list(self.sources)}
         return {"accuracy": self.accuracy, "std": std} | asdict(self) | lists
 
     @property
@@ -183,10 +184,11 @@ class Probe:
     @property
     def setting(self) -> str:
         """How it was measured, up to what depends on the method and the number of labels."""
+        sources = f";\nrows of {' and of '.join(filter(None, self.sources))}" if any(self.sources) else ""
         return (
             f"{self.solver} probe of frozen features, standardised by mean and std of the {self.n_train} train"
             f" rows;\nl2 {self.l2_rule}; stratified draws of labels from seed {self.seed};"
-            f" {self.n_test} test rows, majority class {self.majority:.3f}"
+            f" {self.n_test} test rows, majority class {self.majority:.3f}{sources}"
         )
 
     def __str__(self) -> str:
@@ -264,4 +266,5 @@ def linear_probe(
         n_test=len(y_test),
         seed=seed,
         majority=float((y_test == y.bincount().argmax()).double().mean()),
+        sources=(train.source, test.source),
     )

@@ -49,17 +49,17 @@ class GaussianWorld:
         at = {"1": slice(0, self.d1), "2": slice(self.d1, self.d1 + self.d2), "y": slice(-self.k, None)}
         return self.covariance[at[rows], at[columns]]
 
-    def _given(self, target: str, given: str) -> torch.Tensor:
-        """The matrix of E[target | given]."""
+    def expectation(self, target: str, given: str) -> torch.Tensor:
+        """The matrix of E[target | given], of blocks as `block` names them."""
         return torch.linalg.solve(self.block(given, given), self.block(given, target)).T
 
     def psi(self) -> torch.Tensor:
         """(d2, d1), the matrix of ψ*(x₁) = E[X₂ | X₁ = x₁] (note §3.3)."""
-        return self._given("2", "1")
+        return self.expectation("2", "1")
 
     def means(self) -> torch.Tensor:
         """M, (d2, k), the matrix of E[X₂|Y] = M Y (note §3.3)."""
-        return self._given("2", "y")
+        return self.expectation("2", "y")
 
     def sigma_k(self) -> torch.Tensor:
         """σ_k(M), 0 when d2 < k (note §3.5.2)."""
@@ -67,11 +67,11 @@ class GaussianWorld:
 
     def label_noise(self) -> torch.Tensor:
         """σ² = Tr Cov(Y|X₁) (note §3.4)."""
-        return (self.block("y", "y") - self._given("y", "1") @ self.block("1", "y")).trace()
+        return (self.block("y", "y") - self.expectation("y", "1") @ self.block("1", "y")).trace()
 
     def epsilon_ci_squared(self) -> torch.Tensor:
         """ε_CI² = E‖ψ*(X₁) − M E[Y|X₁]‖², in squared units of X₂ (note §3.4)."""
-        gap = self.psi() - self.means() @ self._given("y", "1")  # (d2, d1)
+        gap = self.psi() - self.means() @ self.expectation("y", "1")  # (d2, d1)
         return (gap @ self.block("1", "1") @ gap.T).trace()
 
     def features(self, which: str = "full") -> torch.Tensor:
@@ -101,7 +101,7 @@ class GaussianWorld:
     def approximation_error(self, which: str = "full") -> torch.Tensor:
         """a = min over W of E‖E[Y|X₁] − W features‖² (note §3.4); at most ε²/σ_k² for the full ψ*."""
         root = torch.linalg.cholesky(self.block("1", "1"))
-        target, basis = self._given("y", "1") @ root, self._whitened(which)  # (k, d1), (r, d1)
+        target, basis = self.expectation("y", "1") @ root, self._whitened(which)  # (k, d1), (r, d1)
         return (target - target @ basis.T @ basis).square().sum()
 
     def approximation_bound(self, which: str = "full") -> torch.Tensor:
@@ -168,7 +168,7 @@ class GaussianWorld:
             weights = torch.linalg.solve(h.mT @ h + n * ridge * eye, h.mT @ y)  # (repeats, r, k)
         else:
             weights = torch.linalg.pinv(h, rtol=1e-9) @ y
-        gap = self._given("y", "1") - weights.mT @ matrix  # (repeats, k, d1)
+        gap = self.expectation("y", "1") - weights.mT @ matrix  # (repeats, k, d1)
         excess = torch.einsum("bki,ij,bkj->b", gap, self.block("1", "1"), gap)
         return Simulated(float(excess.mean()), float(excess.std() / repeats**0.5))
 

@@ -64,7 +64,7 @@ def _gaussian(where: str, rho: float) -> View:
     root = torch.linalg.cholesky(world.block("1", "1"))
     z = torch.randn(SHOWN, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     x1 = z @ root.T  # (m, d1)
-    target = world._given("y", "1")  # (1, d1)
+    target = world.expectation("y", "1")  # (1, d1)
     basis = world._whitened("full")  # (r, d1), on whitened x1
     fit = target @ root @ basis.T @ basis @ torch.linalg.inv(root)  # (1, d1)
     return View(

@@ -75,7 +75,7 @@ class _Scenes:
     def view(self, dependence: float, sees: str, label: str) -> View:
         world = scenes.World(dependence=dependence, sees=sees)
         joint, values = world.joint(label), world.x2_values()
-        latents, _ = world._latents(SAMPLES, torch.Generator().manual_seed(3 * self.seed + 3), "cpu")
+        latents, _ = world.latents(SAMPLES, torch.Generator().manual_seed(3 * self.seed + 3), "cpu")
         x2 = values[::2][world.x2_index(latents)]  # hue tints: both sides have one value
         shown = self._shown(world)
         cell, psi = world.x1_index(shown), best_predictor(joint, values)
@@ -102,7 +102,7 @@ class _Scenes:
         )
 
     def _shown(self, world: scenes.World) -> dict[str, torch.Tensor]:
-        return world._latents(SHOWN, torch.Generator().manual_seed(3 * self.seed), "cpu")[0]
+        return world.latents(SHOWN, torch.Generator().manual_seed(3 * self.seed), "cpu")[0]
 
     def truth(self, dependence: float, picture: int) -> np.ndarray:
         world = scenes.World(dependence=dependence)

@@ -23,7 +23,7 @@ import pytest
 import torch
 from PIL import Image, ImageFile
 
-from ssl_course.data import earth, files, photos, standard
+from ssl_course.data import earth, files, torchvision_sets
 from ssl_course.data.catalog import NAMES, DataError, available, load, open_picture
 
 SHARED = os.environ.get("SSL_COURSE_DATA", "")  # as it was before the tests below hide it
@@ -47,12 +47,12 @@ def own_cache(module_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test sees the user's cache, the user's data, or Debian's."""
     monkeypatch.setattr(files, "cache_folder", lambda: module_cache)
     monkeypatch.delenv("SSL_COURSE_DATA", raising=False)
-    hidden = {k: replaced(v, extra_places=()) for k, v in standard.SETS.items()}
-    monkeypatch.setattr(standard, "SETS", hidden)
+    hidden = {k: replaced(v, extra_places=()) for k, v in torchvision_sets.SETS.items()}
+    monkeypatch.setattr(torchvision_sets, "SETS", hidden)
     return module_cache
 
 
-def replaced(spec: standard.Standard, **changes: object) -> standard.Standard:
+def replaced(spec: torchvision_sets.TorchvisionSet, **changes: object) -> torchvision_sets.TorchvisionSet:
     import dataclasses
 
     return dataclasses.replace(spec, **changes)
@@ -546,14 +546,14 @@ def test_photos_with_broken_files_warns_once_and_goes_on(album: Path) -> None:
     with pytest.warns(UserWarning, match=r"left out:\n.*zz broken") as caught:
         pictures = load("photos", root=album, size=8)
     assert len(caught) == 1 and len(pictures) == whole == len(pictures.labels["class"])
-    broken = sum(photos._is_test(f"sea/zz broken {i}.png") is False for i in range(12))
+    broken = sum(files.is_test(f"sea/zz broken {i}.png") is False for i in range(12))
     assert str(caught[0].message).startswith(f"{broken} of {whole + broken} ")
     assert "and 8 more" in str(caught[0].message), "the first three are named, not a screenful"
     assert caught[0].filename == __file__, "the warning points at the line that called load"
 
 
 def test_photos_with_one_broken_file_names_it(album: Path) -> None:
-    stem = next(i for i in range(99) if not photos._is_test(f"sea/torn {i}.tif"))
+    stem = next(i for i in range(99) if not files.is_test(f"sea/torn {i}.tif"))
     (album / "sea" / f"torn {stem}.tif").write_bytes(encoded(Image.fromarray(noise(9, 9)), "TIFF")[:20])
     with pytest.warns(UserWarning) as caught:
         load("photos", root=album, size=8)
@@ -600,7 +600,7 @@ def test_a_folder_without_classes_shows_the_layout(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no pictures in its folders"):
         load("photos", root=tmp_path)
     Image.new("RGB", (4, 4)).save(tmp_path / "sub" / "1.png")
-    missing = "train" if photos._is_test("sub/1.png") else "test"
+    missing = "train" if files.is_test("sub/1.png") else "test"
     with pytest.raises(DataError, match=f"falls into the {missing} split"):
         load("photos", root=tmp_path, split=missing)
 
@@ -632,7 +632,7 @@ def make_cifar(place: Path, per_batch: int = 7) -> Path:
             "labels": rng.integers(0, 10, per_batch).tolist(),
         }
         (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
-    meta = {"label_names": list(standard.SETS["cifar10"].classes)}
+    meta = {"label_names": list(torchvision_sets.SETS["cifar10"].classes)}
     (folder / "batches.meta").write_bytes(pickle.dumps(meta, protocol=2))
     return folder
 
@@ -708,8 +708,18 @@ def test_read_as_torchvision_reads_it(name: str, split: str, tmp_path: Path, off
     assert torch.equal(ours.images, torch.from_numpy(images).expand(-1, 3, -1, -1))
     assert ours.labels["class"].tolist() == labels.tolist() and len(ours.names["class"]) == 10
     assert f"{len(labels):,} of" in str(caught[0].message) and not offline
+    assert caught[0].filename == __file__, "the warning points at the line that called load"
+    spec = torchvision_sets.SETS[name]
+    part = f"{spec.title}, {len(labels):,} of {spec.counts[split]:,} {split} pictures"
+    assert ours.source == ours[:2].gray().source == part
     with pytest.warns(UserWarning):
         assert load(name, size=20, split=split, root=tmp_path).images.shape == (len(labels), 3, 20, 20)
+
+
+def test_a_whole_set_says_so_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert files.source("CIFAR-10", 10_000, 10_000, "test", "/") == "CIFAR-10, all 10,000 test pictures"
 
 
 @pytest.mark.parametrize("name", MAKE)
@@ -717,8 +727,8 @@ def test_class_names_are_torchvisions(name: str) -> None:
     import torchvision.datasets as sets
 
     if name == "fashion_mnist":
-        assert list(standard.SETS[name].classes) == sets.FashionMNIST.classes
-    assert len(set(standard.SETS[name].classes)) == 10
+        assert list(torchvision_sets.SETS[name].classes) == sets.FashionMNIST.classes
+    assert len(set(torchvision_sets.SETS[name].classes)) == 10
 
 
 @pytest.mark.filterwarnings("ignore:.*is a part of the set")
@@ -748,8 +758,8 @@ def test_fashion_mnist_where_debian_puts_it(
     tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str]
 ) -> None:
     debian = make_fashion(tmp_path, "usr/share/datasets/fashion-mnist", zipped=True)
-    moved = replaced(standard.SETS["fashion_mnist"], extra_places=(str(debian),))
-    monkeypatch.setitem(standard.SETS, "fashion_mnist", moved)
+    moved = replaced(torchvision_sets.SETS["fashion_mnist"], extra_places=(str(debian),))
+    monkeypatch.setitem(torchvision_sets.SETS, "fashion_mnist", moved)
     assert len(load("fashion_mnist", size=28, split="test")) == 4 and not offline
     assert available()["fashion_mnist"] is not None
 
@@ -763,11 +773,11 @@ def test_offline_one_error_says_it_all(
         load(name, root=tmp_path / "mine")
     assert offline, "it did try"
     message = str(caught.value)
-    assert standard.SETS[name].title in message and "no route to host" in message
+    assert torchvision_sets.SETS[name].title in message and "no route to host" in message
     for place in (tmp_path / "mine", tmp_path / "data", empty_cache):
         assert str(place) in message
     assert f"load('{name}')" in message and "http" in message
-    assert str(empty_cache / standard.SETS[name].folder) in message
+    assert str(empty_cache / torchvision_sets.SETS[name].folder) in message
     assert os.listdir(empty_cache) == [], "nothing unfinished is left behind"
     offline.clear()
     with pytest.raises(DataError, match="download=False"):
@@ -796,7 +806,7 @@ def test_downloads_arrive_whole_or_not_at_all(
             next(folder.iterdir()).write_bytes(b"half")
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(sets, standard.SETS[name].torchvision, fetch)
+    monkeypatch.setattr(sets, torchvision_sets.SETS[name].torchvision, fetch)
     with pytest.raises(KeyboardInterrupt):
         load(name, size=8)
     assert available()[name] is None and os.listdir(empty_cache) == []
@@ -804,7 +814,7 @@ def test_downloads_arrive_whole_or_not_at_all(
     first = load(name, size=8)
     again = load(name, size=8)
     assert len(calls) == 2 and torch.equal(first.images, again.images), "the third time it was there"
-    assert Path(available()[name]) == empty_cache / standard.SETS[name].folder
+    assert Path(available()[name]) == empty_cache / torchvision_sets.SETS[name].folder
 
 
 class Evil:

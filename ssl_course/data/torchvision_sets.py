@@ -16,7 +16,6 @@ import pickle
 import shutil
 import socket
 import tempfile
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,14 +26,14 @@ import numpy as np
 import torch
 
 from ssl_course.data import files
-from ssl_course.data.files import DataError, resize
+from ssl_course.data.files import DataError, damaged, missing, resize, source
 from ssl_course.data.pictures import Pictures
 
 Arrays = tuple[np.ndarray, np.ndarray]  # images (N, C, H, W) uint8 and labels (N,)
 
 
 @dataclass(frozen=True)
-class Standard:
+class TorchvisionSet:
     """One set: where torchvision puts it, what else is accepted, and how it is read."""
 
     title: str
@@ -49,9 +48,7 @@ class Standard:
     extra_places: tuple[str, ...] = ()
 
 
-def load_standard(
-    name: str, size: int, split: str, root: str | os.PathLike | None, download: bool
-) -> Pictures:
+def load_set(name: str, size: int, split: str, root: str | os.PathLike | None, download: bool) -> Pictures:
     """One of `SETS`, labels ``class``; gray pictures get three equal channels.
 
     Looked for in ``root``, $SSL_COURSE_DATA, the user's cache; then downloaded into the cache.
@@ -70,17 +67,13 @@ def load_standard(
         )
     if len(labels) == 0 or labels.min() < 0 or labels.max() >= len(spec.classes):
         raise DataError(f"{folder} holds labels that {spec.title} does not have: fetch it anew.")
-    if len(labels) < spec.counts[split]:
-        warnings.warn(
-            f"{spec.title} in {folder} is a part of the set: {len(labels):,} of {spec.counts[split]:,} "
-            f"{split} pictures. Results are not comparable with published ones.",
-            stacklevel=3,
-        )
+    loaded = source(spec.title, len(labels), spec.counts[split], split, folder)
     pictures = resize(torch.from_numpy(images), size)
     return Pictures(
         images=pictures.expand(-1, 3, -1, -1).contiguous(),
         labels={"class": torch.from_numpy(labels.astype(np.int64))},
         names={"class": list(spec.classes)},
+        source=loaded,
     )
 
 
@@ -89,9 +82,7 @@ def load_standard(
 
 def places(name: str, root: str | os.PathLike | None = None) -> list[Path]:
     """Folders that are searched, in this order."""
-    given = [Path(root).expanduser()] if root is not None else []
-    shared = [folder] if (folder := files.data_folder()) else []
-    return given + shared + [files.cache_folder()] + [Path(p) for p in SETS[name].extra_places]
+    return files.places(root) + [Path(p) for p in SETS[name].extra_places]
 
 
 def find(name: str, root: str | os.PathLike | None = None, split: str = "train") -> Path | None:
@@ -113,7 +104,7 @@ def _existing(folder: Path, file: str) -> Path | None:
 def _fetch(name: str, root: str | os.PathLike | None, download: bool) -> Path:
     """Download with torchvision's progress bar; only what came down whole appears in the cache."""
     spec, cache = SETS[name], files.cache_folder()
-    why = "download=False was given"
+    why: str | Exception = "download=False was given"
     if download:
         import torchvision.datasets
 
@@ -126,21 +117,9 @@ def _fetch(name: str, root: str | os.PathLike | None, download: bool) -> Path:
                 os.replace(Path(incoming) / top, cache / top)
             return cache / spec.folder
         except (OSError, RuntimeError, EOFError, http.client.HTTPException, zlib.error) as error:
-            lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-            why = f"the download failed: {lines[-1].strip()}"
-    looked = "\n".join(
-        f"  {place}{'' if place.is_dir() else ' (no such folder)'}" for place in places(name, root)
-    )
-    unset = "" if files.data_folder() else "\n  $SSL_COURSE_DATA (not set)"
-    raise DataError(
-        f"{spec.title} is not on this machine, and {why}.\n"
-        f"Looked in:\n{looked}{unset}\n"
-        "What to do: with a connection, run\n"
-        f"  python -c \"from ssl_course.data import load; load('{name}')\"\n"
-        f"or by hand: {spec.by_hand}, so that there is\n"
-        f"  {cache / spec.folder / spec.files['train'][0]}\n"
-        "(any folder will do in place of the cache, if SSL_COURSE_DATA names it)."
-    )
+            why = error
+    belongs = [f"{spec.folder}/{spec.files['train'][0]}"]
+    raise missing(spec.title, name, why, places(name, root), spec.by_hand, belongs)
 
 
 @contextmanager
@@ -165,11 +144,7 @@ def _bytes_of(folder: Path, file: str) -> tuple[Path, bytes]:
         content = path.read_bytes()
         return path, gzip.decompress(content) if path.suffix == ".gz" else content
     except (OSError, EOFError, zlib.error) as error:  # gzip finds truncation and, by its checksum, any change
-        raise _damaged(path, str(error)) from error
-
-
-def _damaged(path: Path, why: str) -> DataError:
-    return DataError(f"{path} is damaged or not the right file ({why}). Delete it and fetch it anew.")
+        raise damaged(path, str(error)) from error
 
 
 def _official(dataset: str, file: str) -> str | None:
@@ -182,7 +157,7 @@ def _official(dataset: str, file: str) -> str | None:
 
 def _check_sum(path: Path, content: bytes, dataset: str) -> None:
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != _official(dataset, path.name):
-        raise _damaged(path, "it has the official number of records, but not the official checksum")
+        raise damaged(path, "it has the official number of records, but not the official checksum")
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -196,7 +171,7 @@ class _ArraysOnly(pickle.Unpickler):
         ("_codecs", "encode"),
     }
 
-    def find_class(self, module: str, name: str) -> object:  # noqa: D102
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self.ALLOWED:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return super().find_class(module, name)
@@ -215,10 +190,10 @@ def _read_cifar(folder: Path, files: tuple[str, ...]) -> Arrays:
             pixels, classes = batch["data"], np.asarray(batch["labels"])
             whole = pixels.dtype == np.uint8 and pixels.shape == (len(classes), 3072)
             whole = whole and classes.dtype.kind == "i" and classes.ndim == 1
-        except Exception as error:  # noqa: BLE001  a damaged pickle fails in any way
-            raise _damaged(path, str(error) or type(error).__name__) from error
+        except Exception as error:  # a damaged pickle fails in any way
+            raise damaged(path, str(error) or type(error).__name__) from error
         if not whole:
-            raise _damaged(path, f"{len(classes)} labels for pixels of shape {pixels.shape}")
+            raise damaged(path, f"{len(classes)} labels for pixels of shape {pixels.shape}")
         if len(classes) == 10_000:
             _check_sum(path, content, "CIFAR10")
         images.append(pixels.reshape(-1, 3, 32, 32))
@@ -232,10 +207,10 @@ def _read_idx(folder: Path, file: str, sides: tuple[int, ...]) -> np.ndarray:
     axes = 1 + len(sides)
     head = 4 + 4 * axes
     if len(content) < head or content[:4] != bytes([0, 0, 8, axes]):
-        raise _damaged(path, "its header is not that of an IDX file")
+        raise damaged(path, "its header is not that of an IDX file")
     shape = tuple(np.frombuffer(content, ">u4", axes, 4).tolist())
     if shape[1:] != sides or len(content) != head + int(np.prod(shape)):
-        raise _damaged(path, f"its header promises {shape}, it holds {len(content) - head:,} bytes")
+        raise damaged(path, f"its header promises {shape}, it holds {len(content) - head:,} bytes")
     return np.frombuffer(content, np.uint8, offset=head).reshape(shape).copy()
 
 
@@ -248,7 +223,7 @@ def _read_stl(folder: Path, files: tuple[str, ...]) -> Arrays:
     (path, pixels), (label_path, labels) = (_bytes_of(folder, file) for file in files)
     record = 3 * 96 * 96
     if len(pixels) != record * len(labels):
-        raise _damaged(path, f"{len(pixels):,} bytes are not {len(labels):,} pictures of {record:,}")
+        raise damaged(path, f"{len(pixels):,} bytes are not {len(labels):,} pictures of {record:,}")
     if len(labels) in (5_000, 8_000):
         _check_sum(path, pixels, "STL10")
         _check_sum(label_path, labels, "STL10")
@@ -257,7 +232,7 @@ def _read_stl(folder: Path, files: tuple[str, ...]) -> Arrays:
 
 
 SETS = {
-    "cifar10": Standard(
+    "cifar10": TorchvisionSet(
         title="CIFAR-10",
         torchvision="CIFAR10",
         folder="cifar-10-batches-py",
@@ -268,7 +243,7 @@ SETS = {
         by_hand="unpack https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz (170 MB)",
         read=_read_cifar,
     ),
-    "fashion_mnist": Standard(
+    "fashion_mnist": TorchvisionSet(
         title="Fashion-MNIST",
         torchvision="FashionMNIST",
         folder="FashionMNIST/raw",
@@ -295,7 +270,7 @@ SETS = {
         read=_read_fashion,
         extra_places=("/usr/share/datasets/fashion-mnist",),  # where Debian's package puts it
     ),
-    "stl10": Standard(
+    "stl10": TorchvisionSet(
         title="STL-10",
         torchvision="STL10",
         folder="stl10_binary",
