@@ -29,7 +29,7 @@ FIRST_CELL = """\
 try:
     import ssl_course
 except ImportError:
-    raise SystemExit("Not installed in this Python. With the course's wheel: ssl-course lab. In its folder: make lab, or pip install -e .") from None
+    raise SystemExit("Not installed in this Python. With the course's wheel: ssl-course lab. In its folder: make lab, or python -m pip install -e .") from None
 """
 
 _BOX = (

@@ -37,7 +37,7 @@ def first_cell(setup):
 
 def test_first_cell_without_the_package_says_how_to_install():
     printed = first_cell("sys.modules['ssl_course'] = None")
-    assert "make lab" in printed and "python -m pip install -e ." in printed
+    assert "make lab" in printed and "python -m pip install -e ." in printed and "ssl-course lab" in printed
     assert "Traceback" not in printed and "ImportError" not in printed
     assert "success False" in printed  # so that Run All stops here
 
