@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any, Literal
 
+from ssl_course.assets import PACKAGE
 from ssl_course.course import palette
 
 _LOOKS = {
@@ -131,11 +131,8 @@ def ask(function: Callable[..., Any], *case: Any, hint: str = "", may_be_none: b
 def said_by(error: BaseException) -> str:
     """'ZeroDivisionError: division by zero (line 3 of your cell, in f).'"""
     text = traceback.format_exception_only(error)[-1].strip()
-    ours = Path(__file__).parent
-    theirs = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if ours not in Path(frame.filename).parents
-    ]
+    frames = traceback.extract_tb(error.__traceback__)
+    libraries = (str(PACKAGE), "site-packages")
+    theirs = [frame for frame in frames if not any(part in frame.filename for part in libraries)]
     where = f" (line {theirs[0].lineno} of your cell, in {theirs[0].name})" if theirs else ""
     return f"{text}{where}."
