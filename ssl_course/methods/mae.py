@@ -16,7 +16,7 @@ from ssl_course import nets
 from ssl_course.interfaces import Batch, Pair
 from ssl_course.losses import masked_mse
 from ssl_course.pretext import holes
-from ssl_course.pretext.masking import mask_noise, random_masking, to_pixels, unpatchify
+from ssl_course.pretext.masking import mask_noise, patchify, random_masking, to_pixels, unpatchify
 
 
 class MAE(nn.Module):
@@ -144,20 +144,39 @@ class MAE(nn.Module):
 
     @torch.no_grad()
     def reconstruct(
-        self, images: Tensor, mask_ratio: float | None = None, noise: Tensor | None = None
+        self,
+        images: Tensor,
+        mask_ratio: float | None = None,
+        noise: Tensor | None = None,
+        lend: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Fill in removed patches: (pictures in [0, 1] (N, 3, H, W) with the visible patches as they were, mask).
 
+        Args:
+            images, noise: see `hide`.
+            mask_ratio: also 1: then every patch is removed and the encoder reads its class token alone.
+            lend: give each patch its own true mean and contrast, a leak: how ``norm_pix_loss`` is drawn.
+
         Raises:
-            ValueError: the method was trained with ``norm_pix_loss``: its patches know neither mean nor contrast.
+            ValueError: the method was trained with ``norm_pix_loss``, whose patches know neither mean nor contrast,
+                and none is lent.
         """
-        if self.norm_pix_loss:
+        if self.norm_pix_loss and not lend:
             raise ValueError(
                 "norm_pix_loss=True predicts patches without their mean and contrast: no picture can be drawn from "
                 "that honestly. Train with norm_pix_loss=False to see pictures"
             )
-        latent, mask, ids_restore = self.forward_encoder(images, mask_ratio, noise)
-        filled = unpatchify(self.forward_decoder(latent, ids_restore), self.patch_size)  # (N, 3, H, W)
+        if mask_ratio == 1:
+            mask = torch.ones(len(images), self.grid**2, device=self.cls_token.device)  # (N, L)
+            ids_restore = torch.arange(self.grid**2, device=mask.device).expand(len(images), -1)  # (N, L)
+            latent = self.backbone.transformer(self.cls_token.expand(len(images), -1, -1))  # (N, 1, dim)
+        else:
+            latent, mask, ids_restore = self.forward_encoder(images, mask_ratio, noise)
+        patches = self.forward_decoder(latent, ids_restore).float()  # (N, L, p²·3)
+        if lend:
+            true = patchify(nets.normalise(nets.as_float(images, self)), self.patch_size)  # (N, L, p²·3)
+            patches = patches * (true.var(-1, keepdim=True) + 1e-6).sqrt() + true.mean(-1, keepdim=True)
+        filled = unpatchify(patches, self.patch_size)  # (N, 3, H, W)
         mean, std = (torch.tensor(v, device=filled.device).view(3, 1, 1) for v in (nets.MEAN, nets.STD))
         filled = (filled * std + mean).clamp(0, 1)
         removed = to_pixels(mask, self.patch_size).bool()  # (N, 1, H, W)

@@ -21,10 +21,9 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import features
 from ssl_course.pretext.augment import Augmentation, Draw, apply
 from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.frame.sheet import COLUMNS, SHOWN, chosen_image, framed
-from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, chosen_image, sheet, thumbnails, which
+from ssl_course.widgets.frame.upload import Upload
 
 MANY = 8  # draws in the row
 OTHERS = 96  # pictures with which the two views are compared
@@ -37,8 +36,7 @@ MODES = {
 }
 UNKNOWN = "not yet"
 STEPS = ("crop", "zoom", "turn", "flip", "brightness", "contrast", "saturation", "hue", "gray", "blur")
-OFF = {"crop": 1.0, "zoom": 1.0, "turn": 0.0, "flip": 0.0, "brightness": 0.0, "contrast": 0.0,
-       "saturation": 0.0, "hue": 0.0, "gray": 0.0, "blur": 0.0}  # fmt: skip
+OFF = dict.fromkeys(STEPS, 0.0) | {"crop": 1.0, "zoom": 1.0}
 
 
 class Views(NamedTuple):
@@ -114,7 +112,7 @@ class _State:
     def __init__(self, networks: dict[str, nn.Module], pictures: Pictures) -> None:
         self.networks, self.images = networks, pictures.images[:SHOWN]
         self.size = int(self.images.shape[-1])
-        self.thumbs = [draw.rgba(x) for x in resize(self.images, 48)]
+        self.thumbs = thumbnails(self.images)
         rest = pictures.images[SHOWN : SHOWN + OTHERS]
         rest = rest if len(rest) > 1 else pictures.images
         self.others = {
@@ -164,7 +162,7 @@ def untrained(method: nn.Module, seed: int = 0) -> nn.Module:
     return fresh.eval()
 
 
-class AugmentationExplorer(Explorer):
+class AugmentationExplorer(SheetExplorer):
     """Two views of one picture side by side, a control for each augmentation, and their cosine in two networks.
 
     The cosines stay hidden until you have said which network you expect to recognise the picture better.
@@ -179,6 +177,8 @@ class AugmentationExplorer(Explorer):
         ValueError: fewer than two pictures.
         FileNotFoundError: no method is given and none is shipped.
     """
+
+    fresh = {}  # the guess is about the networks: it outlives a picture
 
     def __init__(self, method: nn.Module | None = None, data: Pictures | None = None, seed: int = 8) -> None:
         method = shipped(SHIPPED) if method is None else method
@@ -213,16 +213,8 @@ class AugmentationExplorer(Explorer):
             ["gray", "blur", "mode", "seed"],
             ["guess", "head"],
         ]
-        super().__init__(
-            controls, state=state, rows=rows, hidden={"picture": 0, "upload": NOTHING},
-            tries={
-                "picture": [1, len(state.images)],
-                "upload": [Upload(bytes(3 * state.size**2), state.size), Upload(message="That is no picture.")],
-                "guess": ["trained ψ"],
-            },
-            actions={"another draw": self._another, "no augmentation": lambda: self.set(**OFF)},
-        )  # fmt: skip
-        add_upload(self, state.size, self._receive)
+        actions = {"another draw": self._another, "no augmentation": lambda: self.set(**OFF)}
+        super().__init__(controls, state=state, rows=rows, size=state.size, actions=actions)
 
     @classmethod
     def example(cls) -> AugmentationExplorer:
@@ -235,66 +227,28 @@ class AugmentationExplorer(Explorer):
     def _another(self) -> None:
         self.set(seed=(self.values()["seed"] + 1) % 100)
 
-    def _receive(self, upload: Upload) -> None:
-        if upload.image is None:
-            self.set(upload=upload)
-        else:
-            self.set(upload=upload, picture=len(self.state.images))
-
     @staticmethod
     def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
         """The panels; pure."""
         setting = tuple(float(values[name]) for name in STEPS)
         key = (setting, values["mode"], values["seed"], values["picture"], values["upload"])
         made = state.made(*key)
-        open_ = values["guess"] != UNKNOWN
-        found = {
-            name: state.cosines(name, values["head"], *key) for name in state.networks
-        } if open_ else {}  # fmt: skip
-        exact = values["mode"] == "exact"
-        done = [_words(made.draw, i, state.size) for i in (0, MANY)]
+        cosines = {}
+        if values["guess"] != UNKNOWN:
+            cosines = {name: state.cosines(name, values["head"], *key) for name in state.networks}
+        first, second = (what_was_done(made.draw, i, state.size) for i in (0, MANY))
         panels = [
-            _sheet(state, values["picture"], values["upload"]),
-            Panel(made.images[0], "X₁, the first view", f"first view: {done[0]}", WIDE),
-            Panel(made.images[MANY], "X₂, the second view", f"second view: {done[1]}", WIDE),
-            _plot(found),
-            _row(made, exact),
+            sheet(state.thumbs, which(values["picture"], values["upload"], len(state.thumbs))),
+            Panel(made.images[0], "X₁, the first view", f"first view: {first}", WIDE),
+            Panel(made.images[MANY], "X₂, the second view", f"second view: {second}", WIDE),
+            _plot(cosines),
+            _row(made, values["mode"] == "exact"),
         ]
-        return panels, values["upload"].line + f"X₁: {done[0]}.<br>X₂: {done[1]}.<br>" + _line(found, values)
-
-    def on_pointer(self, event: Pointer) -> None:
-        """Choose a picture on the sheet."""
-        if event.panel == 0 and event.kind == "down":
-            rows = -(-_count(self.state, self.values()["upload"]) // COLUMNS)
-            column, row = min(int(event.x * COLUMNS), COLUMNS - 1), min(int(event.y * rows), rows - 1)
-            self._choose(row * COLUMNS + column)
-
-    def on_key(self, event: Key) -> None:
-        """Arrows choose the picture."""
-        step = {"ArrowLeft": -1, "ArrowRight": 1, "ArrowUp": -COLUMNS, "ArrowDown": COLUMNS}.get(event.key, 0)
-        values = self.values()
-        self._choose((values["picture"] + step) % _count(self.state, values["upload"]))
-
-    def _choose(self, picture: int) -> None:
-        if 0 <= picture < _count(self.state, self.values()["upload"]):
-            self.set(picture=picture)
+        verdict = _verdict(cosines, values["guess"], values["mode"])
+        return panels, f"{values['upload'].line}X₁: {first}.<br>X₂: {second}.<br>{verdict}"
 
 
-def _count(state: Any, upload: Upload) -> int:
-    return len(state.images) + (upload.image is not None)
-
-
-def _sheet(state: Any, picture: int, upload: Upload) -> Panel:
-    cells = list(state.thumbs)
-    if upload.image is not None:
-        cells.append(draw.rgba(resize(upload.image[None], 48)[0]))
-    picture = picture if picture < len(cells) else 0
-    cells[picture] = framed(cells[picture])
-    alt = f"{len(cells)} pictures; number {picture + 1} is chosen"
-    return Panel(draw.tile(cells, COLUMNS), "choose a picture", alt, 50 * COLUMNS - 2, operable=True)
-
-
-def _words(drawn: Draw, i: int, size: int) -> str:
+def what_was_done(drawn: Draw, i: int, size: int) -> str:
     """What was done to view i, in words."""
 
     def value(name: str, neutral: float) -> float:
@@ -324,61 +278,54 @@ def _words(drawn: Draw, i: int, size: int) -> str:
 
 def _row(made: Views, exact: bool) -> Panel:
     """All K pairs: first views above, second ones below."""
-    sheet = draw.tile(resize((made.images * 255).round().to(torch.uint8), 48), MANY)
-    what = (
-        "from the full setting (left) to hardly any"
-        if exact
-        else f"{MANY} draws: X₁ above, X₂ below; the first pair is shown large"
-    )
-    return Panel(sheet, what, f"{MANY} pairs of views of the picture", 3 * sheet.shape[1] // 2)
+    rows = draw.tile(resize((made.images * 255).round().to(torch.uint8), 48), MANY)
+    caption = f"{MANY} draws: X₁ above, X₂ below; the first pair is shown large"
+    if exact:
+        caption = "from the full setting (left) to hardly any"
+    return Panel(rows, caption, f"{MANY} pairs of views of the picture", 3 * rows.shape[1] // 2)
 
 
-def _plot(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> Panel:
+def _plot(cosines: dict[str, tuple[np.ndarray, np.ndarray]]) -> Panel:
     """For each network a lane: other pictures as a cloud, the K pairs as dots, the shown pair with a ring."""
-    low = min([0.0, *(float(min(p.min(), o.min())) for p, o in found.values())])
+    low = min([0.0, *(float(min(p.min(), o.min())) for p, o in cosines.values())])
     low = math.floor(low * 5) / 5
     plot = draw.Plot(330, 196, (low, 1.03), (-0.2, 2.2), margin=(8, 10, 38, 8))
     plot.axes("cosine", "", yticks=[])
     for lane, name in enumerate(("untrained ψ", "trained ψ")):
         y = 1.1 - 1.1 * lane
         plot.text(low, y + 0.78, name, palette.PSI, 12, "lm", bold=True, offset=(6, 0), halo=True)
-        if name not in found:
+        if name not in cosines:
             plot.text((low + 1) / 2, y + 0.3, "commit to a guess first", palette.MUTED, 12)
             continue
-        pairs, others = found[name]
-        lift = (
-            y + 0.05 + 0.2 * np.modf(np.arange(len(others)) * 0.618)[0]
-        )  # so that dots do not hide each other
-        plot.dots(np.stack([others, lift], 1), palette.MUTED + "70", r=2.5)
+        pairs, others = cosines[name]
+        lift = np.modf(np.arange(len(others)) * 0.618)[0]  # so that dots do not hide each other
+        plot.dots(np.stack([others, y + 0.05 + 0.2 * lift], 1), palette.MUTED + "70", r=2.5)
         plot.dots(np.stack([pairs, np.full(MANY, y + 0.45)], 1), palette.X2 + "b0", r=4)
         plot.dot(float(pairs[0]), y + 0.45, None, r=7, outline=palette.X1, width=2.5)
     caption = "cosine of X₁ with X₂ (○ this pair) and, in gray, with other pictures"
-    said = "; ".join(f"{n}: {p[0]:.2f}, other pictures {o.mean():.2f}" for n, (p, o) in found.items())
-    return plot.panel(caption, said or "cosines, hidden until you have made a guess")
+    alt = "; ".join(f"{n}: {p[0]:.2f}, other pictures {o.mean():.2f}" for n, (p, o) in cosines.items())
+    return plot.panel(caption, alt or "cosines, hidden until you have made a guess")
 
 
-def _line(found: dict[str, tuple[np.ndarray, np.ndarray]], values: dict[str, Any]) -> str:
-    if not found:
+def _verdict(cosines: dict[str, tuple[np.ndarray, np.ndarray]], guess: str, mode: str) -> str:
+    """Who recognises the picture, and whether that was the guess."""
+    if not cosines:
         return (
             "Which network tells better that X₁ and X₂ are one picture? <b>Commit to a guess</b> (the menu above); "
             "then the cosines appear."
         )
-    closer = {name: float((others > pairs[0]).mean()) for name, (pairs, others) in found.items()}
-    parts = [
-        f"<b>{name}</b>: cosine {pairs[0]:.3f}; {closer[name]:.0%} of other pictures are nearer to X₁ than X₂ is"
-        for name, (pairs, others) in found.items()
+    nearer = {name: float((others > pairs[0]).mean()) for name, (pairs, others) in cosines.items()}
+    lines = [
+        f"<b>{name}</b>: cosine {pairs[0]:.3f}; {100 * nearer[name]:.0f} % of other pictures are nearer to X₁ than X₂ is"
+        for name, (pairs, _) in cosines.items()
     ]
-    best = min(closer.values())
-    winners = [name for name, share in closer.items() if share == best]
+    winners = [name for name, share in nearer.items() if share == min(nearer.values())]
     if len(winners) > 1:
         verdict = "Both recognise the picture equally well here: make it harder, or easier."
-    elif winners[0] == values["guess"]:
-        verdict = f"You had it: {winners[0]}."
+    elif winners[0] == guess:
+        verdict = f"You had it: {guess}."
     else:
         verdict = f"Here it is the {winners[0]}: look at a few more draws before you change your mind."
-    shared = " Both views come from one draw, so they are one picture: nothing is left to learn."
-    return (
-        ". ".join(parts).replace("%", " %")
-        + f".<br>{verdict}"
-        + (shared if values["mode"] == "shared" else "")
-    )
+    if mode == "shared":
+        verdict += " Both views come from one draw, so they are one picture: nothing is left to learn."
+    return f"{'. '.join(lines)}.<br>{verdict}"

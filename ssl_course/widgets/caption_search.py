@@ -185,8 +185,8 @@ class CaptionSearch(Explorer):
         rows = [["caption", "pictures"], ["label", "prompts"], ["scale", "masked"]]
         hidden, tries = {"rank": 0, "cursor": 0}, {"rank": [1, SHOWN - 1], "cursor": [3, BARS - 1]}
         super().__init__(controls, state=galleries, hidden=hidden, tries=tries, rows=rows)
-        self.controls["caption"].observe(lambda _: self._guard(lambda: self.set(rank=0)), names="value")
-        self.controls["pictures"].observe(lambda _: self._guard(self._moved), names="value")
+        self.controls["caption"].observe(lambda _: self.attempt(lambda: self.set(rank=0)), names="value")
+        self.controls["pictures"].observe(lambda _: self.attempt(self._moved), names="value")
 
     @classmethod
     def example(cls) -> CaptionSearch:

@@ -249,7 +249,7 @@ class MaskedWords(Explorer):
         before, self._words = self._words, tuple(w.text for w in chips.words_of(change["new"]))
         masked = chips.follow([k for k in self.values()["masked"] if k < len(before)], before, self._words)
         cursor = min(self.values()["cursor"], max(len(self._words) - 1, 0))
-        self._guard(lambda: self.set(masked=masked, cursor=cursor))
+        self.attempt(lambda: self.set(masked=masked, cursor=cursor))
 
     def _settings(self) -> str:
         said = chips.printable(super()._settings())

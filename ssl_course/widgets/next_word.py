@@ -249,7 +249,7 @@ class NextWord(Explorer):
             self._past = [*self._past[-KEPT:], change["old"]]
             self._typing = True
         if self.values()["ended"] or self.values()["cursor"] >= 0:
-            self._guard(lambda: self.set(ended=False, cursor=-1))
+            self.attempt(lambda: self.set(ended=False, cursor=-1))
 
     def _settings(self) -> str:
         said = chips.printable(super()._settings())

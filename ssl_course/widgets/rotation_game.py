@@ -19,7 +19,7 @@ from ssl_course.methods import Rotation
 from ssl_course.nets import ConvNet
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame.game import Boards, Game
 
 PUZZLES = 12
 SIDE = 200  # CSS pixels
@@ -32,7 +32,7 @@ class _Puzzle(NamedTuple):
     chance: tuple[float, float, float, float]  # the network's, of 0, 1, 2, 3 quarters
 
 
-class RotationGame(Explorer):
+class RotationGame(Game):
     """Turn the picture upright, commit, and compare with the network; the score of both is kept.
 
     Click on the picture, drag round its middle, or use the arrows: it turns by quarters. The network sees
@@ -60,20 +60,13 @@ class RotationGame(Explorer):
         data = scenes.World().sample(PUZZLES, 64, seed=2000 + seed) if data is None else data[:PUZZLES]
         if not len(data):
             raise ValueError("data has no picture to make a puzzle of")
-        controls = {
-            "puzzle": ipywidgets.IntSlider(1, 1, len(data), description="puzzle"),
-            "zoom": ipywidgets.Dropdown(options=list(ZOOMS), description="you both see"),
-        }
-        whole = next(iter(ZOOMS))
-        tries = {
-            "boards": [(((1, whole), (2, False)),), (((1, whole), (2, True)),), (((1, whole), (0, True)),)]
-        }
+        whole, states = next(iter(ZOOMS)), [(2, False), (2, True), (0, True)]
         super().__init__(
-            controls,
+            len(data),
+            "zoom",
+            ipywidgets.Dropdown(options=list(ZOOMS), description="you both see"),
             state=_state(network, data, seed),
-            hidden={"boards": ()},
-            tries=tries,
-            actions={"Commit": self.commit, "Next puzzle": self.next},
+            tries={"boards": [(((1, whole), board),) for board in states]},
         )
         self._grip: tuple[float, int] | None = None  # where the pointer took hold: its angle, the turn then
 
@@ -84,18 +77,21 @@ class RotationGame(Explorer):
         return cls(Rotation(ConvNet((8, 8))), scenes.World(0.5).sample(3, 32, seed=1))
 
     @staticmethod
+    def begin(state: Any, puzzle: tuple[int, str]) -> int:
+        """Quarters that the student has turned it clockwise."""
+        return 0
+
+    @staticmethod
     def render(state: Any, *, puzzle: int, zoom: str, boards: tuple) -> tuple[list[Panel], str]:
         """The turned picture; after the commit also the network's answer. Pure."""
         this: _Puzzle = state[puzzle, zoom]
-        back, done = dict(boards).get((puzzle, zoom), (0, False))
-        panels = [_turned(this, back, done)]
-        if done:
-            panels += _answer(this)
-        return panels, _readout(state, boards, this, back, done)
+        back, done = RotationGame.board(state, (puzzle, zoom), boards)
+        panels = [_turned(this, back, "your answer"), *_answer(this)] if done else [_to_turn(this, back)]
+        return panels, _readout(state, boards, this, done)
 
     def on_pointer(self, event: Pointer) -> None:
         """Drag round the middle, by quarters; a click turns one quarter clockwise."""
-        back, done = self._board()
+        back, done = self.now()
         if done:
             return
         angle = atan2(0.5 - event.y, event.x - 0.5)  # counter-clockwise from the right, radians
@@ -105,37 +101,16 @@ class RotationGame(Explorer):
             began, before = self._grip
             quarters = round(((angle - began + pi) % (2 * pi) - pi) / (pi / 2))  # counter-clockwise
             if event.kind == "drag":
-                self._put(before - quarters)
+                self.answer((before - quarters) % 4)
             else:
                 self._grip = None
                 still = back == before % 4 and quarters == 0
-                self._put(back + 1 if still else before - quarters)
+                self.answer((back + 1 if still else before - quarters) % 4)
 
     def on_key(self, event: Key) -> None:
         """Right, Enter or Space turn a quarter clockwise, left counter-clockwise, up and down by two."""
-        back, done = self._board()
-        if not done:
-            self._put(back + {"ArrowLeft": -1, "ArrowUp": 2, "ArrowDown": 2}.get(event.key, 1))
-
-    def commit(self) -> None:
-        """This is the student's answer; the network's appears."""
-        back, done = self._board()
-        if not done:
-            self._put(back, True)
-
-    def next(self) -> None:
-        """The next puzzle, after the last the first."""
-        self.set(puzzle=self.values()["puzzle"] % self.controls["puzzle"].max + 1)
-
-    def _board(self) -> tuple[int, bool]:
-        """(quarters that the student turned it clockwise, committed)."""
-        values = self.values()
-        return dict(values["boards"]).get((values["puzzle"], values["zoom"]), (0, False))
-
-    def _put(self, back: int, done: bool = False) -> None:
-        values = self.values()
-        boards = dict(values["boards"]) | {(values["puzzle"], values["zoom"]): (back % 4, done)}
-        self.set(boards=tuple(boards.items()))
+        turn = {"ArrowLeft": -1, "ArrowUp": 2, "ArrowDown": 2}.get(event.key, 1)
+        self.answer((self.now()[0] + turn) % 4)
 
 
 @torch.no_grad()
@@ -144,7 +119,7 @@ def _state(network: Rotation, data: Pictures, seed: int) -> dict[tuple[int, str]
     stream = torch.Generator().manual_seed(seed)
     quarters = torch.randint(0, 4, (len(data),), generator=stream).tolist()
     where = torch.rand(len(data), 2, generator=stream).tolist()
-    x, size, found = data.images.float() / 255, data.images.shape[-1], {}
+    x, size, puzzles = data.images.float() / 255, data.images.shape[-1], {}
     network.eval()
     for words, zoom in ZOOMS.items():
         side = max(size // zoom, 4)
@@ -154,28 +129,27 @@ def _state(network: Rotation, data: Pictures, seed: int) -> dict[tuple[int, str]
             piece = F.interpolate(piece, (size, size), mode="bilinear") if zoom > 1 else piece  # (1, 3, H, W)
             logits = network.logits(torch.rot90(piece, turns, (2, 3)).to(network.head.weight.device))
             large = Image.fromarray(draw.rgba(piece[0])).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-            found[i + 1, words] = _Puzzle(np.asarray(large), turns, tuple(logits.softmax(1)[0].tolist()))
-    return found
+            puzzles[i + 1, words] = _Puzzle(np.asarray(large), turns, tuple(logits.softmax(1)[0].tolist()))
+    return puzzles
 
 
-def _turned(this: _Puzzle, back: int, done: bool) -> Panel:
-    """The picture as the student has turned it, with an arrow to what would then be up."""
-    shown = np.rot90(this.picture, this.quarters - back)
-    if not done:
-        alt = f"the picture, turned; you have turned it {back} quarters clockwise"
-        return Panel(
-            np.ascontiguousarray(shown), "X₁: turn it upright", alt, SIDE, pixelated=False, operable=True
-        )
-    right = back == this.quarters
-    said = "your answer: ✓ upright" if right else "your answer: ✗ not upright"
-    return Panel(np.ascontiguousarray(shown), said, said, SIDE, pixelated=False)
+def _after(this: _Puzzle, back: int) -> np.ndarray:
+    """The picture as it is given, turned back by quarters."""
+    return np.ascontiguousarray(np.rot90(this.picture, this.quarters - back))
+
+
+def _to_turn(this: _Puzzle, back: int) -> Panel:
+    alt = f"the picture, turned; you have turned it {back} quarters clockwise"
+    return Panel(_after(this, back), "X₁: turn it upright", alt, SIDE, pixelated=False, operable=True)
+
+
+def _turned(this: _Puzzle, back: int, whose: str) -> Panel:
+    verdict = f"{whose}: " + ("✓ upright" if back == this.quarters else "✗ not upright")
+    return Panel(_after(this, back), verdict, verdict, SIDE, pixelated=False)
 
 
 def _answer(this: _Puzzle) -> list[Panel]:
-    guess = int(np.argmax(this.chance))
-    right = guess == this.quarters
-    shown = np.ascontiguousarray(np.rot90(this.picture, this.quarters - guess))
-    said = "the network's answer: " + ("✓ upright" if right else "✗ not upright")
+    """The network's, how sure it was, and the picture."""
     plot = draw.Plot(200, 200, (-0.6, 3.6), (0, 1), margin=(20, 8, 40, 36))
     plot.axes("turned by", xticks={k: f"{90 * k}°" for k in range(4)}, yticks=[0, 0.5, 1])
     colours = [palette.PASSED if k == this.quarters else palette.MUTED for k in range(4)]
@@ -185,13 +159,14 @@ def _answer(this: _Puzzle) -> list[Panel]:
         plot.text(k, p, words, palette.INK, 11, "ms", offset=(0, -4), halo=True)
     alt = "the network's probabilities: " + ", ".join(f"{90 * k}° {p:.2f}" for k, p in enumerate(this.chance))
     return [
-        Panel(shown, said, said, SIDE, pixelated=False),
+        _turned(this, int(np.argmax(this.chance)), "the network's answer"),
         plot.panel(f"P(X₂ | X₁); it was turned by {90 * this.quarters}°", alt),
         Panel(this.picture, "upright", "the picture upright", 96, pixelated=False),
     ]
 
 
-def _readout(state: dict, boards: tuple, this: _Puzzle, back: int, done: bool) -> str:
+def _readout(state: dict, boards: Boards, this: _Puzzle, done: bool) -> str:
+    """Instructions or the verdict, and the score so far."""
     played = [(state[key], turned) for key, (turned, closed) in boards if closed]
     score = ""
     if played:

@@ -26,8 +26,7 @@ from ssl_course.theory.independence import (
 )
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.frame.sheet import ARROWS, SHOWN, OnSheet, sheet
+from ssl_course.widgets.frame.sheet import ARROWS, SHOWN, SheetExplorer, moved, sheet
 
 COLUMNS = 6
 SAMPLES = 2000  # for the estimate of ε_CI²
@@ -252,7 +251,7 @@ class _Triangle:
         return self.centre + self.basis[:, :2] @ point
 
 
-class SceneExplorer(OnSheet, Explorer):
+class SceneExplorer(SheetExplorer):
     """Guess the colour of a gray picture, then see what the best predictor says and what the class alone says.
 
     Args:
@@ -276,7 +275,7 @@ class SceneExplorer(OnSheet, Explorer):
             "answer": ipywidgets.Checkbox(False, description="show the answer"),
         }
         tries = {"picture": [3, SHOWN - 1], "guess": [(0.5, 0.5), (0.0, 1.0)]}
-        super().__init__(controls, state=source, hidden={"picture": 0, "guess": None}, tries=tries)
+        super().__init__(controls, state=source, hidden={"guess": None}, tries=tries)
 
     @staticmethod
     def render(state: Any, *, dependence: float, sees: str, label: str, known: bool, answer: bool,
@@ -339,18 +338,17 @@ class SceneExplorer(OnSheet, Explorer):
     def on_pointer(self, event: Pointer) -> None:
         """Choose a picture on the sheet, or guess a colour in the triangle."""
         if event.panel == 0:
-            self.on_sheet(event)
+            super().on_pointer(event)
         else:
             self.set(guess=(event.x, event.y))
 
     def on_key(self, event: Key) -> None:
         """Arrows choose the picture, or move the guess."""
+        dx, dy = ARROWS.get(event.key, (0, 0))
         if event.panel == 0:
-            self.on_sheet(event)
+            super().on_key(event)
         else:
-            dx, dy = ARROWS.get(event.key, (0, 0))
-            x, y = self.values()["guess"] or (0.5, 0.5)
-            self.set(guess=(min(max(x + 0.03 * dx, 0), 1), min(max(y + 0.03 * dy, 0), 1)))
+            self.set(guess=moved(self.values()["guess"] or (0.5, 0.5), 0.03 * dx, 0.03 * dy))
 
 
 def _grays(lightness: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -14,7 +14,8 @@ from ssl_course.pretext.holes import part_means
 from ssl_course.widgets import HolePainter
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Pointer
-from ssl_course.widgets.hole_painter import CHOICES, along
+from ssl_course.widgets.hide_and_fill import along
+from ssl_course.widgets.hole_painter import CHOICES
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def painter():
 
 
 def inside(painter):
-    return np.frombuffer(painter._now()[1], np.uint8).reshape(32, 32).astype(bool)
+    return np.frombuffer(painter.hidden_now()[1], np.uint8).reshape(32, 32).astype(bool)
 
 
 @pytest.mark.parametrize("distance", [0, 3])
@@ -86,7 +87,8 @@ def test_the_truth_waits_for_a_guess(painter):
     assert painter.values()["guess"] is None  # no hole there
     painter.on_pointer(Pointer("down", 2, 0.5, 0.5))
     assert len(painter.panels) == 5 and "Squared error" in painter.readout
-    place = painter.state.filled("small", 0, painter.values()["upload"], painter._now()[1], 0).place
+    hole, upload = painter.hidden_now()[1], painter.values()["upload"]
+    place = painter.state.filled("small", 0, upload, hole, 0).place.reshape(32, 32)
     worse = (place[inside(painter)] > place[16, 16]).mean()
     assert f"{100 * (1 - worse):.0f} % of the hole" in painter.readout
 

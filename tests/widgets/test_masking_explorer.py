@@ -13,7 +13,8 @@ from ssl_course.pretext.masking import mask_noise, random_masking
 from ssl_course.widgets import MaskingExplorer
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Pointer
-from ssl_course.widgets.masking_explorer import drawn_mask, fitted, predict
+from ssl_course.widgets.hide_and_fill import cell_of
+from ssl_course.widgets.masking_explorer import drawn_mask, fitted
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def explorer():
 
 
 def hidden(explorer):
-    return explorer._hidden_now()
+    return [bool(k) for k in explorer.hidden_now()[1]]
 
 
 @pytest.mark.parametrize("kind", ["random", "block", "grid"])
@@ -32,7 +33,7 @@ def test_the_slider_rounds(kind, ratio):
     assert sum(mask) == round(64 * ratio)
     if 0 < sum(mask) < 64:  # inside, they are the masks that training draws
         noise = mask_noise(kind, 1, 8, ratio, generator=torch.Generator().manual_seed(3))
-        assert torch.equal(torch.tensor([mask]).float(), random_masking(noise, ratio)[2])
+        assert torch.equal(torch.tensor([list(mask)]).float(), random_masking(noise, ratio)[2])
 
 
 def test_the_filling_is_the_methods_own(explorer):
@@ -60,7 +61,7 @@ def test_click_and_drag_hide_and_show(explorer):
     explorer.on_pointer(Pointer("drag", 1, *row[-1], path=row))
     assert not any(hidden(explorer)[:4])
     explorer.set(ratio=0.5)  # new settings, a new mask
-    assert tuple(hidden(explorer)) == drawn_mask("random", 0.5, 0, 4)
+    assert bytes(hidden(explorer)) == drawn_mask("random", 0.5, 0, 4)
     explorer.reset()
     assert hidden(explorer) == before
 
@@ -69,13 +70,13 @@ def test_the_keyboard_can_do_it_all(explorer):
     before = hidden(explorer)
     explorer.on_key(Key(1, "ArrowRight"))
     explorer.on_key(Key(1, "ArrowDown"))
-    assert explorer.values()["cursor"] == 5
+    assert cell_of(explorer.values()["cursor"], 4) == 5
     explorer.on_key(Key(1, "Enter"))
     assert hidden(explorer)[5] != before[5]
     if not hidden(explorer)[5]:
         explorer.on_key(Key(1, " "))
     explorer.on_key(Key(2, "Enter"))
-    assert explorer.values()["guess"] == 5 and "from the worst" in explorer.readout
+    assert cell_of(explorer.values()["guess"], 4) == 5 and "from the worst" in explorer.readout
     explorer.on_key(Key(0, "ArrowRight"))
     assert explorer.values()["picture"] == 1 and explorer.values()["guess"] is None
 
@@ -87,7 +88,7 @@ def test_the_truth_waits_for_a_guess(explorer):
     assert explorer.values()["guess"] is None  # nothing was filled there
     explorer.on_pointer(Pointer("down", 2, (covered % 4 + 0.5) / 4, (covered // 4 + 0.5) / 4))
     assert len(explorer.panels) == 5 and "Squared error" in explorer.readout
-    error = explorer.state.filled("small", 0, explorer.values()["upload"], tuple(hidden(explorer))).error
+    error = explorer.state.filled("small", 0, explorer.values()["upload"], bytes(hidden(explorer))).patches
     rank = 1 + sum(error > error[covered])
     assert f"number <b>{rank}</b>" in explorer.readout
 
@@ -112,7 +113,7 @@ def test_normalised_patches_are_filled_with_a_leak_and_it_says_so(explorer):
         method.decoder_pred.weight
     )  # a network that predicts 0 everywhere paints the true means
     torch.nn.init.zeros_(method.decoder_pred.bias)
-    out, x = predict(method, image, mask)[0], image[0] / 255
+    out, x = method.reconstruct(image, 0.75, mask, lend=True)[0][0], image[0] / 255
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (nets.MEAN, nets.STD))
     for patch in range(16):
         rows, columns = (slice(8 * k, 8 * k + 8) for k in divmod(patch, 4))

@@ -32,7 +32,7 @@ def drag(game, start, end):
 
 
 def order(game):
-    return list(game._board()[0])
+    return list(game.now()[0])
 
 
 # ---- jigsaw ------------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def test_the_keyboard_does_the_same(jigsaw):
 def solve(game):
     for place in range(game.state.grid**2):
         now = order(game)
-        game._swap(place, now.index(place))
+        game.swap(place, now.index(place))
 
 
 def test_the_answer_waits_for_the_commit_and_the_score_counts(jigsaw):

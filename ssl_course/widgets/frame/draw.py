@@ -9,18 +9,38 @@ import io
 import pathlib
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ssl_course.course.palette import GRID, INK, MUTED, PAPER
+from ssl_course.course.palette import GRID, INK, MUTED, PAPER, rgb
 from ssl_course.widgets.frame.canvas import Panel, rgba
 
 SCALE = 2  # pixels per CSS pixel, for sharp screens
 
 Color = str | tuple[int, int, int] | tuple[int, int, int, int]
+
+
+def printable(text: str) -> str:
+    """The text with "�" for what is no letter or sign, such as control characters: no font can draw those."""
+    return "".join(c if c.isprintable() or c in "\n\u200d" else "�" for c in text)
+
+
+def short(text: str, most: int) -> str:
+    """A `printable` text, cut to ``most`` letters of which the last then is "…"."""
+    text = printable(text)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def number(value: float) -> str:
+    """Three digits for the line under the pictures: "0", "0.0123", "1.2e−5"."""
+    if abs(value) < 1e-12:
+        return "0"
+    plain_enough = 1e-3 <= abs(value) < 1e4
+    text = f"{value:.3g}" if plain_enough else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+    return text.replace("-", "−")
 
 
 @functools.cache
@@ -33,6 +53,14 @@ def font(size: float, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
+def framed(picture: Any, color: Color, width: int = 3) -> np.ndarray:
+    """A picture (anything `rgba` takes) with a frame on its edges, `width` of its pixels wide: a copy, (H, W, 4)."""
+    image = Image.fromarray(rgba(picture))
+    box = (0, 0, image.width - 1, image.height - 1)
+    ImageDraw.Draw(image).rectangle(box, outline=color, width=width)
+    return np.asarray(image)
+
+
 def tile(pictures: Any, columns: int, gap: int = 2) -> np.ndarray:
     """N pictures of one size (anything `rgba` takes) as one sheet, (H, W, 4); the gaps are transparent."""
     cells = [rgba(p) for p in pictures]
@@ -43,6 +71,12 @@ def tile(pictures: Any, columns: int, gap: int = 2) -> np.ndarray:
         r, c = divmod(i, columns)
         sheet[r * (h + gap) : r * (h + gap) + h, c * (w + gap) : c * (w + gap) + w] = cell
     return sheet
+
+
+def shades(share: np.ndarray, high: str, low: str = PAPER) -> np.ndarray:
+    """Shares in [0, 1], of any shape, as colours from ``low`` to ``high``: (…) → (…, 3) uint8."""
+    ends = np.array([rgb(low), rgb(high)], float)
+    return np.rint(ends[0] + np.clip(share, 0, 1)[..., None] * (ends[1] - ends[0])).astype(np.uint8)
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -95,6 +129,18 @@ class Plot:
         self._pen = ImageDraw.Draw(self._image, "RGBA")
         self._texts: list[tuple] = []
 
+    @classmethod
+    def board(cls, width: int, height: int) -> Plot:
+        """Paper without margins, x and y in CSS pixels from its top left: y points down."""
+        return cls(width, height, (0, width), (height, 0), margin=(0, 0, 0, 0))
+
+    @classmethod
+    def over(cls, picture: Any, width: int, smooth: bool = False) -> Plot:
+        """A picture to draw on, x and y from 0 to 1 from its top left, as those of a `Pointer`."""
+        pixels = rgba(picture)
+        height = round(width * pixels.shape[0] / pixels.shape[1])
+        return cls(width, height, (0, 1), (1, 0), margin=(0, 0, 0, 0)).image(pixels, 0, 1, 1, 0, smooth)
+
     # where things are
 
     def place(self, x: Any, y: Any) -> tuple[Any, Any]:
@@ -143,6 +189,19 @@ class Plot:
             )
         return self
 
+    def rect(
+        self,
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+        fill: Color | None = None,
+        outline: Color | None = None,
+        width: float = 1,
+    ) -> Plot:
+        """A box between two opposite corners; as a `polygon` otherwise."""
+        return self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], fill, outline, width)
+
     def dot(
         self,
         x: float,
@@ -158,6 +217,10 @@ class Plot:
         w = max(1, round(width * self._fine)) if outline is not None else 0
         self._pen.ellipse((px - r, py - r, px + r, py + r), fill=color, outline=outline, width=w)
         return self
+
+    def ring(self, x: float, y: float, color: Color = INK, r: float = 9, halo: Color = PAPER) -> Plot:
+        """A ring of radius r that can be seen on any picture, for it has an edge of another colour on both sides."""
+        return self.dot(x, y, None, r + 3, halo, 6).dot(x, y, None, r + 1.8, color, 3.6)
 
     def dots(self, points: Any, color: Color | Sequence[Color] = INK, r: float = 2.5) -> Plot:
         """(N, 2) discs, of one colour or one each."""
@@ -237,6 +300,19 @@ class Plot:
         """
         px, py = self._css(x, y)
         self._texts.append((px + offset[0], py + offset[1], text, color, size, anchor, bold, halo, False))
+        return self
+
+    def names(
+        self, entries: Iterable[tuple[str, Color]], row: int = 0, bold: bool = True, gap: float = 14
+    ) -> Plot:
+        """A legend above the plot's box: each name in its colour, one beside the other, row 0 the lowest.
+
+        The upper margin has to leave room: 22 pixels for a row, 14 for each further one.
+        """
+        x, y = self._box[0], self._box[1] - 8 - 14 * row
+        for name, color in entries:
+            self._texts.append((x, y, name, color, 11, "ls", bold, False, False))
+            x += font(11 * SCALE, bold).getlength(name) / SCALE + gap
         return self
 
     def axes(

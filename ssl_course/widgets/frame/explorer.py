@@ -18,7 +18,7 @@ from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer
 RUN_THIS_CELL = "Run this cell to use the widget."
 
 
-def _answer_while_busy(widget: ipywidgets.Widget) -> None:
+def answer_while_busy(widget: ipywidgets.Widget) -> None:
     """Lets what the browser says to this widget in even while a cell runs.
 
     JupyterLab addresses it to a subshell, a thread beside the cells. But ipykernel (7.4) sends it on to the shell
@@ -80,11 +80,11 @@ class Explorer(ipywidgets.VBox):
         self.reset_button = ipywidgets.Button(
             description="Reset", tooltip="Put every control back to its start"
         )
-        self.reset_button.on_click(lambda _: self._guard(self.reset))
+        self.reset_button.on_click(lambda _: self.attempt(self.reset))
         self.action_buttons = {}
         for label, action in (actions or {}).items():
             button = ipywidgets.Button(description=label, layout={"width": "auto"})
-            button.on_click(lambda _, action=action: self._guard(action))
+            button.on_click(lambda _, action=action: self.attempt(action))
             self.action_buttons[label] = button
 
         for control in self.controls.values():
@@ -102,7 +102,7 @@ class Explorer(ipywidgets.VBox):
         self._wanted = 1
         self._draw_once()  # an error in the first picture is an error of the cell
         for widget in [*self.controls.values(), *self.action_buttons.values(), self.reset_button]:
-            _answer_while_busy(widget)
+            answer_while_busy(widget)
 
     def _check(self, rows: list[list[str]]) -> None:
         shown = [name for row in rows for name in row]
@@ -168,6 +168,13 @@ class Explorer(ipywidgets.VBox):
                         self._hidden = self._hidden | {name: value}
                         self._wanted += 1
 
+    def show(self, state: Any) -> None:
+        """Another state, and its picture; from any thread."""
+        with self._lock:
+            self.state = state
+            self._wanted += 1
+        self._refresh()
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """Changes inside give one new picture at the end."""
@@ -186,7 +193,7 @@ class Explorer(ipywidgets.VBox):
 
     # Newest only
     def _on_change(self, change: Any) -> None:
-        _answer_while_busy(change["owner"])
+        answer_while_busy(change["owner"])
         with self._lock:
             self._wanted += 1
         self._refresh()
@@ -199,7 +206,7 @@ class Explorer(ipywidgets.VBox):
                     return
                 self._rendering = True
             try:
-                self._guard(self._draw_once)
+                self.attempt(self._draw_once)
             finally:
                 with self._lock:
                     self._rendering = False
@@ -219,10 +226,10 @@ class Explorer(ipywidgets.VBox):
             self._drawn = number
         self.error = None
         self.canvas.show(panels, line)
-        _answer_while_busy(self.canvas)
+        answer_while_busy(self.canvas)
 
-    def _guard(self, action: Callable[[], None]) -> None:
-        """Run it; an error becomes the line under the pictures, for a callback has no cell to show it in."""
+    def attempt(self, action: Callable[[], None]) -> None:
+        """Run it; an error becomes the line under the pictures: for callbacks, which have no cell to show it in."""
         try:
             action()
         except Exception as error:
@@ -241,7 +248,7 @@ class Explorer(ipywidgets.VBox):
                 for event in events:
                     (self.on_key if isinstance(event, Key) else self.on_pointer)(event)
 
-        self._guard(handle)
+        self.attempt(handle)
 
     # The picture that stays behind
     def _settings(self) -> str:
@@ -253,7 +260,7 @@ class Explorer(ipywidgets.VBox):
                 value = "yes" if value else "no"
             elif isinstance(value, float):
                 value = f"{value:.3g}"
-            parts.append(f"{control.description.rstrip(': ')}: {value}")
+            parts.append(f"{control.description.rstrip(': ')}: {draw.short(str(value), 300)}")
         return "   ·   ".join(parts)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -22,7 +22,7 @@ from torch import nn
 
 from ssl_course.training import DEFAULTS, Step, read_losses, train
 from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer, _answer_while_busy
+from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 from ssl_course.widgets.frame.progress import Curve, Losses, curve_panel, duration, rate_words
 
 PAUSE = 0.2  # seconds between two pictures, at least
@@ -251,7 +251,7 @@ class Live(Explorer):
         if threading.get_ident() == self._home or self._loop is None or self._loop.is_closed():
             action()
         else:
-            self._loop.call_soon_threadsafe(self._guard, action, context=self._context)
+            self._loop.call_soon_threadsafe(self.attempt, action, context=self._context)
 
     def _on_change(self, change: Any) -> None:
         super()._on_change(change)
@@ -432,7 +432,7 @@ class Live(Explorer):
             self._panels = self._views()
         button = self.action_buttons["Start"]
         button.description = "Pause" if self._running else "Start"
-        _answer_while_busy(button)
+        answer_while_busy(button)
         with self._lock:
             self.state = self._now()
             self._wanted += 1

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,7 +13,8 @@ import torch.nn.functional as F
 from ssl_course.course import palette
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.upload import Upload
+from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
 
 SHOWN, COLUMNS = 12, 4  # pictures to choose from; number SHOWN is the upload
 ARROWS = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}  # (dx, dy)
@@ -35,48 +40,86 @@ def chosen_image(images: torch.Tensor, picture: int, upload: Upload) -> torch.Te
     return (upload.image if at < 0 else images[at])[None]  # (1, 3, s, s)
 
 
-def framed(cell: np.ndarray) -> np.ndarray:
-    """A copy of a thumbnail (H, W, 4) with a frame in the colour of X₁."""
-    cell = cell.copy()
-    cell[:3], cell[-3:], cell[:, :3], cell[:, -3:] = ((*bytes.fromhex(palette.X1[1:]), 255),) * 4
-    return cell
-
-
 def sheet(
-    thumbs: list[np.ndarray], chosen: int, caption: str = "choose a picture", kind: str = "pictures",
+    thumbs: list[np.ndarray],
+    chosen: int,
+    caption: str = "choose a picture",
+    kind: str = "pictures",
     columns: int = COLUMNS,
-) -> Panel:  # fmt: skip
+) -> Panel:
     """The panel; ``chosen`` as `which` gives it, ``kind`` what the alt text calls the thumbnails."""
-    cells = [framed(cell) if k == chosen else cell for k, cell in enumerate(thumbs)]
-    said = f"number {chosen + 1} is chosen" if chosen >= 0 else "your own picture is chosen"
+    cells = [draw.framed(cell, palette.X1) if k == chosen else cell for k, cell in enumerate(thumbs)]
+    choice = f"number {chosen + 1} is chosen" if chosen >= 0 else "your own picture is chosen"
     columns = min(columns, len(cells))
-    return Panel(
-        draw.tile(cells, columns), caption, f"{len(cells)} {kind}; {said}", 49 * columns, operable=True
-    )
+    alt = f"{len(cells)} {kind}; {choice}"
+    return Panel(draw.tile(cells, columns), caption, alt, 49 * columns, operable=True)
 
 
-class OnSheet:
-    """For an `Explorer` with ``state.thumbs`` and the hidden values picture and guess (and upload, to receive one)."""
+def moved(at: tuple[float, float], dx: float, dy: float, edge: float = 0.0) -> tuple[float, float]:
+    """A place on a panel after a step, still on it and no nearer to its edges than ``edge``."""
+    x, y = (min(max(v + step, edge), 1 - edge) for v, step in zip(at, (dx, dy), strict=True))
+    return x, y
+
+
+def cell_at(x: float, y: float, rows: int, columns: int) -> int:
+    """The cell of a grid under a pointer, counted row by row."""
+    return min(int(y * rows), rows - 1) * columns + min(int(x * columns), columns - 1)
+
+
+class SheetExplorer(Explorer):
+    """An `Explorer` whose first panel is a `sheet` of ``state.thumbs``.
+
+    Hidden values are the number of the picture, what a new picture puts back (``fresh``), and, where ``size`` is given,
+    the student's own picture.
+
+    Args:
+        size: pixels a side of a picture that a student brings; None has no button for it.
+        hidden, tries, more: see `Explorer`; ``picture`` and ``upload`` are added to them.
+    """
 
     sheet_columns = COLUMNS
+    fresh: Mapping[str, Any] = {"guess": None}  # a new picture, a new guess
 
-    def on_sheet(self, event: Pointer | Key) -> None:
-        """Choose the picture under the pointer, or the next one in the arrow's direction, round and round."""
+    def __init__(
+        self,
+        controls: Mapping[str, ipywidgets.Widget],
+        *,
+        state: Any,
+        size: int | None = None,
+        hidden: Mapping[str, Any] | None = None,
+        tries: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        hidden = {"picture": 0} | dict(hidden or {})
+        tries = {"picture": [len(state.thumbs) - 1, SHOWN]} | dict(tries or {})
+        if size is not None:
+            hidden["upload"] = NOTHING
+            tries["upload"] = [Upload(bytes(3 * size * size), size), Upload(message="That is no picture.")]
+        super().__init__(controls, state=state, hidden=hidden, tries=tries, **more)
+        if size is not None:
+            self.upload = add_upload(self, size, self._receive)
+
+    def on_pointer(self, event: Pointer) -> None:
+        """On the sheet: choose the picture under the pointer."""
         n = len(self.state.thumbs)
-        if isinstance(event, Key):
+        if event.panel == 0 and event.kind == "down":
+            columns = min(self.sheet_columns, n)
+            picture = cell_at(event.x, event.y, -(-n // self.sheet_columns), columns)
+            self._choose(min(picture, n - 1))  # the last row may be short
+
+    def on_key(self, event: Key) -> None:
+        """On the sheet: choose the next picture in the arrow's direction, round and round."""
+        if event.panel == 0:
             dx, dy = ARROWS.get(event.key, (0, 0))
-            self._choose((self.values()["picture"] + dx + self.sheet_columns * dy) % n)
-        elif event.kind == "down":
-            rows, columns = -(-n // self.sheet_columns), min(self.sheet_columns, n)
-            row, column = min(int(event.y * rows), rows - 1), min(int(event.x * columns), columns - 1)
-            self._choose(min(row * columns + column, n - 1))  # the last row may be short
+            picture = self.values()["picture"] + dx + self.sheet_columns * dy
+            self._choose(picture % len(self.state.thumbs))
 
     def _choose(self, picture: int) -> None:
         if picture != self.values()["picture"]:
-            self.set(picture=picture, guess=None)  # a new picture, a new guess
+            self.set(picture=picture, **self.fresh)
 
     def _receive(self, upload: Upload) -> None:
         if upload.message:  # it takes the place of an earlier upload: back to a picture that is there
             self.set(upload=upload, picture=self.values()["picture"] % len(self.state.thumbs))
         else:
-            self.set(upload=upload, picture=SHOWN, guess=None)
+            self.set(upload=upload, picture=SHOWN, **self.fresh)

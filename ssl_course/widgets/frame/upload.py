@@ -12,7 +12,7 @@ import torch
 
 from ssl_course.data.files import DataError
 from ssl_course.data.photos import open_picture
-from ssl_course.widgets.frame.explorer import Explorer, _answer_while_busy
+from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,12 +67,12 @@ def add_upload(explorer: Explorer, size: int, receive: Callable[[Upload], None])
     )  # fmt: skip
 
     def take(change: Any) -> None:
-        _answer_while_busy(button)
+        answer_while_busy(button)
         if change["new"]:
-            explorer._guard(lambda: receive(read_upload(bytes(change["new"][0]["content"]), size)))
+            explorer.attempt(lambda: receive(read_upload(bytes(change["new"][0]["content"]), size)))
 
     button.observe(take, names="value")
     row = explorer.children[0]
     row.children = (*row.children, button)
-    _answer_while_busy(button)
+    answer_while_busy(button)
     return button

@@ -1,0 +1,77 @@
+"""Puzzles that are answered and committed one by one, and the score of both players."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import ipywidgets
+
+from ssl_course.widgets.frame.explorer import Explorer
+
+Board = tuple[Any, bool]  # (the answer as it stands, whether it was committed)
+Boards = tuple[tuple[tuple, Board], ...]  # (puzzle, Board) of those that were touched
+
+
+class Game(Explorer):
+    """An `Explorer` with the buttons Commit and Next puzzle. A puzzle that was committed is closed until Reset.
+
+    A puzzle is named by its number and by the value of the second control: (1, "whole"). The hidden value ``boards``
+    holds what was answered so far.
+
+    Args:
+        count: of the puzzles; they are numbered from 1.
+        name, variant: of the second control, which makes other puzzles of the same things.
+        fresh: hidden values that every move puts back, beside ``boards``.
+        state, hidden, tries: see `Explorer`.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        name: str,
+        variant: ipywidgets.Widget,
+        *,
+        fresh: Mapping[str, Any] | None = None,
+        hidden: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        self._variant, self._fresh = name, dict(fresh or {})
+        super().__init__(
+            {"puzzle": ipywidgets.IntSlider(1, 1, count, description="puzzle"), name: variant},
+            hidden={"boards": ()} | self._fresh | dict(hidden or {}),
+            actions={"Commit": self.commit, "Next puzzle": self.next},
+            **more,
+        )
+
+    @staticmethod
+    def begin(state: Any, puzzle: tuple) -> Any:
+        """The answer with which a puzzle begins."""
+        raise NotImplementedError("a subclass defines begin(state, puzzle)")
+
+    @classmethod
+    def board(cls, state: Any, puzzle: tuple, boards: Boards) -> Board:
+        """The answer as it stands, and whether it was committed. Pure."""
+        return dict(boards).get(puzzle, (cls.begin(state, puzzle), False))
+
+    def puzzle(self) -> tuple:
+        """The one on the screen."""
+        return self.values()["puzzle"], self.values()[self._variant]
+
+    def now(self) -> Board:
+        """The board on the screen."""
+        return self.board(self.state, self.puzzle(), self.values()["boards"])
+
+    def answer(self, answer: Any, done: bool = False) -> None:
+        """A move: this is the answer now; nothing happens to a puzzle that is closed."""
+        if not self.now()[1]:
+            boards = dict(self.values()["boards"]) | {self.puzzle(): (answer, done)}
+            self.set(boards=tuple(boards.items()), **self._fresh)
+
+    def commit(self) -> None:
+        """This is the student's answer; the network's appears."""
+        self.answer(self.now()[0], done=True)
+
+    def next(self) -> None:
+        """The next puzzle, after the last the first."""
+        self.set(puzzle=self.values()["puzzle"] % self.controls["puzzle"].max + 1, **self._fresh)

@@ -1,0 +1,134 @@
+"""What MaskingExplorer and HolePainter share: a student hides cells of a picture, a network fills them, the worst is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isqrt
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame.sheet import ARROWS, SheetExplorer, cell_at, moved
+
+WIDE = 208  # CSS pixels of a picture
+
+Place = tuple[float, float]  # x and y of a pointer, in [0, 1]
+Mark = Callable[[draw.Plot], draw.Plot]  # draws on a picture, in the coordinates of a `Place`
+Hand = tuple[tuple, bytes]  # (settings that it was painted over, its cells as bytes of 0 and 1, row by row)
+
+
+def by_hand(settings: tuple, hand: Hand | None) -> bytes | None:
+    """What was painted by hand, as long as the settings are those that it was painted over."""
+    return hand[1] if hand is not None and hand[0] == settings else None
+
+
+def cell_of(at: Place, side: int) -> int:
+    """The cell of a square grid at a place, row by row."""
+    return cell_at(*at, side, side)
+
+
+def along(path: Sequence[Place], step: float) -> list[Place]:
+    """The points and, between any two that lie further apart, more on the straight line: a fast stroke has no gaps."""
+    points = [path[0]]
+    for (x0, y0), (x1, y1) in zip(path, path[1:], strict=False):
+        n = max(1, int(np.hypot(x1 - x0, y1 - y0) / (2 * step)))
+        points += [(x0 + (x1 - x0) * k / n, y0 + (y1 - y0) * k / n) for k in range(1, n + 1)]
+    return points
+
+
+def of_one_size(networks: dict[str, nn.Module], pixels: int | None) -> tuple[dict[str, nn.Module], int]:
+    """Those networks that read pictures of so many pixels a side; all of them where none does, or with None.
+
+    Raises:
+        ValueError: they still read pictures of different sizes.
+    """
+    fitting = {name: method for name, method in networks.items() if method.image_size == pixels}
+    fitting = fitting or networks
+    sizes = sorted({method.image_size for method in fitting.values()})
+    if len(sizes) > 1:
+        raise ValueError(
+            f"the networks are made for pictures of {sizes} px: give one of them, or data of its size"
+        )
+    return fitting, sizes[0]
+
+
+def picture_panel(picture: Any, caption: str, alt: str, mark: Mark | None = None) -> Panel:
+    """A picture that takes strokes, with a mark drawn over it."""
+    if mark is None:
+        return Panel(picture, caption, alt, WIDE, operable=True)
+    return mark(draw.Plot.over(picture, WIDE)).panel(caption, alt, operable=True)
+
+
+class HideAndFill(SheetExplorer):
+    """Panel 1 shows what is left of the picture and takes strokes; panel 2 what a network makes of it, and a guess.
+
+    Hidden values: ``hand``, what was painted by hand; ``cursor``, where the keyboard is, and ``guess``, the place that
+    the student holds for the worst. Settings that change bring a mask of their own again.
+    """
+
+    def __init__(
+        self, controls: Mapping, *, tries: Mapping[str, Any], hands: Sequence[Hand], **more: Any
+    ) -> None:
+        hidden = {"hand": None, "cursor": None, "guess": None}
+        super().__init__(controls, hidden=hidden, tries=dict(tries) | {"hand": hands}, **more)
+        self._last: tuple[Place, ...] = ()  # where the stroke now under way has come to
+
+    # What a subclass defines
+
+    @staticmethod
+    def hiding(state: Any, values: dict[str, Any]) -> tuple[tuple, bytes]:
+        """The settings, and what is hidden: a square grid of cells, row by row, as bytes of 0 and 1. Pure."""
+        raise NotImplementedError
+
+    def paint(self, cells: np.ndarray, path: Sequence[Place], begins: bool, shift: bool) -> None:
+        """Hide or show cells (side, side) along a path, in place; ``begins`` a stroke."""
+        raise NotImplementedError
+
+    def keyboard(self, side: int) -> tuple[Place, float, float]:
+        """Where the keyboard begins, how far an arrow goes, and how near to an edge."""
+        return (0.5, 0.5), 1 / 16, 0.0
+
+    # What the student does
+
+    def on_pointer(self, event: Pointer) -> None:
+        """Choose a picture, hide and show, or point at the worst place of the filling."""
+        if event.panel == 0:
+            super().on_pointer(event)
+        elif event.panel == 1 and event.kind != "up":
+            begins, path = event.kind == "down", event.path or ((event.x, event.y),)
+            self._stroke(path if begins else (*self._last, *path), begins, event.shift, cursor=None)
+            self._last = path[-1:]
+        elif event.panel == 2 and event.kind == "down":
+            self._guess((event.x, event.y))
+
+    def on_key(self, event: Key) -> None:
+        """Arrows choose a picture or move the cursor; Enter and Space hide, show or guess there."""
+        start, step, edge = self.keyboard(isqrt(len(self.hidden_now()[1])))
+        at, (dx, dy) = self.values()["cursor"] or start, ARROWS.get(event.key, (0, 0))
+        if event.panel == 0:
+            super().on_key(event)
+        elif dx or dy:
+            self.set(cursor=moved(at, dx * step, dy * step, edge))
+        elif event.panel == 1:
+            self._stroke((at,), True, event.shift, cursor=at)
+        else:
+            self._guess(at)
+
+    def hidden_now(self) -> tuple[tuple, bytes]:
+        """`hiding` for the values on the screen."""
+        return self.hiding(self.state, self.values())
+
+    def _stroke(self, path: Sequence[Place], begins: bool, shift: bool, cursor: Place | None) -> None:
+        settings, hidden = self.hidden_now()
+        side = isqrt(len(hidden))
+        cells = np.frombuffer(hidden, np.uint8).reshape(side, side).copy()
+        self.paint(cells, along(path, 1 / side), begins, shift)
+        self.set(hand=(settings, cells.tobytes()), guess=None, cursor=cursor)
+
+    def _guess(self, at: Place) -> None:
+        hidden = self.hidden_now()[1]
+        if hidden[cell_of(at, isqrt(len(hidden)))]:
+            self.set(guess=at)
