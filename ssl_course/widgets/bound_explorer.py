@@ -63,23 +63,30 @@ class _Source:
         if where in scenes.SEES:
             return self._scenes(where, probe, rho)
         world, n = self.gaussian(where, k, rho, sigma, noise), torch.as_tensor(GRID)
-        ceiling, rank, s2 = (
-            float(world.approximation_bound(probe)),
-            world.rank(probe),
-            float(world.label_noise()),
+        ceiling, s2, rank = world.approximation_bound(probe), world.label_noise(), world.rank(probe)
+        curves = (
+            world.excess(n, probe),
+            bounds.excess_risk(float(ceiling), float(s2), rank, n),
+            world.excess(n, "raw"),
         )
         return Curves(
-            k, rank, float(world.epsilon_ci_squared()), float(world.sigma_k()), s2,
-            float(world.approximation_error(probe)), ceiling, GRID,
-            world.excess(n, probe).numpy(), bounds.excess_risk(ceiling, s2, rank, n).numpy(),
-            world.excess(n, "raw").numpy(), float(world.overtakes(probe)),
-        )  # fmt: skip
+            k,
+            rank,
+            float(world.epsilon_ci_squared()),
+            float(world.sigma_k()),
+            float(s2),
+            float(world.approximation_error(probe)),
+            float(ceiling),
+            GRID,
+            *(curve.numpy() for curve in curves),
+            float(world.overtakes(probe)),
+        )
 
     def _scenes(self, sees: str, probe: str, rho: float) -> Curves:
         joint, x2 = _small(rho, sees)
         cut = 3 if probe == "top" else None
         n = np.array([v for v in LABELS if v <= 2000], float)
-        found = [self.simulated(sees, probe, rho, int(v)).mean for v in n]
+        measured = np.array([self.simulated(sees, probe, rho, int(v)).mean for v in n])
         epsilon, sigma = float(bounds.epsilon_ci_squared(joint, x2)), float(bounds.sigma_centred(joint, x2))
         a, s2 = float(bounds.approximation_error(joint, x2, cut)), float(bounds.label_noise(joint))
         psi = bounds.best_predictor(joint, x2)
@@ -88,14 +95,11 @@ class _Source:
         # 4ε²/σ_k² holds for the top k; with an intercept k − 1 centred components would do, but are not what is cut
         ceiling = float(bounds.over_square(torch.tensor(4 * epsilon), bounds.sigma_k(joint, x2))) if cut else epsilon / sigma**2  # fmt: skip
         supervised = np.array([float(table_excess(scenes_joint(rho), int(v))) for v in n])
-        worse = np.flatnonzero(
-            supervised >= np.array(found)
-        )  # from the label after the last one on it stays better
-        after = worse[-1] + 1 if len(worse) else 0
-        return Curves(
-            3, min(rank, cut or rank), epsilon, sigma, s2, a, ceiling, n, np.array(found), np.full(len(n), ceiling),
-            supervised, float(n[after]) if after < len(n) else np.inf,
-        )  # fmt: skip
+        # from the number of labels after the last one where it is worse it stays better
+        after = int(np.flatnonzero(supervised >= measured).max(initial=-1)) + 1
+        overtakes = float(n[after]) if after < len(n) else np.inf
+        numbers = (3, min(rank, cut or rank), epsilon, sigma, s2, a, ceiling)
+        return Curves(*numbers, n, measured, np.full(len(n), ceiling), supervised, overtakes)
 
     @lru_cache(maxsize=512)  # noqa: B019
     def simulated(self, where: str, probe: str, rho: float, n: int, *gaussian: float) -> Simulated:
@@ -156,8 +160,9 @@ class BoundExplorer(Explorer):
         return cls(repeats=8)
 
     @staticmethod
-    def render(state: Any, *, world: str, probe: str, n: int, dependence: float, k: int, sigma: float,
-               noise: float) -> tuple[list[Panel], str]:  # fmt: skip
+    def render(
+        state: Any, *, world: str, probe: str, n: int, dependence: float, k: int, sigma: float, noise: float
+    ) -> tuple[list[Panel], str]:
         """The curves against n_L, and what they are made of at the chosen n_L; pure."""
         c = state.curves(world, probe, k, dependence, sigma, noise)
         gaussian = () if world in scenes.SEES else (k, dependence, sigma, noise)
@@ -166,29 +171,21 @@ class BoundExplorer(Explorer):
         points = state.measured.get(round(dependence, 3), {}) if world == "sky and ground" else {}
         finite = world in scenes.SEES
         panels = [_curves(c, n, m, points, finite), _parts(c, n, m, literal, finite)]
-        name = "σ_k" if not finite else "σ_{k−1}"
+        name = f"σ<sub>{'k−1' if finite else 'k'}</sub>"
         sharp = f"{c.approximation / c.ceiling:.2f}" if c.ceiling > 1e-12 else "0 of 0"
         if np.isfinite(c.overtakes):
             cross = f"supervision overtakes at n_L = <b>{c.overtakes:,.0f}</b>"
+        elif c.approximation < 1e-9:
+            cross = "supervision <b>never</b> overtakes here"
         else:
-            cross = (
-                "supervision <b>never</b> overtakes here"
-                if c.approximation < 1e-9
-                else "supervision is not better up to the last n_L drawn"
-            )
+            cross = "supervision is not better up to the last n_L drawn"
+        epsilon, a, allowed, note = map(draw.number, (c.epsilon_squared, c.approximation, c.ceiling, literal))
         line = (
-            f"ε² = {_short(c.epsilon_squared)}, {name.replace('_{k−1}', '<sub>k−1</sub>').replace('_k', '<sub>k</sub>')} = "
-            f"{c.sigma:.3g}, σ² = {c.noise:.3g}, rank {c.rank}. "
-            f"a = <b>{_short(c.approximation)}</b> where the bound allows {_short(c.ceiling)}: share used {sharp}; "
-            f"{cross}.<br>With {n:,} labels: measured <b>{_risk(m)}</b>, the note's line {_short(literal)}."
+            f"ε² = {epsilon}, {name} = {c.sigma:.3g}, σ² = {c.noise:.3g}, rank {c.rank}. "
+            f"a = <b>{a}</b> where the bound allows {allowed}: share used {sharp}; "
+            f"{cross}.<br>With {n:,} labels: measured <b>{_risk(m)}</b>, the note's line {note}."
         )
         return panels, line
-
-
-def _short(value: float) -> str:
-    if value == 0 or value < 1e-12:
-        return "0"
-    return f"{value:.3g}" if 1e-3 <= value < 1e4 else f"{value:.0e}".replace("e-0", "e−").replace("e+0", "e")
 
 
 def _risk(m: Simulated) -> str:
@@ -219,20 +216,15 @@ def _curves(c: Curves, n: int, m: Simulated, points: Mapping[str, Mapping[int, S
         plot.line([(at, LOW), (at, HIGH)], palette.INK, 1, (3, 3))
         plot.text(at, LOW, f"{c.overtakes:,.0f}", palette.INK, 11, "lb", offset=(4, -4), halo=True)
     x = float(np.log10(n))
-    plot.polygon(
-        [(x - 0.02, LOW), (x + 0.02, LOW), (x + 0.02, HIGH), (x - 0.02, HIGH)], fill=palette.GRID + "88"
-    )
+    plot.rect(x - 0.02, LOW, x + 0.02, HIGH, fill=palette.GRID + "88")
     _dot(plot, n, m, palette.PSI)
     for name, of_n in points.items():
         for at, value in of_n.items():
             _dot(plot, at, value, palette.X1 if "colorizer" in name else palette.MUTED, ring=True)
-    place = 0.0
-    for _, _, colour, _, _, name in reversed(curves):
-        plot.text(LEFT, HIGH, name, colour, 11, "ls", True, (place, -10))
-        place += draw.font(22, True).getlength(name) / 2 + 14
+    plot.names([(name, colour) for _, _, colour, _, _, name in reversed(curves)])
     rings = "; rings: trained on pictures" if points else ""
-    said = f"excess risk against labels; at {n} labels measured {_risk(m)}"
-    return plot.panel(f"dot: measured, ± 2 standard errors{rings}", said)
+    alt = f"excess risk against labels; at {n} labels measured {_risk(m)}"
+    return plot.panel(f"dot: measured, ± 2 standard errors{rings}", alt)
 
 
 def _dot(plot: draw.Plot, n: float, m: Simulated, colour: str, ring: bool = False) -> None:
@@ -270,8 +262,8 @@ def _parts(c: Curves, n: int, m: Simulated, literal: float, finite: bool) -> Pan
             plot.arrow(
                 (i, 0.86 * top), (i, 0.99 * top), palette.PAPER if base > 0.9 * top else palette.INK, 2, 8
             )
-    plot.text(-0.55, top, "dark: no label mends it", palette.INK, 11, "ls", offset=(0, -22))
-    plot.text(-0.55, top, "light: for lack of labels", palette.INK, 11, "ls", offset=(0, -8))
-    said = ", ".join(f"{name} {base:.3g} plus {more:.3g}" for name, base, more, _ in bars)
+    plot.names([("dark: no label mends it", palette.INK)], row=1, bold=False)
+    plot.names([("light: for lack of labels", palette.INK)], bold=False)
+    parts = ", ".join(f"{name} {base:.3g} plus {more:.3g}" for name, base, more, _ in bars)
     silent = "; the bound is one of a alone" if finite else ""
-    return plot.panel(f"what the risk at n_L is made of{silent}", said)
+    return plot.panel(f"what the risk at n_L is made of{silent}", parts)

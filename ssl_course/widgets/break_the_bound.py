@@ -85,13 +85,23 @@ class BreakTheBound(Explorer):
         """The world, the magnifying glass, promise against truth; pure."""
         now = broken(delta, n, unit)
         times = now.excess / now.promise
+        epsilon, sigma, quotient, a, promise, excess = map(
+            draw.number,
+            (
+                now.epsilon_squared,
+                now.sigma**2,
+                now.epsilon_squared / now.sigma**2,
+                now.approximation,
+                now.promise,
+                now.excess,
+            ),
+        )
         line = (
-            f"The note promises an excess of k/n_L + ε² = <b>{_short(now.promise)}</b>. The probe's is "
-            f"<b>{_short(now.excess)}</b>: {_times(times)}. Best possible accuracy from X₁ {100 * now.bayes:.1f} %, "
+            f"The note promises an excess of k/n_L + ε² = <b>{promise}</b>. The probe's is "
+            f"<b>{excess}</b>: {_times(times)}. Best possible accuracy from X₁ {100 * now.bayes:.1f} %, "
             f"the probe of ψ* {100 * now.probe:.0f} %."
-            f"<br>With the class means' distance in it the bound holds: ε²/σ₂² = {_short(now.epsilon_squared)} / "
-            f"{_short(now.sigma**2)} = {_short(now.epsilon_squared / now.sigma**2)}, and a = "
-            f"{_short(now.approximation)}."
+            f"<br>With the class means' distance in it the bound holds: ε²/σ₂² = {epsilon} / {sigma} = {quotient}, "
+            f"and a = {a}."
         )
         return [_world(delta), _glass(delta, unit), _chart(state, delta, n, unit, now)], line
 
@@ -110,10 +120,6 @@ class BreakTheBound(Explorer):
         self.set(delta=10 ** (SMALLEST + STEP * steps))
 
 
-def _short(value: float) -> str:
-    return f"{value:.3g}" if value >= 1e-3 else f"{value:.1e}".replace("e-0", "e-")
-
-
 def _times(ratio: float) -> str:
     if ratio >= 1:
         return f"<b>{ratio:,.0f} times</b> as much" if ratio >= 9.5 else f"<b>{ratio:.1f} times</b> as much"
@@ -128,20 +134,18 @@ def _world(delta: float) -> Panel:
         for j in range(2):
             ones = joint[i, j, 1] / joint[i, j].sum()  # P(Y = 1 | x₁, x₂)
             top, left = 2 - i, j
-            for low, high, colour, ink, y in ((0, ones, palette.Y, palette.PAPER, 1),
-                                              (ones, 1, "#ead6ef", palette.INK, 0)):  # fmt: skip
-                if high <= low:
-                    continue
-                box = [(left + 0.03, top - 0.97 + 0.94 * low), (left + 0.97, top - 0.97 + 0.94 * low),
-                       (left + 0.97, top - 0.97 + 0.94 * high), (left + 0.03, top - 0.97 + 0.94 * high)]  # fmt: skip
-                plot.polygon(box, fill=colour)
+            parts = ((0, ones, palette.Y, palette.PAPER, 1), (ones, 1, "#ead6ef", palette.INK, 0))
+            for low, high, colour, ink, y in parts:
+                bottom, end = (top - 0.97 + 0.94 * share for share in (low, high))
+                if high > low:
+                    plot.rect(left + 0.03, bottom, left + 0.97, end, fill=colour)
                 if high - low > 0.2:
-                    plot.text(left + 0.5, top - 0.97 + 0.47 * (low + high), f"Y = {y}", ink, 12)
+                    plot.text(left + 0.5, (bottom + end) / 2, f"Y = {y}", ink, 12)
     for j in range(2):
         plot.text(j + 0.5, 2, f"x₂ = {j}", palette.X2, 12, "mb", True, (0, -4))
         plot.text(0, 1.5 - j, f"x₁ = {j}", palette.X1, 12, "rm", True, (-3, 0))
-    said = f"x1 and x2 are independent fair bits; Y equals x1, but in {100 * delta:.1f} % of the cases x2"
-    return plot.panel("the world: four equal cells; Y mostly copies X₁", said)
+    alt = f"x1 and x2 are independent fair bits; Y equals x1, but in {100 * delta:.1f} % of the cases x2"
+    return plot.panel("the world: four equal cells; Y mostly copies X₁", alt)
 
 
 def _glass(delta: float, unit: float) -> Panel:
@@ -171,17 +175,16 @@ def _glass(delta: float, unit: float) -> Panel:
     plot.text(-0.05, -0.5, "on Y's scale: how sure that Y = 1", palette.Y, 12, "lm", True)
     plot.text(0.5, 0.5, f"× {1 / delta:.3g}", palette.INK, 17, bold=True, halo=True)
     y0 = 1.28
-    for x, text, colour, ring in ((0.62, "E[X₂|Y]", palette.Y, False), (0.785, "Σ P(y|x₁) E[X₂|y]", palette.X1, True)):  # fmt: skip
-        plot.dot(x, y0, palette.PAPER if ring else colour, 4, colour if ring else None, 2)
-        plot.text(x, y0, text, colour, 10, "lm", offset=(7, 0))
     plot.dot(0.5, y0, palette.PSI, 4).text(0.5, y0, "ψ*", palette.PSI, 10, "lm", offset=(7, 0))
-    said = (
+    plot.dot(0.62, y0, palette.Y, 4).text(0.62, y0, "E[X₂|Y]", palette.Y, 10, "lm", offset=(7, 0))
+    plot.dot(0.785, y0, palette.PAPER, 4, palette.X1, 2)
+    plot.text(0.785, y0, "Σ P(y|x₁) E[X₂|y]", palette.X1, 10, "lm", offset=(7, 0))
+    alt = (
         f"the class means lie {delta:.3g} apart on the scale of X2 and must be spread to 1 on the scale of Y; the small "
         f"gap between psi and what goes through Y is enlarged {1 / delta:.3g} times with them"
     )
-    return plot.panel(
-        "the probe is a magnifying glass: it enlarges the gap (the bar) as much as the classes", said
-    )
+    caption = "the probe is a magnifying glass: it enlarges the gap (the bar) as much as the classes"
+    return plot.panel(caption, alt)
 
 
 def _axes(unit: float) -> draw.Plot:
@@ -191,11 +194,8 @@ def _axes(unit: float) -> draw.Plot:
 def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) -> Panel:
     """Promise and truth against δ, both axes logarithmic."""
     plot = _axes(unit)
-    plot.axes(
-        "δ", "squared risk",
-        {-2: "0.01", -1.5: "0.03", -1: "0.1", -0.5: "0.3", 0: "1"},
-        {k: ("1" if k == 0 else f"10{chr(0x207B)}{'⁰¹²³⁴⁵⁶'[-k]}") for k in range(0, -7, -1)},
-    )  # fmt: skip
+    yticks = {0: "1"} | {-k: f"10⁻{'⁰¹²³⁴⁵⁶'[k]}" for k in range(1, 7)}
+    plot.axes("δ", "squared risk", {-2: "0.01", -1.5: "0.03", -1: "0.1", -0.5: "0.3", 0: "1"}, yticks)
     x = np.log10(state[:, 0])
     curves = (
         (state[:, 3], palette.PSI, "the probe's excess, a", None, 3.0),
@@ -215,14 +215,12 @@ def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) ->
     at, low, high = np.log10(delta), np.log10(now.promise), np.log10(now.excess)
     low, high = (float(np.clip(v, -6.1, 0.3)) for v in (low, high))
     plot.line([(at, -6.2), (at, 0.4)], palette.GRID, 2)
-    plot.line([(at, low), (at, high)], palette.INK, 2).dot(at, high, palette.PSI, 6).dot(
-        at, low, palette.X2, 6
-    )
-    side = 1 if at < -1.2 else -1
+    plot.line([(at, low), (at, high)], palette.INK, 2)
+    plot.dot(at, high, palette.PSI, 6).dot(at, low, palette.X2, 6)
+    anchor, offset = ("lm", (9, 0)) if at < -1.2 else ("rm", (-9, 0))
     factor = now.excess / now.promise
     text = f"{factor:,.0f} ×" if factor >= 9.5 else f"{factor:.2g} ×"
-    plot.text(
-        at, (low + high) / 2, text, palette.INK, 15, "lm" if side > 0 else "rm", True, (9 * side, 0), True
-    )
-    said = f"at delta {delta:.3g} the note promises {_short(now.promise)}, the probe's excess is {_short(now.excess)}"
-    return plot.panel("promise and truth; drag to move δ. a/ε² grows like 1/δ²", said, operable=True)
+    plot.text(at, (low + high) / 2, text, palette.INK, 15, anchor, True, offset, halo=True)
+    promise, excess = draw.number(now.promise), draw.number(now.excess)
+    alt = f"at delta {delta:.3g} the note promises {promise}, the probe's excess is {excess}"
+    return plot.panel("promise and truth; drag to move δ. a/ε² grows like 1/δ²", alt, operable=True)

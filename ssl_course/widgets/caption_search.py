@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import escape
 from math import log, log10
+from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from ssl_course import assets, checkpoints
 from ssl_course.course import palette
@@ -25,7 +25,7 @@ from ssl_course.methods.clip import by_each_text, words_of
 from ssl_course.widgets.frame import chips, draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.frame.sheet import ARROWS
+from ssl_course.widgets.frame.sheet import ARROWS, cell_at
 
 GALLERY, COLUMNS, ROWS = 240, 6, 2  # pictures searched; the best of them are shown
 SHOWN = COLUMNS * ROWS
@@ -67,10 +67,13 @@ class _Gallery:
         self.labels = [k for k in self.data.labels if len(self.data.names.get(k, ())) in range(2, 13)]
 
     @lru_cache(maxsize=256)  # noqa: B019 - one instance lives as long as its widget
-    def order(self, caption: str) -> tuple[tuple[int, ...], tuple[float, ...]] | None:
-        """Pictures from the best to the worst, and their cosines with the caption; None without a word."""
+    def order(self, caption: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """Pictures from the best to the worst, and their cosines with the caption.
+
+        Without a word they stand in their own order, and there are no cosines.
+        """
         if not caption.strip():
-            return None
+            return tuple(range(len(self.data))), ()
         with torch.no_grad():
             text = self.network.encode_text(self.network.tokenize([caption], cut=True)).cpu()  # (1, d)
         cosine = (self.images @ text.T)[:, 0]
@@ -143,6 +146,8 @@ class CaptionSearch(Explorer):
         FileNotFoundError: no network was given and none is shipped. ValueError: pictures without captions.
     """
 
+    colors = 128  # with all their grain, the scenes would fill half of a notebook
+
     def __init__(
         self,
         network: CLIP | None = None,
@@ -198,31 +203,30 @@ class CaptionSearch(Explorer):
         return cls(network, data, candidates=())
 
     @staticmethod
-    def render(state: Any, *, caption: str, pictures: str, label: str, prompts: str, scale: float, masked: bool,
-               rank: int, cursor: int) -> tuple[list[Panel], str]:  # fmt: skip
+    def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
         """Ranked pictures, the chosen one with its captions, the zero-shot matrix, the loss. Pure."""
-        gallery: _Gallery = state[pictures]
-        found = gallery.order(caption)
-        order = found[0] if found else tuple(range(len(gallery.data)))
-        rank = min(rank, len(order) - 1, SHOWN - 1)
+        v = SimpleNamespace(**values)
+        gallery: _Gallery = state[v.pictures]
+        order, cosines = gallery.order(v.caption)
+        rank = min(v.rank, len(order) - 1, SHOWN - 1)
         ranked = _captions_of(gallery, order[rank])
         panels = [
-            _sheet(gallery, caption, order, found, rank),
-            *_chosen(gallery, order[rank], ranked, scale, cursor),
+            _sheet(gallery, v.caption, order, cosines, rank),
+            *_chosen(gallery, order[rank], ranked, v.scale, v.cursor),
         ]
-        asked = label if label in gallery.labels else next(iter(gallery.labels), None)
+        asked = v.label if v.label in gallery.labels else next(iter(gallery.labels), None)
         if asked is not None:
-            panels.append(_matrix(gallery, asked, prompts))
-        panels.append(_loss(gallery, scale, masked))
-        return panels, _readout(gallery, caption, scale, masked, label, asked, prompts)
+            panels.append(_matrix(gallery, asked, v.prompts))
+        panels.append(_loss(gallery, v.scale, v.masked))
+        lines = [*_of_the_caption(gallery.network, v.caption), _of_the_loss(gallery, v.scale, v.masked)]
+        return panels, "<br>".join([*lines, *_of_zero_shot(gallery, v.label, asked, v.prompts)])
 
     def on_pointer(self, event: Pointer) -> None:
         """Choose a picture on the sheet, or a caption to ask for."""
         if event.kind != "down":
             return
         if event.panel == 0:
-            row = min(int(event.y * ROWS), ROWS - 1)
-            self._choose(row * COLUMNS + min(int(event.x * COLUMNS), COLUMNS - 1))
+            self._choose(cell_at(event.x, event.y, ROWS, COLUMNS))
         elif event.panel == 2:
             ranked = _captions_of(self._gallery(), self._picture())
             self._ask(min(int(event.y * len(ranked)), len(ranked) - 1))
@@ -240,19 +244,13 @@ class CaptionSearch(Explorer):
                 many = len(_captions_of(self._gallery(), self._picture()))
                 self.set(cursor=(values["cursor"] + dx + dy) % many)
 
-    def png(self) -> bytes:
-        """As `Explorer.png`, in 128 colours: with all their grain, the scenes would fill half of a notebook."""
-        image = draw.compose(self.panels, f"{self._settings()}\n{draw.plain(self.readout)}".strip())
-        return draw.png(image.quantize(128, dither=Image.Dither.NONE).convert("RGB"))
-
     def _gallery(self) -> _Gallery:
         return self.state[self.values()["pictures"]]
 
     def _picture(self) -> int:
         """The chosen picture's index."""
-        gallery, values = self._gallery(), self.values()
-        found = gallery.order(values["caption"])
-        order = found[0] if found else tuple(range(len(gallery.data)))
+        values = self.values()
+        order, _ = self._gallery().order(values["caption"])
         return order[min(values["rank"], len(order) - 1, SHOWN - 1)]
 
     def _choose(self, rank: int) -> None:
@@ -269,10 +267,6 @@ class CaptionSearch(Explorer):
         """Other pictures: a caption that suits them, and their network's own scale."""
         gallery = self._gallery()
         self.set(caption=gallery.start, scale=min(max(gallery.scale, 1.0), 100.0), rank=0, cursor=0)
-
-    def _settings(self) -> str:
-        said = chips.printable(super()._settings())
-        return said if len(said) <= 300 else said[:299] + "…"
 
 
 def _scenes(network: CLIP, size: int) -> _Gallery:
@@ -296,37 +290,28 @@ def _captions_of(gallery: _Gallery, picture: int) -> list[int]:
     return best if own in best else [*best[:-1], own]
 
 
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
-
-
 def _short(text: str, most: int = 58) -> str:
-    text = chips.printable(text.strip())
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return draw.short(text.strip(), most)
 
 
-def _sheet(gallery: _Gallery, caption: str, order: tuple, found: tuple | None, rank: int) -> Panel:
+def _sheet(
+    gallery: _Gallery, caption: str, order: tuple[int, ...], cosines: tuple[float, ...], rank: int
+) -> Panel:
     """The best pictures, each with its cosine below, the chosen one outlined."""
-    width, height = COLUMNS * CELL, ROWS * (CELL + FOOT)
-    plot = draw.Plot(width, height, (0, width), (height, 0), margin=(0, 0, 0, 0))
-    said = []
+    plot = draw.Plot.board(COLUMNS * CELL, ROWS * (CELL + FOOT))
     for i, picture in enumerate(order[:SHOWN]):
         x, y = i % COLUMNS * CELL, i // COLUMNS * (CELL + FOOT)
         plot.image(gallery.thumbs[picture], x + 4, y + CELL - 4, x + CELL - 4, y + 4, smooth=True)
         if i == rank:
-            box = [(x + 2, y + 2), (x + CELL - 2, y + 2), (x + CELL - 2, y + CELL - 2), (x + 2, y + CELL - 2)]
-            plot.polygon(box, outline=palette.X1, width=3)
-        if found:
-            plot.text(x + CELL / 2, y + CELL + 6, _signed(found[1][i]), palette.INK, 11)
-            said.append(f"{gallery.data.captions[picture]} ({found[1][i]:.2f})")
-    alt = (
-        f"the pictures nearest to “{_short(caption)}”: {'; '.join(said[:3])}"
-        if found
-        else "pictures in their own order"
-    )
-    return plot.panel(
-        "X₁: best first, with the cosine; click one" if found else "X₁: click one", alt, operable=True
-    )
+            plot.rect(x + 2, y + 2, x + CELL - 2, y + CELL - 2, outline=palette.X1, width=3)
+        if cosines:
+            cosine = f"{cosines[i]:.2f}".replace("-", "−")
+            plot.text(x + CELL / 2, y + CELL + 6, cosine, palette.INK, 11)
+    if not cosines:
+        return plot.panel("X₁: click one", "pictures in their own order", operable=True)
+    best = [f"{gallery.data.captions[k]} ({c:.2f})" for k, c in zip(order[:3], cosines, strict=False)]
+    alt = f"the pictures nearest to “{_short(caption)}”: {'; '.join(best)}"
+    return plot.panel("X₁: best first, with the cosine; click one", alt, operable=True)
 
 
 def _chosen(gallery: _Gallery, picture: int, ranked: list[int], scale: float, cursor: int) -> list[Panel]:
@@ -334,29 +319,21 @@ def _chosen(gallery: _Gallery, picture: int, ranked: list[int], scale: float, cu
     cosine = gallery.texts @ gallery.images[picture]  # (C,)
     chance = (scale * cosine).softmax(0)
     own = int(gallery.own[picture])
-    place = 1 + int((cosine > cosine[own]).sum())
-    height = BAR * len(ranked)
-    plot = draw.Plot(WIDE, height, (0, WIDE), (height, 0), margin=(0, 0, 0, 0))
+    plot = draw.Plot.board(WIDE, BAR * len(ranked))
     for row, i in enumerate(ranked):
         y, p = BAR * row, float(chance[i])
-        box = [(0, y + 2), (max(p * WIDE, 2), y + 2), (max(p * WIDE, 2), y + BAR - 2), (0, y + BAR - 2)]
-        plot.polygon(box, fill=(184, 58, 0, 70))  # X₂, so that the text on it stays readable
+        plot.rect(0, y + 2, max(p * WIDE, 2), y + BAR - 2, fill=palette.X2 + "46")  # its text stays readable
         if row == min(cursor, len(ranked) - 1):
-            edge = [(1, y + 1), (WIDE - 1, y + 1), (WIDE - 1, y + BAR - 1), (1, y + BAR - 1)]
-            plot.polygon(edge, outline=palette.GRID)
-        mark = "✓ " if i == own else ""
-        plot.text(
-            6, y + BAR / 2, mark + _short(gallery.captions[i], 66), palette.INK, 11, "lm", bold=i == own
-        )
+            plot.rect(1, y + 1, WIDE - 1, y + BAR - 1, outline=palette.GRID)
+        words = ("✓ " if i == own else "") + _short(gallery.captions[i], 66)
+        plot.text(6, y + BAR / 2, words, palette.INK, 11, "lm", bold=i == own)
         plot.text(WIDE - 6, y + BAR / 2, f"{p:.2f}", palette.INK, 12, "rm")
-    words = "; ".join(f"{_short(gallery.captions[i])} {float(chance[i]):.2f}" for i in ranked[:4])
-    alt = f"captions of the chosen picture with their probabilities: {words}"
-    thumb = Panel(
-        gallery.thumbs[picture], f"its own caption: place {place:,} of {len(gallery.captions):,}",
-        f"the chosen picture: {gallery.data.captions[picture]}", 128, pixelated=False,
-    )  # fmt: skip
+    spoken = "; ".join(f"{_short(gallery.captions[i])} {float(chance[i]):.2f}" for i in ranked[:4])
+    alt = f"captions of the chosen picture with their probabilities: {spoken}"
+    place = f"{1 + int((cosine > cosine[own]).sum()):,} of {len(gallery.captions):,}"
+    its_own = f"the chosen picture: {gallery.data.captions[picture]}"
     return [
-        thumb,
+        Panel(gallery.thumbs[picture], f"its own caption: place {place}", its_own, 128, pixelated=False),
         plot.panel("X₂: its captions, P(X₂ | X₁); ✓ its own; click one to ask for it", alt, operable=True),
     ]
 
@@ -366,30 +343,21 @@ def _matrix(gallery: _Gallery, label: str, kind: str) -> Panel:
     k = len(names)
     cell = 46 if k <= 3 else 40 if k <= 6 else 30
     left, top = 118, 26
-    width, height = left + cell * k + 8, top + cell * k + 4
-    plot = draw.Plot(width, height, (0, k), (k, 0), margin=(top, 8, 4, left))
-    paper, full = (tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (palette.PAPER, palette.PSI))
-    for i in range(k):
+    plot = draw.Plot(left + cell * k + 8, top + cell * k + 4, (0, k), (k, 0), margin=(top, 8, 4, left))
+    for i, name in enumerate(names):
         for j in range(k):
             share = float(table[i, j])
-            fill = "#{:02x}{:02x}{:02x}".format(
-                *(round(a + (b - a) * share) for a, b in zip(paper, full, strict=True))
-            )
-            plot.polygon([(j, i), (j + 1, i), (j + 1, i + 1), (j, i + 1)], fill=fill, outline=palette.GRID)
+            colour = palette.mix(palette.PAPER, palette.PSI, share)
+            plot.rect(j, i, j + 1, i + 1, colour, palette.GRID)
             ink = palette.PAPER if share > 0.55 else palette.INK
             if k <= 6 or share >= 0.2:
-                plot.text(
-                    j + 0.5,
-                    i + 0.5,
-                    f"{share:.2f}".lstrip("0") if share < 1 else "1",
-                    ink,
-                    12 if k <= 6 else 10,
-                )
-        plot.text(0, i + 0.5, _short(names[i], 16), palette.INK, 11, "rm", offset=(-6, 0))
-        if k == 3 and max(map(len, names)) <= 6:
-            plot.text(i + 0.5, 0, names[i], palette.INK, 11, "ms", offset=(0, -6))
-        else:  # too long for a column: their beginnings, spelled out in the rows
-            plot.text(i + 0.5, 0, _short(names[i], 3).rstrip("…"), palette.INK, 11, "ms", offset=(0, -6))
+                text = f"{share:.2f}".lstrip("0") if share < 1 else "1"
+                plot.text(j + 0.5, i + 0.5, text, ink, 12 if k <= 6 else 10)
+        plot.text(0, i + 0.5, _short(name, 16), palette.INK, 11, "rm", offset=(-6, 0))
+        # what is too long for a column is cut to its beginning: it is spelled out in the rows
+        whole = k == 3 and max(map(len, names)) <= 6
+        above = name if whole else _short(name, 3).rstrip("…")
+        plot.text(i + 0.5, 0, above, palette.INK, 11, "ms", offset=(0, -6))
     right = float(gallery.accuracy(label, kind))
     alt = f"zero-shot answers for {label}, asked by {kind}: accuracy {right:.2f}; " + ", ".join(
         f"{name} {table[i, i]:.2f} right" for i, name in enumerate(names)
@@ -403,17 +371,13 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
     n = min(BATCH, len(gallery.data))
     top = 1.4 * log(n)  # far above a random guess the exact loss teaches nothing
     plot = draw.Plot(320, 240, (0, 2), (0, top), margin=(14, 12, 40, 48))
-    plot.axes(
-        "exp(logit_scale)",
-        "loss",
-        xticks={0: "1", log10(2): "2", log10(5): "5", 1: "10", log10(20): "20", log10(50): "50", 2: "100"},
-    )
-    plot.line([(0, log(n)), (2, log(n))], palette.MUTED, 1.5, dash=(5, 4))
-    plot.text(
-        0.04, log(n), f"log N = log {n} = {log(n):.2f}", palette.MUTED, 11, "ls", offset=(0, -4), halo=True
-    )
-    plot.line([(0, floor), (2, floor)], palette.WRONG, 1.5, dash=(2, 3))
-    plot.text(0.04, floor, f"floor {floor:.2f}", palette.WRONG, 11, "ls", offset=(0, -4), halo=True)
+    plot.axes("exp(logit_scale)", "loss", xticks={log10(v): str(v) for v in (1, 2, 5, 10, 20, 50, 100)})
+    for y, name, colour, dash in (
+        (log(n), f"log N = log {n} = {log(n):.2f}", palette.MUTED, (5, 4)),
+        (floor, f"floor {floor:.2f}", palette.WRONG, (2, 3)),
+    ):
+        plot.line([(0, y), (2, y)], colour, 1.5, dash=dash)
+        plot.text(0.04, y, name, colour, 11, "ls", offset=(0, -4), halo=True)
     inside = loss <= top
     plot.line(np.stack([np.log10(scales), loss], 1)[inside], palette.PSI, 2.5)
     own = log10(min(max(gallery.scale, 1.0), 100.0))
@@ -424,43 +388,37 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
     return plot.panel("● loss at your scale, ○ where training left it", alt)
 
 
-def _readout(gallery: _Gallery, caption: str, scale: float, masked: bool, label: str, asked: str | None,
-             kind: str) -> str:  # fmt: skip
-    lines = []
-    network, words = gallery.network, words_of(caption)
+def _of_the_caption(network: CLIP, caption: str) -> Iterator[str]:
+    words = words_of(caption)
     if not caption.strip():
-        lines.append("The caption is empty: type one. Until then the pictures stand in their own order.")
+        yield "The caption is empty: type one. Until then the pictures stand in their own order."
     elif not words:
-        lines.append(
-            "There is <b>no word</b> in this caption: signs and emoji say nothing to a network that has read words."
-        )
+        yield "There is <b>no word</b> in this caption: signs and emoji say nothing to a network that has read words."
     else:
-        tokens = len(network.tokenizer.ids(caption))
-        if tokens > network.context - 2:
-            lines.append(
-                f"This caption has {tokens:,} tokens; the network's context has room for {network.context - 2}, "
-                "the rest is not read."
-            )
+        tokens, room = len(network.tokenizer.ids(caption)), network.context - 2
+        if tokens > room:
+            rest = f"the network's context has room for {room}, the rest is not read"
+            yield f"This caption has {tokens:,} tokens; {rest}."
         if missing := network.unknown(caption):
-            said = chips.several(missing)
-            everything = (
-                "; that is all there is, so <b>the ranking means nothing</b>"
-                if len(missing) == len(set(words))
-                else ""
-            )
-            lines.append(f"Never seen in training: {said}{everything}.")
+            all_of_it = "; that is all there is, so <b>the ranking means nothing</b>"
+            everything = all_of_it if len(missing) == len(set(words)) else ""
+            yield f"Never seen in training: {chips.several(missing)}{everything}."
+
+
+def _of_the_loss(gallery: _Gallery, scale: float, masked: bool) -> str:
     scales, loss, floor = gallery.curve(masked)
     now, n = float(np.interp(log10(scale), np.log10(scales), loss)), min(BATCH, len(gallery.data))
-    lines.append(
+    return (
         f"exp(logit_scale) = {scale:.1f}; training left it at {gallery.scale:.1f}. A batch of N = {n}: loss "
         f"<b>{now:.2f}</b>, floor {floor:.2f}{' (equal captions masked)' if masked else ''}, log N {log(n):.2f}."
     )
+
+
+def _of_zero_shot(gallery: _Gallery, label: str, asked: str | None, kind: str) -> Iterator[str]:
     if asked is None:
-        lines.append("These pictures have no label with 2 to 12 classes: no zero-shot matrix.")
-    else:
-        if asked != label:
-            lines.append(f"These pictures have no {escape(label)}: the matrix is that of {escape(asked)}.")
-        lines.append(
-            f"Zero-shot accuracy of {escape(asked)}, asked by {escape(kind)}: <b>{gallery.accuracy(asked, kind):.3f}</b>."
-        )
-    return "<br>".join(lines)
+        yield "These pictures have no label with 2 to 12 classes: no zero-shot matrix."
+        return
+    if asked != label:
+        yield f"These pictures have no {escape(label)}: the matrix is that of {escape(asked)}."
+    accuracy = gallery.accuracy(asked, kind)
+    yield f"Zero-shot accuracy of {escape(asked)}, asked by {escape(kind)}: <b>{accuracy:.3f}</b>."

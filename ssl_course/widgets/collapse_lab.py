@@ -140,12 +140,10 @@ def circle_panel(unit: Tensor, classes: Tensor, names: list[str], pictures: Tens
         plot.dots(radius * unit[classes == k].numpy(), colour + "90", r=3)
     for k, picture in enumerate(() if pictures is None else pictures):
         x, y = (1.32 * unit[k]).tolist()
-        half, edge = 0.15, 0.018
-        box = [
-            (x + i * (half + edge), y + j * (half + edge)) for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))
-        ]
+        half, edge = 0.15, 0.018  # of the picture, and its frame in the colour of its class
+        far = half + edge
         plot.line([unit[k].tolist(), (x, y)], palette.GRID, 1)
-        plot.polygon(box, fill=colours[int(classes[k])])
+        plot.rect(x - far, y - far, x + far, y + far, fill=colours[int(classes[k])])
         plot.image(picture, x - half, y - half, x + half, y + half, smooth=True)
     mean = unit.mean(0)
     plot.arrow((0, 0), mean.tolist(), palette.PSI, 2)

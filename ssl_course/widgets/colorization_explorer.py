@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -71,6 +69,8 @@ class ColorizationExplorer(SheetExplorer):
     Raises:
         ValueError: no pictures. FileNotFoundError: no network is given and none is shipped.
     """
+
+    colors = 256
 
     def __init__(
         self,
@@ -148,10 +148,6 @@ class ColorizationExplorer(SheetExplorer):
                 f", of the truth <b>{true_vivid:.0f}</b>; at the ring ψ is <b>{off:.0f}</b> Lab units off."
             )
         return panels, v.upload.line + line
-
-    def png(self) -> bytes:
-        """As every explorer's, with 256 colours: photographs take half of the bytes, and notebooks are to stay small."""
-        return draw.png(Image.open(BytesIO(super().png())).quantize(256, dither=Image.Dither.NONE))
 
     def on_pointer(self, event: Pointer) -> None:
         """Choose a picture, point at a place, or guess its colour."""

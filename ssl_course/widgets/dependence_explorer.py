@@ -34,9 +34,8 @@ def draw_pairs(shape: str, noise: float, n: int, seed: int) -> tuple[np.ndarray,
         "steps": (u, np.floor(3 * (u + 1) / 2) % 2 + 0.0 * u),
         "nothing shared": (u, rng.uniform(-1, 1, n)),
     }[shape]
-    return x1 + 0.001 * e1, x2 + (
-        noise + 0.001
-    ) * e2  # a hair of noise, or few values would count as categories
+    # a hair of noise at least, or few values would count as categories
+    return x1 + 0.001 * e1, x2 + (noise + 0.001) * e2
 
 
 class Fit(NamedTuple):
@@ -84,7 +83,9 @@ class DependenceExplorer(Explorer):
         super().__init__(controls)
 
     @staticmethod
-    def render(state: Any, *, shape: str, noise: float, step: int, n: int, span: float) -> tuple[list[Panel], str]:  # fmt: skip
+    def render(
+        state: Any, *, shape: str, noise: float, step: int, n: int, span: float
+    ) -> tuple[list[Panel], str]:
         """The pairs, ψ, η, the straightened pairs, the correlation step by step; pure."""
         fit = fitted(shape, noise, n, span, step)
         rho = float(fit.now.correlation)
@@ -100,12 +101,10 @@ class DependenceExplorer(Explorer):
         line = (
             f"Linear correlation of x₁ and x₂: <b>{fit.linear:+.2f}</b>. After {step} step{'s' * (step > 1)} the correlation of ψ(x₁) "
             f"and η(x₂) is <b>{rho:.2f}</b>, whitened L_sim = 2 − 2ρ = {2 - 2 * rho:.2f}. On fresh pairs: "
-            f"<b>{fit.fresh:.2f}</b>"
+            f"<b>{fit.fresh:.2f}</b>."
         )
         if fit.fresh < rho - 0.15:
-            line += ". The difference is fitted noise: more samples or a wider window."
-        else:
-            line += "."
+            line += " The difference is fitted noise: more samples or a wider window."
         return panels, line
 
 
@@ -126,8 +125,8 @@ def _pairs(fit: Fit, span: float) -> Panel:
     low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(order))
     mean = (total[high] - total[low]) / (high - low)
     plot.line(np.stack([fit.x1[order], mean], 1), palette.PSI, 3)
-    said = f"{len(order)} pairs; linear correlation {fit.linear:.2f}"
-    return plot.panel("the pairs; line: ψ* = E[X₂ | X₁], what reconstruction sees", said)
+    alt = f"{len(order)} pairs; linear correlation {fit.linear:.2f}"
+    return plot.panel("the pairs; line: ψ* = E[X₂ | X₁], what reconstruction sees", alt)
 
 
 def _function(x: np.ndarray, f: np.ndarray, xlabel: str, ylabel: str, colour: str, caption: str) -> Panel:
@@ -152,10 +151,9 @@ def _history(fit: Fit, step: int) -> Panel:
     plot = draw.Plot(PLOT, PLOT, (0.5, STEPS + 0.5), (0, 1.03), margin=(10, 8, 38, 44))
     plot.axes("steps of ACE", "correlation", [1, 5, 10, 15], [0, 0.5, 1])
     history = fit.whole.history + [fit.whole.history[-1]] * (STEPS - len(fit.whole.history))
-    plot.line([(0.5, abs(fit.linear)), (STEPS + 0.5, abs(fit.linear))], palette.MUTED, 2, (2, 4))
-    plot.text(
-        STEPS + 0.4, abs(fit.linear), "linear, its size", palette.MUTED, 11, "rb", offset=(0, -3), halo=True
-    )
+    size = abs(fit.linear)
+    plot.line([(0.5, size), (STEPS + 0.5, size)], palette.MUTED, 2, (2, 4))
+    plot.text(STEPS + 0.4, size, "linear, its size", palette.MUTED, 11, "rb", offset=(0, -3), halo=True)
     points = [(i + 1, min(max(h, 0), 1.03)) for i, h in enumerate(history)]
     plot.line(points, palette.PSI, 2).dots(points, palette.PSI, 2.5)
     plot.dot(*points[step - 1], palette.PSI, 6, palette.PAPER, 1.5)

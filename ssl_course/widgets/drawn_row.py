@@ -96,13 +96,12 @@ class DrawnRow(Explorer):
         plot = draw.Plot(
             WIDTH, HEIGHT, (-0.5, len(state.columns) - 0.5), (0, 1.02), margin=(TOP, 10, 40, LEFT)
         )
-        plot.axes("label", "accuracy of a linear probe", xticks=dict(enumerate(state.columns)),
-                  yticks=[0, 0.25, 0.5, 0.75, 1])  # fmt: skip
+        columns, heights = dict(enumerate(state.columns)), [0, 0.25, 0.5, 0.75, 1]
+        plot.axes("label", "accuracy of a linear probe", columns, heights)
         plot.text(-0.5, 1.02, f"views differ by: {row}", anchor="lb", offset=(0, -7), bold=True)
         for k, (name, guess) in enumerate(zip(state.columns, mine, strict=True)):
             if k == column:
-                box = [(k - 0.48, 0), (k + 0.48, 0), (k + 0.48, 1.02), (k - 0.48, 1.02)]
-                plot.polygon(box, fill=palette.WASH)
+                plot.rect(k - 0.48, 0, k + 0.48, 1.02, fill=palette.WASH)
             if guess is not None:
                 plot.bars([k], [guess], palette.Y + "60", 0.5)
                 plot.line([(k - 0.25, guess), (k + 0.25, guess)], palette.Y, 3)
@@ -119,9 +118,9 @@ class DrawnRow(Explorer):
         caption = f"line: {state.called} · dotted: chance · purple: you" + (
             " · dot: measured ± 2 s.e." if open_ else ""
         )
-        said = ", ".join(f"{c} {g:.2f}" for c, g in zip(state.columns, mine, strict=True) if g is not None)
-        panel = plot.panel(caption, f"your row for {row}: {said or 'nothing yet'}", operable=True)
-        return [panel], _line(state, row, show, mine)
+        drawn_so_far = [f"{c} {g:.2f}" for c, g in zip(state.columns, mine, strict=True) if g is not None]
+        alt = f"your row for {row}: {', '.join(drawn_so_far) or 'nothing yet'}"
+        return [plot.panel(caption, alt, operable=True)], _readout(state, row, show, mine)
 
     def on_pointer(self, event: Pointer) -> None:
         """Drag over the columns: each takes the height of the pointer."""
@@ -154,7 +153,7 @@ class DrawnRow(Explorer):
         self.set(drawn=tuple(rows.items()), column=column)
 
 
-def _line(state: _State, row: str, show: bool, mine: Sequence[float | None]) -> str:
+def _readout(state: _State, row: str, show: bool, mine: Sequence[float | None]) -> str:
     left = [c for c, g in zip(state.columns, mine, strict=True) if g is None]
     if left:
         first = "The measured row appears when yours is complete. " if show else ""
@@ -167,9 +166,9 @@ def _line(state: _State, row: str, show: bool, mine: Sequence[float | None]) -> 
     off = {c: g - state.measured[row][c][0] for c, g in zip(state.columns, mine, strict=True)}
     worst = max(off, key=lambda c: abs(off[c]))
     mean = float(np.mean([abs(v) for v in off.values()]))
-    (found, error), said = state.measured[row][worst], dict(zip(state.columns, mine, strict=True))[worst]
+    measured, error = state.measured[row][worst]
     bar = f" ± {error:.2f}" if math.isfinite(error) else ""
     return (
-        f"On average you were off by <b>{mean:.2f}</b>; most at {worst}: you said {said:.2f}, "
-        f"measured {found:.2f}{bar}."
+        f"On average you were off by <b>{mean:.2f}</b>; most at {worst}: you said {measured + off[worst]:.2f}, "
+        f"measured {measured:.2f}{bar}."
     )

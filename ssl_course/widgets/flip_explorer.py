@@ -125,14 +125,14 @@ class FlipExplorer(Explorer):
 def _thumbs() -> list[np.ndarray]:
     """One gray scene for each (biome's texture, light), 9 RGBA pictures."""
     pictures = scenes.World().sample(400, size=THUMB, seed=5, parts=True)
-    found = []
+    thumbs = []
     for biome in range(3):
         for light in range(3):
             own = pictures.labels["texture"] == 2 * biome
             row = int((own & (pictures.labels["light"] == light)).nonzero()[0])
             lab = torch.cat([pictures.parts["L"][row], torch.zeros(2, THUMB, THUMB)])
-            found.append(draw.rgba(lab_to_rgb(lab).clamp(0, 1)))
-    return found
+            thumbs.append(draw.rgba(lab_to_rgb(lab).clamp(0, 1)))
+    return thumbs
 
 
 @lru_cache(maxsize=1)
@@ -144,30 +144,20 @@ def _swatches() -> list[np.ndarray]:
     return [draw.rgba(lab_to_rgb(torch.cat([torch.full((1, 24, 24), 62.0), c])).clamp(0, 1)) for c in ab]
 
 
-def _shade(value: float) -> str:
-    """From paper to ink of ψ."""
-    low, high = np.array([255, 255, 255]), np.array([6, 64, 58])
-    r, g, b = (low + (high - low) * min(max(value, 0.0), 1.0)).astype(int)
-    return f"#{r:02x}{g:02x}{b:02x}"
-
-
 def _table_words(v: View, chosen: int) -> Panel:
     p = v.table.numpy()
     plot = draw.Plot(236, 236, (0, 4), (0, 4), margin=(34, 4, 4, 72))
     for i in range(4):
         for j in range(4):
             share = p[i, j] / p.max()
-            box = [(j, 3 - i), (j + 1, 3 - i), (j + 1, 4 - i), (j, 4 - i)]
-            plot.polygon(box, fill=_shade(share))
-            plot.text(
-                j + 0.5, 3.5 - i, f"{100 * p[i, j]:.1f}", palette.PAPER if share > 0.5 else palette.INK, 11
-            )
+            ink = palette.PAPER if share > 0.5 else palette.INK
+            plot.rect(j, 3 - i, j + 1, 4 - i, fill=palette.mix(palette.PAPER, palette.PSI, share))
+            plot.text(j + 0.5, 3.5 - i, f"{100 * p[i, j]:.1f}", ink, 11)
         plot.text(0, 3.5 - i, WORDS_1[i], palette.X1, 12, "rm", i == chosen, (-6, 0))
         plot.text(i + 0.5, 4, WORDS_2[i], palette.X2, 12, "mb", False, (0, -5))
-    row = [(0, 3 - chosen), (4, 3 - chosen), (4, 4 - chosen), (0, 4 - chosen)]
-    plot.polygon(row, outline=palette.X1, width=3)
-    said = f"the probabilities in percent of the pairs of words; {WORDS_1[chosen]} is chosen"
-    return plot.panel("P(X₁, X₂) in percent; click a row", said, operable=True)
+    plot.rect(0, 3 - chosen, 4, 4 - chosen, outline=palette.X1, width=3)
+    alt = f"the probabilities in percent of the pairs of words; {WORDS_1[chosen]} is chosen"
+    return plot.panel("P(X₁, X₂) in percent; click a row", alt, operable=True)
 
 
 def _sentence(v: View, dependence: float, chosen: int) -> Panel:
@@ -184,18 +174,11 @@ def _sentence(v: View, dependence: float, chosen: int) -> Panel:
     plot.text(-0.6, 0.85, "[MASK]", palette.X2, 15, "ls", True, (18, -40))
     plot.text(-0.6, 0.85, "this movie. The CG is", palette.INK, 15, "ls", offset=(84, -40))
     plot.text(-0.6, 0.85, f"{WORDS_1[chosen]}.”", palette.X1, 15, "ls", True, (254, -40))
-    plot.text(-0.6, 0.85, "■ P(x₂ | x₁)", palette.PSI, 11, "ls", offset=(0, -14))
-    plot.text(
-        -0.6,
-        0.85,
-        "■ Σ P(y | x₁) P(x₂ | y): through happy / unhappy alone",
-        palette.Y,
-        11,
-        "ls",
-        offset=(92, -14),
-    )
-    said = ", ".join(f"{w} {a:.2f} and {b:.2f}" for w, a, b in zip(WORDS_2, direct, through, strict=True))
-    return plot.panel("what may fill the gap; the bars differ where λ ties the intensities", f"direct and through Y: {said}")  # fmt: skip
+    through_y = "■ Σ P(y | x₁) P(x₂ | y): through happy / unhappy alone"
+    plot.names([("■ P(x₂ | x₁)", palette.PSI), (through_y, palette.Y)], bold=False)
+    odds = ", ".join(f"{w} {a:.2f} and {b:.2f}" for w, a, b in zip(WORDS_2, direct, through, strict=True))
+    caption = "what may fill the gap; the bars differ where λ ties the intensities"
+    return plot.panel(caption, f"direct and through Y: {odds}")
 
 
 def _line_of_words(v: View) -> Panel:
@@ -210,8 +193,8 @@ def _line_of_words(v: View) -> Panel:
         plot.line([(value, 0), (value, height)], palette.GRID, 1)
         plot.dot(value, 0, palette.X1, 6)
         plot.text(value, height, word, palette.X1, 13, bold=True, halo=True)
-    said = ", ".join(f"{w} at {x:.2f}" for w, x in zip(WORDS_1, v.psi[:, 0], strict=True))
-    return plot.panel("which words are one to it?", said)
+    places = ", ".join(f"{w} at {x:.2f}" for w, x in zip(WORDS_1, v.psi[:, 0], strict=True))
+    return plot.panel("which words are one to it?", places)
 
 
 def _table_scenes(v: View, thumbs: list[np.ndarray]) -> Panel:
@@ -220,14 +203,14 @@ def _table_scenes(v: View, thumbs: list[np.ndarray]) -> Panel:
     swatches = _swatches()
     for i in range(9):
         for j in range(9):
-            box = [(j, 8 - i), (j + 1, 8 - i), (j + 1, 9 - i), (j, 9 - i)]
-            plot.polygon(box, fill=_shade(p[i, j] / p.max()))
+            colour = palette.mix(palette.PAPER, palette.PSI, p[i, j] / p.max())
+            plot.rect(j, 8 - i, j + 1, 9 - i, fill=colour)
         plot.image(thumbs[i], -1.12, 8.06 - i, -0.1, 8.94 - i, smooth=True)
         plot.image(swatches[i], i + 0.06, 9.1, i + 0.94, 10.1, smooth=True)
     for at in (0, 3, 6, 9):
         plot.line([(at, 0), (at, 9)], palette.MUTED, 1).line([(0, at), (9, at)], palette.MUTED, 1)
-    said = "nine kinds of gray against nine kinds of colour: blocks are biomes, diagonals within blocks are lights"
-    return plot.panel("P(X₁, X₂): blocks are biomes, lines inside them lights", said)
+    alt = "nine kinds of gray against nine kinds of colour: blocks are biomes, diagonals within blocks are lights"
+    return plot.panel("P(X₁, X₂): blocks are biomes, lines inside them lights", alt)
 
 
 def _plane_of_scenes(v: View, thumbs: list[np.ndarray]) -> Panel:
@@ -241,7 +224,8 @@ def _plane_of_scenes(v: View, thumbs: list[np.ndarray]) -> Panel:
         x, y = v.psi[i] + (turn[twins.index(i) % 3] if len(twins) > 1 else 0)
         plot.image(thumbs[i], x - side / 2, y - side / 2, x + side / 2, y + side / 2, smooth=True)
     by = "biome" if v.names[0][1] > v.names[1][1] else "light"
-    return plot.panel(f"gray scenes where ψ's two numbers put them: sorted by {by}", f"nine scenes in three groups, by {by}")  # fmt: skip
+    caption = f"gray scenes where ψ's two numbers put them: sorted by {by}"
+    return plot.panel(caption, f"nine scenes in three groups, by {by}")
 
 
 def _axis_of_lambda(top: float, ylabel: str, ticks: list[float]) -> draw.Plot:
@@ -252,16 +236,17 @@ def _axis_of_lambda(top: float, ylabel: str, ticks: list[float]) -> draw.Plot:
 def _correlations(v: View, world: str, dependence: float) -> Panel:
     plot = _axis_of_lambda(1, "maximal correlation", [0, 0.5, 1])
     c = v.names[0][1]
-    for value, colour, dash, width in ((np.full(21, c), palette.Y, None, 3), (GRID, SHARED, (7, 5), 3), (c * GRID, palette.MUTED, (2, 4), 2)):  # fmt: skip
-        plot.line(np.stack([GRID, value], 1), colour, width, dash)
+    first, second = (name for name, _ in v.names[:2])
+    plot.line([(0, c), (1, c)], palette.Y, 3)
+    plot.line([(0, 0), (1, 1)], SHARED, 3, (7, 5))
+    plot.line([(0, 0), (1, c)], palette.MUTED, 2, (2, 4))
     plot.line([(c, 0), (c, 1)], palette.INK, 1, (3, 3))
     plot.text(c, 0, f"λ* = {c:.3g}", palette.INK, 11, "rb", offset=(-4, -4), halo=True)
     for value, colour in ((c, palette.Y), (dependence, SHARED), (c * dependence, palette.MUTED)):
         plot.dot(dependence, value, colour, 5, palette.PAPER, 1)
-    for i, (name, colour) in enumerate(zip((n for n, _ in v.names[:2]), (palette.Y, SHARED), strict=True)):
-        plot.text(0, 1, name, colour, 11, "ls", True, (90 * i, -8))
-    said = f"{v.names[0][0]} {c:.3g}, {v.names[1][0]} {dependence:.2f}, both {c * dependence:.2f}"
-    return plot.panel("how much each feature is shared; the largest leads", said)
+    plot.names([(first, palette.Y), (second, SHARED)])
+    alt = f"{first} {c:.3g}, {second} {dependence:.2f}, both {c * dependence:.2f}"
+    return plot.panel("how much each feature is shared; the largest leads", alt)
 
 
 def _accuracy(v: View, world: str, dependence: float) -> Panel:
@@ -271,10 +256,11 @@ def _accuracy(v: View, world: str, dependence: float) -> Panel:
     left = star > GRID
     for i, (label, colour) in enumerate(zip(v.accuracy, (palette.Y, SHARED), strict=True)):
         narrow = np.array([u.accuracy[label][0] for u in views])
-        x, y = (np.concatenate([z[left], e, z[~left]]) for z, e in (
-            (GRID, [star, star]), (narrow, [narrow[left][-1], narrow[~left][0]])))  # fmt: skip
-        plot.line(np.stack([x, y], 1), colour, 3, None if i == 0 else (7, 5))
+        curve = np.stack([GRID, narrow], 1)  # it jumps at the crossing, upright
+        before, after = curve[left], curve[~left]
+        jump = [(star, before[-1, 1]), (star, after[0, 1])]
+        plot.line(np.concatenate([before, jump, after]), colour, 3, None if i == 0 else (7, 5))
         plot.dot(dependence, v.accuracy[label][0], colour, 5, palette.PAPER, 1)
-        plot.text(0, 1.03, label, colour, 11, "ls", True, (0, -22 + 14 * i))
-    said = ", ".join(f"{label} {narrow:.2f}" for label, (narrow, _) in v.accuracy.items())
-    return plot.panel("what a probe of the narrow ψ names", said)
+        plot.names([(label, colour)], row=1 - i)
+    reached = ", ".join(f"{label} {narrow:.2f}" for label, (narrow, _) in v.accuracy.items())
+    return plot.panel("what a probe of the narrow ψ names", reached)

@@ -52,26 +52,30 @@ class _Source:
         else:
             model = CCA(KEPT, ridge=RIDGE * float(l.var(0).mean())).fit(l, r)
             h, (ht, eta) = model.transform(l), model.transform(lt, rt)
-            value = torch.stack([torch.corrcoef(torch.stack([a, b]))[0, 1] for a, b in zip(ht.T, eta.T, strict=True)])  # fmt: skip
-        scale = h.std(0)
-        z = (h - h.mean(0)) / scale
+            pairs = [torch.stack(pair) for pair in zip(ht.T, eta.T, strict=True)]
+            value = torch.stack([torch.corrcoef(pair)[0, 1] for pair in pairs])
+        z, zt = ((v - h.mean(0)) / h.std(0) for v in (h, ht))
         both = torch.cat([l - l.mean(0), r - r.mean(0)], 1)  # (n, 2p)
         pattern = (z.T @ both / len(z)).split(l.shape[1], 1)
         channels = self.train.images.shape[1]
-        shape = (KEPT, channels, GRID, GRID // 2) if split == "left" else (KEPT, channels, GRID // 2, GRID)
-        joined = torch.cat([p.reshape(shape) for p in pattern], 3 if split == "left" else 2)
-        return Parts(((ht - h.mean(0)) / scale).numpy(), joined.numpy(), value.numpy(), (z, (ht - h.mean(0)) / scale))  # fmt: skip
+        height, width, joint = (GRID, GRID // 2, 3) if split == "left" else (GRID // 2, GRID, 2)
+        whole = torch.cat([p.reshape(KEPT, channels, height, width) for p in pattern], joint)
+        return Parts(zt.numpy(), whole.numpy(), value.numpy(), (z, zt))
 
     @lru_cache(maxsize=64)  # noqa: B019
     def accuracy(self, split: str, method: str, label: str) -> list[float]:
         """Of a linear probe with 100 labels of the first 1, 2, 4, 8 components, held-out pictures."""
-        h, ht = self.parts(split, method).features
-        found = []
+        features, pictures = self.parts(split, method).features, (self.train, self.test)
+        how = {"n_labels": min(100, len(self.train)), "draws": 3, "solver": "ridge", "l2": 1e-3}
+        accuracies = []
         for k in COUNTS:
-            sets = [Pairs(f[:, :k], f[:, :k], {label: p.labels[label]}) for f, p in ((h, self.train), (ht, self.test))]  # fmt: skip
-            probe = linear_probe(lambda x: x, train=sets[0], test=sets[1], label=label, n_labels=min(100, len(h)), draws=3, solver="ridge", l2=1e-3)  # fmt: skip
-            found.append(probe.accuracy)
-        return found
+            train, test = (
+                Pairs(f[:, :k], f[:, :k], {label: p.labels[label]})
+                for f, p in zip(features, pictures, strict=True)
+            )
+            probe = linear_probe(lambda x: x, train=train, test=test, label=label, **how)
+            accuracies.append(probe.accuracy)
+        return accuracies
 
 
 class HalvesExplorer(Explorer):
@@ -111,17 +115,16 @@ class HalvesExplorer(Explorer):
         i = component - 1
         curves = {m: state.accuracy(split, m, label) for m in ("pca", "cca")}
         value = parts.value[i]
-        says = f"holds {100 * value:.1f} % of the variance of X₁" if method == "pca" else f"correlates {value:.2f} with its partner in X₂"  # fmt: skip
+        says = f"correlates {value:.2f} with its partner in X₂"
+        if method == "pca":
+            says = f"holds {100 * value:.1f} % of the variance of X₁"
         line = (
             f"Component {component} of {method.upper()} <b>{says}</b>. A probe of the first 2 numbers with 100 labels names "
             f"<i>{label}</i> with accuracy PCA <b>{curves['pca'][1]:.2f}</b>, CCA <b>{curves['cca'][1]:.2f}</b>; "
             f"of the first 8: {curves['pca'][-1]:.2f} and {curves['cca'][-1]:.2f}."
         )
-        return [
-            _pattern(parts, i, split),
-            _sorted(state, parts, i, split),
-            _curve(state, label, curves),
-        ], line
+        panels = [_pattern(parts, i, split), _sorted(state, parts, i, split), _curve(state, label, curves)]
+        return panels, line
 
 
 def _pattern(parts: Parts, i: int, split: str) -> Panel:
@@ -131,40 +134,31 @@ def _pattern(parts: Parts, i: int, split: str) -> Panel:
     shown = np.clip(0.5 + 0.5 * p / max(np.abs(p).max(), 1e-12), 0, 1).transpose(1, 2, 0)
     big = np.kron(shown, np.ones((12, 12, 1)))
     middle = len(big) // 2
-    if split == "left":
-        big[:, middle - 1 : middle + 1] = 1
-    else:
-        big[middle - 1 : middle + 1] = 1
     where = "left: X₁" if split == "left" else "above: X₁"
-    return Panel(big, f"what changes with it; {where}", "how the pixels of both halves go with the component", 192)  # fmt: skip
+    (big.swapaxes(0, 1) if split == "left" else big)[middle - 1 : middle + 1] = 1
+    alt = "how the pixels of both halves go with the component"
+    return Panel(big, f"what changes with it; {where}", alt, 192)
 
 
 def _sorted(state: Any, parts: Parts, i: int, split: str) -> Panel:
     """Held-out pictures with the lowest and with the highest values, a line between the halves."""
     order = parts.scores[:, i].argsort()
     rows = [order[:SHOWN], order[len(order) // 2 - SHOWN // 2 :][:SHOWN], order[-SHOWN:]]
-    cells = []
-    for row in rows:
-        for k in row:
-            picture = draw.rgba(state.test.images[int(k)]).copy()
-            middle = picture.shape[0] // 2
-            if split == "left":
-                picture[:, middle] = 255
-            else:
-                picture[middle] = 255
-            cells.append(picture)
+    cells = [draw.rgba(state.test.images[int(k)]).copy() for row in rows for k in row]
+    for cell in cells:
+        (cell.swapaxes(0, 1) if split == "left" else cell)[len(cell) // 2] = 255
     sheet = draw.tile(cells, SHOWN)
-    said = "held-out pictures: above those with the lowest value of the component, in the middle average ones, below the highest"
-    return Panel(sheet, "lowest, average, highest value; held-out pictures", said, SHOWN * (THUMB + 2))
+    alt = "held-out pictures: above those with the lowest value of the component, in the middle average ones, below the highest"
+    return Panel(sheet, "lowest, average, highest value; held-out pictures", alt, SHOWN * (THUMB + 2))
 
 
 def _curve(state: Any, label: str, curves: dict[str, list[float]]) -> Panel:
     low = 0.9 / max(int(state.test.labels[label].max()) + 1, 2)
     plot = draw.Plot(230, 200, (-0.2, 3.2), (low, 1.02), margin=(24, 8, 38, 46))
     plot.axes("components of X₁", "accuracy", {k: str(c) for k, c in enumerate(COUNTS)})
-    for j, (name, colour, dash) in enumerate((("pca", palette.MUTED, (6, 4)), ("cca", palette.PSI, None))):
+    for name, colour, dash in (("pca", palette.MUTED, (6, 4)), ("cca", palette.PSI, None)):
         points = [(k, a) for k, a in enumerate(curves[name])]
         plot.line(points, colour, 2.5, dash).dots(points, colour, 4)
-        plot.text(-0.2, 1.02, name.upper(), colour, 12, "ls", True, (46 * j, -7))
-    said = ", ".join(f"{name}: {' '.join(f'{a:.2f}' for a in values)}" for name, values in curves.items())
-    return plot.panel(f"probe of {label}, 100 labels", said)
+    plot.names([("PCA", palette.MUTED), ("CCA", palette.PSI)])
+    alt = ", ".join(f"{name}: {' '.join(f'{a:.2f}' for a in values)}" for name, values in curves.items())
+    return plot.panel(f"probe of {label}, 100 labels", alt)

@@ -44,7 +44,7 @@ class View(NamedTuple):
     through: np.ndarray  # (m, 2) Σ_y P(y|x₁) E[X₂|y], or its Gaussian form
     means: np.ndarray  # (c, 2) class means
     truth: np.ndarray  # (m,) one coordinate of E[Y|X₁]
-    said: np.ndarray  # (m,) the best linear probe of ψ*
+    answer: np.ndarray  # (m,) the best linear probe of ψ*
     epsilon_squared: float
     sigma: float
     approximation: float
@@ -115,24 +115,21 @@ class HarmlessOrHarmful(Explorer):
         """ψ* against the way through Y, the probe against the truth, ε²/σ² against a; pure."""
         v = view(where, dependence)
         finite = where in scenes.SEES
-        if v.approximation < 1e-9:
-            verdict = (
-                "nothing is shared"
-                if v.epsilon_squared < 1e-12
-                else "<b>harmless</b>, this probe loses nothing"
-            )
-        else:
+        if v.approximation >= 1e-9:
             verdict = f"<b>harmful</b>: {100 * v.approximation / v.ceiling:.0f} % of what the bound allows"
-        line = f"ε² = {_short(v.epsilon_squared)}, ε²/σ² = {_short(v.ceiling)}, a = <b>{_short(v.approximation)}</b>: {verdict}."
+        elif v.epsilon_squared < 1e-12:
+            verdict = "nothing is shared"
+        else:
+            verdict = "<b>harmless</b>, this probe loses nothing"
+        epsilon, ceiling, a = (
+            draw.number(round(x, 9)) for x in (v.epsilon_squared, v.ceiling, v.approximation)
+        )
+        line = f"ε² = {epsilon}, ε²/σ² = {ceiling}, a = <b>{a}</b>: {verdict}."
         if v.accuracy:
             line += f" Accuracy {v.accuracy[1]:.3f}, Bayes {v.accuracy[0]:.3f}."
         if where == "against" and v.approximation < 1e-9 and dependence:
             line += " ψ* shrinks, and a linear probe undoes that, until ψ* is 0."
         return [_plane(v, finite), _answers(v, finite), _ledger(where, dependence, v)], line
-
-
-def _short(value: float) -> str:
-    return "0" if abs(value) < 1e-9 else f"{value:.3g}"
 
 
 def _plane(v: View, finite: bool) -> Panel:
@@ -149,8 +146,8 @@ def _plane(v: View, finite: bool) -> Panel:
     points = np.concatenate([psi, through, v.means])
     low, high = (points.min(0), points.max(0)) if finite else (np.full(2, -2.7), np.full(2, 2.7))
     pad = 0.12 * (high - low).max()
-    plot = draw.Plot(262, 280, (low[0] - pad, high[0] + pad), (low[1] - pad, high[1] + pad),
-                     margin=(12, 8, 26, 26), equal=True)  # fmt: skip
+    xlim, ylim = zip(low - pad, high + pad, strict=True)
+    plot = draw.Plot(262, 280, xlim, ylim, margin=(12, 8, 26, 26), equal=True)
     plot.axes(*names, [], [])
     for a, b in zip(through, psi, strict=True):
         plot.line([a, b], palette.X2 + ("cc" if finite else "99"), 2 if finite else 1.4)
@@ -160,8 +157,8 @@ def _plane(v: View, finite: bool) -> Panel:
     for (x, y), name, colour in zip(v.means, scenes.BIOMES, palette.BIOME.values(), strict=False):
         plot.dot(x, y, None, 8, colour, 2)
         plot.text(x, y, name, colour, 11, bold=True, halo=True, offset=(0, -16))
-    said = f"each state of X1 in the plane of X2; the bars from ring to dot have the root mean square {v.epsilon_squared**0.5:.3g}"
-    return plot.panel("ring: through Y; dot: ψ*; bar: their gap, ε_CI in the mean square", said)
+    alt = f"each state of X1 in the plane of X2; the bars from ring to dot have the root mean square {v.epsilon_squared**0.5:.3g}"
+    return plot.panel("ring: through Y; dot: ψ*; bar: their gap, ε_CI in the mean square", alt)
 
 
 def _answers(v: View, finite: bool) -> Panel:
@@ -172,13 +169,12 @@ def _answers(v: View, finite: bool) -> Panel:
     target = "P(sea | X₁)" if finite else "E[Y | X₁]"
     plot.axes(target, "the probe says", marks, marks)
     plot.line([(low, low), (high, high)], palette.MUTED, 1, (4, 4))
-    for t, s in zip(v.truth, v.said, strict=True):
-        plot.line([(t, t), (t, s)], palette.Y + "66", 1.2)
-    plot.dots(np.stack([v.truth, v.said], 1), palette.Y, 3)
-    said = (
-        f"the probe's answer against the truth; mean squared distance from the diagonal {v.approximation:.3g}"
-    )
-    return plot.panel("what the best probe says of Y; off the diagonal: lost", said)
+    for truth, answer in zip(v.truth, v.answer, strict=True):
+        plot.line([(truth, truth), (truth, answer)], palette.Y + "66", 1.2)
+    plot.dots(np.stack([v.truth, v.answer], 1), palette.Y, 3)
+    distance = f"mean squared distance from the diagonal {v.approximation:.3g}"
+    caption = "what the best probe says of Y; off the diagonal: lost"
+    return plot.panel(caption, f"the probe's answer against the truth; {distance}")
 
 
 def _ledger(where: str, rho: float, v: View) -> Panel:
@@ -192,9 +188,7 @@ def _ledger(where: str, rho: float, v: View) -> Panel:
     plot.axes("dependence", "squared risk")
     plot.line(np.stack([grid, allowed], 1), palette.X2, 2.5, (7, 5))
     plot.line(np.stack([grid, lost], 1), palette.PSI, 3)
-    plot.dot(rho, v.ceiling, palette.X2, 5, palette.PAPER, 1).dot(
-        rho, v.approximation, palette.PSI, 5, palette.PAPER, 1
-    )
-    plot.text(0, top, "allowed: ε²/σ²", palette.X2, 11, "ls", True, (0, -22))
-    plot.text(0, top, "lost: a", palette.PSI, 11, "ls", True, (0, -8))
+    for value, colour in ((v.ceiling, palette.X2), (v.approximation, palette.PSI)):
+        plot.dot(rho, value, colour, 5, palette.PAPER, 1)
+    plot.names([("allowed: ε²/σ²", palette.X2)], row=1).names([("lost: a", palette.PSI)])
     return plot.panel("the bound and the loss", f"allowed {v.ceiling:.3g}, lost {v.approximation:.3g}")

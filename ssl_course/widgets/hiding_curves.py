@@ -11,8 +11,8 @@ import torch
 
 from ssl_course.course import palette
 from ssl_course.theory.masking import ar1_covariance, masked_curves
+from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.draw import Plot
 from ssl_course.widgets.frame.explorer import Explorer
 
 PIXELS = 32
@@ -46,15 +46,14 @@ def curves(pattern: str, rho: float) -> np.ndarray:
     """Dependence, ε_CI² and class information with 1 … 31 of the 32 pixels hidden, (31, 3)."""
     covariance = ar1_covariance(PIXELS, rho)
     means = torch.stack([torch.zeros(PIXELS), torch.ones(PIXELS)])
-    out = []
-    for order in [order_of(pattern, k) for k in range(ROWS if pattern == "random" else 1)]:
-        hidden, rows = torch.zeros(PIXELS, dtype=torch.bool), []
-        for pixel in order[:-1]:
+    orders = [order_of(pattern, k) for k in range(ROWS if pattern == "random" else 1)]
+    values = np.zeros((len(orders), PIXELS - 1, len(NAMES)))
+    for k, order in enumerate(orders):
+        hidden = torch.zeros(PIXELS, dtype=torch.bool)
+        for count, pixel in enumerate(order[:-1]):
             hidden[pixel] = True
-            found = masked_curves([0.5, 0.5], means, torch.stack([covariance] * 2), hidden)
-            rows.append([float(v) for v in found])
-        out.append(rows)
-    return np.mean(out, 0)
+            values[k, count] = masked_curves([0.5, 0.5], means, torch.stack([covariance] * 2), hidden)
+    return values.mean(0)
 
 
 class HidingCurves(Explorer):
@@ -75,19 +74,19 @@ class HidingCurves(Explorer):
     @staticmethod
     def render(state: Any, *, hidden: int, pattern: str, rho: float, whole: bool) -> Any:
         """The row and three plots; pure."""
-        found = curves(pattern, rho)
-        now = found[hidden - 1]
+        of_all = curves(pattern, rho)
+        now = of_all[hidden - 1]
         shares = np.arange(1, PIXELS) / PIXELS
         panels = [_row(order_of(pattern)[:hidden], rho)]
         for k, (name, colour) in enumerate(zip(NAMES, (palette.X2, palette.PSI, palette.Y), strict=True)):
-            top = max(float(found[:, k].max()) * 1.15, 0.05)
-            plot = Plot(236, 190, (0, 1), (0, top))
+            curve = of_all[:, k]
+            plot = draw.Plot(236, 190, (0, 1), (0, max(float(curve.max()) * 1.15, 0.05)))
             plot.axes("hidden share")
             if whole:
-                plot.line(np.stack([shares, found[:, k]], 1), colour)
+                plot.line(np.stack([shares, curve], 1), colour)
             plot.dot(hidden / PIXELS, float(now[k]), colour, r=5)
-            flat = np.ptp(found[:, k]) < 1e-9
-            peak = "flat" if flat else f"largest at a share of {shares[found[:, k].argmax()]:.2f}"
+            flat = np.ptp(curve) < 1e-9
+            peak = "flat" if flat else f"largest at a share of {shares[curve.argmax()]:.2f}"
             seen = f"; the curve is {peak}" if whole else ""
             panels.append(plot.panel(name, f"{name}: {now[k]:.2f} at a share of {hidden / PIXELS:.2f}{seen}"))
         line = (
@@ -95,15 +94,11 @@ class HidingCurves(Explorer):
             f"class information <b>{now[2]:.2f}</b>. "
         )
         if not whole:
-            return panels, line + "Where is each of them largest? Guess, then show the curves."
-        if rho == 0:
-            return panels, line + "Pixels that share nothing given the class: ε_CI² is 0 whatever you hide."
-        if pattern == "block":
-            return (
-                panels,
-                line
-                + "A block touches what is seen at one pixel only: for the dependence its length does not matter.",
-            )
+            line += "Where is each of them largest? Guess, then show the curves."
+        elif rho == 0:
+            line += "Pixels that share nothing given the class: ε_CI² is 0 whatever you hide."
+        elif pattern == "block":
+            line += "A block touches what is seen at one pixel only: for the dependence its length does not matter."
         return panels, line
 
 
@@ -111,12 +106,9 @@ def _row(hidden: list[int], rho: float) -> Panel:
     """A sample of the row: visible pixels in gray, hidden ones in the colour of X₂."""
     factor = torch.linalg.cholesky(ar1_covariance(PIXELS, rho))
     sample = (factor @ torch.randn(PIXELS, generator=torch.Generator().manual_seed(4)).double()).numpy()
-    gray = np.clip(128 + 45 * sample, 0, 255).astype(np.uint8)
-    cells = np.repeat(gray[None, :, None], 3, 2)
-    cells[0, hidden] = list(bytes.fromhex(palette.X2[1:]))
-    strip = np.full((24, 24 * PIXELS, 3), 255, np.uint8)
-    for k in range(PIXELS):
-        strip[:, 24 * k + 1 : 24 * k + 23] = cells[:, k : k + 1]
-    return Panel(
-        strip, "X₁ in gray, X₂ in orange", f"a row of {PIXELS} pixels, {len(hidden)} of them hidden", 720
-    )
+    cell = 720 / PIXELS  # CSS pixels
+    plot = draw.Plot.board(720, round(cell))
+    for k, value in enumerate(np.clip((128 + 45 * sample) / 255, 0, 1).tolist()):
+        gray = palette.mix("#000000", "#ffffff", value)
+        plot.rect(cell * k + 1, 0, cell * (k + 1) - 1, cell, fill=palette.X2 if k in hidden else gray)
+    return plot.panel("X₁ in gray, X₂ in orange", f"a row of {PIXELS} pixels, {len(hidden)} of them hidden")

@@ -24,9 +24,8 @@ OPEN = "no guess yet"
 
 class _State(NamedTuple):
     pictures: Pictures
-    joint: (
-        torch.Tensor
-    )  # (9, 3, 6): P(X₁ = (biome, tint) around the hole, X₂ = object in it, Y = texture of the part)
+    # (9, 3, 6): P(X₁ = (biome, tint) around the hole, X₂ = object in it, Y = texture of the part)
+    joint: torch.Tensor
 
 
 class HoleExplorer(Explorer):
@@ -56,15 +55,11 @@ class HoleExplorer(Explorer):
         outside = draw.rgba(lab_to_rgb(lab).clamp(0, 1))[..., :3].copy()  # (96, 96, 3)
         outside[top:end] = 128
         part = f", Y = {scenes.TEXTURES[texture]}" if known else ""
+        alt = "the colours of the scene with its ground cut out"
         panels = [
-            Panel(
-                outside,
-                "X₁: the colours around the hole",
-                "the colours of the scene with its ground cut out",
-                200,
-            )
+            Panel(outside, "X₁: the colours around the hole", alt, 200),
+            _odds(with_, without, f"P(X₂ | X₁{part})", f"P(X₂{part.replace(', ', ' | ')})"),
         ]
-        panels.append(_odds(with_, without, f"P(X₂ | X₁{part})", f"P(X₂{part.replace(', ', ' | ')})"))
         tables = (torch.as_tensor(joint.sum(2, keepdims=True)), state.joint)
         nats = [float(conditional_mutual_information(t)) for t in tables]
         line = (
@@ -86,9 +81,8 @@ def _odds(left: np.ndarray, right: np.ndarray, first: str, second: str) -> Panel
     plot.axes(xticks=dict(enumerate(scenes.OBJECTS)), yticks=[0, 0.5, 1])
     x = np.arange(3)
     plot.bars(x - 0.2, left, palette.X1, width=0.36).bars(x + 0.2, right, palette.MUTED, width=0.36)
-    plot.text(-0.55, 1.0, f"■ {first}", palette.X1, 11, anchor="ls", offset=(0, -18))
-    plot.text(-0.55, 1.0, f"■ {second}", palette.MUTED, 11, anchor="ls", offset=(0, -4))
-    said = ", ".join(f"{o} {a:.2f} and {b:.2f}" for o, a, b in zip(scenes.OBJECTS, left, right, strict=True))
-    return plot.panel(
-        "the object's odds, with and without X₁", f"probabilities with and without the surroundings: {said}"
-    )
+    plot.names([(f"■ {first}", palette.X1)], row=1, bold=False)
+    plot.names([(f"■ {second}", palette.MUTED)], bold=False)
+    odds = ", ".join(f"{o} {a:.2f} and {b:.2f}" for o, a, b in zip(scenes.OBJECTS, left, right, strict=True))
+    alt = f"probabilities with and without the surroundings: {odds}"
+    return plot.panel("the object's odds, with and without X₁", alt)

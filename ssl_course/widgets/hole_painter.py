@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from io import BytesIO
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import ipywidgets
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ssl_course import nets
@@ -135,6 +133,8 @@ class HolePainter(HideAndFill):
         FileNotFoundError: no network is given and none is shipped.
     """
 
+    colors = 256
+
     def __init__(
         self,
         networks: ContextEncoder | dict[str, ContextEncoder] | None = None,
@@ -230,10 +230,6 @@ class HolePainter(HideAndFill):
 
     def _clear(self) -> None:
         self.set(hand=(self.hidden_now()[0], bytes(self.state.size**2)), guess=None)
-
-    def png(self) -> bytes:
-        """As every explorer's, with 256 colours: photographs take half of the bytes, and notebooks are to stay small."""
-        return draw.png(Image.open(BytesIO(super().png())).quantize(256, dither=Image.Dither.NONE))
 
 
 def _ring(at: Place | None, radius: float, colour: str) -> Mark | None:

@@ -58,12 +58,12 @@ class Board(NamedTuple):
 
 def recorded(folder: Path = RESULTS) -> dict[str, list[dict[str, Any]]]:
     """The tables that have been measured so far, by what the switch says; files that are not there are left out."""
-    found = {}
-    for said, name in TABLES.items():
-        file = folder / f"{name}.json"
-        if file.is_file():
-            found[said] = json.loads(file.read_text(encoding="utf-8"))["results"]
-    return found
+    files = {label: folder / f"{name}.json" for label, name in TABLES.items()}
+    return {
+        label: json.loads(file.read_text(encoding="utf-8"))["results"]
+        for label, file in files.items()
+        if file.is_file()
+    }
 
 
 def try_out(method: Any, data: Pictures) -> None:
@@ -100,8 +100,7 @@ def try_out(method: Any, data: Pictures) -> None:
         raise Entry(
             "The loss does not depend on any parameter: did .item(), .detach() or torch.no_grad() cut it off?"
         )
-    grown = _called(lambda _: loss.backward(), batch, "loss.backward()")
-    del grown
+    _called(lambda _: loss.backward(), batch, "loss.backward()")
     if not any(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters()):
         raise Entry("The gradient of the loss is zero everywhere: no step would change the network.")
     method.zero_grad(set_to_none=True)
@@ -121,13 +120,12 @@ def _called(function: Any, argument: Any, what: str) -> Any:
     try:
         return function(argument)
     except Exception as error:
-        said = [line.rstrip(".") for line in str(error).strip().splitlines()] or [""]
-        hint = ""
-        if any(word in said[0] for word in ("Byte", "uint8", "unsigned char")):
+        message, hint = str(error).strip().partition("\n")[0].rstrip("."), ""
+        if any(word in message for word in ("Byte", "uint8", "unsigned char")):
             hint = " Pictures come as uint8: begin with ssl_course.nets.as_float(x)."
-        elif isinstance(error, AttributeError) and "Pictures" in said[0]:
+        elif isinstance(error, AttributeError) and "Pictures" in message:
             hint = " A batch has batch.inputs, the pictures (N, 3, H, W), and batch.labels."
-        raise Entry(f"{what} stopped with {type(error).__name__}: {said[0]}.{hint}") from error
+        raise Entry(f"{what} stopped with {type(error).__name__}: {message}.{hint}") from error
 
 
 class Leaderboard(Explorer):
@@ -157,7 +155,7 @@ class Leaderboard(Explorer):
     ) -> None:
         self._budget, self._seed = budget or comparison.Budget(), seed
         tables = ({self.LIVE: list(live)} if live else {}) | recorded(folder)
-        tables = {said: rows for said, rows in tables.items() if rows}
+        tables = {label: rows for label, rows in tables.items() if rows}
         if not tables:
             raise ValueError(
                 "there is nothing to rank yet: give live=rows, or measure the tables with "
@@ -221,12 +219,10 @@ class Leaderboard(Explorer):
         rows = [r for r in self.state.tables.get(self.LIVE, []) if r["cell"]["method"] != name]
         rows.append({"cell": cell, "accuracy": accuracy})
         with self.together():
-            self.state = Board(self.state.tables | {self.LIVE: rows}, self.state.own | {name})
+            self.show(Board(self.state.tables | {self.LIVE: rows}, self.state.own | {name}))
             if self.LIVE not in self.controls["data"].options:
                 self.controls["data"].options = [self.LIVE, *self.controls["data"].options]
             self.controls["data"].value = self.LIVE
-            with self._lock:
-                self._wanted += 1
         label, n = self.values()["label"], self.values()["n_labels"]
         ranking = list(comparison.summary(rows, label, int(n)))
         if name not in ranking:
@@ -243,7 +239,9 @@ class Leaderboard(Explorer):
         rows = state.tables.get(data, [])
         cells = comparison.summary(rows, label, int(n_labels))
         if not cells:
-            return [_empty()], _what_there_is(rows, label)
+            plot = draw.Plot.board(720, 80).text(360, 40, "not measured on these data", palette.MUTED)
+            empty = plot.panel("no ranking", "Nothing was measured for this choice.")
+            return [empty], _what_there_is(rows, label)
         height = 30 * len(cells) + 46
         plot = draw.Plot(720, height, (0, 1), (-len(cells), 0), margin=(6, 190, 40, 150))
         plot.axes(f"accuracy, {label}, {n_labels} labels", yticks=[])
@@ -251,11 +249,8 @@ class Leaderboard(Explorer):
         for i, (name, cell) in enumerate(cells.items()):
             y = -i - 0.5
             note = "yours" if name in state.own else NOTES.get(name, "")
-            colour = (
-                palette.Y if name in state.own else palette.MUTED if note == "learns nothing" else palette.PSI
-            )
-            box = [(0, y - 0.3), (cell.mean, y - 0.3), (cell.mean, y + 0.3), (0, y + 0.3)]
-            plot.polygon(box, fill=colour)
+            colour = {"yours": palette.Y, "learns nothing": palette.MUTED}.get(note, palette.PSI)
+            plot.rect(0, y - 0.3, cell.mean, y + 0.3, fill=colour)
             if cell.error:
                 low, high = (min(max(cell.mean + k * cell.error, 0), 1) for k in (-2, 2))
                 plot.line([(low, y), (high, y)], palette.INK, 2)
@@ -266,12 +261,11 @@ class Leaderboard(Explorer):
                 plot.text(1, y, note, palette.MUTED, 10, "lm", offset=(8, 8))
             spoken.append(f"{name} {cell.mean:.3f}")
         seeds = sorted({cell.seeds for cell in cells.values()})
-        said = (
+        line = (
             f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else f"{seeds[0]} seed{'s' * (seeds[0] > 1)}"
         )
-        line = f"{said}; bars ± 2 standard errors over seeds" if seeds != [1] else f"{said}: no error bar"
-        tied = _tied(cells)
-        if tied:
+        line += ": no error bar" if seeds == [1] else "; bars ± 2 standard errors over seeds"
+        if tied := _tied(cells):
             line += f". Not to be told from the first: {html.escape(', '.join(tied))}"
         title = f"{data}: {label}, {n_labels} labels"
         return [plot.panel(title, f"{title}. Best first: {', '.join(spoken)}.")], line + "."
@@ -285,12 +279,6 @@ def _tied(cells: dict[str, comparison.Cell]) -> list[str]:
         for name, c in others
         if c.error and best.error and best.mean - c.mean <= 2 * (c.error**2 + best.error**2) ** 0.5
     ]
-
-
-def _empty() -> Panel:
-    plot = draw.Plot(720, 80, (0, 1), (0, 1), margin=(0, 0, 0, 0))
-    plot.text(0.5, 0.5, "not measured on these data", palette.MUTED)
-    return plot.panel("no ranking", "Nothing was measured for this choice.")
 
 
 def _what_there_is(rows: Sequence[dict[str, Any]], label: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -127,14 +128,13 @@ class MaskedWords(Explorer):
             raise ValueError("this network has no tokenizer yet: network.prepare(data) gives it one")
         controls = {
             "feeling": ipywidgets.ToggleButtons(
-                options=[UNKNOWN, *reviews.SENTIMENTS], description="Y, the writer is",
+                options=[UNKNOWN, *reviews.SENTIMENTS],
+                description="Y, the writer is",
                 style={"button_width": "auto"},
             ),
             "dependence": ipywidgets.FloatSlider(0.5, min=0, max=1, step=0.02, description="λ of the world"),
-            "text": ipywidgets.Textarea(
-                text, description="sentence", rows=2, layout={"width": f"{chips.WIDTH}px", "max_width": "100%"}
-            ),
-        }  # fmt: skip
+            "text": chips.text_area(text, "sentence", rows=2),
+        }
         self._words = tuple(w.text for w in chips.words_of(text))
         controls["text"].observe(self._edited, names="value")  # before the picture is drawn
         first = next((k for k, w in enumerate(self._words) if w.lower() in FEELING), 0)
@@ -145,7 +145,7 @@ class MaskedWords(Explorer):
             hidden={"masked": masks, "cursor": first},
             tries={"masked": [(), (0, 1, 2), (1, 10_000)], "cursor": [0, 10_000]},
             rows=[["text"], ["feeling", "dependence"]],
-            actions={"The fox": self.fox, "Hide 15 %": self.hide, "Show all words": self.show},
+            actions={"The fox": self.fox, "Hide 15 %": self.hide, "Show all words": self.reveal},
         )
         self._stream = torch.Generator().manual_seed(0)
 
@@ -156,13 +156,14 @@ class MaskedWords(Explorer):
         return cls(BERT(dim=16))
 
     @staticmethod
-    def render(state: Any, *, text: str, feeling: str, dependence: float, masked: tuple[int, ...],
-               cursor: int) -> tuple[list[Panel], str]:  # fmt: skip
+    def render(
+        state: Any, *, text: str, feeling: str, dependence: float, masked: tuple[int, ...], cursor: int
+    ) -> tuple[list[Panel], str]:
         """The sentence, bars for the hidden words nearest to the cursor, and the leading feature. Pure."""
         words = chips.words_of(text)
         holes = _holes(words, masked)
-        found = chips.pages(tuple(w.text for w in words), chips.from_right(text))
-        page = found[chips.page_of(found, cursor)]
+        pages = chips.pages(tuple(w.text for w in words), chips.from_right(text))
+        page = chips.page_of(pages, cursor)
         missing = state.unknown(text)
         near = _nearest(holes, cursor)
         odds = {hole: state.odds(text, holes, hole, feeling, dependence) for hole in near}
@@ -170,7 +171,12 @@ class MaskedWords(Explorer):
         panels += [_bars(state, words[hole].text, hole, odds[hole], feeling) for hole in near]
         leading = state.leading(dependence)
         panels.append(_feature(leading, dependence))
-        return panels, _readout(state, words, holes, odds, missing, found, feeling, dependence, leading)
+        lines = [
+            *_of_the_text(words, holes, len(pages), state.network.context),
+            *_of_the_answers(odds, missing, feeling),
+            *_of_the_world(leading, feeling, dependence),
+        ]
+        return panels, "<br>".join(lines)
 
     # What the student does
 
@@ -232,7 +238,7 @@ class MaskedWords(Explorer):
         hidden = tuple(((u < 0.15) | (u == u.min())).nonzero()[:, 0].tolist())
         self.set(masked=hidden, cursor=hidden[0])
 
-    def show(self) -> None:
+    def reveal(self) -> None:
         """Nothing hidden but typed [MASK]s."""
         self.set(masked=())
 
@@ -241,8 +247,7 @@ class MaskedWords(Explorer):
 
     def _page(self) -> tuple[chips.Chip, ...]:
         text, cursor = self.values()["text"], self.values()["cursor"]
-        found = chips.pages(self._texts(), chips.from_right(text))
-        return found[chips.page_of(found, cursor)]
+        return chips.page_of(chips.pages(self._texts(), chips.from_right(text)), cursor)
 
     def _edited(self, change: Any) -> None:
         """Hidden words stay hidden while the text around them is edited."""
@@ -250,10 +255,6 @@ class MaskedWords(Explorer):
         masked = chips.follow([k for k in self.values()["masked"] if k < len(before)], before, self._words)
         cursor = min(self.values()["cursor"], max(len(self._words) - 1, 0))
         self.attempt(lambda: self.set(masked=masked, cursor=cursor))
-
-    def _settings(self) -> str:
-        said = chips.printable(super()._settings())
-        return said if len(said) <= 400 else said[:399] + "…"
 
 
 def _holes(words: tuple[chips.Word, ...], masked: tuple[int, ...]) -> tuple[int, ...]:
@@ -275,8 +276,8 @@ def _sentence(page: tuple[chips.Chip, ...], holes: set[int], missing: set[str], 
     for chip in page:
         if chip.index in holes:
             # a hidden word keeps its width, so that no other word moves under the pointer
-            short = chips.MASKED if chip.text == chips.MASKED else "?"
-            look = chips.Look(palette.X2, palette.PAPER, palette.X2, short)
+            sign = chips.MASKED if chip.text == chips.MASKED else "?"
+            look = chips.Look(palette.X2, palette.PAPER, palette.X2, sign)
         elif chip.index < 0:
             look = chips.Look(palette.WASH, palette.X1, palette.WASH)
         elif chip.text in missing:
@@ -284,8 +285,8 @@ def _sentence(page: tuple[chips.Chip, ...], holes: set[int], missing: set[str], 
         else:
             look = chips.Look()
         looks.append(look._replace(outline=palette.INK, wide=2) if chip.index == cursor else look)
-    said = " ".join("[hidden]" if c.index in holes else c.text for c in page if c.index >= 0)
-    alt = f"the sentence, a box for each word: {said}" if said else "an empty sentence"
+    spoken = " ".join("[hidden]" if c.index in holes else c.text for c in page if c.index >= 0)
+    alt = f"the sentence, a box for each word: {spoken}" if spoken else "an empty sentence"
     caption = "X₁: click a word to hide it; hidden words are X₂; gray words are unknown to the network"
     return chips.sheet(page, looks, caption, alt, operable=True)
 
@@ -295,38 +296,29 @@ def _bars(state: _State, word: str, hole: int, odds: _Odds, feeling: str) -> Pan
     token = state.network.tokenizer.token
     leader = odds.network if odds.exact is None else odds.exact
     if leader is None:
-        plot = draw.Plot(BARS, 60, (0, 1), (0, 1), margin=(0, 0, 0, 0))
-        plot.text(0.5, 0.5, "nothing to show: see below", palette.MUTED)
+        plot = draw.Plot.board(BARS, 60).text(BARS / 2, 30, "nothing to show: see below", palette.MUTED)
         return plot.panel(f"X₂, word {hole + 1}", "no candidates for this word")
-    both = [p for p in (odds.exact, odds.network) if p is not None]
+    # who answers, and where its bars lie in a row
+    answers = [("world", odds.exact, palette.X2), ("BERT", odds.network, palette.PSI)]
+    answers = [answer for answer in answers if answer[1] is not None]
+    sides = (-0.2, 0.2) if len(answers) > 1 else (0,)
     best = leader.topk(min(CANDIDATES, len(leader))).indices.tolist()
-    best = [k for n, k in enumerate(best) if n < 2 or max(float(p[k]) for p in both) >= LEAST]
+    best = [k for n, k in enumerate(best) if n < 2 or max(float(p[k]) for _, p, _ in answers) >= LEAST]
     own = [k for k in range(len(SPECIAL), len(leader)) if token(k).strip().lower() == word.lower()][:1]
     best += [k for k in own if k not in best]
     plot = draw.Plot(BARS, 52 + 36 * len(best), (0, 1.16), (len(best) - 0.4, -0.6), margin=(44, 8, 4, 96))
-    said = []
+    spoken = []
     for row, k in enumerate(best):
-        bold = k in own
-        plot.text(0, row, _shown(token(k)), palette.INK, 13, "rm", bold=bold, offset=(-8, 0))
-        numbers: list[tuple[float, float]] = []
-        parts = [("world", odds.exact, palette.X2), ("BERT", odds.network, palette.PSI)]
-        parts = [part for part in parts if part[1] is not None]
-        for side, (who, p, colour) in zip((-0.2, 0.2) if len(parts) > 1 else (0,), parts, strict=True):
-            value = float(p[k])
-            box = [
-                (0, row + side - 0.17),
-                (value, row + side - 0.17),
-                (value, row + side + 0.17),
-                (0, row + side + 0.17),
-            ]
-            plot.polygon(box, fill=colour)
-            said.append(f"{_shown(token(k))} {value:.2f} ({who})")
-            numbers.append((value, row + side))
+        word_there = draw.short(token(k).strip() or "␣", 12)
+        plot.text(0, row, word_there, palette.INK, 13, "rm", bold=k in own, offset=(-8, 0))
+        for side, (who, p, colour) in zip(sides, answers, strict=True):
+            value, y = float(p[k]), row + side
+            plot.rect(0, y - 0.17, value, y + 0.17, fill=colour)
+            plot.text(value, y, f"{value:.2f}", palette.INK, 10, "lm", offset=(4, 0), halo=True)
+            spoken.append(f"{word_there} {value:.2f} ({who})")
         if odds.alone is not None:
             value = float(odds.alone[k])
             plot.line([(value, row - 0.44), (value, row + 0.44)], palette.Y, 2, dash=(3, 2))
-        for value, y in numbers:  # over the dashed mark
-            plot.text(value, y, f"{value:.2f}", palette.INK, 10, "lm", offset=(4, 0), halo=True)
     where = "" if state.learned_at is None else f", learned at λ = {state.learned_at:.2f}"
     if odds.exact is not None:
         plot.text(0, -0.6, "■ world, exact", palette.X2, 11, "ls", offset=(-88, -26))
@@ -335,12 +327,7 @@ def _bars(state: _State, word: str, hole: int, odds: _Odds, feeling: str) -> Pan
         beside = 8 if odds.exact is not None else -88
         plot.text(0, -0.6, f"■ BERT{where}", palette.PSI, 11, "ls", offset=(beside, -26))
     given = "" if feeling == UNKNOWN else f", Y = {feeling}"
-    return plot.panel(f"P(X₂ | X₁{given}), word {hole + 1}", "candidates: " + ", ".join(said))
-
-
-def _shown(token: str) -> str:
-    clean = chips.printable(token.strip()) or "␣"
-    return clean if len(clean) <= 12 else clean[:11] + "…"
+    return plot.panel(f"P(X₂ | X₁{given}), word {hole + 1}", "candidates: " + ", ".join(spoken))
 
 
 def _feature(leading: _Leading, dependence: float) -> Panel:
@@ -348,46 +335,43 @@ def _feature(leading: _Leading, dependence: float) -> Panel:
     plot = draw.Plot(BARS, 200, (-0.6, 3.6), (-1.6, 1.6), margin=(12, 8, 28, 40))
     plot.axes(xticks=dict(enumerate(reviews.VERBS)), yticks=[-1, 0, 1])
     plot.bars(range(4), leading.values, palette.PSI, width=0.6)
-    said = ", ".join(f"{w} {v:+.2f}" for w, v in zip(reviews.VERBS, leading.values, strict=True))
-    return plot.panel(
-        f"what a ψ of one number keeps at λ = {dependence:.2f}: its value for each verb",
-        f"leading feature: {said}",
-    )
+    spoken = ", ".join(f"{w} {v:+.2f}" for w, v in zip(reviews.VERBS, leading.values, strict=True))
+    caption = f"what a ψ of one number keeps at λ = {dependence:.2f}: its value for each verb"
+    return plot.panel(caption, f"leading feature: {spoken}")
 
 
-def _readout(state: _State, words: tuple, holes: tuple[int, ...], odds: dict[int, _Odds], missing: list[str],
-             found: tuple, feeling: str, dependence: float, leading: _Leading) -> str:  # fmt: skip
-    lines = []
+def _of_the_text(words: tuple, holes: tuple[int, ...], pages: int, context: int) -> Iterator[str]:
     if not words:
-        lines.append("The sentence is empty: type one, or press <b>Reset</b>.")
+        yield "The sentence is empty: type one, or press <b>Reset</b>."
     elif not holes:
-        lines.append("Nothing is hidden: click a word (or arrows, then Enter).")
+        yield "Nothing is hidden: click a word (or arrows, then Enter)."
     elif len(holes) == len(words):
-        lines.append("Nothing but [MASK]s: the answers are what is common at these places.")
+        yield "Nothing but [MASK]s: the answers are what is common at these places."
     elif len(holes) > SHOWN:
-        lines.append(f"{len(holes):,} words are hidden; the bars are those beside the one clicked last.")
-    if len(found) > 1:
-        lines.append(
-            f"{len(words):,} words, {len(found):,} pages; each [MASK] sees the {state.network.context - 2} "
-            "words nearest to it."
-        )
+        yield f"{len(holes):,} words are hidden; the bars are those beside the one clicked last."
+    if pages > 1:
+        nearest = f"each [MASK] sees the {context - 2} words nearest to it"
+        yield f"{len(words):,} words, {pages:,} pages; {nearest}."
+
+
+def _of_the_answers(odds: dict[int, _Odds], missing: list[str], feeling: str) -> Iterator[str]:
     if missing:
-        lines.append(f"Unknown to the network, seen as [UNK]: {chips.several(missing)}.")
+        yield f"Unknown to the network, seen as [UNK]: {chips.several(missing)}."
     if odds and all(o.exact is None for o in odds.values()):
         by = "" if feeling == UNKNOWN else f" by somebody {feeling}"
-        lines.append(f"No text of the world looks like that{by}: the network alone answers.")
+        yield f"No text of the world looks like that{by}: the network alone answers."
     if odds and all(o.network is None for o in odds.values()):
-        lines.append("This network has learned without labels: it cannot be told what the writer felt.")
+        yield "This network has learned without labels: it cannot be told what the writer felt."
+
+
+def _of_the_world(leading: _Leading, feeling: str, dependence: float) -> Iterator[str]:
     given = feeling != UNKNOWN
-    told = "once Y is known" if given else "while Y is unknown"
-    lines.append(f"Between adjective and verb, {told}: <b>{leading.tells[given]:.3f}</b> nats (I, exact).")
+    when = "once Y is known" if given else "while Y is unknown"
+    yield f"Between adjective and verb, {when}: <b>{leading.tells[given]:.3f}</b> nats (I, exact)."
     if abs(dependence - leading.flip) < 1e-9:
-        lines.append(
-            "At this λ sentiment and intensity are shared equally: any mixture is a leading feature."
-        )
+        yield "At this λ sentiment and intensity are shared equally: any mixture is a leading feature."
     else:
-        lines.append(
+        yield (
             f"A probe of the one number: sentiment <b>{leading.sentiment:.2f}</b>, intensity "
             f"<b>{leading.intensity:.2f}</b>; of all four numbers of ψ: sentiment {leading.full:.2f}."
         )
-    return "<br>".join(lines)

@@ -87,16 +87,16 @@ class _State:
         row = torch.tensor([[CLS, *ids]], device=gpt.bias.device)
         with torch.no_grad():
             log_p = gpt.logits(row)[0, :-1].log_softmax(-1).double().cpu()  # (T, V)
-        found: list[_Told] = []
+        stretches: list[_Told] = []
         before = None
         for t, (token, (a, b)) in enumerate(zip(ids, spans, strict=True)):
             nats = None if token in (UNK, MASK) else -float(log_p[t, token])
             if before == (a, b) and nats is not None:  # bytes of one letter
-                found[-1] = _Told(found[-1].text, (found[-1].nats or 0) + nats)
+                stretches[-1] = _Told(stretches[-1].text, (stretches[-1].nats or 0) + nats)
             else:
-                found.append(_Told(text[a:b], nats))
+                stretches.append(_Told(text[a:b], nats))
             before = (a, b)
-        return tuple(found)
+        return tuple(stretches)
 
 
 class NextWord(Explorer):
@@ -134,10 +134,8 @@ class NextWord(Explorer):
             "network": ipywidgets.Dropdown(options=list(found), value=name, description="network has read"),
             "temperature": ipywidgets.FloatSlider(1.0, min=0, max=2, step=0.05, description="temperature"),
             "top_k": ipywidgets.Dropdown(options=TOP_K, value=0, description="top-k"),
-            "text": ipywidgets.Textarea(
-                text, description="so far", rows=3, layout={"width": f"{chips.WIDTH}px", "max_width": "100%"}
-            ),
-        }  # fmt: skip
+            "text": chips.text_area(text, "so far", rows=3),
+        }
         self._past: list[str] = []
         self._typing = self._going_back = False
         self._stream = torch.Generator().manual_seed(seed)
@@ -165,14 +163,15 @@ class NextWord(Explorer):
         return cls({"film reviews": GPT(dim=16).eval(), "Shakespeare": pieces.eval()})
 
     @staticmethod
-    def render(state: Any, *, network: str, text: str, temperature: float, top_k: int, cursor: int,
-               ended: bool) -> tuple[list[Panel], str]:  # fmt: skip
+    def render(
+        state: Any, *, network: str, text: str, temperature: float, top_k: int, cursor: int, ended: bool
+    ) -> tuple[list[Panel], str]:
         """The words so far, and bars for the next. Pure."""
         gpt = state.networks[network]
         told = state.told(network, text)
         coming = state.next(network, text, temperature, top_k)
         panels = [_so_far(told, chips.from_right(text)), _bars(gpt, coming, cursor)]
-        return panels, _readout(gpt, text, told, coming, temperature, top_k, ended)
+        return panels, _readout(gpt, text, told, temperature, top_k, ended)
 
     # What the student does
 
@@ -251,14 +250,10 @@ class NextWord(Explorer):
         if self.values()["ended"] or self.values()["cursor"] >= 0:
             self.attempt(lambda: self.set(ended=False, cursor=-1))
 
-    def _settings(self) -> str:
-        said = chips.printable(super()._settings())
-        return said if len(said) <= 400 else said[:399] + "…"
-
 
 def _shown(token: str) -> str:
     """A piece keeps its space in front, as "␣": it tells a new word from the end of one."""
-    return chips.printable(token.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥"))
+    return draw.printable(token.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥"))
 
 
 def _so_far(told: tuple[_Told, ...], rtl: bool) -> Panel:
@@ -272,49 +267,43 @@ def _so_far(told: tuple[_Told, ...], rtl: bool) -> Panel:
             looks.append(chips.Look(palette.WASH, palette.MUTED, palette.MUTED))
             continue
         shade = min(nats / 6, 1.0)
-        paper, full = (tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (palette.PAPER, palette.X2))
-        mixed = tuple(round(a + (b - a) * shade) for a, b in zip(paper, full, strict=True))
-        looks.append(
-            chips.Look("#{:02x}{:02x}{:02x}".format(*mixed), palette.PAPER if shade > 0.6 else palette.INK)
-        )
-    said = ", ".join(f"{c.text} {told[c.index].nats:.1f}" for c in page if told[c.index].nats is not None)
-    alt = f"the words so far with their surprise in nats: {said}" if said else "no words yet"
-    return chips.sheet(
-        page, looks, "X₁, the words so far: the darker, the less expected", alt, operable=False
-    )
+        ink = palette.PAPER if shade > 0.6 else palette.INK
+        looks.append(chips.Look(palette.mix(palette.PAPER, palette.X2, shade), ink))
+    spoken = ", ".join(f"{c.text} {told[c.index].nats:.1f}" for c in page if told[c.index].nats is not None)
+    alt = f"the words so far with their surprise in nats: {spoken}" if spoken else "no words yet"
+    caption = "X₁, the words so far: the darker, the less expected"
+    return chips.sheet(page, looks, caption, alt, operable=False)
 
 
 def _bars(gpt: GPT, coming: _Next, cursor: int) -> Panel:
     """Candidates for the next token, each with its bars."""
     height = TOP + ROW * len(coming.ids)
     plot = draw.Plot(WIDE, height, (0, 1.16), (height - TOP, 0), margin=(TOP, 8, 0, 110))
-    said = []
+    spoken = []
     for row, token in enumerate(coming.ids):
         y = ROW * (row + 0.5)
         if row == cursor:
-            edge = [(-0.32, y - 12), (1.14, y - 12), (1.14, y + 12), (-0.32, y + 12)]
-            plot.polygon(edge, fill=palette.WASH, outline=palette.INK)
+            plot.rect(-0.32, y - 12, 1.14, y + 12, palette.WASH, palette.INK)
         word = "(the end)" if token == SEP else _shown(gpt.tokenizer.token(token))
         plot.text(0, y, word, palette.INK, 13, "rm", offset=(-8, 0))
         bars = [(coming.drawn[row], palette.PSI, -5, 6), (coming.own[row], palette.MUTED, 3, 2)]
         if coming.exact is not None:
             bars.append((coming.exact[row], palette.X2, 7, 2))
         for value, colour, middle, half in bars:
-            low, high = y + middle - half, y + middle + half
-            plot.polygon([(0, low), (value, low), (value, high), (0, high)], fill=colour)
+            plot.rect(0, y + middle - half, value, y + middle + half, fill=colour)
         plot.text(coming.drawn[row], y - 5, f"{coming.drawn[row]:.2f}", palette.INK, 11, "lm", offset=(4, 0))
-        said.append(f"{word} {coming.drawn[row]:.2f}")
+        spoken.append(f"{word} {coming.drawn[row]:.2f}")
     plot.text(0, 0, "■ drawn with", palette.PSI, 11, "ls", offset=(-102, -18))
     plot.text(0, 0, "■ the network's P(X₂ | X₁)", palette.MUTED, 11, "ls", offset=(-14, -18))
     if coming.exact is not None:
         plot.text(0, 0, "■ the world's, exact", palette.X2, 11, "ls", offset=(168, -18))
-    return plot.panel(
-        "X₂, the next word: click one to take it", "the next word: " + ", ".join(said), operable=True
-    )
+    caption = "X₂, the next word: click one to take it"
+    return plot.panel(caption, f"the next word: {', '.join(spoken)}", operable=True)
 
 
-def _readout(gpt: GPT, text: str, told: tuple[_Told, ...], coming: _Next, temperature: float, top_k: int,
-             ended: bool) -> str:  # fmt: skip
+def _readout(
+    gpt: GPT, text: str, told: tuple[_Told, ...], temperature: float, top_k: int, ended: bool
+) -> str:
     lines = []
     many = len(gpt.ids(text))
     if ended:

@@ -65,20 +65,15 @@ class NoiseFit(Explorer):
         """The first pair on training rows, on fresh rows when asked for, and both correlations against n; pure."""
         f = fitted(n, p, q, round(shared, 1), ridge)
         panels = [_pair(f.psi, f.eta, f.train, "the rows that CCA was fitted to")]
+        truth = f"really shared: {shared:.1f}" if shared else "the views are independent"
+        line = f"{n:,} rows, {p} + {q} numbers: CCA reports a correlation of <b>{f.train:.2f}</b>; {truth}. "
         if fresh:
-            panels.append(
-                _pair(f.new_psi[:400], f.new_eta[:400], f.fresh, "fresh rows through the same maps")
-            )
-        panels.append(_curves(n, p, q, round(shared, 1), ridge, fresh))
-        line = f"{n:,} rows, {p} + {q} numbers: CCA reports a correlation of <b>{f.train:.2f}</b>; " + (
-            f"really shared: {shared:.1f}. " if shared else "the views are independent. "
-        )
-        line += (
-            f"On fresh rows: <b>{round(f.fresh, 2) + 0.0:.2f}</b>."
-            if fresh
-            else "And on fresh rows? Guess, then tick the box."
-        )
-        return panels, line
+            caption = "fresh rows through the same maps"
+            panels.append(_pair(f.new_psi[:400], f.new_eta[:400], f.fresh, caption))
+            line += f"On fresh rows: <b>{round(f.fresh, 2) + 0.0:.2f}</b>."
+        else:
+            line += "And on fresh rows? Guess, then tick the box."
+        return [*panels, _curves(n, p, q, round(shared, 1), ridge, fresh)], line
 
 
 def _pair(psi: np.ndarray, eta: np.ndarray, rho: float, caption: str) -> Panel:
@@ -94,9 +89,8 @@ def _pair(psi: np.ndarray, eta: np.ndarray, rho: float, caption: str) -> Panel:
 def _curves(n: int, p: int, q: int, shared: float, ridge: float, fresh: bool) -> Panel:
     low, high = np.log10(ROWS[0]) - 0.06, np.log10(ROWS[-1]) + 0.06
     plot = draw.Plot(440, SIDE, (low, high), (-0.25, 1.08), margin=(26, 8, 38, 44))
-    plot.axes(
-        "rows n", "correlation", {1: "10", 1.699: "50", 2: "100", 2.699: "500", 3: "1,000"}, [0, 0.5, 1]
-    )
+    xticks = {1: "10", 1.699: "50", 2: "100", 2.699: "500", 3: "1,000"}
+    plot.axes("rows n", "correlation", xticks, [0, 0.5, 1])
     grid = 10 ** np.linspace(low, high, 80)
     plot.line(np.stack([np.log10(grid), noise_edge(grid, p, q)], 1), palette.MUTED, 2, (3, 4))
     if p + q > ROWS[0]:
@@ -112,14 +106,11 @@ def _curves(n: int, p: int, q: int, shared: float, ridge: float, fresh: bool) ->
         points = np.stack([x, np.clip(values, -0.25, 1.08)], 1)
         plot.line(points, colour, 2.5, dash).dots(points, colour, 3)
         plot.dot(*points[ROWS.index(n)], colour, 6, palette.PAPER, 1.5)
-    names = [
-        ("fitted", palette.PSI),
-        ("fresh", palette.X2),
-        ("theory for pure noise, no ridge", palette.MUTED),
+    theory = ("theory for pure noise, no ridge", palette.MUTED)
+    names = [("fitted", palette.PSI), ("fresh", palette.X2)] if fresh else [("fitted", palette.PSI)]
+    plot.names([*names, theory], gap=16)
+    numbers = [
+        f"{m} rows {f.train:.2f}" + (f" and {f.fresh:.2f} fresh" if fresh else "")
+        for m, f in zip(ROWS, fits, strict=True)
     ]
-    place = 0.0
-    for name, colour in names if fresh else names[::2]:
-        plot.text(low, 1.08, name, colour, 11, "ls", True, (place, -8))
-        place += draw.font(22, True).getlength(name) / 2 + 16
-    said = ", ".join(f"{m} rows {f.train:.2f}" + (f" and {f.fresh:.2f} fresh" if fresh else "") for m, f in zip(ROWS, fits, strict=True))  # fmt: skip
-    return plot.panel("the first canonical correlation against the number of rows", said)
+    return plot.panel("the first canonical correlation against the number of rows", ", ".join(numbers))

@@ -278,62 +278,48 @@ class SceneExplorer(SheetExplorer):
         super().__init__(controls, state=source, hidden={"guess": None}, tries=tries)
 
     @staticmethod
-    def render(state: Any, *, dependence: float, sees: str, label: str, known: bool, answer: bool,
-               picture: int, guess: tuple[float, float] | None) -> tuple[list[Panel], str]:  # fmt: skip
+    def render(
+        state: Any,
+        *,
+        dependence: float,
+        sees: str,
+        label: str,
+        known: bool,
+        answer: bool,
+        picture: int,
+        guess: tuple[float, float] | None,
+    ) -> tuple[list[Panel], str]:
         """The panels; pure."""
         view: View = state.view(dependence, sees, label)
-        triangle = _Triangle.of(view)
+        picture = picture % len(state.thumbs)
+        triangle, y = _Triangle.of(view), view.classes[view.label[picture]]
         cell, open_ = view.cell[picture], answer or guess is not None
         psi, through = view.psi[cell], view.through[cell]
+        first, second = "ψ* = E[X₂ | X₁]", "Σ P(y|X₁) E[X₂|y]"
         if known:
             psi, through = view.known[picture], view.means[view.label[picture]]
-        plot, at = _plot(view, triangle, picture, psi, open_, guess)
+            first, second = f"E[X₂ | X₁, Y = {y}]", f"E[X₂ | Y = {y}]"
+        plot = _plot(view, triangle, psi if open_ else None, guess)
+        at = None if guess is None else np.array(plot.at(*guess))
+        gray = "the gray picture in the colours that"
+        shown = [(state.grays[picture], "X₁: what the network sees", "the chosen picture in gray")]
+        if at is not None:
+            shown += [(state.paint(triangle.colour(at), picture), "your guess", f"{gray} you chose")]
+        if open_:
+            gap, truth = _gap(state, psi - through, picture), state.truth(dependence, picture)
+            shown += [
+                (state.paint(psi, picture), first, f"{gray} the best predictor expects"),
+                (state.paint(through, picture), second, f"{gray} the class alone explains"),
+                (gap, "their gap, three times", "gray where gray tells nothing more than the class"),
+                (truth, "one true X₂", "the picture with the colours that it was given"),
+            ]
         panels = [
             sheet(state.thumbs, picture, "choose X₁", "gray pictures", COLUMNS),
-            plot,
-            _gray(state.grays[picture]),
+            _plot_panel(plot, open_),
+            *(Panel(pixels, caption, alt, WIDE) for pixels, caption, alt in shown),
         ]
-        if guess is not None:
-            mine = triangle.colour(at)
-            panels.append(
-                Panel(
-                    state.paint(mine, picture),
-                    "your guess",
-                    "the gray picture in the colours that you chose",
-                    WIDE,
-                )
-            )
-        if open_:
-            y = view.classes[view.label[picture]]
-            first = f"E[X₂ | X₁, Y = {y}]" if known else "ψ* = E[X₂ | X₁]"
-            second = f"E[X₂ | Y = {y}]" if known else "Σ P(y|X₁) E[X₂|y]"
-            panels += [
-                Panel(
-                    state.paint(psi, picture),
-                    first,
-                    "the gray picture in the colours that the best predictor expects",
-                    WIDE,
-                ),
-                Panel(
-                    state.paint(through, picture),
-                    second,
-                    "the gray picture in the colours that the class alone explains",
-                    WIDE,
-                ),
-                Panel(
-                    _gap(state, psi - through, picture),
-                    "their gap, three times",
-                    "gray where gray tells nothing more than the class",
-                    WIDE,
-                ),
-                Panel(
-                    state.truth(dependence, picture),
-                    "one true X₂",
-                    "the picture with the colours that it was given",
-                    WIDE,
-                ),
-            ]
-        return panels, _readout(view, triangle, cell, picture, known, open_, guess, at)
+        guessed = None if at is None else float(np.hypot(*(at - triangle.foot(view.psi[cell][None])[0])))
+        return panels, _readout(view, cell, y if known else None, open_, guessed)
 
     def on_pointer(self, event: Pointer) -> None:
         """Choose a picture on the sheet, or guess a colour in the triangle."""
@@ -358,85 +344,72 @@ def _grays(lightness: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]
     return [_rgba(x, none) for x in lightness], [_rgba(x, none) for x in small]
 
 
-def _gray(picture: np.ndarray) -> Panel:
-    return Panel(picture, "X₁: what the network sees", "the chosen picture in gray", WIDE)
-
-
 def _gap(state: Any, gap: np.ndarray, picture: int) -> np.ndarray:
     flat = state.lightness[picture] * 0.15 + 52
     c = torch.as_tensor(3 * gap, dtype=torch.float32).reshape(1, -1)
     if c.shape[1] == 4:
-        ab = painter.paint_colour(
-            c[:, :2], c[:, 2:], state.biome[picture : picture + 1], None, flat.shape[-1]
-        )[0]
+        biome = state.biome[picture : picture + 1]
+        ab = painter.paint_colour(c[:, :2], c[:, 2:], biome, None, flat.shape[-1])[0]
     else:
         ab = c[0][:, None, None].expand(2, *flat.shape[1:])
     return _rgba(flat, ab)
 
 
-def _plot(view: View, triangle: _Triangle, picture: int, psi: np.ndarray, open_: bool,
-          guess: tuple[float, float] | None) -> tuple[Panel, np.ndarray]:  # fmt: skip
-    """The colour triangle, and where in its plane the guess lies."""
-    tips, feet = triangle.tip(view.psi), triangle.foot(view.psi)
-    around = np.concatenate([tips, feet, triangle.corners])
+def _plot(
+    view: View, triangle: _Triangle, psi: np.ndarray | None, guess: tuple[float, float] | None
+) -> draw.Plot:
+    """The colour triangle and the guess in its plane; with ``psi``, this picture's ψ* among all others."""
+    tips, feet, corners = triangle.tip(view.psi), triangle.foot(view.psi), triangle.corners
+    around = np.concatenate([tips, feet, corners])
     low, high = around.min(0) - 9, around.max(0) + 9
     plot = draw.Plot(310, 280, (low[0], high[0]), (low[1], high[1]), margin=(12, 12, 12, 12), equal=True)
-    colours = [palette.BIOME.get(name, palette.Y) for name in view.classes]
-    if len(view.classes) >= 3:
-        plot.polygon(
-            triangle.corners[:3] if len(view.classes) == 3 else triangle.corners,
-            fill=palette.WASH,
-            outline=palette.MUTED,
-        )
-    hidden = not open_
-    if not hidden:
+    if len(corners) >= 3:
+        plot.polygon(corners, fill=palette.WASH, outline=palette.MUTED)
+    if psi is not None:
         for tip, foot in {(tuple(t), tuple(f)) for t, f in zip(tips.round(2), feet.round(2), strict=True)}:
             if np.hypot(*(np.array(tip) - foot)) > 0.3:
                 plot.line([foot, tip], palette.GRID, 1.5)
             plot.dot(*tip, color=palette.PSI, r=3)
-    for (x, y), name, colour in zip(triangle.corners, view.classes, colours, strict=True):
-        away = np.array([x, y]) - triangle.corners.mean(0)
+    for (x, y), name in zip(corners, view.classes, strict=True):
+        colour, below = palette.BIOME.get(name, palette.Y), y < corners.mean(0)[1]
         plot.dot(x, y, colour, r=6)
-        plot.text(x, y, name, colour, 12, bold=True, halo=True, offset=(0, -14 if away[1] >= 0 else 15))
-    at = np.array(plot.at(*guess)) if guess is not None else np.zeros(2)
+        plot.text(x, y, name, colour, 12, bold=True, halo=True, offset=(0, 15 if below else -14))
     if guess is not None:
-        plot.cross(*at, color=palette.X2, r=7, width=3)
-    if not hidden:
-        tip = triangle.tip(psi[None])[0]
-        plot.dot(*tip, color=None, r=8, outline=palette.X1, width=3)
-    caption = (
-        "guess: click where the colour lies" if hidden else "○ this picture's ψ*, • all others, × your guess"
-    )
-    alt = "the colours of the classes as corners; " + (
-        "click to guess" if hidden else "each dot is the expected colour of one kind of gray"
-    )
-    return plot.panel(caption, alt, operable=True), at
+        plot.cross(*plot.at(*guess), color=palette.X2, r=7, width=3)
+    if psi is not None:
+        plot.dot(*triangle.tip(psi[None])[0], color=None, r=8, outline=palette.X1, width=3)
+    return plot
 
 
-def _readout(view: View, triangle: _Triangle, cell: int, picture: int, known: bool, open_: bool,
-             guess: tuple[float, float] | None, at: np.ndarray) -> str:  # fmt: skip
-    """Numbers in words."""
-    root = view.estimate
-    parts = ["ε<sub>CI</sub>² ="]
-    if view.exact is not None:
-        parts.append(f"<b>{view.exact:.2f}</b> exact,")
+def _plot_panel(plot: draw.Plot, open_: bool) -> Panel:
+    caption, what = "guess: click where the colour lies", "click to guess"
+    if open_:
+        caption = "○ this picture's ψ*, • all others, × your guess"
+        what = "each dot is the expected colour of one kind of gray"
+    return plot.panel(caption, f"the colours of the classes as corners; {what}", operable=True)
+
+
+def _readout(view: View, cell: int, known: str | None, open_: bool, guessed: float | None) -> str:
+    """Numbers in words; ``known`` is the class if it was told, ``guessed`` how far the guess is from ψ*."""
+    estimate, exact = view.estimate, view.exact is not None
+    share = 100 * max(estimate.value, 0) / view.variance
+    parts = ["ε<sub>CI</sub>² =", f"<b>{view.exact:.2f}</b> exact," if exact else ""]
     parts.append(
-        f"{root.value:.2f} ± {root.standard_error:.2f} estimated from {SAMPLES if view.exact is not None else 'these'} pictures, {100 * max(root.value, 0) / view.variance:.1f} % of the variance of X₂."
+        f"{estimate.value:.2f} ± {estimate.standard_error:.2f} estimated from {SAMPLES if exact else 'these'} pictures, "
+        f"{share:.1f} % of the variance of X₂."
     )
     if view.probe is not None:
+        excess, accuracy = view.probe
         parts.append(
-            f"Best linear probe of ψ*: accuracy <b>{view.probe[1]:.3f}</b>, excess squared risk <b>{view.probe[0]:.3f}</b>."
+            f"Best linear probe of ψ*: accuracy <b>{accuracy:.3f}</b>, excess squared risk <b>{excess:.3f}</b>."
         )
-    if open_:
-        shares = ", ".join(
-            f"{name} {p:.2f}" for name, p in zip(view.classes, view.posterior[cell], strict=True)
-        )
-        parts.append(f"<br>P(Y | this X₁): {shares}.")
-        if known:
-            parts.append(f"Y is {view.classes[view.label[picture]]}.")
-        if guess is not None:
-            target = triangle.foot(view.psi[cell][None])[0]
-            parts.append(f"Your guess is {np.hypot(*(at - target)):.0f} Lab units from ψ*.")
-    else:
+    if not open_:
         parts.append("<br>Commit to a guess: click in the triangle; then the answer appears.")
-    return " ".join(parts)
+        return " ".join(filter(None, parts))
+    odds = ", ".join(f"{name} {p:.2f}" for name, p in zip(view.classes, view.posterior[cell], strict=True))
+    parts.append(f"<br>P(Y | this X₁): {odds}.")
+    if known is not None:
+        parts.append(f"Y is {known}.")
+    if guessed is not None:
+        parts.append(f"Your guess is {guessed:.0f} Lab units from ψ*.")
+    return " ".join(filter(None, parts))

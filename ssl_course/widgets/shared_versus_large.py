@@ -75,10 +75,16 @@ def found(n: int, shared: float, private: float, angle: float) -> Found:
         accuracy[name] = tuple(max(a, 1 - a) for a in hits)  # which side is which costs one label
     common = [w[:, 0] / w[:, 0].norm() for w in (cca.x_rotations_, cca.y_rotations_)]
     return Found(
-        x1.numpy(), x2.numpy(), {k: v.numpy() for k, v in labels.items()},
-        (pca.components_[0].numpy(), pca2.components_[0].numpy()), tuple(c.numpy() for c in common),
-        float(pca.explained_variance_ratio_[0]), float(cca.correlations_[0]), float(cca.correlation(new1, new2)), accuracy,
-    )  # fmt: skip
+        x1.numpy(),
+        x2.numpy(),
+        {k: v.numpy() for k, v in labels.items()},
+        large=(pca.components_[0].numpy(), pca2.components_[0].numpy()),
+        common=tuple(c.numpy() for c in common),
+        explained=float(pca.explained_variance_ratio_[0]),
+        correlation=float(cca.correlations_[0]),
+        held_out=float(cca.correlation(new1, new2)),
+        accuracy=accuracy,
+    )
 
 
 class SharedVersusLarge(Explorer):
@@ -95,10 +101,12 @@ class SharedVersusLarge(Explorer):
         super().__init__(controls)
 
     @staticmethod
-    def render(state: Any, *, shared: float, private: float, angle: int, n: int, label: str) -> tuple[list[Panel], str]:  # fmt: skip
+    def render(
+        state: Any, *, shared: float, private: float, angle: int, n: int, label: str
+    ) -> tuple[list[Panel], str]:
         """Both views with the two directions, the components against each other, the accuracies; pure."""
         f = found(n, round(shared, 2), round(private, 2), angle)
-        panels = [_view(f, 0, label), _view(f, 1, label), _components(f, n, shared, private, angle, label), _scores(f, label)]  # fmt: skip
+        panels = [_view(f, 0, label), _view(f, 1, label), _components(f, label), _scores(f, label)]
         pca, cca = f.accuracy[label]
         line = (
             f"PCA's first component holds <b>{100 * f.explained:.1f} %</b> of the variance of X₁; its sign tells Y in "
@@ -126,12 +134,13 @@ def _view(f: Found, which: int, label: str) -> Panel:
         tip = 0.72 * reach * d
         plot.arrow(-tip, tip, colour, 3, 11)
         plot.text(*(1.18 * tip), name, colour, 12, bold=True, halo=True)
-    said = f"view {which + 1}: PCA points along {f.large[which].round(2)}, CCA weighs with {f.common[which].round(2)}"
+    large, common = f.large[which].round(2), f.common[which].round(2)
     own = "" if label == "shared" or which == 0 else "; its own part knows nothing of this Y"
-    return plot.panel(f"X{'₁₂'[which]}, coloured by Y{own}", said)
+    alt = f"view {which + 1}: PCA points along {large}, CCA weighs with {common}"
+    return plot.panel(f"X{'₁₂'[which]}, coloured by Y{own}", alt)
 
 
-def _components(f: Found, n: int, shared: float, private: float, angle: int, label: str) -> Panel:
+def _components(f: Found, label: str) -> Panel:
     """The first CCA component of both views against each other: what is shared is a diagonal."""
     a, b = (x @ w for x, w in ((f.x1, f.common[0]), (f.x2, f.common[1])))
     a, b = ((v - v.mean()) / max(v.std(), 1e-9) for v in (a, b))
@@ -140,20 +149,19 @@ def _components(f: Found, n: int, shared: float, private: float, angle: int, lab
     sign = 1 if f.correlation >= 0 else -1
     plot.dots(np.stack([a, sign * b], 1)[:300].clip(-3.2, 3.2), _shades(f.labels[label][:300]), 2.4)
     plot.text(-3.0, 3.0, f"ρ = {f.correlation:.2f}", palette.PSI, 14, "lt", True, halo=True)
-    return plot.panel(
-        "CCA's components of both views", f"the first canonical pair, correlation {f.correlation:.2f}"
-    )
+    alt = f"the first canonical pair, correlation {f.correlation:.2f}"
+    return plot.panel("CCA's components of both views", alt)
 
 
 def _scores(f: Found, label: str) -> Panel:
     plot = draw.Plot(480, 150, (0.5, 1.0), (-0.6, 3.6), margin=(6, 44, 38, 118))
     plot.axes("accuracy of the sign of the first component, fresh pairs", "", [0.5, 0.75, 1.0], [])
-    rows = [(3, "shared", 0, palette.MUTED), (2.2, "shared", 1, palette.PSI), (0.8, "private", 0, palette.MUTED), (0, "private", 1, palette.PSI)]  # fmt: skip
-    for y, name, which, colour in rows:
-        value = f.accuracy[name][which]
-        faint = colour if name == label else colour + "66"
-        plot.polygon([(0.5, y - 0.32), (value, y - 0.32), (value, y + 0.32), (0.5, y + 0.32)], fill=faint)
-        plot.text(value, y, f"{100 * value:.0f} %", palette.INK, 11, "lm", name == label, (5, 0))
-        plot.text(0.5, y, f"{name}, {'CCA' if which else 'PCA'}", colour, 11, "rm", name == label, (-6, 0))
-    said = ", ".join(f"{k}: PCA {a:.2f}, CCA {b:.2f}" for k, (a, b) in f.accuracy.items())
-    return plot.panel("who finds what", said)
+    for top, name in ((3, "shared"), (0.8, "private")):
+        methods = (("PCA", top, palette.MUTED), ("CCA", top - 0.8, palette.PSI))
+        for (method, y, colour), value in zip(methods, f.accuracy[name], strict=True):
+            faint, bold = (colour, True) if name == label else (colour + "66", False)
+            plot.rect(0.5, y - 0.32, value, y + 0.32, fill=faint)
+            plot.text(value, y, f"{100 * value:.0f} %", palette.INK, 11, "lm", bold, (5, 0))
+            plot.text(0.5, y, f"{name}, {method}", colour, 11, "rm", bold, (-6, 0))
+    scores = ", ".join(f"{k}: PCA {a:.2f}, CCA {b:.2f}" for k, (a, b) in f.accuracy.items())
+    return plot.panel("who finds what", scores)

@@ -115,10 +115,12 @@ class SimilarityMatrix(Explorer):
             ),
         }  # fmt: skip
         super().__init__(
-            controls, state=state, hidden={"row": 0, "guess": None},
+            controls,
+            state=state,
+            hidden={"row": 0, "guess": None},
             tries={"row": [1, 2 * state.most - 1], "guess": [0, 3]},
             actions={"guess again": lambda: self.set(guess=None)},
-        )  # fmt: skip
+        )
 
     @classmethod
     def example(cls) -> SimilarityMatrix:
@@ -129,8 +131,9 @@ class SimilarityMatrix(Explorer):
         return cls(SimCLR(nets.ConvNet((4, 8)), (8, 4)), scenes.World().sample(4, size=16, seed=0))
 
     @staticmethod
-    def render(state: Any, *, temperature: float, n: int, network: str, row: int,
-               guess: int | None) -> tuple[list[Panel], str]:  # fmt: skip
+    def render(
+        state: Any, *, temperature: float, n: int, network: str, row: int, guess: int | None
+    ) -> tuple[list[Panel], str]:
         """The panels; pure."""
         row = row % (2 * n)
         loss = state.loss(network, n, temperature)
@@ -142,7 +145,7 @@ class SimilarityMatrix(Explorer):
             alt = f"{words} at temperature {temperature:.2f}; a collapse has {line:.3f}"
             both = np.concatenate([bars.array(), below.array()])
             panels.append(Panel(both, words, alt, width=bars.width, pixelated=False))
-        return panels, _line(loss, n, row, guess, temperature)
+        return panels, _readout(loss, n, row, guess, temperature)
 
     def on_pointer(self, event: Pointer) -> None:
         """The first click is the guess, later ones choose the row."""
@@ -165,52 +168,36 @@ class SimilarityMatrix(Explorer):
         self.set(row=row, **({"guess": row} if self.values()["guess"] is None else {}))
 
 
-def _shade(cosine: np.ndarray) -> np.ndarray:
-    """Cosines (2N, 2N) → (2N, 2N, 3) uint8: white at −1, the blue of X₁ at 1."""
-    ends = np.array([[255, 255, 255], list(bytes.fromhex(palette.X1[1:]))], float)
-    share = ((cosine + 1) / 2).clip(0, 1)[:, :, None]
-    return np.rint(ends[0] + share * (ends[1] - ends[0])).astype(np.uint8)
-
-
 def _matrix(state: Any, loss: Loss, n: int, row: int, guess: int | None) -> Panel:
     """Thumbnails along both sides, the cosines, positives outlined, the chosen row framed."""
     m = 2 * n
     unit = (SIDE - EDGE) / m  # CSS pixels of a cell
-    plot = draw.Plot(SIDE, SIDE, (0, SIDE), (SIDE, 0), margin=(0, 0, 0, 0))  # y points down, in CSS pixels
-    cosine = loss.cosine.numpy()
-    plot.image(_shade(cosine), EDGE, SIDE, SIDE, EDGE)
+    plot, cosine = draw.Plot.board(SIDE, SIDE), loss.cosine.numpy()
+    colours = draw.shades((cosine + 1) / 2, palette.X1)  # white at −1, the blue of X₁ at 1
+    plot.image(colours, EDGE, SIDE, SIDE, EDGE)
+    side = min(unit, EDGE) - 2
     for k, view in enumerate(state.rows(n)):
-        at = EDGE + k * unit
-        side = min(unit, EDGE) - 2
-        plot.image(
-            state.thumbs[view], 1, at + (unit + side) / 2, 1 + side, at + (unit - side) / 2, smooth=True
-        )
-        plot.image(
-            state.thumbs[view], at + (unit - side) / 2, 1 + side, at + (unit + side) / 2, 1, smooth=True
-        )
-        other = EDGE + (k + n) % m * unit
-        plot.polygon(_box(other, at, unit), outline=palette.X2, width=2.5)
-        own = _box(at, at, unit)
-        plot.polygon(own, fill=palette.WASH)
-        plot.line([own[0], own[2]], palette.MUTED, 1)
+        at, other = EDGE + k * unit, EDGE + (k + n) % m * unit
+        near, far = at + (unit - side) / 2, at + (unit + side) / 2
+        plot.image(state.thumbs[view], 1, far, 1 + side, near, smooth=True)
+        plot.image(state.thumbs[view], near, 1 + side, far, 1, smooth=True)
+        start, end = at + 1, at + unit - 1
+        plot.rect(other + 1, start, other + unit - 1, end, outline=palette.X2, width=2.5)
+        plot.rect(start, start, end, end, fill=palette.WASH)
+        plot.line([(start, start), (end, end)], palette.MUTED, 1)
         if m <= 12:
             for j in range(m):
                 if j != k:
                     ink = palette.PAPER if cosine[k, j] > 0.35 else palette.INK
                     x, y = EDGE + (j + 0.5) * unit, at + unit / 2
                     plot.text(x, y, f"{cosine[k, j]:.2f}".replace("-", "−"), ink, 9)
-    frame = [(1, EDGE + row * unit), (SIDE - 1, EDGE + row * unit + unit)]
-    (a, b), (c, d) = frame
-    plot.polygon([(a, b), (c, b), (c, d), (a, d)], outline=palette.Y, width=2.5)
+    top = EDGE + row * unit
+    plot.rect(1, top, SIDE - 1, top + unit, outline=palette.Y, width=2.5)
     caption = "cosines of all views; orange: the two views of one picture" + (
         ". Click the row that will be hardest" if guess is None else ". Click a row"
     )
     alt = f"{m} by {m} cosines; row {row + 1} is chosen, its positive is {cosine[row, (row + n) % m]:.2f}"
     return plot.panel(caption, alt, operable=True)
-
-
-def _box(x: float, y: float, unit: float) -> list[tuple[float, float]]:
-    return [(x + 1, y + 1), (x + unit - 1, y + 1), (x + unit - 1, y + unit - 1), (x + 1, y + unit - 1)]
 
 
 def _softmax(loss: Loss, n: int, row: int) -> draw.Plot:
@@ -238,7 +225,7 @@ def _curve(curve: np.ndarray, n: int, loss: Loss, temperature: float) -> draw.Pl
     return plot
 
 
-def _line(loss: Loss, n: int, row: int, guess: int | None, temperature: float) -> str:
+def _readout(loss: Loss, n: int, row: int, guess: int | None, temperature: float) -> str:
     if guess is None:
         return (
             "Each row must find its other view (orange) among all others. <b>Which row will find it hardest?</b> "
@@ -249,18 +236,16 @@ def _line(loss: Loss, n: int, row: int, guess: int | None, temperature: float) -
     negatives = loss.cosine.clone()
     k = torch.arange(m)
     negatives[k, k] = negatives[k, k.roll(n)] = -2.0
-    found = int((loss.cosine[k, k.roll(n)] > negatives.max(1).values).sum())
-    level = float(loss.rows.max() - loss.rows.min()) < 1e-5
-    verdict = (
-        "All rows are equally hard."
-        if level
-        else f"Your guess, row {guess + 1}, has a loss of {float(loss.rows[guess]):.2f}; "
-        + ("it is the hardest." if guess == hardest else f"the hardest is row {hardest + 1} with {float(loss.rows[hardest]):.2f}.")
-    )  # fmt: skip
-    ratio = f"{found} of {m} rows have their other view as nearest."
+    nearest = int((loss.cosine[k, k.roll(n)] > negatives.max(1).values).sum())
+    if float(loss.rows.max() - loss.rows.min()) < 1e-5:
+        verdict = "All rows are equally hard."
+    else:
+        verdict = f"Your guess, row {guess + 1}, has a loss of {float(loss.rows[guess]):.2f}; "
+        other = f"the hardest is row {hardest + 1} with {float(loss.rows[hardest]):.2f}."
+        verdict += "it is the hardest." if guess == hardest else other
     return (
         f"Loss, the mean of {m} rows: <b>{loss.mean:.3f}</b>; a collapse has log(2N − 1) = {math.log(m - 1):.3f}. "
-        f"{ratio}<br>{verdict} Row {row + 1}: its nearest negative weighs "
+        f"{nearest} of {m} rows have their other view as nearest.<br>{verdict} Row {row + 1}: its nearest negative weighs "
         f"{float(_largest_negative(loss, n, row)):.3f} of the gradient's push, at τ = {temperature:.2f}."
     )
 

@@ -72,13 +72,13 @@ class WhereKComesFrom(Explorer):
         return cls(repeats=8)
 
     @staticmethod
-    def render(state: Any, *, dependence: float, n: int, pairs: int, ridge: bool) -> tuple[list[Panel], str]:  # fmt: skip
+    def render(state: Any, *, dependence: float, n: int, pairs: int, ridge: bool) -> tuple[list[Panel], str]:
         """Spectrum, risk against ρ, risk against n_L; pure."""
         penalty = RIDGE if ridge else 0.0
         world = state.world(dependence)
         rank = D2 if pairs else world.rank("full")
-        measured = {w: state.measured(dependence, n, w, penalty if w != "raw" else 0.0, pairs if w != "raw" else 0)
-                    for w in NAMES}  # fmt: skip
+        measured = {w: state.measured(dependence, n, w, penalty, pairs) for w in ("full", "top")}
+        measured["raw"] = state.measured(dependence, n, "raw", 0.0, 0)
         panels = [
             _spectrum(state.spectrum(dependence, pairs), rank, penalty),
             _against_rho(state, dependence, n, pairs, penalty, measured),
@@ -125,8 +125,8 @@ def _spectrum(values: np.ndarray, rank: int, penalty: float) -> Panel:
         plot.line([(0.3, level), (D2 + 0.7, level)], palette.INK, 1.5, (5, 4))
         plot.text(D2 + 0.6, level, "ridge", palette.INK, 11, "rb", offset=(0, -2), halo=True)
     plot.text(0.3, 0.5, f"rank {rank}", palette.PSI if rank == K else palette.X2, 15, "ls", True, (0, -10))
-    said = f"the standard deviations of the {D2} components: " + ", ".join(f"{v:.2g}" for v in values)
-    return plot.panel("what the probe has to weigh", said)
+    alt = f"the standard deviations of the {D2} components: " + ", ".join(f"{v:.2g}" for v in values)
+    return plot.panel("what the probe has to weigh", alt)
 
 
 def _against_rho(state: Any, rho: float, n: int, pairs: int, penalty: float, measured: dict) -> Panel:
@@ -134,7 +134,7 @@ def _against_rho(state: Any, rho: float, n: int, pairs: int, penalty: float, mea
     places, top = np.arange(len(RHO), dtype=float), _top(n)
     plot = draw.Plot(250, 260, (-0.45, len(RHO) - 0.6), (0, top), margin=(34, 8, 40, 56))
     plot.axes("dependence ρ", "excess risk", {0: "0", 2: "10⁻³", 5: "0.1", 8: "0.5"})
-    plot.polygon([(-0.45, 0), (0.5, 0), (0.5, top), (-0.45, top)], fill=palette.WASH)
+    plot.rect(-0.45, 0, 0.5, top, fill=palette.WASH)
     values = {}
     for which, dash in (("full", None), ("top", (7, 5))):
         if penalty and not pairs:
@@ -160,12 +160,10 @@ def _against_rho(state: Any, rho: float, n: int, pairs: int, penalty: float, mea
         spread = 2 * m.standard_error
         plot.line([(at, max(m.mean - spread, 0)), (at, min(m.mean + spread, top))], COLOURS[which], 1.5)
         plot.dot(at, m.mean, COLOURS[which], 5, palette.PAPER, 1)
-    for i, which in enumerate(("full", "top")):
-        plot.text(-0.45, top, NAMES[which], COLOURS[which], 11, "ls", True, (0 if i == 0 else 76, -10))
-    said = f"at rho {rho:g} measured: " + ", ".join(f"{NAMES[w]} {_risk(m)}" for w, m in measured.items())
-    if pairs:
-        return plot.panel("lines: ψ*; dots: the learned ψ", said)
-    return plot.panel("a ridge hides the jump" if penalty else "the slightest dependence costs seven dimensions", said)  # fmt: skip
+    plot.names([(NAMES[which], COLOURS[which]) for which in ("full", "top")])
+    alt = f"at rho {rho:g} measured: " + ", ".join(f"{NAMES[w]} {_risk(m)}" for w, m in measured.items())
+    caption = "a ridge hides the jump" if penalty else "the slightest dependence costs seven dimensions"
+    return plot.panel("lines: ψ*; dots: the learned ψ" if pairs else caption, alt)
 
 
 def _against_n(world: GaussianWorld, n: int, pairs: int, penalty: float, measured: dict) -> Panel:
@@ -184,12 +182,9 @@ def _against_n(world: GaussianWorld, n: int, pairs: int, penalty: float, measure
         y = np.log10(max(measured[which].mean, 1e-9))
         if -3.2 < y < 1:
             plot.dot(np.log10(n), y, COLOURS[which], 5, palette.PAPER, 1)
-    plot.text(left, 1, NAMES["raw"], COLOURS["raw"], 11, "ls", True, (0, -10))
-    caption = (
-        "lines: ψ* without a ridge; dots: measured"
-        if pairs or penalty
-        else "lines: closed form; dots: measured"
-    )
+    plot.names([(NAMES["raw"], COLOURS["raw"])])
+    lines = "ψ* without a ridge" if pairs or penalty else "closed form"
+    caption = f"lines: {lines}; dots: measured"
     return plot.panel(caption, "excess risk against the number of labels, for all of psi, its top k, and X1")
 
 

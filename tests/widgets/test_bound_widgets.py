@@ -130,7 +130,7 @@ def test_points_of_a_network_are_drawn_where_they_belong():
 def test_the_drawn_gaps_are_epsilon_and_a(where):
     v = view(where, 0.6)
     if where in scenes.SEES:
-        lost = v.weight @ (v.truth - v.said) ** 2
+        lost = v.weight @ (v.truth - v.answer) ** 2
         assert (lost < 1e-12) == (v.approximation < 1e-12)
         assert lost <= v.approximation + 1e-12  # one of three coordinates
         if not v.wide:
@@ -138,7 +138,7 @@ def test_the_drawn_gaps_are_epsilon_and_a(where):
     else:  # the drawn states are a sample of normal numbers
         gap = ((v.psi - v.through) ** 2).sum(1).mean()
         assert gap == pytest.approx(v.epsilon_squared, rel=0.5)
-        assert ((v.truth - v.said) ** 2).mean() == pytest.approx(v.approximation, rel=0.5, abs=1e-12)
+        assert ((v.truth - v.answer) ** 2).mean() == pytest.approx(v.approximation, rel=0.5, abs=1e-12)
     assert v.approximation <= v.ceiling + 1e-9
 
 
@@ -162,4 +162,4 @@ def test_the_probe_of_the_scenes_is_the_best_one():
     v = view("average colour", 0.7)
     design = np.column_stack([np.ones(len(v.psi)), v.psi])
     weights = np.linalg.solve(design.T * v.weight @ design, design.T * v.weight @ v.truth)
-    np.testing.assert_allclose(v.said, design @ weights, atol=1e-8)
+    np.testing.assert_allclose(v.answer, design @ weights, atol=1e-8)

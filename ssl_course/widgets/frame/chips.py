@@ -8,6 +8,8 @@ from functools import lru_cache
 from html import escape
 from typing import NamedTuple
 
+import ipywidgets
+
 from ssl_course.course.palette import GRID, INK, PAPER
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
@@ -29,18 +31,18 @@ class Word(NamedTuple):
 @lru_cache(maxsize=16)
 def words_of(text: str) -> tuple[Word, ...]:
     """Words, runs of punctuation (and emoji), and each "[MASK]"; only white space belongs to none."""
-    found: list[Word] = []
+    words: list[Word] = []
     i, start, kind = 0, 0, ""
 
     def close(end: int) -> None:
         if kind:
-            found.append(Word(text[start:end], start, end))
+            words.append(Word(text[start:end], start, end))
 
     while i < len(text):
         c = text[i]
         if text.startswith(MASKED, i):
             close(i)
-            found.append(Word(MASKED, i, i + len(MASKED)))
+            words.append(Word(MASKED, i, i + len(MASKED)))
             i, kind = i + len(MASKED), ""
             continue
         if c.isspace():
@@ -58,16 +60,16 @@ def words_of(text: str) -> tuple[Word, ...]:
             start, kind = i, now
         i += 1
     close(len(text))
-    return tuple(found)
+    return tuple(words)
 
 
 def masked_text(text: str, words: Sequence[Word], hidden: Sequence[int]) -> str:
     """The text with "[MASK]" in place of some of its words; all else stays as it is."""
-    out, end = [], 0
+    pieces, end = [], 0
     for k in sorted(hidden):
-        out += [text[end : words[k].start], MASKED]
+        pieces += [text[end : words[k].start], MASKED]
         end = words[k].end
-    return "".join([*out, text[end:]])
+    return "".join([*pieces, text[end:]])
 
 
 def follow(places: Sequence[int], before: Sequence[str], after: Sequence[str]) -> tuple[int, ...]:
@@ -85,9 +87,10 @@ def from_right(text: str) -> bool:
     return strong != "L"
 
 
-def printable(text: str) -> str:
-    """The text with "�" for what is no letter or sign, such as control characters: no font can draw those."""
-    return "".join(c if c.isprintable() or c in "\n\u200d" else "�" for c in text)
+def text_area(text: str, description: str, rows: int) -> ipywidgets.Textarea:
+    """As wide as a page of chips."""
+    layout = {"width": f"{WIDTH}px", "max_width": "100%"}
+    return ipywidgets.Textarea(text, description=description, rows=rows, layout=layout)
 
 
 class Chip(NamedTuple):
@@ -106,8 +109,7 @@ def _length(text: str) -> float:
 
 
 def _fit(text: str) -> tuple[str, float]:
-    text = printable(text)
-    short = text[:60] if len(text) <= 60 else text[:59] + "…"
+    short = draw.short(text, 60)
     while _length(short) > WIDTH - 4 * PAD:
         short = short[: 2 * len(short) // 3] + "…"
     return short, max(_length(short), 8) + 2 * PAD
@@ -116,35 +118,30 @@ def _fit(text: str) -> tuple[str, float]:
 @lru_cache(maxsize=16)
 def pages(words: tuple[str, ...], rtl: bool = False, lines: int = LINES) -> tuple[tuple[Chip, ...], ...]:
     """Words in lines and pages of `WIDTH`; with several pages each ends in a line with "earlier" and "later"."""
-    out: list[list[Chip]] = [[]]
+    chips: list[list[Chip]] = [[]]  # of each page
     x, line = 0.0, 0
     for k, word in enumerate(words):
         shown, width = _fit(word)
         if x and x + width > WIDTH:
             x, line = 0.0, line + 1
         if line == lines:
-            out.append([])
+            chips.append([])
             x, line = 0.0, 0
         left = WIDTH - x - width if rtl else x
-        out[-1].append(Chip(k, shown, left, line * ROW, width))
+        chips[-1].append(Chip(k, shown, left, line * ROW, width))
         x += width + GAP
-    if len(out) > 1:
-        for k, page in enumerate(out):
-            for index, text, wanted in ((EARLIER, "‹ earlier", k > 0), (LATER, "later ›", k < len(out) - 1)):
-                shown, width = _fit(text)
-                if wanted:
-                    page.append(
-                        Chip(index, shown, 0.0 if index == EARLIER else WIDTH - width, lines * ROW, width)
-                    )
-    return tuple(tuple(page) for page in out)
+    if len(chips) > 1:
+        for page in chips[1:]:
+            page.append(Chip(EARLIER, "‹ earlier", 0.0, lines * ROW, _fit("‹ earlier")[1]))
+        for page in chips[:-1]:
+            width = _fit("later ›")[1]
+            page.append(Chip(LATER, "later ›", WIDTH - width, lines * ROW, width))
+    return tuple(tuple(page) for page in chips)
 
 
-def page_of(found: Sequence[Sequence[Chip]], index: int) -> int:
+def page_of(pages: Sequence[Sequence[Chip]], index: int) -> Sequence[Chip]:
     """The page on which word ``index`` stands; the last one for words beyond the end."""
-    for k, page in enumerate(found):
-        if any(chip.index == index for chip in page):
-            return k
-    return len(found) - 1
+    return next((page for page in pages if any(chip.index == index for chip in page)), pages[-1])
 
 
 def chip_at(page: Sequence[Chip], x: float, y: float, height: float) -> Chip | None:
@@ -171,19 +168,17 @@ class Look(NamedTuple):
 def sheet(page: Sequence[Chip], looks: Sequence[Look], caption: str, alt: str, operable: bool) -> Panel:
     """A page as a picture, a look for each chip."""
     height = height_of(page)
-    plot = draw.Plot(WIDTH, height, (0, WIDTH), (height, 0), margin=(0, 0, 0, 0))
+    plot = draw.Plot.board(WIDTH, height)
     for chip, look in zip(page, looks, strict=True):
         low, high = chip.y + 2, chip.y + ROW - GAP + 2
-        left, right = chip.x + 1, chip.x + chip.width - 1
-        box = [(left, low), (right, low), (right, high), (left, high)]
-        plot.polygon(box, fill=look.fill, outline=look.outline, width=look.wide)
-        said = chip.text if look.text is None else look.text
-        plot.text(chip.x + chip.width / 2, (low + high) / 2, said, look.ink, SIZE)
+        plot.rect(chip.x + 1, low, chip.x + chip.width - 1, high, look.fill, look.outline, look.wide)
+        text = chip.text if look.text is None else look.text
+        plot.text(chip.x + chip.width / 2, (low + high) / 2, text, look.ink, SIZE)
     return plot.panel(caption, alt, operable=operable)
 
 
 def several(words: Sequence[str], most: int = 12) -> str:
     """Different words for the line below, as HTML: "a, b, c and 7 more"."""
-    different = list(dict.fromkeys(map(printable, words)))
-    shown = ", ".join(f"<b>{escape(w if len(w) <= 40 else w[:39] + '…')}</b>" for w in different[:most])
+    different = list(dict.fromkeys(words))
+    shown = ", ".join(f"<b>{escape(draw.short(word, 40))}</b>" for word in different[:most])
     return shown + (f" and {len(different) - most:,} more" if len(different) > most else "")

@@ -470,13 +470,15 @@ def _wrap(text: str, width: float, size: float) -> list[str]:
 DRAWN = 2000  # a picture with no more colours than this is a drawing: a few inks and their soft edges
 
 
-def png(image: Image.Image) -> bytes:
-    """The image as PNG; a drawing with a palette of 256 colours, which takes 40 % of the bytes."""
-    out = io.BytesIO()
-    if image.mode == "RGB" and image.getcolors(DRAWN) is not None:
-        image = image.quantize(256, dither=Image.Dither.NONE)
-    image.save(out, "png", optimize=False, compress_level=6)
-    return out.getvalue()
+def png(image: Image.Image, colors: int | None = None) -> bytes:
+    """The image as PNG; a drawing with a palette of 256 colours, which takes 40 % of the bytes, and all with ``colors``."""
+    file = io.BytesIO()
+    if colors is None and image.mode == "RGB" and image.getcolors(DRAWN) is not None:
+        colors = 256
+    if colors is not None:
+        image = image.quantize(colors, dither=Image.Dither.NONE)
+    image.save(file, "png", optimize=False, compress_level=6)
+    return file.getvalue()
 
 
 def png_size(data: bytes) -> tuple[int, int]:

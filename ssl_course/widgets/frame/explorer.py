@@ -53,6 +53,9 @@ class Explorer(ipywidgets.VBox):
         actions: label → function without arguments, a button each; it usually calls ``set``.
     """
 
+    # of the picture that stays behind; None keeps all of a photograph's. With 256 it takes half of the bytes.
+    colors: int | None = None
+
     def __init__(
         self,
         controls: Mapping[str, ipywidgets.Widget],
@@ -189,7 +192,8 @@ class Explorer(ipywidgets.VBox):
 
     def png(self) -> bytes:
         """All panels with their captions, the settings and the line below, as one PNG at twice its size."""
-        return draw.png(draw.compose(self.panels, f"{self._settings()}\n{draw.plain(self.readout)}".strip()))
+        words = f"{self._settings()}\n{draw.plain(self.readout)}".strip()
+        return draw.png(draw.compose(self.panels, words), self.colors)
 
     # Newest only
     def _on_change(self, change: Any) -> None:

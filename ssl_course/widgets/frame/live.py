@@ -6,9 +6,9 @@ import asyncio
 import atexit
 import contextvars
 import copy
-import functools
 import html
 import math
+import operator
 import os
 import threading
 import time
@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from ssl_course.training import DEFAULTS, Step, read_losses, train
+from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 from ssl_course.widgets.frame.progress import Curve, Losses, curve_panel, duration, rate_words
@@ -158,10 +159,11 @@ class Live(Explorer):
     @staticmethod
     def render(state: Run, /, **values: Any) -> tuple[list[Panel], str]:
         """The curve with the controls' values above it, then the views; pure."""
-        note = " · ".join(f"{state.labels[name]} {_words(value)}" for name, value in values.items())
-        note = note if len(note) <= 72 else note[:71] + "…"
+        note = " · ".join(f"{state.labels[name]} {_in_words(value)}" for name, value in values.items())
         place = (state.begin, state.index, state.steps)
-        curve = curve_panel(state.name, state.losses, *place, state.words, note=note, marks=state.marks)
+        curve = curve_panel(
+            state.name, state.losses, *place, state.words, note=draw.short(note, 72), marks=state.marks
+        )
         return [curve, *state.panels], state.line
 
     @classmethod
@@ -220,8 +222,7 @@ class Live(Explorer):
         until = self._steps if steps is None else self._index + steps
         self._clock = (time.perf_counter(), self._index)
         while self._index < until and self._advance():
-            if self._due():
-                self._show()
+            self._show_if_due()
         self._show(views=True)
         if self.failure is not None:
             raise self.failure
@@ -278,8 +279,7 @@ class Live(Explorer):
         rested = 0.0
         try:
             while self._running and self._advance():
-                if self._due():
-                    self._show()
+                self._show_if_due()
                 late = time.perf_counter() - rested > BREATH
                 for _ in range(PASSES if late else 1):
                     await asyncio.sleep(0)
@@ -354,7 +354,7 @@ class Live(Explorer):
             except Exception as error:  # the run goes on without it
                 self._troubles[name] = f"{control.description}: {type(error).__name__}: {error}"
                 continue
-            words = f"{control.description} {_words(value)}"
+            words = f"{control.description} {_in_words(value)}"
             last = self._marks[-1] if self._marks else (-1, "")
             near = self._index - last[0] <= 0.02 * (self._steps - self._begin)
             if near and last[1].startswith(f"{control.description} "):  # a slider on its way
@@ -371,9 +371,7 @@ class Live(Explorer):
             self._set_lr(value)
         else:
             owner, _, attribute = name.rpartition(".")
-            setattr(
-                functools.reduce(getattr, owner.split(".") if owner else [], self.method), attribute, value
-            )
+            setattr(operator.attrgetter(owner)(self.method) if owner else self.method, attribute, value)
 
     def _set_lr(self, value: float) -> None:
         """Through the state of a run, where groups keep the ratio of their rates and the schedule its place."""
@@ -422,8 +420,9 @@ class Live(Explorer):
         self._clock = (0.0, self._begin)  # when and where this stretch of steps began
 
     # ------------------------------------------------------------------------------------------ pictures
-    def _due(self) -> bool:
-        return time.perf_counter() - self._shown_at >= max(PAUSE, self._cost / SHARE)
+    def _show_if_due(self) -> None:
+        if time.perf_counter() - self._shown_at >= max(PAUSE, self._cost / SHARE):
+            self._show()
 
     def _show(self, views: bool = False) -> None:
         """What there is now onto the screen."""
@@ -433,10 +432,7 @@ class Live(Explorer):
         button = self.action_buttons["Start"]
         button.description = "Pause" if self._running else "Start"
         answer_while_busy(button)
-        with self._lock:
-            self.state = self._now()
-            self._wanted += 1
-        self._refresh()
+        self.show(self._now())
         self._shown_at = time.perf_counter()
         self._cost = self._shown_at - began
 
@@ -509,7 +505,7 @@ def _control(name: str, what: Any, method: nn.Module, lr: Any) -> tuple[ipywidge
     now = lr
     if name != "lr":
         try:
-            now = functools.reduce(getattr, name.split("."), method)
+            now = operator.attrgetter(name)(method)
         except AttributeError:
             raise AttributeError(
                 f"controls: {type(method).__name__} has no attribute {name!r}; for anything else give "
@@ -540,7 +536,7 @@ def _control(name: str, what: Any, method: nn.Module, lr: Any) -> tuple[ipywidge
     )
 
 
-def _words(value: Any) -> str:
+def _in_words(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
@@ -564,7 +560,7 @@ _TORCHS = vars(nn.Module()).keys()  # attributes of a module that are torch's bu
 
 def _snapshot(method: nn.Module) -> dict[str, Any]:
     """Tensors and plain attributes of all modules, by name, as copies."""
-    found = {}
+    first = {}
     for name, module in method.named_modules():
         tensors = {k: None if t is None else t.detach().clone() for k, t in _tensors(module)}
         plain = {}
@@ -574,8 +570,8 @@ def _snapshot(method: nn.Module) -> dict[str, Any]:
                     plain[key] = copy.deepcopy(value)
                 except Exception:  # a lock, an open file: not part of what training changes
                     continue
-        found[name] = (tensors, plain)
-    return found
+        first[name] = (tensors, plain)
+    return first
 
 
 @torch.no_grad()

@@ -124,7 +124,7 @@ def curve_panel(
     def bar(share: float, color: str) -> None:  # in CSS pixels, over the full width of the axis
         upper, lower = plot.at(0, 6 / height)[1], plot.at(0, 12 / height)[1]
         until = begin + share * (end - begin)
-        plot.polygon([(begin, lower), (until, lower), (until, upper), (begin, upper)], fill=color)
+        plot.rect(begin, lower, until, upper, fill=color)
 
     bar(1.0, palette.GRID)
     if done > begin:
@@ -141,21 +141,19 @@ def curve_panel(
     if len(losses.step):
         x = losses.step
         if (losses.high > losses.low).any():  # several steps in a bin: their range
-            edge = [
-                *zip(x, value(losses.high), strict=True),
-                *zip(x[::-1], value(losses.low)[::-1], strict=True),
-            ]
+            above, below = (np.stack([x, value(edge)], 1) for edge in (losses.high, losses.low))
             if len(x) > 1:
-                plot.polygon(edge, fill=palette.PSI + "30")
+                plot.polygon(np.concatenate([above, below[::-1]]), fill=palette.PSI + "30")
         else:
             plot.line(np.stack([x, value(losses.mean)], 1), palette.PSI + "60", width=1)
         mean = value(smooth(losses.mean, len(x) // 40))
         if len(x) > 1:
             plot.line(np.stack([x, mean], 1), palette.PSI, width=2)
         plot.dot(x[-1], mean[-1], palette.PSI, r=3.5)
+        first, last, least = losses.mean[0], losses.mean[-1], losses.low.min()
         alt = (
-            f"loss curve of {name}: {losses.mean[0]:.3g} at the start, {losses.mean[-1]:.3g} after step {done} of {steps}, "
-            f"least {losses.low.min():.3g}"
+            f"loss curve of {name}: {first:.3g} at the start, {last:.3g} after step {done} of {steps}, "
+            f"least {least:.3g}"
         )
     else:
         plot.text((begin + end) / 2, (low + high) / 2, "no step yet", palette.MUTED, 12)
@@ -172,11 +170,11 @@ def _rows(
         x, long = (step - begin) / (end - begin) * width, draw.font(10).getlength(words) + 8
         right = x + long < width
         here = (x, x + long) if right else (x - long, x)
-        row = next(
-            (r for r, t in enumerate(taken) if all(here[1] < a or b < here[0] for a, b in t)), len(taken)
-        )
-        taken += [[]] * (row == len(taken))
-        taken[row] = [*taken[row], here]
+        free = (r for r, spans in enumerate(taken) if all(here[1] < a or b < here[0] for a, b in spans))
+        row = next(free, len(taken))
+        if row == len(taken):
+            taken.append([])
+        taken[row].append(here)
         yield step, words, row, right
 
 
@@ -200,12 +198,9 @@ def _axis(losses: Losses) -> tuple[Any, tuple[float, float], dict[float, str]]:
         if high - low > 2.5:
             marks = marks[::3]  # decades only
         pad = 0.05 * (high - low)
-        limits = (math.floor(20 * (low - pad)) / 20, math.ceil(20 * (high + pad)) / 20)
-        return (
-            np.log10,
-            limits,
-            {math.log10(v): f"{v:g}" for v in marks if limits[0] <= math.log10(v) <= limits[1]},
-        )
+        low, high = math.floor(20 * (low - pad)) / 20, math.ceil(20 * (high + pad)) / 20
+        yticks = {math.log10(v): f"{v:g}" for v in marks if low <= math.log10(v) <= high}
+        return np.log10, (low, high), yticks
     if 0 <= least < 0.4 * most:
         least = 0.0  # a loss that may reach 0 is drawn from 0
     span = most - least or abs(most) or 1.0
@@ -293,8 +288,8 @@ def rate_words(step: Any) -> str:
 
 def still(panel: Panel) -> dict[str, str]:
     """A panel as an output that needs no kernel: a figure with alt text, the same as PNG, its caption as text."""
-    image = Image.fromarray(panel.rgba).convert("RGB").quantize(64, dither=Image.Dither.NONE)
-    data = base64.b64encode(draw.png(image)).decode()
+    image = Image.fromarray(panel.rgba).convert("RGB")
+    data = base64.b64encode(draw.png(image, colors=64)).decode()
     figure = (
         f'<figure class="ssl-figure" style="margin:0.5em 0"><img alt="{html.escape(panel.alt)}" '
         f'src="data:image/png;base64,{data}" width="{panel.width}" '
