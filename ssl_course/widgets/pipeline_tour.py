@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,31 +20,75 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import Encoded, encode, label_draws, linear_probe, pixels
 from ssl_course.evaluation.solvers import ridge_map
-from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame.pairs import SIDE, pair_panels, words_panel
 
-GRAY = 128
+
+class Task(NamedTuple):
+    """One pretext task and the network that has learned it."""
+
+    network: str  # its checkpoint
+    size: int  # pixels of the pictures that it was trained on
+    question: str
+    x1: str
+    x2: str
+    knob: str = ""  # the method's attribute that says how much is hidden
+
+
 TASKS = {
-    "colour from gray": "Colorization (note §3.1): what colour does each part of the picture have?",
-    "fill the hole": "Context encoder (note §3.1): what was in the hole?",
-    "hidden patches": "Masked autoencoder (note §3.1): what do the hidden patches look like?",
-    "which way up": "Rotation (note §3.1): by how many quarter turns was the picture turned?",
-    "order the patches": "Jigsaw (note §3.1): in which order were the nine tiles?",
-    "two views": "SimCLR and SimSiam (note §3.2): which other view comes from the same picture?",
-    "picture and caption": "CLIP (note §3.2): which sentence belongs to the picture?",
-}
-
-
-NETWORKS = {  # task → (checkpoint, size of the pictures that it was trained on)
-    "colour from gray": ("colorization", 64),
-    "fill the hole": ("context_encoder", 64),
-    "hidden patches": ("mae", 64),
-    "which way up": ("rotation", 64),
-    "order the patches": ("jigsaw", 64),
-    "two views": ("simclr", 64),
-    "picture and caption": ("clip", 32),
+    "colour from gray": Task(
+        "colorization",
+        64,
+        "Colorization (note §3.1): what colour does each part of the picture have?",
+        "the lightness L",
+        "the colour ab, at even lightness",
+    ),
+    "fill the hole": Task(
+        "context_encoder",
+        64,
+        "Context encoder (note §3.1): what was cut out?",
+        "what is left",
+        "what was cut out, and its edge",
+        "share",
+    ),
+    "hidden patches": Task(
+        "mae",
+        64,
+        "Masked autoencoder (note §3.1): what do the hidden patches look like?",
+        "the visible patches",
+        "the hidden patches",
+        "mask_ratio",
+    ),
+    "which way up": Task(
+        "rotation",
+        64,
+        "Rotation (note §3.1): by how many quarter turns was the picture turned?",
+        "the turned picture",
+        "the angle",
+    ),
+    "order the patches": Task(
+        "jigsaw",
+        64,
+        "Jigsaw (note §3.1): in which order were the nine tiles?",
+        "shuffled tiles",
+        "their order",
+    ),
+    "two views": Task(
+        "simclr",
+        64,
+        "SimCLR and SimSiam (note §3.2): which other view comes from the same picture?",
+        "one augmentation",
+        "another of the same picture",
+    ),
+    "picture and caption": Task(
+        "clip",
+        32,
+        "CLIP (note §3.2): which sentence belongs to the picture?",
+        "the picture",
+        "its caption",
+    ),
 }
 LABELS = ("biome", "light", "texture", "object")
 COUNTS = (3, 10, 30, 100, 300)  # of labels
@@ -61,9 +108,10 @@ class Tour(NamedTuple):
 class PipelineTour(Explorer):
     """x → (X₁, X₂) for every pretext task, then ψ(x), wψ(x) and the label-efficiency curve of its trained network.
 
-    The networks are those that come with the course (assets/checkpoints). w is a ridge regression of the one-hot
+    X₁ and X₂ are what the network has learned from: its own `pair`, drawn with the random draw as seed. The networks are those that come with the course (assets/checkpoints). w is a ridge regression of the one-hot
     label on ψ, from as many labelled scenes as the student allows. ψ reads the lightness of a picture alone, since
-    its colour would give the biome away; networks that were trained in colour are not at their best there. The numbers are computed when a task is first chosen, and kept.
+    its colour would give the biome away; networks that were trained in colour are not at their best there. The numbers
+    are computed when a task is first chosen, and kept.
 
     Args:
         data: pictures to choose from, with captions for the last task; None paints twelve scenes.
@@ -75,7 +123,9 @@ class PipelineTour(Explorer):
         controls = {
             "task": ipywidgets.Dropdown(options=list(TASKS), description="pretext task"),
             "picture": ipywidgets.IntSlider(0, 0, len(pictures) - 1, description="picture"),
-            "hide": ipywidgets.FloatSlider(0.5, min=0.1, max=0.9, step=0.1, description="how much is hidden"),
+            "hide": ipywidgets.FloatSlider(
+                0.5, min=0.1, max=0.9, step=0.05, description="how much is hidden"
+            ),
             "draw": ipywidgets.IntSlider(0, 0, 9, description="random draw"),
             "label": ipywidgets.Dropdown(options=list(LABELS), description="label Y"),
             "n_labels": ipywidgets.SelectionSlider(
@@ -84,6 +134,16 @@ class PipelineTour(Explorer):
         }
         rows = [["task", "picture"], ["hide", "draw"], ["label", "n_labels"]]
         super().__init__(controls, state=Tour(pictures, n_train, n_test), rows=rows)
+        self.controls["task"].observe(lambda _: self.attempt(self._own_share), names="value")
+        self._own_share()
+
+    def _own_share(self) -> None:
+        """The slider acts where the task hides something; it begins with what the network was trained with."""
+        task = TASKS[self.values()["task"]]
+        self.controls["hide"].disabled = not task.knob
+        if task.knob:
+            with suppress(FileNotFoundError):
+                self.set(hide=getattr(shipped(task.network), task.knob))
 
     @classmethod
     def example(cls) -> PipelineTour:
@@ -95,18 +155,11 @@ class PipelineTour(Explorer):
         state: Tour, *, task: str, picture: int, hide: float, draw: int, label: str, n_labels: int
     ) -> tuple[list[Panel], str]:
         """x, X₁ and X₂; then ψ(x), wψ(x) and what w needs; pure."""
-        x = state.pictures.images[picture]  # (3, s, s) uint8
-        rng = np.random.default_rng([picture, draw])
-        (x1, said1), (x2, said2) = _split(task, x, hide, rng, state.pictures, picture)
-        panels = [
-            _panel(x, "x: a picture without a label"),
-            _panel(x1, f"X₁: {said1}"),
-            _panel(x2, f"X₂: {said2}"),
-        ]
-        line = (
-            f"<b>{TASKS[task]}</b><br>x → ψ(X₁) ≈ X₂ on unlabelled pictures; then only a linear w is learned."
-        )
+        panels = [Panel(state.pictures.images[picture], *["x: a picture without a label"] * 2, SIDE)]
+        line = f"<b>{TASKS[task].question}</b>"
+        line += "<br>x → ψ(X₁) ≈ X₂ on unlabelled pictures; then only a linear w is learned."
         try:
+            panels += _pair(TASKS[task], state.pictures[picture], hide, seed=10 * picture + draw)
             known = _known(task, state.n_train, state.n_test)
         except FileNotFoundError:
             return (
@@ -116,7 +169,6 @@ class PipelineTour(Explorer):
         psi = known.standard(_features(task, state.pictures[picture].gray().images))[0]  # (D,)
         scores = known.w(label, n_labels)(psi[None])[0]  # (k,)
         names = scenes.NAMES[label]
-        said = names[int(scores.argmax())]
         curve = _curve(task, label, state.n_train, state.n_test)
         panels += [_psi(psi), _scores(scores, names), _efficiency(curve, label, n_labels, task)]
         accuracy = curve[task][n_labels]
@@ -124,7 +176,8 @@ class PipelineTour(Explorer):
         if label in state.pictures.labels:
             truth = f" It is <b>{names[int(state.pictures.labels[label][picture])]}</b>."
         line += (
-            f"<br>ψ reads the lightness alone. wψ(x) says <b>{said}</b>, with w from {n_labels} labels.{truth} On {state.n_test} other scenes it is "
+            f"<br>ψ reads the lightness alone. wψ(x) says <b>{names[int(scores.argmax())]}</b>, with w from {n_labels} "
+            f"labels.{truth} On {state.n_test} other scenes it is "
             f"right in <b>{accuracy:.0%}</b>, w on raw pixels in <b>{curve[PIXELS][n_labels]:.0%}</b>."
         )
         return panels, line
@@ -143,10 +196,14 @@ def _bank(size: int, n_train: int, n_test: int) -> tuple[Pictures, Pictures]:
 
 def _features(task: str, images: torch.Tensor) -> torch.Tensor:
     """ψ of pictures (N, 3, s, s), at the size that its network knows: (N, D)."""
-    name, size = NETWORKS[task]
-    if images.shape[-1] != size:
-        images = F.interpolate(nets.as_float(images), (size, size), mode="bilinear", antialias=True)
-    return encode(shipped(name), Pictures(images)).inputs
+    return encode(shipped(TASKS[task].network), Pictures(_at_size(images, TASKS[task].size))).inputs
+
+
+def _at_size(images: torch.Tensor, size: int) -> torch.Tensor:
+    """Pictures (N, 3, s, s) as a network knows them."""
+    if images.shape[-1] == size:
+        return images
+    return F.interpolate(nets.as_float(images), (size, size), mode="bilinear", antialias=True)
 
 
 class Known(NamedTuple):
@@ -172,7 +229,7 @@ class Known(NamedTuple):
 @lru_cache(maxsize=16)
 def _known(task: str, n_train: int, n_test: int) -> Known:
     sets = []
-    for data in _bank(NETWORKS[task][1], n_train, n_test):
+    for data in _bank(TASKS[task].size, n_train, n_test):
         sets.append(Encoded(_features(task, data.images), data.labels, task))
     spread = sets[0].inputs.std(0, correction=0)
     return Known(*sets, sets[0].inputs.mean(0), torch.where(spread > 1e-6, spread, 1.0))
@@ -188,16 +245,16 @@ def _pixel_bank(n_train: int, n_test: int) -> tuple[Encoded, Encoded]:
 def _curve(task: str, label: str, n_train: int, n_test: int) -> dict[str, dict[int, float]]:
     """row → number of labels → accuracy, of ψ and of raw pixels."""
     known = _known(task, n_train, n_test)
-    found = {}
+    accuracies = {}
     for name, (train, test) in {task: known[:2], PIXELS: _pixel_bank(n_train, n_test)}.items():
-        found[name] = {
+        accuracies[name] = {
             n: linear_probe(
                 None, train=train, test=test, label=label, n_labels=n, draws=DRAWS, solver="ridge", l2=L2
             ).accuracy
             for n in COUNTS
             if n <= n_train
         }
-    return found
+    return accuracies
 
 
 def _psi(psi: torch.Tensor) -> Panel:
@@ -207,9 +264,8 @@ def _psi(psi: torch.Tensor) -> Panel:
     plot.axes(f"ψ: {d} numbers", "", xticks=[0, d - 1])
     plot.bars(np.arange(d), psi.numpy(), palette.PSI, 1.0)
     first = ", ".join(f"{v + 0.0:.1f}".replace("-", "−") for v in psi[:4].mul(10).round().div(10).tolist())
-    return plot.panel(
-        f"ψ(x) = ({first}, …)", f"Bars: the {d} features of x in standard deviations, from {first}."
-    )
+    alt = f"Bars: the {d} features of x in standard deviations, from {first}."
+    return plot.panel(f"ψ(x) = ({first}, …)", alt)
 
 
 def _scores(scores: torch.Tensor, names: list[str]) -> Panel:
@@ -220,12 +276,11 @@ def _scores(scores: torch.Tensor, names: list[str]) -> Panel:
     best = int(scores.argmax())
     for i, (name, value) in enumerate(zip(names, scores.tolist(), strict=True)):
         y = -i - 0.5
-        box = [(0, y - 0.3), (value, y - 0.3), (value, y + 0.3), (0, y + 0.3)]
-        plot.polygon(box, fill=palette.Y if i == best else palette.MUTED)
+        plot.rect(0, y - 0.3, value, y + 0.3, fill=palette.Y if i == best else palette.MUTED)
         plot.text(low, y, name, anchor="rm", offset=(-6, 0), size=11)
         plot.text(max(value, 0), y, f"{value:.2f}", anchor="lm", offset=(4, 0), size=11, halo=True)
-    said = ", ".join(f"{n} {v:.2f}" for n, v in zip(names, scores.tolist(), strict=True))
-    return plot.panel(f"wψ(x): {names[best]}", f"Scores of the classes: {said}.")
+    spoken = ", ".join(f"{n} {v:.2f}" for n, v in zip(names, scores.tolist(), strict=True))
+    return plot.panel(f"wψ(x): {names[best]}", f"Scores of the classes: {spoken}.")
 
 
 def _efficiency(curve: dict[str, dict[int, float]], label: str, n_labels: int, task: str) -> Panel:
@@ -242,100 +297,28 @@ def _efficiency(curve: dict[str, dict[int, float]], label: str, n_labels: int, t
         down = y > 0.85 or y < max(curve[task][n], curve[PIXELS][n])  # beside its curve, inside the frame
         word, offset = ("ψ" if name == task else "pixels"), (-2, 16 if down else -14)
         plot.text(x, y, word, colour, 12, "rm", offset=offset, halo=True)
-    said = "; ".join(
-        f"{'ψ' if name == task else name} {curve[name][counts[0]]:.2f} with {counts[0]} labels, "
-        f"{curve[name][counts[-1]]:.2f} with {counts[-1]}"
-        for name in (task, PIXELS)
+    few, many = counts[0], counts[-1]
+    spoken = "; ".join(
+        f"{name} {accuracy[few]:.2f} with {few} labels, {accuracy[many]:.2f} with {many}"
+        for name, accuracy in (("ψ", curve[task]), (PIXELS, curve[PIXELS]))
     )
-    return plot.panel(
-        "what w needs: label efficiency", f"Accuracy of {label} against the number of labels: {said}."
-    )
+    alt = f"Accuracy of {label} against the number of labels: {spoken}."
+    return plot.panel("what w needs: label efficiency", alt)
 
 
 # ------------------------------------------------------------------------------------------------ the question
-def _panel(x: torch.Tensor | np.ndarray, caption: str) -> Panel:
-    return Panel(draw.rgba(x), caption, caption, 200)
-
-
-def _split(
-    task: str, x: torch.Tensor, hide: float, rng: np.random.Generator, state: Pictures, picture: int
-) -> Any:
-    """((X₁, words), (X₂, words)) as pictures."""
-    s = x.shape[-1]
-    if task == "colour from gray":
-        gray = state[picture].gray().images[0]
-        lab = rgb_to_lab(x[None].float() / 255)[0]
-        lab[0] = 60
-        return (gray, "the lightness L"), (
-            lab_to_rgb(lab[None])[0].clamp(0, 1),
-            "the colour ab, at even lightness",
-        )
-    if task == "fill the hole":
-        side = max(2, round(s * hide**0.5))
-        top, left = (rng.integers(0, s - side + 1) for _ in range(2))
-        mask = torch.zeros(s, s, dtype=torch.bool)
-        mask[top : top + side, left : left + side] = True
-        return _hide(x, mask, "the surroundings", "the hole")
-    if task == "hidden patches":
-        n = 8
-        order = rng.random((n, n)).argsort(axis=None).argsort().reshape(n, n)
-        hidden = torch.as_tensor(order < min(max(round(hide * n * n), 1), n * n - 1))
-        mask = torch.nn.functional.interpolate(hidden[None, None].float(), (s, s))[0, 0] > 0.5
-        return _hide(x, mask, "the visible patches", "the hidden patches")
-    if task == "which way up":
-        turns = int(rng.integers(0, 4))
-        return (torch.rot90(x, turns, (1, 2)), "the turned picture"), (
-            _words(f"{turns} of\n0 1 2 3"),
-            f"the angle, {90 * turns}°",
-        )
-    if task == "order the patches":
-        third = s // 3
-        cut = x[:, : 3 * third, : 3 * third]
-        tiles = [
-            cut[:, third * r : third * (r + 1), third * c : third * (c + 1)]
-            for r in range(3)
-            for c in range(3)
-        ]
-        order = rng.permutation(9)
-        sheet = draw.tile([tiles[i] for i in order], 3, gap=4)
-        text = "\n".join(" ".join(str(i + 1) for i in order[3 * r : 3 * r + 3]) for r in range(3))
-        return (sheet, "shuffled tiles"), (_words(text), "their order")
-    if task == "two views":
-        return (_view(x, rng), "one augmentation"), (_view(x, rng), "another of the same picture")
-    caption = state.captions[picture] if state.captions else "no caption here"
-    return (x, "the picture"), (_words(_wrap(caption)), "its caption")
-
-
-def _hide(x: torch.Tensor, mask: torch.Tensor, one: str, two: str) -> Any:
-    gray = torch.full_like(x, GRAY)
-    return (torch.where(mask, gray, x), one), (torch.where(mask, x, gray), two)
-
-
-def _view(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """A crop of 30-100 %, maybe flipped, brightness changed by up to a third."""
-    s = x.shape[-1]
-    side = max(2, round(s * rng.uniform(0.3, 1) ** 0.5))
-    top, left = (rng.integers(0, s - side + 1) for _ in range(2))
-    cut = x[None, :, top : top + side, left : left + side].float()
-    out = torch.nn.functional.interpolate(cut, (s, s), mode="bilinear")[0] * rng.uniform(0.67, 1.33)
-    return (out.flip(2) if rng.random() < 0.5 else out).clamp(0, 255).to(torch.uint8)
-
-
-def _words(text: str) -> np.ndarray:
-    plot = draw.Plot(200, 200, (0, 1), (0, 1), margin=(0, 0, 0, 0))
-    lines = text.split("\n")
-    size = 22 if max(map(len, lines)) <= 9 else 14
-    for i, line in enumerate(lines):
-        plot.text(0.5, 0.5 + (len(lines) / 2 - i - 0.5) * 0.15, line, size=size)
-    return plot.array()
-
-
-def _wrap(text: str, most: int = 22) -> str:
-    out, line = [], ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > most:
-            out.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    return "\n".join([*out, line])
+def _pair(task: Task, picture: Pictures, hide: float, seed: int) -> list[Panel]:
+    """X₁ and X₂ of one picture, as the task's network makes them when it learns."""
+    captions = (f"X₁: {task.x1}", f"X₂: {task.x2}")
+    batch, method = replace(picture, images=_at_size(picture.images, task.size)), shipped(task.network)
+    if task.knob:
+        method = copy.copy(method)  # a shallow one: the shipped network keeps its own share
+        setattr(method, task.knob, hide)
+    if task.network == "clip" and not batch.captions:
+        nothing = words_panel("no caption here", captions[1])
+        return [Panel(batch.images[0], captions[0], captions[0], SIDE), nothing]
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        pair = method.pair(batch)
+        row = int(torch.randint(len(pair), ()))  # of the turns, all of which are learned from at once
+    return pair_panels(method, pair, row, captions)

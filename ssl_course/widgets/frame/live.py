@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import contextvars
 import copy
 import html
@@ -24,6 +25,7 @@ from ssl_course.training import DEFAULTS, Step, read_losses, train
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
+from ssl_course.widgets.frame.pairs import pair_panels
 from ssl_course.widgets.frame.progress import Curve, Losses, curve_panel, duration, rate_words
 
 PAUSE = 0.2  # seconds between two pictures, at least
@@ -78,7 +80,8 @@ class Live(Explorer):
             (low, high) or (low, high, step), a slider that starts at the method's own value; or a list of choices;
             or True or False. With ``(ipywidget, function)``, ``function(method, value)`` is called instead.
         views: called with the method, gives the Panels beside the curve. It runs in eval mode, without gradients,
-            and draws the same random numbers each time, so that the same masks come again.
+            and draws the same random numbers each time, so that the same masks come again. None shows X₁ and X₂ of
+            one example, as the method's own `pair` makes them, where they can be drawn.
         every: steps between two calls of ``views``; never more often than pictures are shown.
         save: see `train`.
 
@@ -438,14 +441,12 @@ class Live(Explorer):
 
     def _views(self) -> tuple[Panel, ...]:
         self._views_at = self._index
-        if self._draw_views is None:
-            return ()
         devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
         self.method.eval()
         try:
             with torch.no_grad(), torch.random.fork_rng(list(devices)):
                 torch.manual_seed(0)
-                panels = self._draw_views(self.method)
+                panels = (self._draw_views or self._example)(self.method)
             panels = (panels,) if isinstance(panels, Panel) else tuple(panels)
             if not all(isinstance(panel, Panel) for panel in panels):
                 raise TypeError("views(method) gives a list of Panels (ssl_course.widgets.Panel)")
@@ -456,6 +457,14 @@ class Live(Explorer):
             return self._panels
         self._troubles.pop("views", None)
         return panels
+
+    def _example(self, method: nn.Module) -> list[Panel]:
+        """X₁ and X₂ of the first example; nothing where there is none, or none before `prepare`."""
+        if not hasattr(method, "pair") or not hasattr(self._data, "inputs"):
+            return []
+        with contextlib.suppress(ValueError):
+            return pair_panels(method, method.pair(self._data[:1]), captions=("X₁", "X₂"), side=120)
+        return []
 
     def _now(self) -> Run:
         name, done, left = type(self.method).__name__, self._index, self._steps - self._index

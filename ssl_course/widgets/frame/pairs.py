@@ -1,0 +1,71 @@
+"""X₁ and X₂ of a method's own `pair` as panels: what its network learns from, as far as it can be drawn."""
+
+from __future__ import annotations
+
+import textwrap
+from math import isqrt
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ssl_course.interfaces import Pair
+from ssl_course.pretext.color import lab_to_rgb
+from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame.canvas import Panel
+
+SIDE = 200  # CSS pixels
+EVEN = 60.0  # the lightness L at which colours are shown that have none of their own
+CAPTIONS = ("X₁: what the network sees", "X₂: what it must predict")
+
+
+def picture_of(x: Tensor) -> Any:
+    """One row of a `Pair` as something that `canvas.rgba` takes; None where it is no picture.
+
+    Three channels are colours, one is the lightness L, two are a and b, and (T, C, s, s) are tiles in their order.
+    """
+    x = x.detach().float().cpu()
+    if x.ndim == 4:
+        return draw.tile(x.numpy(), isqrt(len(x)), gap=4)
+    if x.ndim != 3 or len(x) > 3:
+        return None
+    if len(x) == 3:
+        return x
+    lab = torch.cat([torch.full_like(x[:1], EVEN), x]) if len(x) == 2 else torch.cat([x, 0 * x, 0 * x])
+    return lab_to_rgb(lab[None])[0].clamp(0, 1)
+
+
+def in_words(method: Any, x2: Tensor) -> str | None:
+    """One X₂ that is a number or a row of ids: the angle, the order of the tiles, the caption; None for all else."""
+    if hasattr(method, "angles"):
+        return f"{method.angles[int(x2)]:g}°"
+    if hasattr(method, "permutations"):
+        order = [str(k + 1) for k in method.permutations[int(x2)].tolist()]
+        n = isqrt(len(order))
+        return "\n".join(" ".join(order[n * row : n * (row + 1)]) for row in range(n))
+    if x2.ndim == 1 and not x2.is_floating_point() and getattr(method, "tokenizer", None) is not None:
+        return method.tokenizer.decode(x2.tolist())
+    return None
+
+
+def words_panel(text: str, caption: str, side: int = SIDE) -> Panel:
+    """A square with a few words on it."""
+    lines = [line for paragraph in text.split("\n") for line in textwrap.wrap(paragraph, 22)]
+    size = 22 if max(map(len, lines)) <= 9 else 14
+    plot = draw.Plot.board(side, side)
+    for row, line in enumerate(lines):
+        plot.text(side / 2, side * (0.5 - (len(lines) / 2 - row - 0.5) * 0.15), line, size=size)
+    return plot.panel(caption, f"{caption}: {' '.join(lines)}")
+
+
+def pair_panels(
+    method: Any, pair: Pair, row: int = 0, captions: tuple[str, str] = CAPTIONS, side: int = SIDE
+) -> list[Panel]:
+    """X₁ and X₂ of one row; nothing where X₁ is no picture, or X₂ can be neither drawn nor said."""
+    first, second = (picture_of(x[row]) for x in pair)
+    text = in_words(method, pair.x2[row]) if first is not None and second is None else None
+    if first is None or (second is None and text is None):
+        return []
+    x1 = Panel(first, captions[0], captions[0], side)
+    x2 = words_panel(text, captions[1], side) if text else Panel(second, captions[1], captions[1], side)
+    return [x1, x2]
