@@ -14,9 +14,22 @@ from tools.lint import CHECKING
 
 # What `make lab` needs beside the notebooks. The sources of the lectures stay out: they hold the solutions.
 HANDED_OUT = (
-    "ssl_course", "assets", "Makefile", "pyproject.toml", "constraints.txt", "environment.yml", "README.md",
-    "LICENSE", "LICENSE-lectures", "CONTRIBUTING.md", "lectures/README.md", "lectures/glossary.md", "lectures/references.bib",
-)  # fmt: skip
+    "ssl_course",
+    "assets",
+    "Makefile",
+    "pyproject.toml",
+    "constraints.txt",
+    "environment.yml",
+    "README.md",
+    "LICENSE",
+    "LICENSE-lectures",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "lectures/README.md",
+    "lectures/glossary.md",
+    "lectures/references.bib",
+)
 
 
 def student_edition(notebook: NotebookNode) -> NotebookNode:
