@@ -81,9 +81,9 @@ PROTOCOLS = {
 
 
 def row_names(data: str, table: str) -> list[str]:
-    """The rows of a table, those that use no pretext task first."""
-    first = [PIXELS, RANDOM, RANDOM_VIT, SUPERVISED]
-    return first + [n for n in comparison.row_names(data, table) if n not in first]
+    """The rows of a table: what learns nothing, then the pretext tasks, then labels alone, the dearest row."""
+    untrained = [PIXELS, RANDOM, RANDOM_VIT]
+    return untrained + [n for n in comparison.row_names(data, table) if n not in untrained] + [SUPERVISED]
 
 
 def own_random(method: str) -> str:

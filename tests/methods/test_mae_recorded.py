@@ -10,12 +10,15 @@ import torch
 
 from ssl_course import checkpoints
 from ssl_course.data import scenes
-from ssl_course.evaluation import label_draws
+from ssl_course.evaluation import encode, label_draws
 from ssl_course.methods import MAE
 from ssl_course.methods.mae import hidden_error, mean_picture, patch_means
+from ssl_course.studies import comparison, pretraining
+from ssl_course.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
 RATIO = ROOT / "assets" / "results" / "mae_ratio.json"
+LEARNED = ROOT / "assets" / "results" / "mae_ratio_learned.json"
 FINETUNE = ROOT / "assets" / "results" / "mae_finetune.json"
 NETWORK = ROOT / "assets" / "checkpoints" / "mae.safetensors"
 
@@ -46,6 +49,38 @@ def test_a_cell_of_the_ratios_comes_out_again(what):
         # Another machine rounds differently, which training amplifies; pixels and random weights stay.
         room = 3 * spread + (0.02 if what == "MAE" else 0.005)
         assert value == pytest.approx(before[key], abs=0.15 * value if key == "hidden error" else room), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["pixels", "random network", "MAE"])
+def test_a_cell_of_the_ratios_with_time_to_learn_comes_out_again(what):
+    """Reduced: of a training the first point of its curve; of the random network the probes, without fine-tuning."""
+    cell = {"what": what, "seed": 0} | ({"ratio": 0.75} if what == "MAE" else {})
+    kept = json.loads(LEARNED.read_text(encoding="utf-8"))["results"] if LEARNED.is_file() else []
+    same = [r for r in kept if r["cell"] | {"seed": 0} == cell]
+    if not same:
+        pytest.skip(f"{what} is not measured yet")
+    before = next(r for r in same if r["cell"]["seed"] == 0)
+    if what == "pixels":
+        again = study.measure_learned(**cell)
+        assert again == pytest.approx({key: before[key] for key in again}, abs=0.005)
+        return
+    data, test = comparison.pair_of("scenes", "G", 0, study.PROTOCOL)
+    torch.manual_seed(0)
+    method = MAE(**study.SIXTEEN, mask_ratio=0.75)
+    if what == "random network":
+        again = study.probes("whole", encode(method, data), encode(method, test), 0, study.ASKED)
+        assert again == pytest.approx({key: before[key] for key in again}, abs=0.005)
+        return
+    first, batch = before["curve"][0], study.PROTOCOL.batch
+    for step in train(method, data, study.PROTOCOL.steps_of("MAE"), batch, seed=0):
+        if step.index * batch == first["samples"]:
+            break
+    some, asked = data[: pretraining.LABELLED], ["biome", "texture", "object"]
+    again = comparison.probe_all(method, some, test, 0, asked, (study.N_LABELS,))
+    for label in asked:
+        spread = np.std([r["curve"][0][label] for r in same], ddof=1) if len(same) > 1 else 0.0
+        assert again[label][str(study.N_LABELS)] == pytest.approx(first[label], abs=3 * spread + 0.02), label
 
 
 @pytest.mark.slow
