@@ -139,7 +139,8 @@ def test_reading_the_curve_does_not_disturb_the_training():
 
 
 @pytest.mark.slow
-def test_supervised_is_named_for_each_label_and_number():
+def test_supervised_is_named_for_each_label_and_number(monkeypatch):
+    monkeypatch.setattr(pretraining, "SUPERVISED_STEPS", 3)
     row = pretraining.run_cell("scenes", "G", "supervised", 0, replace(TINY, n_train=32))
     assert set(row["accuracy"]) == {"biome", "light", "tint", "texture", "object", "count"}
     assert set(row["accuracy"]["light"]) == {"3", "10", "30"} and row["cpu_seconds"] > 0
