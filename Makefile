@@ -40,6 +40,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "'$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@rm -rf ssl_course.egg-info  # of the first edition's build: Python would believe its version
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test]' --constraint $(CONSTRAINTS)
 	@touch $@
 
@@ -110,5 +111,5 @@ bench: $(BENCH)/.stamp
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py accuracy --json build/bench_accuracy.json
 
 clean:
-	rm -rf build .pytest_cache .ruff_cache ssl_course.egg-info
+	rm -rf build .pytest_cache .ruff_cache
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Self-supervised learning by hand. Start with `make lab`, or `python -m ssl_course lab`.
+"""Self-supervised learning by hand. Start with `ssl-course lab`, or `make lab` in a checkout.
 
 Nothing heavy is imported here: torch, matplotlib and ipywidgets come in with the modules that use them.
 """

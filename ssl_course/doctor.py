@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from ssl_course import assets
+from ssl_course import __version__, assets
 
 INSTALL = (
     "make setup  (with conda: conda env update -f environment.yml)"
@@ -80,7 +80,7 @@ def _packages() -> list[Check]:
         wanted = requirements()
     except importlib.metadata.PackageNotFoundError:
         return [Check("ssl_course", False, "not installed in this Python", INSTALL)]
-    checks = [Check("ssl_course", True, importlib.metadata.version("ssl_course"))]
+    checks = [Check("ssl_course", True, __version__)]
     for name, needed in wanted.items():
         if not needed and assets.checkout() is None:  # a wheel brings no tests
             continue
