@@ -107,7 +107,7 @@ def measure_learned(
 
     The seed draws pictures, weights, order, masks and labels.
     """
-    data, test = comparison.pair_of("scenes", "G", seed, protocol)
+    data, test = comparison.train_and_test("scenes", "G", seed, protocol)
     if what == "pixels":
         return probes("whole", encode(pixels(16), data), encode(pixels(16), test), seed, ASKED)
     torch.manual_seed(seed)

@@ -20,19 +20,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssl_course import evaluation, methods, nets
+from ssl_course import evaluation, interfaces, methods, nets
 from ssl_course.data import load
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import linear_probe
 from ssl_course.evaluation.solvers import ridge_map
-from ssl_course.pretext import augment, holes, masking
-from ssl_course.pretext.color import rgb_to_lab
+from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
+from ssl_course.pretext.words import SPECIAL
 from ssl_course.theory import bounds, residual
 from ssl_course.training import train
 
 N_LABELS = (3, 10, 30, 100, 1000)
 FEW = 30  # up to so many labels they are drawn `DRAWS` times, above once: the seeds draw them anew as well
 DRAWS = 2
+CELL = 4  # pixels a side: what the measured dependence sees of pictures
 SHUFFLES = 19  # of labels, to see how large σ² is by chance alone
 TABLES = ("G", "C")
 PIXELS, RANDOM = "raw pixels", "random network"
@@ -120,9 +121,7 @@ MAKERS: dict[str, Callable[[Budget], nn.Module]] = {
     "deep CCA": lambda b: methods.DeepCCA(backbone=b.backbone()),
     "CLIP": lambda b: methods.CLIP(b.backbone()),
 }
-NEEDS_COLOUR = ("colorization",)  # not in table C, whose encoders see the answer
-NEEDS_CAPTIONS = ("CLIP",)
-NOT_COVERED = ("rotation", "jigsaw")  # X₂ is drawn without looking at the picture
+NOT_COVERED = (methods.Rotation, methods.Jigsaw)  # by the theory: X₂ is drawn without looking at the picture
 RATIOS = (0.25, 0.5, 0.75, 0.9)
 SHARES = (0.1, 0.25, 0.5)
 # The note's message within one method: the same task with more or less hidden.
@@ -158,17 +157,15 @@ def encoder(method: nn.Module) -> Callable[[Tensor], Tensor] | nn.Module:
 
 def row_names(data: str, table: str) -> list[str]:
     """The rows of a table, the two that learn nothing first."""
-    names = [PIXELS, RANDOM, *MAKERS]
-    if table == "C":
-        names = [n for n in names if n not in NEEDS_COLOUR]
+    left_out = {"colorization"} if table == "C" else set()  # whose encoder would see its own answer
     if data == "cifar10":
-        names = [n for n in names if n not in NEEDS_CAPTIONS]
-    return names
+        left_out.add("CLIP")  # no captions
+    return [n for n in (PIXELS, RANDOM, *MAKERS) if n not in left_out]
 
 
 # ---------------------------------------------------------------------------------------------------- the data
 @lru_cache(maxsize=2)
-def pair_of(data: str, table: str, seed: int, budget: Budget) -> tuple[Pictures, Pictures]:
+def train_and_test(data: str, table: str, seed: int, budget: Budget) -> tuple[Pictures, Pictures]:
     """(train, test) of a table: scenes painted anew for each seed, other sets the same pictures.
 
     In table G pictures are three equal channels of lightness and ``parts["ab"]`` keeps the colours at a
@@ -236,7 +233,7 @@ def run_cell(
         std by evaluation.feature_std, against 1/√D).
     """
     budget = budget or Budget()
-    train_set, test_set = pair_of(data, table, seed, budget)
+    train_set, test_set = train_and_test(data, table, seed, budget)
     torch.manual_seed(seed)
     row: dict[str, Any] = {}
     if method == PIXELS:
@@ -295,57 +292,46 @@ class Dependence(NamedTuple):
         return self.sigma < 1.5 * self.chance
 
 
-def _cells(images: Tensor, side: int = 4) -> Tensor:
-    """Pictures (N, C, H, W) as the means of cells of ``side`` pixels, (N, C, H/side, W/side)."""
-    return F.avg_pool2d(nets.as_float(images), side)
+def two_views(method: str, data: Pictures, seed: int = 0) -> tuple[Tensor, Tensor] | None:
+    """X₁ (N, d₁) and X₂ (N, d₂) of a method's own `pair`, as numbers for a linear estimate; None: not covered.
 
-
-def two_views(
-    method: str, data: Pictures, seed: int = 0, captions: Sequence[str] = ()
-) -> tuple[Tensor, Tensor] | None:
-    """X₁ (N, d₁) and X₂ (N, d₂) of a method in cells of 4 × 4 pixels, one draw for the whole set; None: not covered.
-
-    The mask of MAE and the hole of the context encoder are drawn once, so that a column means the same place in
-    every picture. Colours are in Lab units, all else in [0, 1].
+    Pictures become the means of cells of 4 × 4 pixels, X₁ of those that its mask shows, X₂ of those that it hides;
+    lightness becomes the gray that shows it, a map of colours 4 × 4 places, a caption the words (or pieces) in it.
+    Colours are in Lab units, all else in [0, 1]. Where pixels are hidden, each picture's pair is drawn under the
+    same seed, so that a column means the same place in every picture.
     """
-    generator = torch.Generator().manual_seed(seed)
-    name, _, setting = method.rpartition(" ")
-    if name not in ("MAE", "context encoder"):
-        name, setting = method, ""
-    x = _cells(data.images)  # (N, 3, h, w)
-    if torch.equal(data.images[:, 0], data.images[:, 1]):
-        x = x[:, :1]  # lightness: once is enough
-    n, _, h, w = x.shape
-    if name == "MAE":
-        ratio, grid = float(setting or 0.75), data.images.shape[-1] // 8
-        noise = masking.mask_noise("random", 1, grid, ratio, generator=generator)
-        hidden = masking.random_masking(noise, ratio)[2].reshape(1, 1, grid, grid)
-        hidden = F.interpolate(hidden, (h, w))[0, 0].bool()  # (h, w)
-        return x[:, :, ~hidden].flatten(1), x[:, :, hidden].flatten(1)
-    if name == "context encoder":
-        hole = holes.make_holes("centre", 1, data.images.shape[-1], float(setting or 0.25))
-        hidden = F.avg_pool2d(hole, 4)[0, 0] > 0.5
-        return x[:, :, ~hidden].flatten(1), x[:, :, hidden].flatten(1)
-    if name in NEEDS_COLOUR:
-        ab = data.parts.get("ab")
-        ab = rgb_to_lab(nets.as_float(data.images))[:, 1:] if ab is None else ab
-        return x.flatten(1), F.adaptive_avg_pool2d(ab, 4).flatten(1)
-    if name in ("SimCLR", "SimSiam"):
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
-            views = augment.Augmentation()(torch.cat([data.images, data.images]))
-        one, two = (_cells(v)[:, : x.shape[1]].flatten(1) for v in views.chunk(2))
-        return one, two
-    if name == "deep CCA":
-        return x[..., : w // 2].flatten(1), x[..., w // 2 :].flatten(1)
-    if name in NEEDS_CAPTIONS and data.captions:
-        words = sorted({word for caption in data.captions for word in caption.split()})
-        index = {word: i for i, word in enumerate(words)}
-        bag = torch.zeros(n, len(words))
-        for i, caption in enumerate(data.captions):
-            bag[i, [index[word] for word in caption.split()]] = 1
-        return x.flatten(1), bag
-    return None
+    with torch.random.fork_rng([]):
+        learner = make(method, Budget(size=data.images.shape[-1]), data)
+        if isinstance(learner, NOT_COVERED):
+            return None
+        data = learner.prepare(data) if hasattr(learner, "prepare") else data
+        torch.manual_seed(seed)
+        pair = interfaces.pair_of(learner, data)
+        (x1, x2), hidden = pair, pair.parts.get("hidden")
+        if hidden is not None:
+            rows = []
+            for i in range(len(data)):
+                torch.manual_seed(seed)
+                rows.append(interfaces.pair_of(learner, data[i : i + 1]))
+            x1, x2 = (torch.cat(views) for views in zip(*rows, strict=True))  # (N, 3, H, W) each
+            hidden = F.avg_pool2d(rows[0].parts["hidden"], CELL)[0, 0] > 0.5  # (h, w)
+    gray = torch.equal(data.images[:, 0], data.images[:, 1])  # then one of the three equal channels is enough
+    return numbers_of(x1, gray, None if hidden is None else ~hidden), numbers_of(x2, gray, hidden)
+
+
+def numbers_of(view: Tensor, gray: bool = False, shown: Tensor | None = None) -> Tensor:
+    """A view as rows of numbers (N, d), as `two_views` says; of pictures the cells where ``shown`` (h, w) is true."""
+    if not view.is_floating_point():  # ids (N, T)
+        words = torch.zeros(len(view), int(view.max()) + 1).scatter(1, view, 1.0)  # (N, V): is it there?
+        return words[:, len(SPECIAL) :]
+    if view.ndim == 2:
+        return view
+    if view.shape[1] == 2:  # ab
+        return F.adaptive_avg_pool2d(view, 4).flatten(1)
+    if view.shape[1] == 1:  # L
+        view, gray = lab_to_rgb(F.pad(view, (0, 0, 0, 0, 0, 2))), True
+    cells = F.avg_pool2d(view[:, :1] if gray else view, CELL)  # (N, C, h, w)
+    return (cells if shown is None else cells[:, :, shown]).flatten(1)
 
 
 def ridge_predictor(x1: Tensor, target: Tensor) -> Callable[[Tensor], Tensor]:
@@ -383,11 +369,11 @@ def run_dependence(
     data: str, table: str, method: str, seed: int, budget: Budget | None = None
 ) -> dict[str, Any]:
     """The dependence of a method's X₁ and X₂ given each label, or ``covered: false``."""
-    train_set, _ = pair_of(data, table, seed, budget or Budget())
-    pair = two_views(method, train_set, seed)
-    if pair is None:
+    train_set, _ = train_and_test(data, table, seed, budget or Budget())
+    views = two_views(method, train_set, seed)
+    if views is None:
         return {"covered": False}
-    found = {name: dependence(*pair, y, seed) for name, y in train_set.labels.items()}
+    found = {name: dependence(*views, y, seed) for name, y in train_set.labels.items()}
     return {
         "covered": True,
         "given": {
@@ -453,16 +439,10 @@ def plan(seeds: int = 5, real_seeds: int = 3) -> list[Part]:
         return Part(f"comparison_{data}_{letter}", cells_of(data, letter, over), run_cell)
 
     within = cells_of("scenes", "C", first, list(WITHIN))
-    given = [
-        {"data": data, "table": letter, "method": m, "seed": s}
-        for data, letter, names in (
-            ("scenes", "G", MAKERS), ("scenes", "C", [*MAKERS, *WITHIN]), ("earth", "G", MAKERS),
-            ("earth", "C", MAKERS), ("cifar10", "G", MAKERS), ("cifar10", "C", MAKERS),
-        )
-        for s in (first if data == "scenes" else [0])
-        for m in names
-        if m not in (NEEDS_COLOUR if letter == "C" else ())
-    ]  # fmt: skip
+    given: list[dict[str, Any]] = []
+    for data, letter in ((d, t) for d in ("scenes", "earth", "cifar10") for t in TABLES):
+        names = row_names(data, letter)[2:] + (list(WITHIN) if (data, letter) == ("scenes", "C") else [])
+        given += cells_of(data, letter, first if data == "scenes" else [0], names)
     texts = [
         {"method": m, "seed": s} for s in first for m in ("word counts", "random network", "BERT", "GPT")
     ]

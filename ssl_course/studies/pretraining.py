@@ -102,7 +102,7 @@ def run_cell(data: str, table: str, method: str, seed: int, budget: Protocol | N
         ``curve``: the probe with the middle one of the numbers of labels (30; CIFAR-10: 1,000) against samples seen.
     """
     protocol = budget or PROTOCOLS[data]
-    train_set, test_set = comparison.pair_of(data, table, seed, protocol)
+    train_set, test_set = comparison.train_and_test(data, table, seed, protocol)
     numbers = N_LABELS.get(data, comparison.N_LABELS)
     torch.manual_seed(seed)
     row: dict[str, Any] = {"pictures": [len(train_set), len(test_set)]}

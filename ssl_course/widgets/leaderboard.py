@@ -199,7 +199,7 @@ class Leaderboard(Explorer):
         known = {r["cell"]["method"] for r in self.state.tables.get(self.LIVE, ())} - self.state.own
         if name in known | {comparison.PIXELS, comparison.RANDOM}:
             return _sentence(f"There is a row called {name} already: give yours another name.", palette.WRONG)
-        train_set, test_set = comparison.pair_of("scenes", "G", self._seed, self._budget)
+        train_set, test_set = comparison.train_and_test("scenes", "G", self._seed, self._budget)
         try:
             try_out(method, train_set)
             history = fit(method, train_set, self._budget.steps, self._budget.batch, seed=self._seed)

@@ -1,13 +1,15 @@
 """The comparison: the same rules for every method, dependence against closed forms, a command that goes on."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from ssl_course import nets
+from ssl_course import assets, nets
 from ssl_course.cli import app
+from ssl_course.interfaces import Pair
 from ssl_course.studies import comparison
 from ssl_course.studies.comparison import Budget
 from ssl_course.studies.recorded import record
@@ -34,16 +36,16 @@ def test_every_encoder_has_the_same_network():
 
 
 def test_table_g_shows_lightness_and_keeps_the_colour_as_a_target():
-    pictures, _ = comparison.pair_of("scenes", "G", 0, TINY)
+    pictures, _ = comparison.train_and_test("scenes", "G", 0, TINY)
     assert torch.equal(pictures.images[:, 0], pictures.images[:, 2])
     assert pictures.parts["ab"].shape == (64, 2, 8, 8) and pictures.parts["ab"].abs().max() > 5
-    colour, _ = comparison.pair_of("scenes", "C", 0, TINY)
+    colour, _ = comparison.train_and_test("scenes", "C", 0, TINY)
     assert not torch.equal(colour.images[:, 0], colour.images[:, 2])
     assert "colorization" in comparison.row_names("scenes", "G")
     assert "colorization" not in comparison.row_names("scenes", "C")
     assert "CLIP" not in comparison.row_names("cifar10", "G")
     with pytest.raises(ValueError, match="G and C"):
-        comparison.pair_of("scenes", "H", 0, TINY)
+        comparison.train_and_test("scenes", "H", 0, TINY)
     with pytest.raises(ValueError, match="colorization"):
         comparison.make("colourisation", TINY)
 
@@ -84,8 +86,8 @@ def test_dependence_finds_what_was_put_in():
 
 
 def test_two_views_split_the_picture_and_puzzles_are_not_covered():
-    gray, _ = comparison.pair_of("scenes", "G", 0, TINY)
-    colour, _ = comparison.pair_of("scenes", "C", 0, TINY)
+    gray, _ = comparison.train_and_test("scenes", "G", 0, TINY)
+    colour, _ = comparison.train_and_test("scenes", "C", 0, TINY)
     for name, data, (d1, d2) in [
         ("MAE", gray, (16, 48)), ("MAE 0.25", gray, (48, 16)), ("context encoder", gray, (48, 16)),
         ("colorization", gray, (64, 32)), ("SimCLR", colour, (192, 192)), ("deep CCA", gray, (32, 32)),
@@ -93,6 +95,70 @@ def test_two_views_split_the_picture_and_puzzles_are_not_covered():
         x1, x2 = comparison.two_views(name, data)
         assert (x1.shape[1], x2.shape[1]) == (d1, d2), name
     assert comparison.two_views("rotation", gray) is None and comparison.two_views("jigsaw", gray) is None
+
+
+def cells_by_hand(pictures):
+    """Means of 4 × 4 pixels in [0, 1], (N, C, 8, 8)."""
+    return pictures.images.double().unflatten(3, (8, 4)).unflatten(2, (8, 4)).mean((3, 5)) / 255
+
+
+@pytest.mark.parametrize("name", ["MAE", "MAE 0.9", "context encoder", "context encoder 0.5"])
+def test_what_is_hidden_and_what_is_shown_make_each_picture_whole_with_one_mask_for_all(name):
+    colour, _ = comparison.train_and_test("scenes", "C", 0, TINY)
+    cells = cells_by_hand(colour).flatten(1)  # (64, 192)
+    columns = []
+    for view in comparison.two_views(name, colour, seed=3):
+        gap = (cells[:, :, None] - view.double()[:, None]).abs().amax(0)  # (192, d): over all pictures
+        assert gap.amin(0).max() < 1e-6
+        columns += gap.argmin(0).tolist()
+    assert sorted(columns) == list(range(192))
+    first, again, other = (comparison.two_views(name, colour, s)[0] for s in (3, 3, 4))
+    assert torch.equal(first, again) and torch.equal(first, other) != name.startswith("MAE")
+
+
+def test_a_cell_that_the_hole_touches_does_not_give_it_away():
+    """A hole of a tenth ends inside cells: what is left of them does not change with what was in the hole."""
+    colour, _ = comparison.train_and_test("scenes", "C", 0, TINY)
+    other = replace(colour, images=colour.images.clone())
+    other.images[:, :, 11:21, 11:21] = colour.images[:, :, 11:21, 11:21].flip(0)
+    one, two = (comparison.two_views("context encoder 0.1", x) for x in (colour, other))
+    assert torch.allclose(one[0], two[0], atol=1e-6) and (one[1] - two[1]).abs().max() > 0.05
+
+
+def test_lightness_is_the_gray_that_shows_it_and_a_caption_the_words_in_it():
+    gray, _ = comparison.train_and_test("scenes", "G", 0, TINY)
+    x1, _ = comparison.two_views("colorization", gray)
+    assert (x1 - cells_by_hand(gray)[:, 0].flatten(1)).abs().max() < 1e-3
+    _, bag = comparison.two_views("CLIP", gray)
+    words = [set(caption.replace(",", " ,").split()) for caption in gray.captions]
+    assert bag.sum(1).tolist() == [len(w) for w in words]
+    shared = [[len(a & b) for b in words] for a in words]
+    assert (bag @ bag.T).tolist() == shared
+
+
+@pytest.mark.parametrize("name", [n for n in comparison.MAKERS if n not in ("rotation", "jigsaw")])
+def test_two_views_show_the_pair_of_the_method_and_nobody_elses(name, monkeypatch):
+    colour, _ = comparison.train_and_test("scenes", "C", 0, TINY)
+
+    def pair(self, batch):
+        plain = torch.ones(len(batch), 3, 32, 32)
+        hidden = torch.zeros(len(batch), 1, 32, 32)
+        hidden[..., :8] = 1
+        return Pair(0.25 * plain, 0.75 * plain, {"hidden": hidden} if name == "MAE" else {})
+
+    monkeypatch.setattr(type(comparison.make(name, TINY)), "pair", pair)
+    x1, x2 = comparison.two_views(name, colour)
+    assert (x1 == 0.25).all() and (x2 == 0.75).all()
+    assert (x1.shape[1], x2.shape[1]) == ((144, 48) if name == "MAE" else (192, 192))
+
+
+@pytest.mark.parametrize("table, name", [("G", "colorization"), ("C", "MAE"), ("C", "SimCLR"), ("G", "CLIP")])
+def test_the_recorded_dependence_comes_again(table, name):
+    cell = {"data": "earth", "table": table, "method": name, "seed": 0}
+    kept = json.loads(assets.results("comparison_dependence").read_text(encoding="utf-8"))["results"]
+    row = next(r for r in kept if r["cell"] == cell)["given"]["biome"]
+    again = comparison.run_dependence(**cell)["given"]["biome"]
+    assert again == pytest.approx(row, rel=0.02, abs=0.01)
 
 
 def test_in_the_world_without_dependence_gray_tells_nothing_more_of_colour():

@@ -85,7 +85,7 @@ def test_all_share_a_convnet_and_only_mae_has_a_vit():
 
 
 def test_the_random_rows_are_the_weights_that_training_starts_from():
-    train_set, test_set = comparison.pair_of("scenes", "G", 0, TINY)
+    train_set, test_set = comparison.train_and_test("scenes", "G", 0, TINY)
     for method, before in (("SimCLR", "random network"), ("MAE", "random ViT")):
         row = pretraining.run_cell("scenes", "G", before, 0, TINY)
         torch.manual_seed(0)
@@ -123,7 +123,7 @@ def test_the_curve_is_read_at_halves_of_the_run_and_ends_in_the_row():
 @pytest.mark.slow
 def test_reading_the_curve_does_not_disturb_the_training():
     """Nor do batch statistics of the test pictures leak into deep CCA, whose `encode` is a plain function."""
-    train_set, test_set = comparison.pair_of("scenes", "G", 0, TINY)
+    train_set, test_set = comparison.train_and_test("scenes", "G", 0, TINY)
     weights = []
     for read in (True, False):
         torch.manual_seed(0)
@@ -184,7 +184,7 @@ def test_a_cell_of_the_scenes_comes_out_again(method):
         pytest.skip(f"{method} is not measured yet")
     recorded = next(row for row in same if row["cell"]["seed"] == 0)
     protocol, numbers = pretraining.PROTOCOLS["scenes"], (30,)
-    train_set, test_set = comparison.pair_of("scenes", "G", 0, protocol)
+    train_set, test_set = comparison.train_and_test("scenes", "G", 0, protocol)
     if method != "SimCLR":
         row = pretraining.run_cell("scenes", "G", method, 0)
         for label, by_n in recorded["accuracy"].items():
