@@ -112,7 +112,11 @@ def save(
 
 def saver(path: str | os.PathLike[str], method: nn.Module, **about: Any) -> Callable[[dict[str, Any]], None]:
     """What to hand to ``train(…, save=…)``."""
-    return lambda state: save(path, method, state=state, **about) and None
+
+    def write(state: dict[str, Any]) -> None:
+        save(path, method, state=state, **about)
+
+    return write
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -5,10 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+Network = Callable[[torch.Tensor], torch.Tensor] | nn.Module  # see `ssl_course.evaluation`
+
+
+class Labelled(Protocol):
+    """What is probed: `Pictures`, `Texts`, `Pairs`, `Encoded`, or anything else with these names."""
+
+    @property
+    def inputs(self) -> Any:
+        """(N, …)."""
+        ...
+
+    @property
+    def labels(self) -> dict[str, torch.Tensor]:
+        """Name → (N,) classes 0..K−1."""
+        ...
+
+    def __len__(self) -> int: ...
 
 
 @contextmanager
@@ -50,7 +69,7 @@ def name_of(method: object) -> str:
     return own if owner is None or owner is method else f"{type(owner).__name__}.{own}"
 
 
-def features(method: Callable | nn.Module, inputs: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
+def features(method: Network, inputs: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
     """Frozen features of all inputs, (N, D) float32 on the CPU.
 
     Args:
@@ -69,12 +88,10 @@ def features(method: Callable | nn.Module, inputs: torch.Tensor, batch_size: int
     rows = []
     with frozen(module_of(method)):
         for chunk in torch.as_tensor(inputs).split(batch_size):
-            out = function(chunk if device is None else chunk.to(device))  # (n, D)
-            if out.ndim != 2 or len(out) != len(chunk):
-                raise ValueError(
-                    f"{name} made {tuple(out.shape)} of {len(chunk)} inputs; features are (N, D)"
-                )
-            rows.append(out.detach().float().cpu())
+            z = function(chunk if device is None else chunk.to(device))  # (n, D)
+            if z.ndim != 2 or len(z) != len(chunk):
+                raise ValueError(f"{name} made {tuple(z.shape)} of {len(chunk)} inputs; features are (N, D)")
+            rows.append(z.detach().float().cpu())
     return finite(torch.cat(rows), name)
 
 
@@ -102,7 +119,7 @@ class Encoded:
         return len(self.inputs)
 
 
-def encode(method: Callable | nn.Module | None, data: object, batch_size: int = 256) -> Encoded:
+def encode(method: Network | None, data: Labelled, batch_size: int = 256) -> Encoded:
     """Encode once, probe often: ``linear_probe(None, train=encode(m, train), test=encode(m, test), ...)``.
 
     Raises:
@@ -134,7 +151,7 @@ def pixels(size: int = 16) -> Callable[[torch.Tensor], torch.Tensor]:
     return encode_pixels
 
 
-def classes_of(data: object, label: str) -> torch.Tensor:
+def classes_of(data: Labelled, label: str) -> torch.Tensor:
     """Labels (N,) on the CPU."""
     if label not in data.labels:
         raise ValueError(
@@ -148,7 +165,9 @@ def classes_of(data: object, label: str) -> torch.Tensor:
     return y.long()
 
 
-def encode_pair(method: object, train: object, test: object, label: str) -> tuple[Encoded, Encoded]:
+def encode_pair(
+    method: Network | None, train: Labelled, test: Labelled, label: str
+) -> tuple[Encoded, Encoded]:
     """Both sets encoded, after the cheap checks."""
     for data in (train, test):
         classes_of(data, label)

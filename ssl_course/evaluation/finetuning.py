@@ -28,12 +28,13 @@ class FineTuned(nn.Module):
     def __init__(self, method: nn.Module, label: str, classes: int) -> None:
         super().__init__()
         self.method, self.label = copy.deepcopy(method), label
-        dim = method.backbone.dim
+        dim = int(method.backbone.dim)  # type: ignore[arg-type]
         self.norm, self.head = nn.BatchNorm1d(dim, affine=False), nn.Linear(dim, classes)
 
     def scores(self, x: Tensor) -> Tensor:
         """Inputs → scores of the classes (N, classes)."""
-        return self.head(self.norm(self.method.encode(x)))
+        features = self.method.encode(x)  # type: ignore[operator]
+        return self.head(self.norm(features))
 
     def forward(self, batch: Any) -> Tensor:
         """Mean cross-entropy."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from ssl_course.evaluation.encoding import classes_of, device_of, encode_pair, rows_of
+from ssl_course.evaluation.encoding import Labelled, Network, classes_of, device_of, encode_pair, rows_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Neighbours:
     n_train: int
     n_test: int
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         return asdict(self)
 
@@ -37,10 +36,10 @@ class Neighbours:
 
 
 def knn(
-    method: Callable | nn.Module | None,
+    method: Network | None,
     *,
-    train: object,
-    test: object,
+    train: Labelled,
+    test: Labelled,
     label: str,
     k: int = 200,
     temperature: float = 0.1,
@@ -56,16 +55,16 @@ def knn(
     if k < 1 or not temperature > 0:
         raise ValueError(f"k must be at least 1 and temperature positive, got {k} and {temperature}")
     y, y_test, k = classes_of(train, label), classes_of(test, label), min(k, len(train))
-    train, test = encode_pair(method, train, test, label)
+    known, asked = encode_pair(method, train, test, label)
     device = device_of(method) or torch.device("cpu")
-    bank, answers, right = F.normalize(train.inputs, dim=1).to(device), y.to(device), 0
-    for query, truth in zip(F.normalize(test.inputs, dim=1).split(512), y_test.split(512), strict=True):
+    bank, answers, right = F.normalize(known.inputs, dim=1).to(device), y.to(device), 0
+    for query, truth in zip(F.normalize(asked.inputs, dim=1).split(512), y_test.split(512), strict=True):
         cosine, nearest = (query.to(device) @ bank.T).topk(k, dim=1)  # (n, k)
         weight = ((cosine - cosine[:, :1]) / temperature).exp()  # relative to the nearest: no overflow
         votes = weight.new_zeros(len(query), int(y.max()) + 1).scatter_add_(1, answers[nearest], weight)
         right += int((votes.argmax(1).cpu() == truth).sum())
     return Neighbours(
-        right / len(y_test), train.name, label, k, temperature, bank.shape[1], len(y), len(y_test)
+        right / len(y_test), known.name, label, k, temperature, bank.shape[1], len(y), len(y_test)
     )
 
 

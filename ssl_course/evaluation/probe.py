@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,9 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-from torch import nn
 
-from ssl_course.evaluation.encoding import classes_of, encode_pair
+from ssl_course.evaluation.encoding import Labelled, Network, classes_of, encode_pair
 from ssl_course.evaluation.solvers import SOLVERS, Floats, Ints
 
 L2_GRID = (1.0, 0.1, 0.01, 0.001)  # what cross-validation chooses from
@@ -114,6 +114,14 @@ class Classifier(NamedTuple):
     l2: float
 
 
+def _always(answer: int, x: Floats) -> Ints:
+    return np.full(len(x), answer)
+
+
+def _largest(mean: Floats, w: Floats, b: Floats, classes: Ints, x: Floats) -> Ints:
+    return classes[((x - mean) @ w + b).argmax(1)]
+
+
 def fit_draws(xs: list[Floats], ys: list[Ints], solver: str, l2: float | None) -> list[Classifier]:
     """A classifier for each draw of xs, all (n, D), and ys (n,); l2 None is chosen, for each draw anew."""
     present = [np.unique(y) for y in ys]
@@ -122,7 +130,7 @@ def fit_draws(xs: list[Floats], ys: list[Ints], solver: str, l2: float | None) -
         return [fit_draws([x], [y], solver, l2)[0] for x, y in zip(xs, ys, strict=True)]
     if k == 1:
         strength = L2_FEW if l2 is None else l2
-        return [Classifier(lambda new, c=c: np.full(len(new), c), strength) for (c,) in present]
+        return [Classifier(functools.partial(_always, c), strength) for (c,) in present]
     means, axes, rows = zip(*(_along_axes(x) for x in xs), strict=True)
     rank = max(z.shape[1] for z in rows)
     z = np.stack([np.pad(z, ((0, 0), (0, rank - z.shape[1]))) for z in rows])  # (B, n, r)
@@ -131,11 +139,10 @@ def fit_draws(xs: list[Floats], ys: list[Ints], solver: str, l2: float | None) -
     even = np.full((*y.shape, 1), 1 / y.shape[1])
     ws = SOLVERS[solver].fit(z, y, even, k, used)[:, 0]  # (B, r + 1, k)
 
-    def predictor(mean: Floats, axes: Floats, w: Floats, classes: Ints) -> Callable[[Floats], Ints]:
-        w, b = axes @ w[: axes.shape[1]], w[-1]  # (D, k), (k,)
-        return lambda new: classes[((new - mean) @ w + b).argmax(1)]
-
-    predictors = [predictor(*of_draw) for of_draw in zip(means, axes, ws, present, strict=True)]
+    predictors = []
+    for mean, of_draw, w, classes in zip(means, axes, ws, present, strict=True):
+        full, b = of_draw @ w[: of_draw.shape[1]], w[-1]  # (D, k), (k,)
+        predictors.append(functools.partial(_largest, mean, full, b, classes))
     return [Classifier(*both) for both in zip(predictors, used.tolist(), strict=True)]
 
 
@@ -203,10 +210,10 @@ class Probe:
 
 
 def linear_probe(
-    method: Callable | nn.Module | None,
+    method: Network | None,
     *,
-    train: object,
-    test: object,
+    train: Labelled,
+    test: Labelled,
     label: str,
     n_labels: int | None = None,
     draws: int = 5,
@@ -241,11 +248,11 @@ def linear_probe(
         raise ValueError(f"l2 must be positive, got {l2}; None chooses it by cross-validation")
     y, y_test = classes_of(train, label), classes_of(test, label)
     rows = label_draws(y, n_labels, draws, seed)
-    train, test = encode_pair(method, train, test, label)
-    x = train.inputs.double()  # (N, D)
+    known, asked = encode_pair(method, train, test, label)
+    x = known.inputs.double()  # (N, D)
     mean, std = x.mean(0), x.std(0, correction=0)
     std = torch.where(std > 1e-6 * x.square().mean(0).sqrt().max(), std, 1.0)
-    x_test = ((test.inputs.double() - mean) / std).numpy()
+    x_test = ((asked.inputs.double() - mean) / std).numpy()
     accuracies, used = [], []
     # Threads that wait for one another on a busy machine made 30 labels take 38 s instead of 0.3 s.
     with threadpool_limits(1 if len(rows[0]) * x.shape[1] < MANY_NUMBERS else None, user_api="blas"):
@@ -254,7 +261,7 @@ def linear_probe(
             accuracies.append(float((classifier.predict(x_test) == y_test.numpy()).mean()))
             used.append(classifier.l2)
     return Probe(
-        name=train.name,
+        name=known.name,
         label=label,
         n_labels=len(rows[0]),
         accuracies=tuple(accuracies),
@@ -266,5 +273,5 @@ def linear_probe(
         n_test=len(y_test),
         seed=seed,
         majority=float((y_test == y.bincount().argmax()).double().mean()),
-        sources=(train.source, test.source),
+        sources=(known.source, asked.source),
     )

@@ -68,8 +68,7 @@ def logistic(
         begin = start.transpose(0, 2, 1, 3) * scale_with_b
     options = {"maxiter": 1000, "gtol": gtol, "ftol": 1e-12, "maxcor": 20}
     optimum = minimize(loss_and_gradient, begin.ravel(), jac=True, method="L-BFGS-B", options=options)
-    solution: Floats = (optimum.x.reshape(begin.shape) / scale_with_b).transpose(0, 2, 1, 3)
-    return solution
+    return (optimum.x.reshape(begin.shape) / scale_with_b).transpose(0, 2, 1, 3)
 
 
 def ridge(
@@ -99,11 +98,11 @@ def ridge_map(x: Tensor, target: Tensor, l2: float) -> Callable[[Tensor], Tensor
 
 def _cross_entropy(scores: Floats, y: Ints) -> Floats:
     of_truth = np.take_along_axis(scores, y[..., None], -1)[..., 0]
-    return np.asarray(logsumexp(scores, -1) - of_truth)
+    return logsumexp(scores, -1) - of_truth
 
 
 def _squared_error(scores: Floats, y: Ints) -> Floats:
-    return np.asarray(np.square(scores - np.eye(scores.shape[-1])[y]).sum(-1))
+    return np.square(scores - np.eye(scores.shape[-1])[y]).sum(-1)
 
 
 class Solver(NamedTuple):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from torch import nn
-
-from ssl_course.evaluation.encoding import classes_of, encode_pair, name_of, pixels
+from ssl_course.evaluation.encoding import (
+    Encoded,
+    Labelled,
+    Network,
+    classes_of,
+    encode_pair,
+    name_of,
+    pixels,
+)
 from ssl_course.evaluation.gauges import effective_rank, feature_std
 from ssl_course.evaluation.neighbours import Neighbours, knn
 from ssl_course.evaluation.probe import Probe, label_draws, linear_probe
@@ -18,10 +25,11 @@ N_LABELS = (3, 10, 30, 100, 1000)
 def _table(rows: Sequence[Sequence[str]]) -> str:
     """First column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    )  # fmt: skip
+    lines = []
+    for first, *others in rows:
+        right = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join([first.ljust(widths[0]), *right]))
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -30,11 +38,11 @@ class Efficiency:
 
     probes: dict[str, list[Probe]]
 
-    def rows(self) -> list[dict]:
+    def rows(self) -> list[dict[str, Any]]:
         """One dict for each method and n: method, n_labels, accuracy, std and the rest of the protocol."""
         return [{"method": name} | p.as_dict() for name, probes in self.probes.items() for p in probes]
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """{"rows": [...]}, ready for JSON."""
         return {"rows": self.rows()}
 
@@ -58,10 +66,10 @@ class Efficiency:
 
 
 def label_efficiency(
-    methods: dict[str, Callable | nn.Module],
+    methods: dict[str, Network],
     *,
-    train: object,
-    test: object,
+    train: Labelled,
+    test: Labelled,
     label: str,
     n_labels: Sequence[int | None] = N_LABELS,
     draws: int = 5,
@@ -79,7 +87,9 @@ def label_efficiency(
     return _curves(encoded, label, n_labels, draws=draws, seed=seed, solver=solver, l2=l2)
 
 
-def _check(methods: dict, train: object, label: str, n_labels: Sequence[int | None], draws: int) -> None:
+def _check(
+    methods: dict[str, Network], train: Labelled, label: str, n_labels: Sequence[int | None], draws: int
+) -> None:
     """What would fail after minutes of encoding fails before."""
     if not methods or not n_labels:
         raise ValueError("methods and n_labels must not be empty")
@@ -87,7 +97,9 @@ def _check(methods: dict, train: object, label: str, n_labels: Sequence[int | No
         label_draws(classes_of(train, label), n, draws)
 
 
-def _curves(encoded: dict, label: str, n_labels: Sequence[int | None], **protocol: object) -> Efficiency:
+def _curves(
+    encoded: dict[str, tuple[Encoded, Encoded]], label: str, n_labels: Sequence[int | None], **protocol: Any
+) -> Efficiency:
     return Efficiency(
         {
             name: [linear_probe(None, train=a, test=b, label=label, n_labels=n, **protocol) for n in n_labels]
@@ -104,7 +116,7 @@ class Evaluation:
     neighbours: dict[str, Neighbours]
     gauges: dict[str, dict[str, float]]  # of the test features
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Numbers and protocol, ready for JSON."""
         near = {name: n.as_dict() for name, n in self.neighbours.items()}
         return {"probe": self.efficiency.rows(), "knn": near, "gauges": self.gauges}
@@ -127,9 +139,9 @@ class Evaluation:
 
 
 def evaluate(
-    method: Callable | nn.Module,
-    train: object,
-    test: object,
+    method: Network,
+    train: Labelled,
+    test: Labelled,
     *,
     label: str,
     n_labels: Sequence[int | None] = N_LABELS,
@@ -138,7 +150,7 @@ def evaluate(
     solver: str = "logistic",
     l2: float | None = None,
     k: int = 200,
-    beside: dict[str, Callable | nn.Module] | None = None,
+    beside: dict[str, Network] | None = None,
 ) -> Evaluation:
     """Everything about a method that needs no picture: probe against labels, kNN, gauges; print the result.
 

@@ -168,14 +168,18 @@ class CCA:
 
     def transform(self, x: Array, y: Array | None = None) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """(N, p) → (N, K); with y: both views' components, (N, K) each."""
-        psi = (as_rows(x, "x").to(self.x_mean_.device) - self.x_mean_) @ self.x_rotations_
-        if y is None:
-            return psi
-        return psi, (as_rows(y, "y").to(self.y_mean_.device) - self.y_mean_) @ self.y_rotations_
+        return self._psi(x) if y is None else (self._psi(x), self._eta(y))
+
+    def _psi(self, x: Array) -> torch.Tensor:
+        return (as_rows(x, "x").to(self.x_mean_.device) - self.x_mean_) @ self.x_rotations_
+
+    def _eta(self, y: Array) -> torch.Tensor:
+        return (as_rows(y, "y").to(self.y_mean_.device) - self.y_mean_) @ self.y_rotations_
 
     def fit_transform(self, x: Array, y: Array) -> tuple[torch.Tensor, torch.Tensor]:
         """Fit, and transform the same rows: (N, K) each."""
-        return self.fit(x, y).transform(x, y)
+        self.fit(x, y)
+        return self._psi(x), self._eta(y)
 
     def predict(self, x: Array) -> torch.Tensor:
         """y (N, q) from x (N, p), as scikit-learn does it: through the K pairs, not by least squares."""
@@ -220,16 +224,18 @@ def _pair(x: Array, y: Array) -> tuple[torch.Tensor, torch.Tensor]:
     return rows[0], rows[1].to(rows[0].device)
 
 
-def _warn(n: int, x: tuple[int, int], y: tuple[int, int]) -> None:
+def _warn(n: int, x: torch.Size, y: torch.Size) -> None:
     """Say what makes training correlations meaningless: (columns, directions with variance) of both views."""
     if n <= x[0] + y[0]:
         warnings.warn(
             f"{n} rows for {x[0]} + {y[0]} columns: a training correlation of 1 is certain, whatever the data. "
-            "Add a ridge, and score held-out rows.", stacklevel=3,
-        )  # fmt: skip
+            "Add a ridge, and score held-out rows.",
+            stacklevel=3,
+        )
     for name, (columns, rank) in (("x", x), ("y", y)):
         if rank < min(columns, n - 1):
             warnings.warn(
                 f"{name} has {columns - rank} of {columns} directions without variance (constant or repeated "
-                "columns); they are left out.", stacklevel=3,
-            )  # fmt: skip
+                "columns); they are left out.",
+                stacklevel=3,
+            )

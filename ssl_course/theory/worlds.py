@@ -125,22 +125,20 @@ def simulate_excess(
     """
     if n < 1 or repeats < 2:
         raise ValueError(f"need n ≥ 1 and repeats ≥ 2, got {n} and {repeats}")
-    if x2 is None and features is None:
-        raise ValueError("give x2, the values of X₂, or features of X₁")
     table = as_joint(joint).cpu()
-    psi = (
-        best_predictor(table, x2)
-        if features is None
-        else torch.as_tensor(features, dtype=torch.float64).cpu()
-    )
+    if features is not None:
+        psi = torch.as_tensor(features, dtype=torch.float64).cpu()
+    elif x2 is not None:
+        psi = best_predictor(table, x2)
+    else:
+        raise ValueError("give x2, the values of X₂, or features of X₁")
     p, target = table.sum((1, 2)), posterior(table)  # (n1,), (n1, k)
     design = torch.cat([torch.ones_like(p)[:, None], psi - p @ psi], 1)  # (n1, 1 + r)
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.multinomial(table.sum(1).flatten(), repeats * n, True, generator=generator)
     cell = drawn.reshape(repeats, n) + torch.arange(repeats)[:, None] * target.numel()
-    counts = (
-        cell.flatten().bincount(minlength=repeats * target.numel()).reshape(repeats, *target.shape).double()
-    )
+    counts = cell.flatten().bincount(minlength=repeats * target.numel()).double()
+    counts = counts.reshape(repeats, *target.shape)
     seen = counts.sum(2)  # (repeats, n1)
     root = seen.sqrt()[..., None]
     mean = counts / seen.clamp(min=1)[..., None]  # (repeats, n1, k) labels' mean at each state

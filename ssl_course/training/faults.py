@@ -25,7 +25,8 @@ def whole_step() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # signals go to the main thread only
         return
-    asked, before = [], signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(signal.SIGINT)
+    asked: list[int] = []
 
     def wait(number: int, frame: FrameType | None) -> None:
         if asked and callable(before):

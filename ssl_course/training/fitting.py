@@ -104,7 +104,8 @@ class _Line:
     """tqdm in a terminal."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.bar = name, None
+        self.name = name
+        self.bar: Any = None
 
     def update(self, step: Step) -> None:
         if self.bar is None:

@@ -8,12 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-NO_DECAY = (
-    "logit_scale",
-    "cls_token",
-    "mask_token",
-    "positions",
-)  # besides everything of fewer than 2 dimensions
+# Besides everything of fewer than two dimensions.
+NO_DECAY = ("logit_scale", "cls_token", "mask_token", "positions")
 
 
 def rate(step: int, steps: int, warmup: float = 0.05, schedule: str = "cosine") -> float:
@@ -40,26 +36,21 @@ def parameter_groups(method: nn.Module, lr: float, weight_decay: float) -> list[
     ``method.param_groups(lr)``, where there is one, gives groups ``{"params": [(name, parameter), …], "lr": …,
     "constant_lr": True}``; parameters that it leaves out follow the schedule at ``lr``. Each group is then split.
     """
-    given = method.param_groups(lr) if hasattr(method, "param_groups") else []
+    own = getattr(method, "param_groups", None)
+    given = own(lr) if own is not None else []
     taken = {id(p) for group in given for _, p in group["params"]}
     rest = [(n, p) for n, p in method.named_parameters() if p.requires_grad and id(p) not in taken]
-    found = []
+    groups = []
     for group in [{"params": rest}, *given]:
         settings = {"lr": lr, "constant_lr": False} | {k: v for k, v in group.items() if k != "params"}
         kinds: dict[bool, list[Tensor]] = {True: [], False: []}
         for name, p in group["params"]:
             kinds[p.ndim > 1 and name.rpartition(".")[2] not in NO_DECAY].append(p)
-        found += [
-            {
-                "params": ps,
-                "weight_decay": weight_decay if decays else 0.0,
-                "base_lr": settings["lr"],
-                **settings,
-            }
-            for decays, ps in kinds.items()
-            if ps
-        ]
-    return found
+        for decays, ps in kinds.items():
+            if ps:
+                decay = weight_decay if decays else 0.0
+                groups.append({"params": ps, "weight_decay": decay, "base_lr": settings["lr"], **settings})
+    return groups
 
 
 def make_optimizer(method: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
@@ -75,7 +66,7 @@ def make_optimizer(method: nn.Module, settings: dict[str, Any]) -> torch.optim.O
     if name == "sgd":
         return torch.optim.SGD(groups, momentum=settings["momentum"], fused=True)
     if name == "lars":
-        from timm.optim import Lars  # late: timm takes a second to load
+        from timm.optim.lars import Lars  # late: timm takes a second to load
 
         return Lars(groups, momentum=settings["momentum"])
     raise ValueError(f"optimizer is 'adamw', 'sgd' or 'lars', not {name!r}")

@@ -106,7 +106,7 @@ class Run:
         if self.fabric.world_size > 1:
             ranks = ranks * self.fabric.world_size
             torch.distributed.all_gather_object(ranks, self.random.inside)
-        state: dict[str, Any] = copied(
+        return copied(
             {
                 "step": self.done,
                 "settings": self.settings,
@@ -116,7 +116,6 @@ class Run:
                 "data": self.batches.state(),
             }
         )
-        return state
 
     def hand_to(self, save: Callable[[dict[str, Any]], None]) -> None:
         """The state to ``save``: every rank takes part, one writes."""
@@ -167,7 +166,7 @@ class Run:
         after_step = getattr(self.method, "after_step", None)
         if after_step is not None:
             after_step()
-        return loss.detach()  # type: ignore[no-any-return]
+        return loss.detach()
 
 
 def copied(tree: Any) -> Any:

@@ -40,5 +40,4 @@ def read_losses(steps: Sequence[Step]) -> list[float]:
     """The losses of many steps, as `Step.loss` gives them, for one wait and one transfer from the device."""
     if not steps:
         return []
-    losses: list[float] = torch.stack([step._loss.reshape(()) for step in steps]).tolist()
-    return losses
+    return torch.stack([step._loss.reshape(()) for step in steps]).tolist()
