@@ -12,6 +12,7 @@ from ssl_course.course import palette
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 DPI = 144  # pixels per inch of the stored picture; shown at 72 per inch, so sharp on dense screens
 
@@ -84,9 +85,7 @@ class FigureImage:
         return f"<figure: {self.alt}>"
 
 
-def figure(
-    fig: Figure, alt: str, caption: str | None = None, width: int | None = None, colours: int | None = None
-) -> FigureImage:
+def figure(fig: Figure, alt: str, caption: str | None = None, width: int | None = None) -> FigureImage:
     """Turn a matplotlib figure into an image with alt text, and close it.
 
     Args:
@@ -94,7 +93,6 @@ def figure(
         alt: one or two sentences with what the figure shows, numbers included; not "a plot".
         caption: text under the figure.
         width: CSS pixels; by default 72 per inch of the figure.
-        colours: keep only so many of them, the nearest to each pixel's: pictures in 256 take a third of the bytes.
 
     Raises:
         ValueError: empty alt text.
@@ -103,43 +101,12 @@ def figure(
 
     if not alt or not alt.strip():
         raise ValueError("figure() needs alt text: say in a sentence what the figure shows")
-    file = io.BytesIO()
+    buffer = io.BytesIO()
     # No software version in the file: the same figure gives the same bytes.
-    fig.savefig(file, format="png", dpi=DPI, facecolor=palette.PAPER, metadata={"Software": None})
+    fig.savefig(buffer, format="png", dpi=DPI, facecolor=palette.PAPER, metadata={"Software": None})
     plt.close(fig)
     shown = round(72 * fig.get_size_inches()[0]) if width is None else width
-    png = file.getvalue() if colours is None else _in_few_colours(file, colours)
-    return FigureImage(png, alt.strip(), caption, shown)
-
-
-def _in_few_colours(file: io.BytesIO, colours: int) -> bytes:
-    from PIL import Image
-
-    smaller = io.BytesIO()
-    Image.open(file).convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(
-        smaller, "png", optimize=True
-    )
-    return smaller.getvalue()
-
-
-def _dithered(pictures: list[Any], colours: int) -> list[Any]:
-    """The pictures, (H, W, 3) uint8 each, in one palette of so many colours; errors spread over the neighbours."""
-    import numpy as np
-    from PIL import Image
-
-    shapes = []
-    for picture in pictures:
-        array = np.asarray(picture.permute(1, 2, 0) if hasattr(picture, "permute") else picture)
-        array = array if array.dtype == np.uint8 else (255 * array.clip(0, 1)).round().astype(np.uint8)
-        image = Image.fromarray(array).convert("RGBA")
-        shapes.append(
-            Image.alpha_composite(Image.new("RGBA", image.size, palette.PAPER), image).convert("RGB")
-        )
-    pixels = np.concatenate([np.asarray(image).reshape(-1, 3) for image in shapes])
-    few = Image.fromarray(pixels[None]).quantize(colours)
-    return [
-        np.asarray(i.quantize(palette=few, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")) for i in shapes
-    ]
+    return FigureImage(buffer.getvalue(), alt.strip(), caption, shown)
 
 
 def pictures(
@@ -151,7 +118,7 @@ def pictures(
     caption: str | None = None,
     width: float = 7.6,
 ) -> FigureImage:
-    """Rows of pictures, stored in 256 colours: their own pixels are dithered, then enlarged, so that they pack well.
+    """Rows of pictures, stored in 256 colours: their own pixels are dithered and then enlarged, so they pack well.
 
     Args:
         rows: of pictures, equally many in each: tensors (3, H, W) or arrays (H, W, 3 or 4), uint8 or in [0, 1].
@@ -165,15 +132,18 @@ def pictures(
         ValueError: empty alt text, or rows, names or titles that do not belong together.
     """
     import matplotlib.pyplot as plt
+    from PIL import Image
 
-    cell = width / len(rows[0])
-    above = 0.1 + 0.2 * max(title.count("\n") + 1 for title in titles) if titles else 0
-    size = (width, 1.04 * cell * len(rows) + above)
-    fig, axes = plt.subplots(len(rows), len(rows[0]), figsize=size, squeeze=False)
-    few = iter(_dithered([picture for row in rows for picture in row], 224))  # 32 are left for the letters
+    cell = (width - 0.25 * bool(names)) / len(rows[0])
+    above = 0.15 + 0.16 * max(title.count("\n") + 1 for title in titles) if titles else 0
+    size = (width, cell * len(rows) + above)
+    fig, axes = plt.subplots(len(rows), len(rows[0]), figsize=size, squeeze=False, layout="compressed")
+    theirs, all_colours = _palettes([picture for row in rows for picture in row])
     for line, row in zip(axes, rows, strict=True):
-        for ax, _ in zip(line, row, strict=True):
-            ax.imshow(next(few))
+        for ax, picture in zip(line, row, strict=True):
+            ax.imshow(
+                _rgb(picture).quantize(palette=theirs, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")
+            )
             ax.set(xticks=[], yticks=[])
             ax.grid(False)
             ax.spines[:].set_visible(False)
@@ -181,4 +151,33 @@ def pictures(
         ax.set_ylabel(name, fontsize=9)
     for ax, title in zip(axes[0], titles or [""] * len(rows[0]), strict=True):
         ax.set_title(title, fontsize=9)
-    return figure(fig, alt, caption, colours=256)
+    shown, smaller = figure(fig, alt, caption), io.BytesIO()
+    enlarged = Image.open(io.BytesIO(shown.png)).convert("RGB")
+    enlarged.quantize(palette=all_colours, dither=Image.Dither.NONE).save(smaller, "png", optimize=True)
+    shown.png = smaller.getvalue()
+    return shown
+
+
+def _rgb(picture: Any) -> Image:
+    """A picture as PIL has it, what is transparent on paper."""
+    import numpy as np
+    from PIL import Image
+
+    array = np.asarray(picture.permute(1, 2, 0) if hasattr(picture, "permute") else picture)
+    array = array if array.dtype == np.uint8 else (255 * array.clip(0, 1)).round().astype(np.uint8)
+    image = Image.fromarray(array).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, palette.PAPER), image).convert("RGB")
+
+
+def _palettes(pictures: Sequence[Any]) -> tuple[Image, Image]:
+    """224 colours that suit the pictures together, and these with 32 more from ink to paper, for the letters."""
+    import numpy as np
+    from PIL import Image, ImageColor
+
+    pixels = np.concatenate([np.asarray(_rgb(picture)).reshape(-1, 3) for picture in pictures])
+    theirs = Image.fromarray(pixels[None]).quantize(224, kmeans=1)
+    ink, paper = (np.array(ImageColor.getrgb(colour)) for colour in (palette.INK, palette.PAPER))
+    letters = (ink + np.linspace(0, 1, 32)[:, None] * (paper - ink)).round().astype(int)
+    both = Image.new("P", (1, 1))
+    both.putpalette(theirs.getpalette()[: 3 * 224] + letters.flatten().tolist())
+    return theirs, both
