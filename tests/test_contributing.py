@@ -17,7 +17,6 @@ from tools import build, lint
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-sys.path.insert(0, str(ROOT / "tests" / "widgets"))
 
 
 def page(title):

@@ -87,7 +87,7 @@ class GaussianWorld:
         psi = self.psi()
         return psi if which == "full" else _top(psi, self.block("1", "1"), self.k)
 
-    def _whitened(self, which: str) -> torch.Tensor:
+    def whitened(self, which: str) -> torch.Tensor:
         """An orthonormal basis of the features in L²: (rank, d1) acting on whitened X₁; rounding error left out."""
         root = torch.linalg.cholesky(self.block("1", "1"))
         _, s, vt = torch.linalg.svd(self.features(which) @ root, full_matrices=False)
@@ -96,12 +96,12 @@ class GaussianWorld:
 
     def rank(self, which: str = "full") -> int:
         """How many dimensions the features have: k of ψ* under CI, up to d2 without (note §3.4)."""
-        return len(self._whitened(which))
+        return len(self.whitened(which))
 
     def approximation_error(self, which: str = "full") -> torch.Tensor:
         """a = min over W of E‖E[Y|X₁] − W features‖² (note §3.4); at most ε²/σ_k² for the full ψ*."""
         root = torch.linalg.cholesky(self.block("1", "1"))
-        target, basis = self.expectation("y", "1") @ root, self._whitened(which)  # (k, d1), (r, d1)
+        target, basis = self.expectation("y", "1") @ root, self.whitened(which)  # (k, d1), (r, d1)
         return (target - target @ basis.T @ basis).square().sum()
 
     def approximation_bound(self, which: str = "full") -> torch.Tensor:

@@ -93,7 +93,9 @@ class _Source:
         p = joint.sum((1, 2))
         rank = int(torch.linalg.matrix_rank(p.sqrt()[:, None] * (psi - p @ psi), rtol=1e-9))
         # 4ε²/σ_k² holds for the top k; with an intercept k − 1 centred components would do, but are not what is cut
-        ceiling = float(bounds.over_square(torch.tensor(4 * epsilon), bounds.sigma_k(joint, x2))) if cut else epsilon / sigma**2  # fmt: skip
+        ceiling = epsilon / sigma**2
+        if cut:
+            ceiling = float(bounds.over_square(torch.tensor(4 * epsilon), bounds.sigma_k(joint, x2)))
         supervised = np.array([float(table_excess(scenes_joint(rho), int(v))) for v in n])
         # from the number of labels after the last one where it is worse it stays better
         after = int(np.flatnonzero(supervised >= measured).max(initial=-1)) + 1
@@ -137,15 +139,16 @@ class BoundExplorer(Explorer):
     """
 
     def __init__(self, measured: Mapping | None = None, repeats: int = 120) -> None:
+        slider = ipywidgets.SelectionSlider
         controls = {
             "world": ipywidgets.Dropdown(options=WORLDS, value="class", description="world"),
             "probe": ipywidgets.ToggleButtons(options=PROBES, value="full", description="the probe sees"),
-            "n": ipywidgets.SelectionSlider(options=[(f"{v:,}", v) for v in LABELS], value=80, description="labels n_L"),
+            "n": slider(options=[(f"{v:,}", v) for v in LABELS], value=80, description="labels n_L"),
             "dependence": ipywidgets.FloatSlider(0.3, min=0, max=1, step=0.05, description="dependence ρ, λ"),
             "k": ipywidgets.IntSlider(3, min=1, max=6, description="classes k"),
-            "sigma": ipywidgets.SelectionSlider(options=[0.25, 0.5, 1.0, 2.0, 4.0], value=0.5, description="σ_k(M)"),
-            "noise": ipywidgets.SelectionSlider(options=[0.1, 0.3, 0.5, 0.7, 0.9], value=0.5, description="label noise σ²/k"),
-        }  # fmt: skip
+            "sigma": slider(options=[0.25, 0.5, 1.0, 2.0, 4.0], value=0.5, description="σ_k(M)"),
+            "noise": slider(options=[0.1, 0.3, 0.5, 0.7, 0.9], value=0.5, description="label noise σ²/k"),
+        }
         rows = [["world", "probe"], ["n", "dependence"], ["k", "sigma", "noise"]]
         super().__init__(controls, state=_Source(measured or {}, repeats), rows=rows)
         self.controls["world"].observe(lambda _: self._usable(), names="value")
@@ -195,16 +198,17 @@ def _risk(m: Simulated) -> str:
 LEFT, RIGHT, LOW, HIGH = float(np.log10(6)), float(np.log10(8000)), -3.6, 1.3
 
 
-def _curves(c: Curves, n: int, m: Simulated, points: Mapping[str, Mapping[int, Simulated]], finite: bool) -> Panel:  # fmt: skip
+def _curves(c: Curves, n: int, m: Simulated, points: Mapping, finite: bool) -> Panel:
+    """``points``: name → labels → `Simulated`, of trained networks."""
     plot = draw.Plot(452, 300, (LEFT, RIGHT), (LOW, HIGH), margin=(34, 10, 40, 56))
-    plot.axes("labels n_L", "excess squared risk", {1: "10", 2: "100", 3: "1,000"},
-              {1: "10", 0: "1", -1: "0.1", -2: "0.01", -3: "10⁻³"})  # fmt: skip
+    xticks, yticks = draw.log_ticks(10, 100, 1000), draw.log_ticks(10, 1, 0.1, 0.01, 0.001)
+    plot.axes("labels n_L", "excess squared risk", xticks, yticks)
     curves = (
         (c.n, c.supervised, palette.MUTED, (2, 4), 2.5, "supervised"),
         (GRID, c.k / GRID + c.epsilon_squared, palette.Y, (10, 4), 2, "the note: k/n + ε²"),
         (c.n, c.bound, palette.X2, (6, 5), 2, "bound of a" if finite else "true bound"),
         (c.n, c.probe, palette.PSI, None, 3, "probe of ψ*"),
-    )  # fmt: skip
+    )
     for x, y, colour, dash, width, _ in curves:
         with np.errstate(divide="ignore", invalid="ignore"):
             y = np.log10(y)

@@ -56,10 +56,10 @@ def broken(delta: float, n: int = 1000, unit: float = 1.0) -> Broken:
     spread = 1 - prior.square().sum()  # Tr Cov(Y) = σ² + a
     assert abs(spread - label_noise(joint) - a) < 1e-9
     limit = probe_limit(joint, x2)
-    return Broken(
-        float(epsilon), float(sigma_k(joint, x2)), float(a), float(literal_bound(2, n, epsilon)),
-        float(a + spread / n), float(joint.sum(1).max(1).values.sum()), limit.accuracy,
-    )  # fmt: skip
+    bayes, excess = joint.sum(1).max(1).values.sum(), a + spread / n
+    promise = literal_bound(2, n, epsilon)
+    numbers = (epsilon, sigma_k(joint, x2), a, promise, excess, bayes, limit.accuracy)
+    return Broken(*map(float, numbers))
 
 
 class BreakTheBound(Explorer):
@@ -70,14 +70,19 @@ class BreakTheBound(Explorer):
         state = np.array([[d, *broken(d)[:3]] for d in grid])  # (39, 4): δ, ε², σ₂, a, in the plain unit
         controls = {
             "delta": ipywidgets.FloatLogSlider(
-                delta, base=10, min=SMALLEST, max=LARGEST, step=STEP, description="δ, how often x₂ decides Y",
+                delta,
+                base=10,
+                min=SMALLEST,
+                max=LARGEST,
+                step=STEP,
+                description="δ, how often x₂ decides Y",
                 readout_format=".3f",
             ),
             "n": ipywidgets.SelectionSlider(
                 options=[(f"{v:,}", v) for v in LABELS], value=n, description="labels n_L"
             ),
             "unit": ipywidgets.Dropdown(options=UNITS, value=1.0, description="unit of X₂"),
-        }  # fmt: skip
+        }
         super().__init__(controls, state=state)
 
     @staticmethod
@@ -194,8 +199,8 @@ def _axes(unit: float) -> draw.Plot:
 def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) -> Panel:
     """Promise and truth against δ, both axes logarithmic."""
     plot = _axes(unit)
-    yticks = {0: "1"} | {-k: f"10⁻{'⁰¹²³⁴⁵⁶'[k]}" for k in range(1, 7)}
-    plot.axes("δ", "squared risk", {-2: "0.01", -1.5: "0.03", -1: "0.1", -0.5: "0.3", 0: "1"}, yticks)
+    xticks = {-2: "0.01", -1.5: "0.03", -1: "0.1", -0.5: "0.3", 0: "1"}
+    plot.axes("δ", "squared risk", xticks, draw.log_ticks(*(10.0**-k for k in range(7))))
     x = np.log10(state[:, 0])
     curves = (
         (state[:, 3], palette.PSI, "the probe's excess, a", None, 3.0),

@@ -101,9 +101,9 @@ class _Gallery:
 
     def _prompts(self, label: str, kind: str) -> list[list[str]]:
         if self.data.names.get(label) == scenes.NAMES.get(label):
-            found = scenes.prompts(label, scenes.PROMPTS[2] if kind == EACH else kind)
-            if kind != EACH or all(t in self.place for texts in found for t in texts):
-                return found
+            prompts = scenes.prompts(label, scenes.PROMPTS[2] if kind == EACH else kind)
+            if kind != EACH or all(t in self.place for texts in prompts for t in texts):
+                return prompts
         names = self.data.names[label]
         if kind == scenes.PROMPTS[0]:
             return [[name] for name in names]
@@ -371,7 +371,7 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
     n = min(BATCH, len(gallery.data))
     top = 1.4 * log(n)  # far above a random guess the exact loss teaches nothing
     plot = draw.Plot(320, 240, (0, 2), (0, top), margin=(14, 12, 40, 48))
-    plot.axes("exp(logit_scale)", "loss", xticks={log10(v): str(v) for v in (1, 2, 5, 10, 20, 50, 100)})
+    plot.axes("exp(logit_scale)", "loss", xticks=draw.log_ticks(1, 2, 5, 10, 20, 50, 100))
     for y, name, colour, dash in (
         (log(n), f"log N = log {n} = {log(n):.2f}", palette.MUTED, (5, 4)),
         (floor, f"floor {floor:.2f}", palette.WRONG, (2, 3)),

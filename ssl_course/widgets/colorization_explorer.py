@@ -122,7 +122,7 @@ class ColorizationExplorer(SheetExplorer):
         open_ = v.answer or v.guess is not None
         p = psi[0, :, row, column].softmax(0).numpy() if classes else None
         true_there = true_here.numpy() if open_ else None
-        said = "the picture in the network's colours, with a ring around the place you chose"
+        alt = "the picture in the network's colours, with a ring around the place you chose"
         painted, original = (_ringed(x, v.place) for x in (paint(image, ab)[0], image[0]))
         panels = [
             sheet(state.thumbs, which(v.picture, v.upload, len(state.thumbs)), "choose X₁", "gray pictures"),
@@ -132,7 +132,7 @@ class ColorizationExplorer(SheetExplorer):
                 "the chosen picture in gray",
                 WIDE,
             ),
-            painted.panel("ψ(X₁): what it says; click a place", said, operable=True),
+            painted.panel("ψ(X₁): what it says; click a place", alt, operable=True),
             _plane(centres.numpy(), p, method.prior.cpu().numpy(), here.numpy(), true_there, v.guess),
         ]
         if open_:
@@ -185,8 +185,14 @@ def _swatches(key: bytes) -> list[str]:
     return ["#" + bytes(colour).hex() for colour in colours.tolist()]
 
 
-def _plane(centres: np.ndarray, p: np.ndarray | None, prior: np.ndarray, here: np.ndarray, truth: np.ndarray | None,
-           guess: tuple[float, float] | None) -> Panel:  # fmt: skip
+def _plane(
+    centres: np.ndarray,
+    p: np.ndarray | None,
+    prior: np.ndarray,
+    here: np.ndarray,
+    truth: np.ndarray | None,
+    guess: tuple[float, float] | None,
+) -> Panel:
     """The ab plane: squares are bins, their shade how common they are, discs how likely they are at the place."""
     width = float(np.abs(np.diff(np.unique(centres[:, 0]))).min())
     plot = draw.Plot(PLANE, PLANE, (-114, 114), (-114, 114), margin=(8, 8, 38, 44), equal=True)

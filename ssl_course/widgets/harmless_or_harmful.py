@@ -65,14 +65,18 @@ def _gaussian(where: str, rho: float) -> View:
     z = torch.randn(SHOWN, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     x1 = z @ root.T  # (m, d1)
     target = world.expectation("y", "1")  # (1, d1)
-    basis = world._whitened("full")  # (r, d1), on whitened x1
+    basis = world.whitened("full")  # (r, d1), on whitened x1
     fit = target @ root @ basis.T @ basis @ torch.linalg.inv(root)  # (1, d1)
-    return View(
-        np.full(SHOWN, 1 / SHOWN), (x1 @ world.psi().T).numpy(), (x1 @ (world.means() @ target).T).numpy(),
-        np.zeros((0, 2)), (x1 @ target.T)[:, 0].numpy(), (x1 @ fit.T)[:, 0].numpy(),
-        float(world.epsilon_ci_squared()), float(world.sigma_k()), float(world.approximation_error()),
-        float(world.approximation_bound()), None,
-    )  # fmt: skip
+    psi, through = ((x1 @ matrix.T).numpy() for matrix in (world.psi(), world.means() @ target))
+    truth, answer = ((x1 @ row.T)[:, 0].numpy() for row in (target, fit))
+    loss = (
+        world.epsilon_ci_squared(),
+        world.sigma_k(),
+        world.approximation_error(),
+        world.approximation_bound(),
+    )
+    weight, no_means = np.full(SHOWN, 1 / SHOWN), np.zeros((0, 2))
+    return View(weight, psi, through, no_means, truth, answer, *map(float, loss), accuracy=None)
 
 
 def _scenes(sees: str, rho: float) -> View:
@@ -94,10 +98,10 @@ def _scenes(sees: str, rho: float) -> View:
     else:
         axes, centre = torch.eye(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
     flat = [((v - centre) @ axes).numpy() for v in (psi, through, means)]
-    return View(
-        p.numpy(), *flat, target[:, 2].numpy(), fit[:, 2].numpy(), float(epsilon), float(sigma), limit.excess,
-        float(bounds.over_square(epsilon, sigma)), (world.bayes_rate(), limit.accuracy), x2.shape[1] > 2,
-    )  # fmt: skip
+    truth, answer = target[:, 2].numpy(), fit[:, 2].numpy()
+    loss = epsilon, sigma, limit.excess, bounds.over_square(epsilon, sigma)
+    accuracy = (world.bayes_rate(), limit.accuracy)
+    return View(p.numpy(), *flat, truth, answer, *map(float, loss), accuracy, wide=x2.shape[1] > 2)
 
 
 class HarmlessOrHarmful(Explorer):

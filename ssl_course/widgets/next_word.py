@@ -123,15 +123,17 @@ class NextWord(Explorer):
         text: str | None = None,
         seed: int = 0,
     ) -> None:
-        there = {said: name for said, name in SHIPPED.items() if assets.checkpoint(name).is_file()}
-        found = checkpoints.together(networks, there or SHIPPED)
-        if bare := [name for name, gpt in found.items() if gpt.tokenizer is None]:
+        there = {label: name for label, name in SHIPPED.items() if assets.checkpoint(name).is_file()}
+        offered = checkpoints.together(networks, there or SHIPPED)
+        if bare := [name for name, gpt in offered.items() if gpt.tokenizer is None]:
             raise ValueError(f"{bare[0]!r} has no tokenizer yet: gpt.prepare(data) gives it one")
-        given = networks if isinstance(networks, dict) else {"yours": networks} if networks else found
+        given = networks if isinstance(networks, dict) else {"yours": networks} if networks else offered
         name = next(iter(given))
-        text = BEGIN.get(name, "" if found[name].tokenizer.words is None else START) if text is None else text
+        text = (
+            BEGIN.get(name, "" if offered[name].tokenizer.words is None else START) if text is None else text
+        )
         controls = {
-            "network": ipywidgets.Dropdown(options=list(found), value=name, description="network has read"),
+            "network": ipywidgets.Dropdown(options=list(offered), value=name, description="network has read"),
             "temperature": ipywidgets.FloatSlider(1.0, min=0, max=2, step=0.05, description="temperature"),
             "top_k": ipywidgets.Dropdown(options=TOP_K, value=0, description="top-k"),
             "text": chips.text_area(text, "so far", rows=3),
@@ -142,7 +144,7 @@ class NextWord(Explorer):
         controls["text"].observe(self._edited, names="value")
         super().__init__(
             controls,
-            state=_State(found, {"film reviews": reviews.World(0.5)} | (worlds or {})),
+            state=_State(offered, {"film reviews": reviews.World(0.5)} | (worlds or {})),
             hidden={"cursor": -1, "ended": False},
             tries={"cursor": [0, CANDIDATES - 1], "ended": [True]},
             rows=[["text"], ["network", "temperature", "top_k"]],

@@ -89,8 +89,7 @@ def _pair(psi: np.ndarray, eta: np.ndarray, rho: float, caption: str) -> Panel:
 def _curves(n: int, p: int, q: int, shared: float, ridge: float, fresh: bool) -> Panel:
     low, high = np.log10(ROWS[0]) - 0.06, np.log10(ROWS[-1]) + 0.06
     plot = draw.Plot(440, SIDE, (low, high), (-0.25, 1.08), margin=(26, 8, 38, 44))
-    xticks = {1: "10", 1.699: "50", 2: "100", 2.699: "500", 3: "1,000"}
-    plot.axes("rows n", "correlation", xticks, [0, 0.5, 1])
+    plot.axes("rows n", "correlation", draw.log_ticks(10, 50, 100, 500, 1000), [0, 0.5, 1])
     grid = 10 ** np.linspace(low, high, 80)
     plot.line(np.stack([np.log10(grid), noise_edge(grid, p, q)], 1), palette.MUTED, 2, (3, 4))
     if p + q > ROWS[0]:

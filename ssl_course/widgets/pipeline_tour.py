@@ -30,65 +30,29 @@ class Task(NamedTuple):
     """One pretext task and the network that has learned it."""
 
     network: str  # its checkpoint
-    size: int  # pixels of the pictures that it was trained on
-    question: str
     x1: str
     x2: str
     knob: str = ""  # the method's attribute that says how much is hidden
+    size: int = 64  # pixels of the pictures that it was trained on
 
 
 TASKS = {
-    "colour from gray": Task(
-        "colorization",
-        64,
-        "Colorization (note §3.1): what colour does each part of the picture have?",
-        "the lightness L",
-        "the colour ab, at even lightness",
-    ),
-    "fill the hole": Task(
-        "context_encoder",
-        64,
-        "Context encoder (note §3.1): what was cut out?",
-        "what is left",
-        "what was cut out, and its edge",
-        "share",
-    ),
-    "hidden patches": Task(
-        "mae",
-        64,
-        "Masked autoencoder (note §3.1): what do the hidden patches look like?",
-        "the visible patches",
-        "the hidden patches",
-        "mask_ratio",
-    ),
-    "which way up": Task(
-        "rotation",
-        64,
-        "Rotation (note §3.1): by how many quarter turns was the picture turned?",
-        "the turned picture",
-        "the angle",
-    ),
-    "order the patches": Task(
-        "jigsaw",
-        64,
-        "Jigsaw (note §3.1): in which order were the nine tiles?",
-        "shuffled tiles",
-        "their order",
-    ),
-    "two views": Task(
-        "simclr",
-        64,
-        "SimCLR and SimSiam (note §3.2): which other view comes from the same picture?",
-        "one augmentation",
-        "another of the same picture",
-    ),
-    "picture and caption": Task(
-        "clip",
-        32,
-        "CLIP (note §3.2): which sentence belongs to the picture?",
-        "the picture",
-        "its caption",
-    ),
+    "colour from gray": Task("colorization", "the lightness L", "the colour ab, at even lightness"),
+    "fill the hole": Task("context_encoder", "what is left", "what was cut out, and its edge", "share"),
+    "hidden patches": Task("mae", "the visible patches", "the hidden patches", "mask_ratio"),
+    "which way up": Task("rotation", "the turned picture", "the angle"),
+    "order the patches": Task("jigsaw", "shuffled tiles", "their order"),
+    "two views": Task("simclr", "one augmentation", "another of the same picture"),
+    "picture and caption": Task("clip", "the picture", "its caption", size=32),
+}
+QUESTIONS = {
+    "colour from gray": "Colorization (note §3.1): what colour does each part of the picture have?",
+    "fill the hole": "Context encoder (note §3.1): what was cut out?",
+    "hidden patches": "Masked autoencoder (note §3.1): what do the hidden patches look like?",
+    "which way up": "Rotation (note §3.1): by how many quarter turns was the picture turned?",
+    "order the patches": "Jigsaw (note §3.1): in which order were the nine tiles?",
+    "two views": "SimCLR and SimSiam (note §3.2): which other view comes from the same picture?",
+    "picture and caption": "CLIP (note §3.2): which sentence belongs to the picture?",
 }
 LABELS = ("biome", "light", "texture", "object")
 COUNTS = (3, 10, 30, 100, 300)  # of labels
@@ -156,7 +120,7 @@ class PipelineTour(Explorer):
     ) -> tuple[list[Panel], str]:
         """x, X₁ and X₂; then ψ(x), wψ(x) and what w needs; pure."""
         panels = [Panel(state.pictures.images[picture], *["x: a picture without a label"] * 2, SIDE)]
-        line = f"<b>{TASKS[task].question}</b>"
+        line = f"<b>{QUESTIONS[task]}</b>"
         line += "<br>x → ψ(X₁) ≈ X₂ on unlabelled pictures; then only a linear w is learned."
         try:
             panels += _pair(TASKS[task], state.pictures[picture], hide, seed=10 * picture + draw)

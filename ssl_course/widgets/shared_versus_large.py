@@ -45,7 +45,7 @@ def sample_views(
     return views[0], views[1], signs
 
 
-class Found(NamedTuple):
+class Fitted(NamedTuple):
     """What PCA and CCA make of n pairs; accuracies are of a threshold on the first component, on fresh pairs."""
 
     x1: np.ndarray  # (n, 2)
@@ -60,7 +60,7 @@ class Found(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def found(n: int, shared: float, private: float, angle: float) -> Found:
+def fitted(n: int, shared: float, private: float, angle: float) -> Fitted:
     """Fit on n pairs, look at fresh ones."""
     x1, x2, labels = sample_views(n, shared, private, angle, seed=1)
     new1, new2, signs = sample_views(FRESH, shared, private, angle, seed=2)
@@ -74,7 +74,7 @@ def found(n: int, shared: float, private: float, angle: float) -> Found:
         hits = [float(((v > v.median()) == (y == 1)).double().mean()) for v in h.values()]
         accuracy[name] = tuple(max(a, 1 - a) for a in hits)  # which side is which costs one label
     common = [w[:, 0] / w[:, 0].norm() for w in (cca.x_rotations_, cca.y_rotations_)]
-    return Found(
+    return Fitted(
         x1.numpy(),
         x2.numpy(),
         {k: v.numpy() for k, v in labels.items()},
@@ -105,7 +105,7 @@ class SharedVersusLarge(Explorer):
         state: Any, *, shared: float, private: float, angle: int, n: int, label: str
     ) -> tuple[list[Panel], str]:
         """Both views with the two directions, the components against each other, the accuracies; pure."""
-        f = found(n, round(shared, 2), round(private, 2), angle)
+        f = fitted(n, round(shared, 2), round(private, 2), angle)
         panels = [_view(f, 0, label), _view(f, 1, label), _components(f, label), _scores(f, label)]
         pca, cca = f.accuracy[label]
         line = (
@@ -120,7 +120,7 @@ def _shades(y: np.ndarray) -> list[str]:
     return [palette.Y if v else "#b98a2f" for v in y]
 
 
-def _view(f: Found, which: int, label: str) -> Panel:
+def _view(f: Fitted, which: int, label: str) -> Panel:
     x, y = (f.x1, f.x2)[which][:300], f.labels[label][:300]
     reach = 1.1 * max(3.0, float(np.abs(np.concatenate([f.x1, f.x2])).max()))
     plot = draw.Plot(236, 236, (-reach, reach), (-reach, reach), margin=(8, 8, 26, 26), equal=True)
@@ -140,7 +140,7 @@ def _view(f: Found, which: int, label: str) -> Panel:
     return plot.panel(f"X{'₁₂'[which]}, coloured by Y{own}", alt)
 
 
-def _components(f: Found, label: str) -> Panel:
+def _components(f: Fitted, label: str) -> Panel:
     """The first CCA component of both views against each other: what is shared is a diagonal."""
     a, b = (x @ w for x, w in ((f.x1, f.common[0]), (f.x2, f.common[1])))
     a, b = ((v - v.mean()) / max(v.std(), 1e-9) for v in (a, b))
@@ -153,7 +153,7 @@ def _components(f: Found, label: str) -> Panel:
     return plot.panel("CCA's components of both views", alt)
 
 
-def _scores(f: Found, label: str) -> Panel:
+def _scores(f: Fitted, label: str) -> Panel:
     plot = draw.Plot(480, 150, (0.5, 1.0), (-0.6, 3.6), margin=(6, 44, 38, 118))
     plot.axes("accuracy of the sign of the first component, fresh pairs", "", [0.5, 0.75, 1.0], [])
     for top, name in ((3, "shared"), (0.8, "private")):

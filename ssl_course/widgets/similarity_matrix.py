@@ -109,11 +109,13 @@ class SimilarityMatrix(Explorer):
             "temperature": ipywidgets.FloatLogSlider(
                 0.2, base=10, min=-1.5, max=1.5, step=0.05, description="temperature τ", readout_format=".2f"
             ),
-            "n": ipywidgets.IntSlider(min(4, state.most), min=LEAST, max=state.most, description="pictures N"),
+            "n": ipywidgets.IntSlider(
+                min(4, state.most), min=LEAST, max=state.most, description="pictures N"
+            ),
             "network": ipywidgets.Dropdown(
                 options=["trained ψ", "untrained ψ", COLLAPSED], value="trained ψ", description="z from"
             ),
-        }  # fmt: skip
+        }
         super().__init__(
             controls,
             state=state,

@@ -60,10 +60,12 @@ class WhereKComesFrom(Explorer):
             "dependence": ipywidgets.SelectionSlider(
                 options=[(f"{r:g}", r) for r in RHO], value=dependence, description="dependence ρ"
             ),
-            "n": ipywidgets.SelectionSlider(options=[(f"{v:,}", v) for v in LABELS], value=60, description="labels n_L"),
+            "n": ipywidgets.SelectionSlider(
+                options=[(f"{v:,}", v) for v in LABELS], value=60, description="labels n_L"
+            ),
             "pairs": ipywidgets.Dropdown(options=PAIRS, value=0, description="ψ learned from"),
             "ridge": ipywidgets.Checkbox(False, description="ridge"),
-        }  # fmt: skip
+        }
         super().__init__(controls, state=_Worlds(repeats))
 
     @classmethod
@@ -115,8 +117,8 @@ def _risk(m: Simulated) -> str:
 
 def _spectrum(values: np.ndarray, rank: int, penalty: float) -> Panel:
     plot = draw.Plot(226, 260, (0.3, D2 + 0.7), (FLOOR, 0.5), margin=(34, 6, 40, 62))
-    plot.axes("component of ψ(X₁)", "standard deviation", {1: "1", 3: "3", 10: "10"},
-              {0: "1", -1: "0.1", -2: "0.01", -3: "10⁻³", -4: "10⁻⁴", -5: "0"})  # fmt: skip
+    yticks = draw.log_ticks(1, 0.1, 0.01, 1e-3, 1e-4) | {FLOOR: "0"}
+    plot.axes("component of ψ(X₁)", "standard deviation", {1: "1", 3: "3", 10: "10"}, yticks)
     shown = np.log10(np.maximum(values, 10**FLOOR)).clip(FLOOR, 0.5)
     x = np.arange(1, D2 + 1)
     plot.bars(x, np.where(x <= rank, shown, FLOOR), [palette.PSI] * K + [palette.X2] * (D2 - K), 0.7, FLOOR)
@@ -170,8 +172,8 @@ def _against_n(world: GaussianWorld, n: int, pairs: int, penalty: float, measure
     """Risk against n_L, both logarithmic: the slope is −1, the height is the rank."""
     grid, left = np.geomspace(13, 3000, 60), float(np.log10(12))
     plot = draw.Plot(236, 260, (left, np.log10(4200)), (-3.2, 1), margin=(34, 10, 40, 56))
-    plot.axes("labels n_L", "excess risk", {1.477: "30", 2: "100", 2.477: "300", 3: "1,000"},
-              {1: "10", 0: "1", -1: "0.1", -2: "0.01", -3: "10⁻³"})  # fmt: skip
+    xticks, yticks = draw.log_ticks(30, 100, 300, 1000), draw.log_ticks(10, 1, 0.1, 0.01, 0.001)
+    plot.axes("labels n_L", "excess risk", xticks, yticks)
     for which, dash in (("raw", (2, 4)), ("full", None), ("top", (7, 5))):
         y = np.log10(world.excess(torch.as_tensor(grid), which).numpy())
         keep = np.isfinite(y) & (y < 1) & (y > -3.2)

@@ -55,3 +55,12 @@ def test_text_on_paper_is_legible(colour: str) -> None:
 def test_colours_of_a_group_stay_apart(group: str, eyes: str) -> None:
     seen = [lab(np.array(SEEN_BY[eyes]) @ linear(c)) for c in GROUPS[group]]
     assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) >= 20  # ΔE₇₆; 2.3 is just noticeable
+
+
+def test_mixes() -> None:
+    assert palette.rgb("#1450f5") == (20, 80, 245)
+    assert palette.mix("#000000", "#ff8000", 0.5) == "#804000"
+    assert (
+        palette.mix(palette.PAPER, palette.X2, 0) == palette.PAPER
+        and palette.mix("#000000", "#010203", 7) == "#010203"
+    )

@@ -1,13 +1,12 @@
 """ColorizationExplorer: its pictures are the network's, the truth waits for a guess, and bad uploads get a sentence."""
 
-import datetime
-import io
 import zlib
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from uploads import bring, file
 
 from ssl_course import assets, checkpoints
 from ssl_course.data import scenes
@@ -17,28 +16,11 @@ from ssl_course.widgets import ColorizationExplorer
 from ssl_course.widgets.colorization_explorer import SHOWN
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Pointer
-from ssl_course.widgets.frame.upload import read_upload
 
 
 @pytest.fixture
 def explorer():
     return ColorizationExplorer.example()
-
-
-def file(picture, kind="PNG"):
-    out = io.BytesIO()
-    picture.save(out, kind)
-    return out.getvalue()
-
-
-def bring(explorer, content, name="mine.png"):
-    """What the browser sends when a student chooses a file."""
-    explorer.upload.value = (
-        {
-            "name": name, "type": "image/png", "size": len(content), "content": memoryview(content),
-            "last_modified": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
-        },
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("temperature", "rebalancing"), [(0.38, 0.5), (0.0, 1.0), (1.0, 0.0)])
@@ -118,14 +100,6 @@ def test_what_is_no_picture_gets_a_sentence(explorer, content, says):
     assert np.array_equal(explorer.panels[2].rgba, before)  # what was there stays
     bring(explorer, file(Image.new("RGB", (9, 9), "red")))
     assert "ssl-error" not in explorer.readout and explorer.values()["picture"] == SHOWN
-
-
-def test_an_upload_is_cut_and_shrunk_as_data_are():
-    wide = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 100, 3), dtype=np.uint8))
-    found = read_upload(file(wide), 16)
-    assert found.image.shape == (3, 16, 16) and len(repr(found)) < 100
-    expected = wide.crop((30, 0, 70, 40)).resize((16, 16), Image.Resampling.BICUBIC)
-    assert np.array_equal(found.image.permute(1, 2, 0).numpy(), np.asarray(expected))
 
 
 def test_shipped_networks_come_first_and_are_not_needed(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_colorization_explorer import bring, file
+from uploads import bring, file
 
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures

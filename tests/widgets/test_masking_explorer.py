@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from test_colorization_explorer import bring, file
+from uploads import bring, file
 
 from ssl_course import nets
 from ssl_course.data.pictures import Pictures

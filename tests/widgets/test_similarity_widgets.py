@@ -12,7 +12,8 @@ from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.halves_explorer import HalvesExplorer
 from ssl_course.widgets.noise_fit import NoiseFit
 from ssl_course.widgets.noise_fit import fitted as noise_fitted
-from ssl_course.widgets.shared_versus_large import SharedVersusLarge, found
+from ssl_course.widgets.shared_versus_large import SharedVersusLarge
+from ssl_course.widgets.shared_versus_large import fitted as both_fitted
 
 
 @pytest.mark.parametrize("shape", ["parabola", "circle", "cross"])
@@ -137,7 +138,7 @@ def test_fresh_rows_are_shown_on_demand():
 
 
 def test_large_against_shared():
-    f = found(600, 1.0, 9.0, 90.0)
+    f = both_fitted(600, 1.0, 9.0, 90.0)
     assert f.explained > 0.98
     assert f.accuracy["shared"][0] < 0.55 and f.accuracy["shared"][1] > 0.93
     assert f.accuracy["private"][0] > 0.93 and f.accuracy["private"][1] < 0.6  # CCA throws it away

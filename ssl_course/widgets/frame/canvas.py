@@ -39,12 +39,12 @@ def rgba(picture: Any) -> np.ndarray:
     height, width = array.shape[:2]
     if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
         raise ValueError(f"a picture has sides of 1 to {LARGEST_SIDE} pixels; this one is {height} × {width}")
-    out = np.full((height, width, 4), 255, np.uint8)
+    opaque = np.full((height, width, 4), 255, np.uint8)
     if array.shape[2] == 4 and (array[:, :, 3] != 255).any():
         alpha = array[:, :, 3:].astype(np.float32) / 255
         array = np.rint(array[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-    out[:, :, :3] = array[:, :, :3]
-    return out
+    opaque[:, :, :3] = array[:, :, :3]
+    return opaque
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,11 @@ from ssl_course.widgets.frame.canvas import Panel, rgba
 
 SCALE = 2  # pixels per CSS pixel, for sharp screens
 
+_SMALL = {
+    "b": str.maketrans("0123456789+-−", "₀₁₂₃₄₅₆₇₈₉₊₋₋"),
+    "p": str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻"),
+}
+
 Color = str | tuple[int, int, int] | tuple[int, int, int, int]
 
 
@@ -88,6 +93,15 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     first = np.ceil(min(low, high) / step - 1e-9) * step
     values = np.arange(first, max(low, high) + step * 1e-6, step)
     return [float(v) + 0.0 for v in np.round(values, 12)]  # + 0.0: no −0
+
+
+def log_ticks(*values: float) -> dict[float, str]:
+    """Ticks of an axis of log10: {3: "1,000", -1: "0.1", -3: "10⁻³"} for 1000, 0.1 and 0.001."""
+    powers = [round(np.log10(value)) for value in values]
+    return {
+        float(np.log10(value)): f"{value:,g}" if value >= 0.01 else f"10{str(power).translate(_SMALL['p'])}"
+        for value, power in zip(values, powers, strict=True)
+    }
 
 
 class Plot:
@@ -484,12 +498,6 @@ def png(image: Image.Image, colors: int | None = None) -> bytes:
 def png_size(data: bytes) -> tuple[int, int]:
     """Width and height of a PNG, from its header."""
     return struct.unpack(">II", data[16:24])
-
-
-_SMALL = {
-    "b": str.maketrans("0123456789+-−", "₀₁₂₃₄₅₆₇₈₉₊₋₋"),
-    "p": str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻"),
-}
 
 
 def plain(text: str) -> str:

@@ -61,10 +61,8 @@ def read_upload(content: bytes, size: int) -> Upload:
 
 def add_upload(explorer: Explorer, size: int, receive: Callable[[Upload], None]) -> ipywidgets.FileUpload:
     """Put the button into the explorer's first row; ``receive`` gets what each upload became."""
-    button = ipywidgets.FileUpload(
-        accept="image/*", multiple=False, description="your picture", tooltip="Upload a picture of your own",
-        layout={"width": "auto"},
-    )  # fmt: skip
+    words = {"description": "your picture", "tooltip": "Upload a picture of your own"}
+    button = ipywidgets.FileUpload(accept="image/*", multiple=False, layout={"width": "auto"}, **words)
 
     def take(change: Any) -> None:
         answer_while_busy(button)

@@ -143,6 +143,17 @@ def test_a_widget_that_is_put_together_wrongly(controls: dict, more: dict, messa
         Explorer(controls, **more)
 
 
+def test_another_state_is_drawn_once() -> None:
+    bare = Bare()
+    frames = bare.canvas._frame["number"]
+    bare.show((8, 32))
+    assert bare.panels[0].rgba.shape == (8, 8, 4) and bare.canvas._frame["number"] == frames + 1
+    with bare.together():
+        bare.show((16, 32))
+        bare.set(gray=3)
+    assert bare.panels[0].rgba.shape == (16, 16, 4) and bare.canvas._frame["number"] == frames + 2
+
+
 def test_set_names_what_it_does_not_know() -> None:
     with pytest.raises(ValueError, match="grey"):
         Bare().set(grey=3)

@@ -7,7 +7,20 @@ import time
 import numpy as np
 import pytest
 
-from ssl_course.widgets.frame.draw import SCALE, Plot, compose, font, plain, ticks, tile
+from ssl_course.course import palette
+from ssl_course.widgets.frame.draw import (
+    SCALE,
+    Plot,
+    compose,
+    font,
+    framed,
+    number,
+    plain,
+    shades,
+    short,
+    ticks,
+    tile,
+)
 
 
 def ink(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
@@ -89,3 +102,70 @@ def test_compose_has_room_for_everything() -> None:
     pixels = np.asarray(image)
     for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):
         assert (edge == 255).all(), "something is cut off at the edge"
+
+
+def test_a_rectangle_is_where_its_corners_are() -> None:
+    plot = Plot(200, 160, (0, 10), (0, 8), margin=(0, 0, 0, 0))
+    picture = plot.rect(2, 6, 7, 1, fill="#ff0000").array()  # corners in any order
+    inside = ink(picture, (255, 0, 0))
+    assert np.allclose([inside.min(0), inside.max(0)], [(40, 40), (140, 140)], atol=1)
+    same = Plot(200, 160, (0, 10), (0, 8), margin=(0, 0, 0, 0))
+    assert np.array_equal(same.polygon([(2, 6), (7, 6), (7, 1), (2, 1)], fill="#ff0000").array(), picture)
+
+
+def test_a_board_counts_pixels_from_the_top_and_a_picture_as_a_pointer_does() -> None:
+    picture = Plot.board(100, 50).rect(90, 0, 100, 10, fill="#ff0000").array()
+    assert picture.shape == (100, 200, 4) and (picture[:19, 181:, 0] == 255).all()
+    assert (picture[21:, :, 1] == 255).all()
+    dark = np.zeros((20, 40, 3), np.uint8)
+    plot = Plot.over(dark, 200)
+    assert (plot.width, plot.height) == (200, 100) and plot.at(0.25, 0.75) == (0.25, 0.75)
+    red = ink(plot.dot(0.25, 0.75, "#ff0000", r=5).array(), (255, 0, 0))
+    assert np.allclose(red.mean(0), (50, 75), atol=0.5)
+    assert np.array_equal(Plot.over(dark, 200).array()[..., :3], np.zeros((200, 400, 3)))
+
+
+def test_a_ring_can_be_seen_on_its_own_colour() -> None:
+    ground = np.full((50, 50, 3), (255, 0, 0), np.uint8)
+    picture = Plot.over(ground, 100).ring(0.5, 0.5, "#ff0000", r=20, halo="#ffffff").array()
+    at = np.hypot(*(ink(picture, (255, 255, 255)) - 50).T)
+    assert len(at) and 16 < at.min() and at.max() < 24, "white on both sides of the ring"
+    assert (picture[100, 60, :3] == (255, 0, 0)).all() and (picture[100, 100, :3] == (255, 0, 0)).all()
+
+
+def test_names_stand_above_the_box_one_beside_the_other() -> None:
+    plot = Plot(300, 100, (0, 1), (0, 1), margin=(40, 10, 10, 20))
+    picture = (
+        plot.names([("first", "#ff0000"), ("second", "#0000ff")]).names([("above", "#00ff00")], row=1).array()
+    )
+    first, second, above = (ink(picture, c) for c in ((255, 0, 0), (0, 0, 255), (0, 255, 0)))
+    assert first[:, 0].min() == pytest.approx(20, abs=2) and first[:, 0].max() < second[:, 0].min()
+    assert above[:, 1].max() < first[:, 1].min() < first[:, 1].max() < 40
+
+
+def test_framed_is_a_copy_with_its_edges_painted() -> None:
+    gray = np.full((10, 12, 3), 7, np.uint8)
+    frame = framed(gray, palette.X1, 2)
+    assert (gray == 7).all() and (frame[2:-2, 2:-2, :3] == 7).all()
+    edge = np.ones((10, 12), bool)
+    edge[2:-2, 2:-2] = False
+    assert (frame[edge] == (*palette.rgb(palette.X1), 255)).all()
+
+
+def test_shades_are_mixes() -> None:
+    share = np.array([[-1.0, 0.0], [0.3, 2.0]])
+    table = shades(share, palette.PSI)
+    for where in np.ndindex(2, 2):
+        assert tuple(table[where]) == palette.rgb(palette.mix(palette.PAPER, palette.PSI, share[where]))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (1e-15, "0"), (0.012345, "0.0123"), (1.2e-5, "1.2e−5"), (-0.5, "−0.5"), (123456.0, "1.2e5")],
+)
+def test_numbers_for_the_line_below(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_short_texts_have_no_letter_that_no_font_can_draw() -> None:
+    assert short("abcdef", 6) == "abcdef" and short("abcdefg", 6) == "abcde…" and short("a\x00b", 9) == "a�b"
