@@ -44,9 +44,14 @@ def looked_in(folders: Iterable[Path]) -> str:
 
 
 def missing(
-    title: str, name: str, why: str | Exception, folders: list[Path], by_hand: str, belongs: Iterable[str],
+    title: str,
+    name: str,
+    why: str | Exception,
+    folders: list[Path],
+    by_hand: str,
+    belongs: Iterable[str],
     install: str = "",
-) -> DataError:  # fmt: skip
+) -> DataError:
     """The error for a set that is not here and could not be fetched.
 
     Args:

@@ -79,13 +79,13 @@ def review(
 
 def _foxes() -> list[tuple[str, float]]:
     """What the fox does to a text, with its probability; {} is the review."""
-    out = [("{}", FOX_PLACE["none"])]
+    ways = [("{}", FOX_PLACE["none"])]
     for (place, p), *slots in product(list(FOX_PLACE.items())[1:], *(slot.items() for slot in FOX.values())):
         speed, colour, mood = (word for word, _ in slots)
         sentence = f"A {speed} {colour} fox jumps over the {mood} dog."
         text = f"{sentence} {{}}" if place == "before" else f"{{}} {sentence}"
-        out.append((text, p * math.prod(q for _, q in slots)))
-    return out
+        ways.append((text, p * math.prod(q for _, q in slots)))
+    return ways
 
 
 class _Table(NamedTuple):
@@ -255,8 +255,8 @@ class World:
             raise ValueError("there is no [MASK] in the text")
         rows, p = self._beginning(ids, sentiment)
         words = rows[:, 1 + holes]  # (m, masks)
-        out = torch.zeros(len(holes), len(tokenizer()), dtype=torch.float64)
-        return out.scatter_add_(1, words.T, p.expand(len(holes), -1)) / p.sum()
+        odds = torch.zeros(len(holes), len(tokenizer()), dtype=torch.float64)
+        return odds.scatter_add_(1, words.T, p.expand(len(holes), -1)) / p.sum()
 
     def next_word(self, text: str = "", sentiment: str | None = None) -> torch.Tensor:
         """P(next word | the words so far, and the sentiment if given), (V,), exact; [SEP] is the text's end.
@@ -266,8 +266,8 @@ class World:
         """
         ids = torch.tensor(tokenizer().ids(text), dtype=torch.long)
         rows, p = self._beginning(ids, sentiment)
-        out = torch.zeros(len(tokenizer()), dtype=torch.float64)
-        return out.index_add_(0, rows[:, 1 + len(ids)], p) / p.sum()
+        odds = torch.zeros(len(tokenizer()), dtype=torch.float64)
+        return odds.index_add_(0, rows[:, 1 + len(ids)], p) / p.sum()
 
     def _beginning(self, ids: torch.Tensor, sentiment: str | None) -> tuple[torch.Tensor, torch.Tensor]:
         """The texts that begin with these ids, [MASK] standing for any word, and their probabilities."""

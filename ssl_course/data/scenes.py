@@ -104,11 +104,9 @@ class World:
         """P(t, z₁, o, count, y, z₂, u), (6, 3, 3, 3, 3, 3, 2): the whole skeleton; u is the side of "spread"."""
         own = (torch.arange(6)[:, None] // 2 == torch.arange(3)).double()
         objects = own * OWN_OBJECT + (1 - own) * (1 - OWN_OBJECT) / 2  # (t, o)
-        third, half = torch.full((3,), 1 / 3, dtype=torch.float64), torch.full((2,), 0.5, dtype=torch.float64)
-        return torch.einsum(
-            "yt,y,l,to,c,lz,u->tlocyzu",
-            self.texture_given_biome(), third, third, objects, third, self.tint_given_light(), half,
-        )  # fmt: skip
+        third, half = (torch.full((n,), 1 / n, dtype=torch.float64) for n in (3, 2))
+        texture, tint = self.texture_given_biome(), self.tint_given_light()
+        return torch.einsum("yt,y,l,to,c,lz,u->tlocyzu", texture, third, third, objects, third, tint, half)
 
     def joint(self, label: str = "biome") -> torch.Tensor:
         """P(X₁, X₂, label), (162, 18, classes): X₁ = (t, z₁, o, count), X₂ = (y, z₂, u), each flattened.
@@ -121,12 +119,12 @@ class World:
         if label not in axis:
             raise ValueError(f"unknown label {label!r}; the scenes have {', '.join(axis)}")
         k = states.shape[axis[label]]
-        out = torch.zeros(162, 18, k, dtype=torch.float64)
+        table = torch.zeros(162, 18, k, dtype=torch.float64)
         for value in range(k):
             only = torch.zeros_like(states)
             only.select(axis[label], value).copy_(states.select(axis[label], value))
-            out[:, :, value] = only.reshape(162, 18)
-        return out
+            table[:, :, value] = only.reshape(162, 18)
+        return table
 
     def hole_table(self) -> torch.Tensor:
         """P(X₁, X₂, Y) of a hole in the ground, (9, 3, 6) (note §3.3.2).
@@ -277,17 +275,16 @@ def captions(labels: dict[str, torch.Tensor], short: bool = False) -> list[str]:
     ``short`` leaves out texture and tint, "two boats at sea at dusk": 81 different captions in place of 1,458.
     """
     columns = [labels[k].tolist() for k in ("count", "object", "texture", "biome", "light", "tint")]
-    out = []
+    sentences = []
     for count, kind, texture, biome, light, tint in zip(*columns, strict=True):
         thing = OBJECTS[kind] if count == 0 else _PLURAL[OBJECTS[kind]]
         place, when = _PLACE[BIOMES[biome]], LIGHTS[light]
         if short:
-            out.append(f"{COUNTS[count]} {thing} {place} at {when}")
+            sentences.append(f"{COUNTS[count]} {thing} {place} at {when}")
         else:
-            out.append(
-                f"{COUNTS[count]} {thing} {_ground(texture)} {place} at {when}, in {TINTS[tint]} light"
-            )
-    return out
+            ground, colour = _ground(texture), TINTS[tint]
+            sentences.append(f"{COUNTS[count]} {thing} {ground} {place} at {when}, in {colour} light")
+    return sentences
 
 
 def _ground(texture: int) -> str:

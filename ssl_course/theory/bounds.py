@@ -21,7 +21,7 @@ from ssl_course.theory.independence import (
     epsilon_ci_squared,
     epsilon_tilde_squared,
     posterior,
-)  # fmt: skip
+)
 
 
 class ProbeLimit(NamedTuple):
@@ -219,13 +219,21 @@ def terms(joint: Array, x2: Array, n: int, d1: int | None = None) -> Terms:
     smallest, centred, noise = sigma_k(table, x2), sigma_centred(table, x2), label_noise(table)
     similarity, bound = similarity_error(table)
     return Terms(
-        epsilon, smallest, centred, noise,
-        approximation_error(table, x2), over_square(epsilon, smallest), over_square(epsilon, centred),
-        approximation_error(table, x2, k), over_square(4 * epsilon, smallest),
-        similarity, bound,
-        2 * noise * k / n, literal_bound(k, n, epsilon),
-        torch.tensor((table.shape[0] if d1 is None else d1) / n, dtype=torch.float64),
-    )  # fmt: skip
+        epsilon_squared=epsilon,
+        sigma_k=smallest,
+        sigma_centred=centred,
+        noise=noise,
+        approximation=approximation_error(table, x2),
+        approximation_bound=over_square(epsilon, smallest),
+        centred_bound=over_square(epsilon, centred),
+        top=approximation_error(table, x2, k),
+        top_bound=over_square(4 * epsilon, smallest),
+        similarity=similarity,
+        similarity_bound=bound,
+        estimation=2 * noise * k / n,
+        literal=literal_bound(k, n, epsilon),
+        supervised=torch.tensor((table.shape[0] if d1 is None else d1) / n, dtype=torch.float64),
+    )
 
 
 def similarity_error(joint: Array) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,9 +14,19 @@ from ssl_course.theory.components import CCA, PCA, canonical_directions, whitene
 from ssl_course.theory.independence import Array, as_rows
 
 __all__ = [
-    "CCA", "PCA", "Ace", "ace", "canonical_correlations", "cca_from_covariance", "l_sim", "l_sim_minimum",
-    "maximal_correlations", "maximal_functions", "noise_edge", "sample_noise",
-]  # fmt: skip
+    "CCA",
+    "PCA",
+    "Ace",
+    "ace",
+    "canonical_correlations",
+    "cca_from_covariance",
+    "l_sim",
+    "l_sim_minimum",
+    "maximal_correlations",
+    "maximal_functions",
+    "noise_edge",
+    "sample_noise",
+]
 
 
 def canonical_correlations(x: Array, y: Array, ridge: float = 0.0) -> torch.Tensor:

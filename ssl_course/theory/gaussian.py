@@ -133,9 +133,14 @@ class GaussianWorld:
         return noise * values.clamp(min=0).sqrt() @ vectors.T
 
     def simulate(
-        self, n: int, which: str = "full", repeats: int = 400, ridge: float = 0.0, unlabelled: int | None = None,
+        self,
+        n: int,
+        which: str = "full",
+        repeats: int = 400,
+        ridge: float = 0.0,
+        unlabelled: int | None = None,
         seed: int = 0,
-    ) -> Simulated:  # fmt: skip
+    ) -> Simulated:
         """Excess risk of least squares with n labels: the mean over repeats (note §3.4).
 
         Args:
@@ -180,9 +185,14 @@ def _top(psi: torch.Tensor, covariance: torch.Tensor, k: int) -> torch.Tensor:
 
 
 def gaussian_world(
-    k: int = 3, d1: int = 40, d2: int = 10, dependence: float = 0.0, sigma: float = 1.0, noise: float = 1.596,
+    k: int = 3,
+    d1: int = 40,
+    d2: int = 10,
+    dependence: float = 0.0,
+    sigma: float = 1.0,
+    noise: float = 1.596,
     where: str = "all",
-) -> GaussianWorld:  # fmt: skip
+) -> GaussianWorld:
     """A world with one knob for each term of the bound (note §3.4). Y ~ N(0, I_k); the noise of X₁ and X₂ is N(0, I).
 
     X₁ = (sY, 0) + N₁ with s² = k/σ² − 1, so that Tr Cov(Y|X₁) = ``noise``; X₂ = (``sigma``·Y, 0) + N₂, so that

@@ -67,17 +67,14 @@ def train(
         MemoryError: out of memory; names the batch size that fitted.
         ValueError: settings that cannot be.
     """
-    given = {
-        "steps": steps, "batch_size": batch_size, "optimizer": optimizer, "lr": None if callable(lr) else lr,
-        "weight_decay": weight_decay, "betas": betas, "momentum": momentum, "schedule": schedule, "warmup": warmup,
-        "seed": seed,
-    }  # fmt: skip
+    given: dict[str, Any] = {"steps": steps, "batch_size": batch_size, "optimizer": optimizer, "seed": seed}
+    given |= {"lr": None if callable(lr) else lr, "schedule": schedule, "warmup": warmup}
+    given |= {"weight_decay": weight_decay, "betas": betas, "momentum": momentum}
     settings = settle(given, method, data, resume)
     fabric = fabric or make_fabric()
     run = Run(method, data, settings, fabric, compile, resume)
-    times: deque[float] = deque(
-        maxlen=20 if run.asks == 1 else 2 * run.asks
-    )  # every wait counts equally often
+    # On a GPU every asks-th step waits for all before it: whole rounds, so that each counts equally often.
+    times: deque[float] = deque(maxlen=20 if run.asks == 1 else 2 * run.asks)
     try:
         while run.done < run.total:
             began = time.perf_counter()

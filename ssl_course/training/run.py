@@ -65,9 +65,14 @@ class Run:
     """
 
     def __init__(
-        self, method: nn.Module, data: Any, settings: dict[str, Any], fabric: Fabric, compile: bool,
+        self,
+        method: nn.Module,
+        data: Any,
+        settings: dict[str, Any],
+        fabric: Fabric,
+        compile: bool,
         resume: dict[str, Any] | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.method, self.settings, self.fabric = method, settings, fabric
         self.done, self.total = 0, settings["steps"]
         self.asks = 1 if fabric.device.type == "cpu" else 16
