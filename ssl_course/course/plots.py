@@ -118,7 +118,7 @@ def pictures(
     caption: str | None = None,
     width: float = 7.6,
 ) -> FigureImage:
-    """Rows of pictures, stored in 256 colours: their own pixels are dithered and then enlarged, so they pack well.
+    """Rows of pictures, stored in 192 colours: their own pixels are dithered and then enlarged, so they pack well.
 
     Args:
         rows: of pictures, equally many in each: tensors (3, H, W) or arrays (H, W, 3 or 4), uint8 or in [0, 1].
@@ -170,14 +170,14 @@ def _rgb(picture: Any) -> Image:
 
 
 def _palettes(pictures: Sequence[Any]) -> tuple[Image, Image]:
-    """224 colours that suit the pictures together, and these with 32 more from ink to paper, for the letters."""
+    """160 colours that suit the pictures together, and these with 32 more from ink to paper, for the letters."""
     import numpy as np
     from PIL import Image, ImageColor
 
     pixels = np.concatenate([np.asarray(_rgb(picture)).reshape(-1, 3) for picture in pictures])
-    theirs = Image.fromarray(pixels[None]).quantize(224, kmeans=1)
+    theirs = Image.fromarray(pixels[None]).quantize(160, kmeans=1)
     ink, paper = (np.array(ImageColor.getrgb(colour)) for colour in (palette.INK, palette.PAPER))
     letters = (ink + np.linspace(0, 1, 32)[:, None] * (paper - ink)).round().astype(int)
     both = Image.new("P", (1, 1))
-    both.putpalette(theirs.getpalette()[: 3 * 224] + letters.flatten().tolist())
+    both.putpalette(theirs.getpalette()[: 3 * 160] + letters.flatten().tolist())
     return theirs, both
