@@ -126,7 +126,8 @@ def learn(
 ) -> dict[str, Any]:  # fmt: skip
     """Train, and probe on the way: ``samples``, ``cpu_seconds``, ``loss`` and ``curve`` of `run_cell`."""
     labels = [label for label in CURVE if label in train_set.labels]
-    number = numbers[len(numbers) // 2]
+    labelled = train_set[:LABELLED]
+    number = max(n for n in numbers[: len(numbers) // 2 + 1] if n <= len(labelled))
     reading = {steps} | {max(steps >> halves, 1) for halves in range(HALVINGS + 1)}
     losses, curve, spent, began = [], [], 0.0, time.process_time()
     for step in train(learner, train_set, steps, batch, seed=seed):
@@ -135,7 +136,7 @@ def learn(
             continue
         spent += time.process_time() - began
         learner.eval()  # `encode` may be a plain function, which cannot tell its network
-        accuracy = comparison.probe_all(encode, train_set[:LABELLED], test_set, seed, labels, (number,))
+        accuracy = comparison.probe_all(encode, labelled, test_set, seed, labels, (number,))
         learner.train()
         curve.append(
             {"samples": step.index * batch, "cpu_seconds": round(spent, 1)}
