@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from harness import BUILD, SCREENSHOTS, Lab, Notebook, Opener, sameness
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import BrowserContext, sync_playwright
 
 from tools.browser import FLAGS, find_browser
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium, or whatever find_browser() finds."""
+def browser() -> Iterator[BrowserContext]:
+    """Chromium, or whatever find_browser() finds: one window, whose tabs share JupyterLab's files in its cache."""
     path = find_browser()
     if path is None:
         why = "no Chrome, Chromium or Edge: `python -m ssl_course doctor` says how to get one"
@@ -26,12 +26,12 @@ def browser() -> Iterator[Browser]:
         (BUILD / report).unlink(missing_ok=True)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
+        yield chromium.new_context(viewport={"width": 1360, "height": 900})
         chromium.close()
 
 
 @pytest.fixture(scope="session")
-def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(browser: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab as `make lab` starts it, on an empty folder."""
     running = Lab(Path(tmp_path_factory.mktemp("lab")))
     yield running
@@ -39,7 +39,7 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def open_notebook(lab: Lab, browser: Browser) -> Iterator[Opener]:
+def open_notebook(lab: Lab, browser: BrowserContext) -> Iterator[Opener]:
     """open_notebook(name) → Notebook; closed, with its kernel, after the test."""
     opened: list[Notebook] = []
 
@@ -53,7 +53,7 @@ def open_notebook(lab: Lab, browser: Browser) -> Iterator[Opener]:
 
 
 @pytest.fixture(scope="session")
-def known_errors(lab: Lab, browser: Browser) -> set[str]:
+def known_errors(lab: Lab, browser: BrowserContext) -> set[str]:
     """The console errors of an empty notebook that is run: JupyterLab's own."""
     notebook = Notebook(lab, browser, lab.write("empty.ipynb", ["1 + 1"]))
     notebook.run_all()

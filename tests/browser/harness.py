@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import secrets
 import socket
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import BrowserContext, Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from ssl_course.cli import lab_command
@@ -69,6 +70,27 @@ if type(_ssl_explorer).reset is _SslExplorer.reset and any(
     _ssl_explorer.reset()
 """
 
+# Runs in the page: times each key until the canvas has its next picture. One call a step, since every call that
+# Playwright makes costs the browser more than the step itself. `sslStep(n)` answers when more than n are timed,
+# with the slider's value, least and most; with nothing after 15 s.
+KEY_TO_FRAME = """(el) => {
+  const handle = el.closest(".ssl-explorer").querySelector("[role=slider]");
+  const slider = () => ["now", "min", "max"].map((name) => Number(handle.getAttribute(`aria-value${name}`)));
+  const log = (window.sslTimes = []);
+  let began = 0;
+  window.addEventListener("keydown", () => { began = performance.now(); }, true);
+  new MutationObserver(() => { if (began) log.push(performance.now() - began); began = 0; })
+    .observe(el, { attributes: true, attributeFilter: ["data-frame"] });
+  window.sslStep = async (n) => {
+    const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+    for (const end = performance.now() + 15_000; log.length <= n; await pause(10))
+      if (performance.now() > end) return null;
+    await pause(30);
+    return slider();
+  };
+  return slider();
+}"""
+
 
 def free_port() -> int:
     """A port that nobody listens on."""
@@ -87,7 +109,7 @@ class Lab:
         environment["JUPYTER_TOKEN"] = self.token
         environment["JUPYTER_RUNTIME_DIR"] = str(root / "runtime")
         environment["SSL_COURSE_MAX_STEPS"] = "10"
-        environment["PYTHONPATH"] = str(REPOSITORY / "tests" / "widgets")
+        environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "widgets")])
         self.log = root / "jupyter.log"
         argv = [*argv, "--LabApp.expose_app_in_browser=True"]  # the tests call JupyterLab's own commands
         with open(self.log, "wb") as log:
@@ -172,10 +194,10 @@ class Lab:
 class Notebook:
     """One notebook in one tab of the browser."""
 
-    def __init__(self, lab: Lab, browser: Browser, name: str) -> None:
+    def __init__(self, lab: Lab, browser: BrowserContext, name: str) -> None:
         self.lab, self.name = lab, name
         self.errors: list[str] = []
-        self.page: Page = browser.new_page(viewport={"width": 1360, "height": 900})
+        self.page: Page = browser.new_page()
         self.page.set_default_timeout(15_000)
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda e: self.errors.append(str(e)))
@@ -408,28 +430,21 @@ class Shown:
             [self.canvas_id, before],
         )
 
-    def latency(self, steps: int = 25) -> dict[str, float]:
+    def latency(self, steps: int = 9) -> dict[str, float]:
         """Milliseconds from a key on the first slider to its picture on the canvas, seen by the browser."""
         handle = self.box.locator("[role=slider]").first
         handle.scroll_into_view_if_needed()
         handle.focus()
-        self.box.locator(".ssl-canvas").evaluate(
-            """(el) => {
-              const log = (window.sslTimes = []);
-              let began = 0;
-              window.addEventListener("keydown", () => { began = performance.now(); }, true);
-              new MutationObserver(() => { if (began) log.push(performance.now() - began); began = 0; })
-                .observe(el, { attributes: true, attributeFilter: ["data-frame"] });
-            }"""
-        )
+        now, low, high = self.box.locator(".ssl-canvas").evaluate(KEY_TO_FRAME)
         key = "ArrowRight"
         for step in range(steps + 3):
-            before = self.number()
-            now, low, high = (float(handle.get_attribute(f"aria-value{n}")) for n in ("now", "min", "max"))
             key = "ArrowLeft" if now >= high else "ArrowRight" if now <= low else key
             self.page.keyboard.press(key)
-            self.next_frame(before, f"step {step} of the latency run")
-            self.page.wait_for_timeout(30)
+            slider = self.page.evaluate("(n) => window.sslStep(n)", step)
+            assert slider, (
+                f"{self.notebook.name}: no picture of {self.kind} after {key} {step} of {steps + 3}"
+            )
+            now, low, high = slider
         times = sorted(self.page.evaluate("() => window.sslTimes")[3:])  # the first ones warm up
         return {
             "median_ms": round(times[len(times) // 2], 1),

@@ -104,7 +104,7 @@ def test_bare_round_trip(lab: Lab, open_notebook: Opener) -> None:
     notebook = open_notebook(lab.write("bare.ipynb", ["from tiny import Bare", "Bare()"]))
     notebook.run_all()
     (bare,) = notebook.explorers()
-    result = bare.latency()
+    result = bare.latency(25)
     note("latency.json", {"bare round trip": result})
     print(f"\nbare round trip: median {result['median_ms']} ms, p95 {result['p95_ms']} ms")
     assert result["n"] >= 20
