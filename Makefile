@@ -54,26 +54,30 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# The browser, all other tests and each whole notebook are parts; two run at a time, one thread each.
+# Tests run on JOBS cores, one thread each: `make check JOBS=8`. Each part ends with its slowest tests.
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs --durations=15
+
+# The browser, all other tests and each whole notebook are parts, JOBS at a time; the long ones begin.
 NOTEBOOKS := $(patsubst lectures/src/%.md,test-notebook-%,$(wildcard lectures/src/[0-9]*.md))
 test: lint
 	$(BIN)/python -m tools.browser ensure
 	@mkdir -p build
-	OMP_NUM_THREADS=1 $(MAKE) -k -j2 test-browser test-rest test-notebooks
+	$(MAKE) -k -j$(JOBS) test-browser test-rest test-notebooks
 
 test-browser: $(STAMP)
-	$(BIN)/python -m pytest -rs -m browser --junitxml=build/tests-browser.xml
+	$(PYTEST) -m browser --junitxml=build/tests-browser.xml
 
 test-rest: $(STAMP)
-	$(BIN)/python -m pytest -rs -m "not browser and not notebook" --junitxml=build/tests.xml
+	$(PYTEST) -m "not browser and not notebook" --junitxml=build/tests.xml
 
 test-notebooks: $(NOTEBOOKS)
 
 test-notebook-%: $(STAMP)
-	$(BIN)/python -m pytest -q -rs "tests/test_lectures.py::test_lecture_runs[$*]" --junitxml=build/tests-$*.xml
+	$(PYTEST) -q "tests/test_lectures.py::test_lecture_runs[$*]" --junitxml=build/tests-$*.xml
 
 check: lint
-	$(BIN)/python -m pytest -rs -m "not slow and not browser and not notebook"
+	$(PYTEST) -n $(JOBS) --dist worksteal -m "not slow and not browser and not notebook"
 
 # SSL_COURSE_LECTURE_DATA=cifar10 make test-real takes CIFAR-10 instead.
 test-real: $(STAMP)

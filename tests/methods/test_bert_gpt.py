@@ -482,6 +482,17 @@ def test_a_few_steps_help(kind, data):
     assert model.prepare(data) is data and not model.training
 
 
+@functools.cache
+def trained(kind, dependence, **sample):
+    """One live training of the lecture, shared by tests; they only ask it."""
+    from ssl_course.training import train
+
+    model = make(kind)
+    for _ in train(model, reviews.World(dependence).sample(20_000, seed=0, **sample)):
+        pass
+    return model
+
+
 def words_of(bert, text, words):
     p = bert.probabilities(text)[0].double()
     return p[[bert.ids(w)[0] for w in words]]
@@ -490,13 +501,8 @@ def words_of(bert, text, words):
 @pytest.mark.slow
 @pytest.mark.parametrize("dependence", [0.0, 0.5])
 def test_bert_learns_the_exact_conditional(dependence):
-    """One live training of the lecture: the answer at [MASK] is P(x₂ | x₁) = ψ*, entry by entry."""
-    from ssl_course.training import train
-
-    world = reviews.World(dependence)
-    bert = make(BERT)
-    for _ in train(bert, world.sample(20_000, seed=0, single=0.2)):
-        pass
+    """The answer at [MASK] is P(x₂ | x₁) = ψ*, entry by entry."""
+    world, bert = reviews.World(dependence), trained(BERT, dependence, single=0.2)
     found = torch.zeros(4, 4, dtype=torch.float64)
     ways = [(s, t, o) for s in reviews.SUBJECTS for t in reviews.THINGS for o in reviews.ORDERS]
     for i, adjective in enumerate(reviews.ADJECTIVES):
@@ -535,12 +541,7 @@ def test_given_the_sentiment_the_rest_says_little():
 
 @pytest.mark.slow
 def test_gpt_comes_close_to_the_worlds_own_perplexity():
-    from ssl_course.training import train
-
-    world = reviews.World(0.5)
-    gpt = make(GPT)
-    for _ in train(gpt, world.sample(20_000, seed=0)):
-        pass
+    world, gpt = reviews.World(0.5), trained(GPT, 0.5)
     test = world.sample(4000, seed=50)
     p = dict(zip(world.texts().strings, world.probabilities().tolist(), strict=True))
     tokens = int((test.ids > CLS).sum())  # words and ends
@@ -558,12 +559,8 @@ def test_gpt_comes_close_to_the_worlds_own_perplexity():
 def test_the_answer_as_features_needs_four_labels_below_the_flip(dependence):
     """ψ = P(verb | rest): its largest direction is the sentiment below λ* = .64 and the intensity above."""
     from ssl_course.evaluation import linear_probe
-    from ssl_course.training import train
 
-    world = reviews.World(dependence)
-    bert = make(BERT)
-    for _ in train(bert, world.sample(20_000, seed=0)):
-        pass
+    world, bert = reviews.World(dependence), trained(BERT, dependence)
     pool, test = world.sample(1000, seed=60), world.sample(4000, seed=61)
     psi = functools.partial(bert.psi, words=reviews.VERBS)
 
@@ -582,12 +579,8 @@ def test_the_answer_as_features_needs_four_labels_below_the_flip(dependence):
 @BOTH
 def test_features_know_the_sentiment_from_few_labels(kind):
     from ssl_course.evaluation import linear_probe
-    from ssl_course.training import train
 
-    world = reviews.World(0.5)
-    model = make(kind)
-    for _ in train(model, world.sample(20_000, seed=0)):
-        pass
+    world, model = reviews.World(0.5), trained(kind, 0.5)
     pool, test = world.sample(1000, seed=60), world.sample(2000, seed=61)
     best = float((test.labels["adjective"] // 2 == test.labels["sentiment"]).float().mean())
     found = linear_probe(model, train=pool, test=test, label="sentiment", n_labels=64).accuracy
