@@ -54,7 +54,8 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Tests run on JOBS cores, one thread each: `make check JOBS=8`. Each part ends with its slowest tests.
+# Tests run on JOBS cores, one thread each: `make check JOBS=8`. Each part ends with its slowest tests. Browser tests
+# are left out by their folder: to collect them is to load what they need.
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs --durations=15
 
@@ -66,10 +67,10 @@ test: lint
 	$(MAKE) -k -j$(JOBS) test-browser test-rest test-notebooks
 
 test-browser: $(STAMP)
-	$(PYTEST) -m browser --junitxml=build/tests-browser.xml
+	$(PYTEST) tests/browser --junitxml=build/tests-browser.xml
 
 test-rest: $(STAMP)
-	$(PYTEST) -m "not browser and not notebook" --junitxml=build/tests.xml
+	$(PYTEST) --ignore=tests/browser -m "not notebook" --junitxml=build/tests.xml
 
 test-notebooks: $(NOTEBOOKS)
 
@@ -77,7 +78,7 @@ test-notebook-%: $(STAMP)
 	$(PYTEST) -q "tests/test_lectures.py::test_lecture_runs[$*]" --junitxml=build/tests-$*.xml
 
 check: lint
-	$(PYTEST) -n $(JOBS) --dist worksteal -m "not slow and not browser and not notebook"
+	$(PYTEST) -n $(JOBS) --dist worksteal --ignore=tests/browser -m "not slow and not notebook"
 
 # SSL_COURSE_LECTURE_DATA=cifar10 make test-real takes CIFAR-10 instead.
 test-real: $(STAMP)
