@@ -53,6 +53,7 @@ present: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # Tests run on JOBS cores, one thread each: `make check JOBS=8`. Each part ends with its slowest tests. Browser tests
 # are left out by their folder: to collect them is to load what they need.

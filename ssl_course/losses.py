@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed
 from torch import Tensor
@@ -153,14 +155,14 @@ class _Gather(torch.autograd.Function):
     """All ranks' rows, with gradients: what every rank's loss says about my rows is added up."""
 
     @staticmethod
-    def forward(ctx: object, z: Tensor) -> Tensor:
+    def forward(ctx: Any, z: Tensor) -> Tensor:
         ctx.rank, ctx.n = torch.distributed.get_rank(), len(z)
         parts = [torch.empty_like(z) for _ in range(torch.distributed.get_world_size())]
         torch.distributed.all_gather(parts, z.contiguous())
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx: object, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         gradient = gradient.contiguous()
         torch.distributed.all_reduce(gradient)
         return gradient[ctx.rank * ctx.n : (ctx.rank + 1) * ctx.n]

@@ -5,15 +5,15 @@ Any timm model does as well: ``backbone("resnet18")``. Pooled over places, the m
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-MEAN, STD = (
-    (0.485, 0.456, 0.406),
-    (0.229, 0.224, 0.225),
-)  # of ImageNet's red, green and blue, as everybody uses
+# Of ImageNet's red, green and blue, as everybody uses: networks learn best from numbers around 0 of size 1.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def as_float(images: Tensor, module: nn.Module | None = None) -> Tensor:
@@ -23,10 +23,24 @@ def as_float(images: Tensor, module: nn.Module | None = None) -> Tensor:
     return images.float() / 255 if images.dtype == torch.uint8 else images
 
 
+@lru_cache(maxsize=16)
+def mean_and_std(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    """`MEAN` and `STD`, (3, 1, 1) each; kept on the device, since a copy at every step would make a GPU wait."""
+    with torch.inference_mode(False):  # else the first caller would decide what others may do with them
+        mean, std = (torch.tensor(v, dtype=dtype, device=device).view(3, 1, 1) for v in (MEAN, STD))
+    return mean, std
+
+
 def normalise(images: Tensor) -> Tensor:
     """Pictures in [0, 1] centred and scaled, channel by channel (N, 3, H, W)."""
-    mean, std = (torch.tensor(v, dtype=images.dtype, device=images.device).view(3, 1, 1) for v in (MEAN, STD))
+    mean, std = mean_and_std(images.dtype, images.device)
     return (images - mean) / std
+
+
+def denormalise(images: Tensor) -> Tensor:
+    """The inverse of `normalise`, (N, 3, H, W), cut to what a picture can show, [0, 1]."""
+    mean, std = mean_and_std(images.dtype, images.device)
+    return (images * std + mean).clamp(0, 1)
 
 
 def arguments(local: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +49,13 @@ def arguments(local: dict[str, Any]) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------------------------------------- backbones
-class ConvNet(nn.Module):
+class Backbone(nn.Module):
+    """Pictures (N, 3, H, W) → a map (N, dim, h, w). Nothing needs to inherit it: ``.dim`` is enough (`backbone`)."""
+
+    dim: int
+
+
+class ConvNet(Backbone):
     """A convolution, batch normalisation and ReLU per width, each halving the picture but the last.
 
     The course's default: 64 px pictures become (N, 128, 8, 8); a batch of 256 costs about 0.2 s forward and
@@ -82,11 +102,14 @@ class Transformer(nn.Module):
         return self.norm(x)
 
 
-class ViT(nn.Module):
+class ViT(Backbone):
     """A thin Vision Transformer (Dosovitskiy et al. 2021): patches, fixed sin-cos positions, blocks.
 
+    It takes pictures of any shape, tiles and halves of pictures too: they are resized to whole patches, and get the
+    positions of ``image_size`` averaged down (or repeated) to their own grid.
+
     Args:
-        image_size: height and width in pixels; one picture size per ViT.
+        image_size: height and width in pixels of the pictures that it is made for.
         patch_size: side of a patch in pixels, a divisor of ``image_size``.
         dim: width; divisible by 4 (positions) and by ``heads``.
 
@@ -98,6 +121,7 @@ class ViT(nn.Module):
         self, image_size: int = 64, patch_size: int = 8, dim: int = 128, depth: int = 4, heads: int = 4
     ) -> None:
         super().__init__()
+        self.position: Tensor
         if image_size % patch_size:
             raise ValueError(f"patch_size={patch_size} does not divide image_size={image_size}")
         if dim % heads:
@@ -106,43 +130,49 @@ class ViT(nn.Module):
         self.grid = image_size // patch_size
         self.patch_embed = nn.Conv2d(3, dim, patch_size, patch_size)
         nn.init.xavier_uniform_(self.patch_embed.weight.view(dim, -1))  # as the linear map that it is
-        nn.init.zeros_(self.patch_embed.bias)
+        self.patch_embed.bias = nn.Parameter(torch.zeros(dim))
         self.register_buffer("position", sincos_position(dim, self.grid), persistent=False)  # (L, dim)
         self.transformer = Transformer(dim, depth, heads)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Patches as tokens with their positions: (N, 3, H, W) → (N, L, dim)."""
-        if tuple(x.shape[-2:]) != (self.image_size, self.image_size):
-            raise ValueError(
-                f"this ViT was built for pictures of {self.image_size} px, not {x.shape[-2]} × {x.shape[-1]}; "
-                "say image_size=… when you build it"
-            )
-        return self.patch_embed(x).flatten(2).transpose(1, 2) + self.position
+        """Patches as tokens with their positions, row by row: (N, 3, H, W) → (N, h·w, dim)."""
+        h, w = self.grid_of(x)
+        if tuple(x.shape[-2:]) != (h * self.patch_size, w * self.patch_size):
+            x = F.interpolate(x, (h * self.patch_size, w * self.patch_size), mode="bilinear", antialias=True)
+        position = self.position  # (L, dim)
+        if (h, w) != (self.grid, self.grid):
+            square = position.T.unflatten(1, (self.grid, self.grid))  # (dim, grid, grid)
+            position = F.adaptive_avg_pool2d(square, (h, w)).flatten(1).T  # (h·w, dim)
+        return self.patch_embed(x).flatten(2).transpose(1, 2) + position
+
+    def grid_of(self, x: Tensor) -> tuple[int, int]:
+        """Patches of such a picture (N, 3, H, W) from top to bottom and from left to right, rounded up."""
+        return -(-x.shape[-2] // self.patch_size), -(-x.shape[-1] // self.patch_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) → (N, dim, grid, grid)."""
-        tokens = self.transformer(self.embed(x))  # (N, L, dim)
-        return tokens.transpose(1, 2).unflatten(2, (self.grid, self.grid))
+        """(N, 3, H, W) → (N, dim, h, w), h = H / patch_size, rounded up."""
+        tokens = self.transformer(self.embed(x))  # (N, h·w, dim)
+        return tokens.transpose(1, 2).unflatten(2, self.grid_of(x))
 
 
-class Timm(nn.Module):
+class Timm(Backbone):
     """Any timm model without its head, as a map (N, D, h, w)."""
 
     def __init__(self, name: str, small_stem: bool = False) -> None:
         import timm  # late: it takes a second and most of the course does without
 
         super().__init__()
-        self.model = timm.create_model(name, pretrained=False, num_classes=0)
-        self.dim = self.model.num_features
+        model: Any = timm.create_model(name, pretrained=False, num_classes=0)
+        self.model, self.dim = model, int(model.num_features)
         if small_stem:
-            if not hasattr(self.model, "conv1") or not hasattr(self.model, "maxpool"):
+            if not hasattr(model, "conv1") or not hasattr(model, "maxpool"):
                 raise ValueError(f"small-{name}: only ResNets have a stem to make small")
-            self.model.conv1 = nn.Conv2d(3, self.model.conv1.out_channels, 3, 1, 1, bias=False)
-            self.model.maxpool = nn.Identity()
+            model.conv1 = nn.Conv2d(3, model.conv1.out_channels, 3, 1, 1, bias=False)
+            model.maxpool = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, dim, h, w)."""
-        h = self.model.forward_features(x)
+        h: Tensor = cast(Any, self.model).forward_features(x)
         if h.ndim == 3:  # tokens of a Transformer: without class and register tokens, back on the grid
             h = h[:, getattr(self.model, "num_prefix_tokens", 0) :]  # (N, L, D)
             side = round(h.shape[1] ** 0.5)
@@ -152,7 +182,7 @@ class Timm(nn.Module):
         return h
 
 
-def backbone(which: nn.Module | str | None = None) -> nn.Module:
+def backbone(which: nn.Module | str | None = None) -> Backbone:
     """The backbone that ``which`` names: None is `ConvNet`, a module with ``.dim`` is itself, a string is timm's.
 
     ``"small-resnet18"`` is timm's resnet18 with a 3 × 3 stem of stride 1 and no max-pooling, for pictures of
@@ -173,25 +203,21 @@ def backbone(which: nn.Module | str | None = None) -> nn.Module:
         raise ValueError(
             f"backbone {type(which).__name__} needs an attribute .dim, the number of channels it returns"
         )
-    return which
+    return cast(Backbone, which)
 
 
 # --------------------------------------------------------------------------------------------------- heads
-def mlp(*dims: int, norm: bool = True, last_norm: bool = False) -> nn.Sequential:
+def mlp(*dims: int, norm: bool = True, last_norm: nn.Module | None = None) -> nn.Sequential:
     """Linear layers with (BatchNorm and) ReLU between them: ``mlp(128, 256, 64)`` is 128 → 256 → 64.
 
-    ``last_norm`` puts a BatchNorm without scale and shift behind the last layer, without ReLU (SimSiam,
-    arXiv 2011.10566, §3).
+    ``last_norm`` stands behind the last layer, without ReLU (SimSiam, arXiv 2011.10566, §3).
     """
     layers: list[nn.Module] = []
     for i, (before, after) in enumerate(zip(dims, dims[1:], strict=False)):
         last = i == len(dims) - 2
-        has_norm = last_norm if last else norm
-        layers.append(nn.Linear(before, after, bias=not has_norm))
-        if has_norm:
-            layers.append(nn.BatchNorm1d(after, affine=not last))
-        if not last:
-            layers.append(nn.ReLU(inplace=True))
+        after_it = last_norm if last else nn.BatchNorm1d(after) if norm else None
+        layers.append(nn.Linear(before, after, bias=after_it is None))  # a norm would take a bias away again
+        layers += [m for m in (after_it, None if last else nn.ReLU(inplace=True)) if m is not None]
     return nn.Sequential(*layers)
 
 
@@ -256,7 +282,7 @@ def settle_norms(method: nn.Module, images: Tensor) -> None:
         m.momentum = None  # a plain average: after one pass, that of the pass
     method.train()
     with torch.no_grad():
-        method.project(images)
+        cast(Any, method).project(images)
     for m, momentum in zip(norms, kept, strict=True):
         m.momentum = momentum
     method.train(mode)

@@ -49,10 +49,24 @@ def test_the_vit_sees_where_a_patch_is():
     one[..., :8, :8], other[..., 8:, 8:] = 1, 1
     with torch.no_grad():
         assert (vit(one).mean((2, 3)) - vit(other).mean((2, 3))).abs().max() > 1e-3
-    with pytest.raises(ValueError, match="16 px, not 32"):
-        vit(torch.zeros(1, 3, 32, 32))
     with pytest.raises(ValueError, match="does not divide"):
         nets.ViT(16, 5)
+
+
+def test_the_vit_takes_any_shape():
+    """Half a picture has the positions of pairs of patches; one size is as if written out; odd sizes are resized."""
+    torch.manual_seed(0)
+    vit = nets.ViT(16, 4, dim=16, depth=1, heads=2).eval()
+    with torch.no_grad():
+        x = torch.rand(2, 3, 16, 16)
+        patches = x.unfold(2, 4, 4).unfold(3, 4, 4).permute(0, 2, 3, 1, 4, 5).reshape(2, 16, 48)
+        embedded = patches @ vit.patch_embed.weight.view(16, 48).T + vit.patch_embed.bias
+        torch.testing.assert_close(vit.embed(x), embedded + vit.position, atol=1e-5, rtol=1e-5)
+        half = vit.embed(x[..., :8]) - embedded.view(2, 4, 4, 16)[:, :, :2].reshape(2, 8, 16)
+        pairs = vit.position.view(4, 2, 2, 16).mean(2).view(8, 16)
+        torch.testing.assert_close(half[0], pairs, atol=1e-5, rtol=1e-5)
+        assert vit(x[..., :8]).shape == (2, 16, 4, 2) and vit(x[..., :7, :13]).shape == (2, 16, 2, 4)
+        assert vit(torch.rand(1, 3, 32, 32)).shape == (1, 16, 8, 8)
 
 
 def test_a_causal_transformer_does_not_look_ahead():
@@ -86,8 +100,9 @@ def test_mlp_puts_norms_where_asked():
 
     assert kinds(nets.mlp(4, 8, 2)) == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
     assert kinds(nets.mlp(4, 8, 2, norm=False)) == ["Linear", "ReLU", "Linear"]
-    last = nets.mlp(4, 8, 2, last_norm=True)[-1]
-    assert isinstance(last, torch.nn.BatchNorm1d) and not last.affine
+    last = torch.nn.BatchNorm1d(2, affine=False)
+    *_, linear, end = nets.mlp(4, 8, 2, last_norm=last)
+    assert end is last and linear.bias is None and nets.mlp(4, 8, 2)[-1].bias is not None
 
 
 def test_as_float_and_normalise():
@@ -97,3 +112,5 @@ def test_as_float_and_normalise():
     assert nets.as_float(half) is half
     expected = (torch.tensor([0.5] * 3) - torch.tensor(nets.MEAN)) / torch.tensor(nets.STD)
     torch.testing.assert_close(nets.normalise(half)[0, :, 0, 0], expected)
+    torch.testing.assert_close(nets.denormalise(nets.normalise(half)), half)
+    assert nets.denormalise(torch.tensor([-9.0, 9.0]).expand(1, 3, 1, 2)).unique().tolist() == [0, 1]

@@ -173,9 +173,8 @@ class ContextEncoder(nn.Module):
             hidden: what the encoder does not see, by default the hole.
         """
         filled = self.predict(images, hole if hidden is None else hidden).float()
-        mean, std = (torch.tensor(v, device=filled.device).view(3, 1, 1) for v in (nets.MEAN, nets.STD))
         x = nets.as_float(images, self)
-        return torch.where(hole.to(x.device).bool(), (filled * std + mean).clamp(0, 1), x)
+        return torch.where(hole.to(x.device).bool(), nets.denormalise(filled), x)
 
 
 def hole_loss(filled: Tensor, truth: Tensor, hole: Tensor, overlap: int = 0) -> Tensor:

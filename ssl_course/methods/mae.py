@@ -96,7 +96,8 @@ class MAE(nn.Module):
         if noise is None:
             noise = mask_noise(self.masking, len(x), self.grid, ratio, device=x.device)  # (N, L)
         ids_keep, ids_restore, mask = random_masking(noise.to(x.device), ratio)
-        hidden, gray = to_pixels(mask, self.patch_size), torch.tensor(nets.MEAN)  # (N, 1, H, W), (3,)
+        hidden = to_pixels(mask, self.patch_size)  # (N, 1, H, W)
+        gray = nets.mean_and_std(x.dtype, x.device)[0].flatten()  # 0 in normalised pixels
         parts = {"hidden": hidden, "mask": mask, "ids_keep": ids_keep, "ids_restore": ids_restore}
         return Pair(holes.fill(x, hidden, gray), holes.fill(x, 1 - hidden, gray), parts)
 
@@ -177,10 +178,8 @@ class MAE(nn.Module):
             true = patchify(nets.normalise(nets.as_float(images, self)), self.patch_size)  # (N, L, p²·3)
             patches = patches * (true.var(-1, keepdim=True) + 1e-6).sqrt() + true.mean(-1, keepdim=True)
         filled = unpatchify(patches, self.patch_size)  # (N, 3, H, W)
-        mean, std = (torch.tensor(v, device=filled.device).view(3, 1, 1) for v in (nets.MEAN, nets.STD))
-        filled = (filled * std + mean).clamp(0, 1)
         removed = to_pixels(mask, self.patch_size).bool()  # (N, 1, H, W)
-        return torch.where(removed, filled, nets.as_float(images, self)), mask
+        return torch.where(removed, nets.denormalise(filled), nets.as_float(images, self)), mask
 
 
 # -------------------------------------------------------------------------------------------------- baselines

@@ -61,8 +61,8 @@ class SimSiam(nn.Module):
         self.stop_gradient, self.predictor = stop_gradient, predictor
         self.backbone = nets.backbone(backbone)
         d = projection[-1]
-        self.projection_head = nets.mlp(self.backbone.dim, *projection, last_norm=True)
-        self.projection_head[-1] = OutputNorm(d, affine=False)
+        norm = OutputNorm(d, affine=False)
+        self.projection_head = nets.mlp(self.backbone.dim, *projection, last_norm=norm)
         self.output_norm = output_norm
         self.prediction_head = nets.mlp(d, bottleneck or max(d // 4, 1), d)
         self.augment = as_augmentation(augmentation)

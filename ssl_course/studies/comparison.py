@@ -69,34 +69,9 @@ class Budget:
         """Steps of training."""
         return max(self.samples // self.batch, 1)
 
-    def backbone(self) -> nn.Module:
-        """A fresh backbone, the same for all methods but those that bring their own (MAE: a `nets.ViT` of this size)."""
-        return AnyShapeViT(self)
-
-
-# --------------------------------------------------------------------------------------------- the backbone
-class AnyShapeViT(nn.Module):
-    """The thin ViT of the comparison: takes pictures, tiles and halves of pictures alike.
-
-    What is smaller than the picture is resized to whole patches and gets the picture's fixed positions, averaged
-    down to its own grid. Otherwise `nets.ViT`, which knows one size.
-    """
-
-    def __init__(self, budget: Budget) -> None:
-        super().__init__()
-        self.vit = nets.ViT(budget.size, budget.patch, budget.dim, budget.depth, budget.heads)
-        self.dim, self.patch = budget.dim, budget.patch
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) → (N, dim, h, w), h = H / patch, rounded up."""
-        h, w = (-(-side // self.patch) for side in x.shape[-2:])
-        if tuple(x.shape[-2:]) != (h * self.patch, w * self.patch):
-            x = F.interpolate(x, (h * self.patch, w * self.patch), mode="bilinear", antialias=True)
-        grid = self.vit.grid
-        position = self.vit.position.T.unflatten(1, (grid, grid))  # (dim, grid, grid)
-        position = F.adaptive_avg_pool2d(position, (h, w)).flatten(1).T  # (h w, dim)
-        tokens = self.vit.patch_embed(x).flatten(2).transpose(1, 2) + position  # (N, h w, dim)
-        return self.vit.transformer(tokens).transpose(1, 2).unflatten(2, (h, w))
+    def backbone(self) -> nets.ViT:
+        """A fresh backbone, for pictures, tiles and halves of pictures alike; MAE builds one like it for itself."""
+        return nets.ViT(self.size, self.patch, self.dim, self.depth, self.heads)
 
 
 # ------------------------------------------------------------------------------------------------ the methods
