@@ -14,6 +14,7 @@ _HOME = {
     "GPT": "gpt",
     "SimCLR": "simclr",
     "SimSiam": "simsiam",
+    "BYOL": "byol",
     "CLIP": "clip",
     "DeepCCA": "deep_cca",
 }  # loaded when first used

@@ -18,6 +18,8 @@ from ssl_course.pretext.words import IGNORE
 MEAN = np.array([0.485, 0.456, 0.406])[:, None, None]  # of ImageNet, as the papers have them
 STD = np.array([0.229, 0.224, 0.225])[:, None, None]
 
+UNITS = torch.tensor(MEAN).float(), torch.tensor(STD).float()
+
 
 def small():
     return nets.ConvNet((8, 16, 16))
@@ -143,6 +145,13 @@ def simsiam(method, pair):
     return -(np.diag(one).mean() + np.diag(two).mean()) / 2
 
 
+def byol(method, pair):
+    target = [method.target[1](method.target[0]((x - m) / s).mean((2, 3))) for x in pair for m, s in [UNITS]]
+    q = [method.prediction_head(method.project(x)) for x in pair]
+    unit = [v.double().numpy() / np.linalg.norm(v.double().numpy(), axis=1)[:, None] for v in (*q, *target)]
+    return sum(((a - b) ** 2).sum(1).mean() for a, b in ((unit[0], unit[3]), (unit[1], unit[2])))
+
+
 def clip(method, pair):
     scores = cosines(method.encode_image(pair.x1), method.encode_text(pair.x2)) / 0.07
     own = range(len(scores))
@@ -191,6 +200,7 @@ CASES = {
     "GPT": (language, lambda: methods.GPT(20, 12, 8, 1, 2), texts),
     "SimCLR": (simclr, lambda: methods.SimCLR(small(), (16, 8)), pictures),
     "SimSiam": (simsiam, lambda: methods.SimSiam(small(), (16, 16, 16)), pictures),
+    "BYOL": (byol, lambda: methods.BYOL(small(), (16, 8)), pictures),
     "CLIP": (clip, lambda: methods.CLIP(small(), augmentation={"flip": 0.5}), pictures),
     "DeepCCA": (deep_cca, lambda: methods.DeepCCA((5, 7), dim=3, width=8), rows),
 }
