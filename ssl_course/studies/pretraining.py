@@ -35,11 +35,11 @@ OF_A_VIT = ("MAE",)  # methods that bring a ViT, and so stand beside a random on
 SAMPLES = {
     "colorization": 100_000,
     "SimCLR": 150_000,
-    "MAE": 400_000,
-    "context encoder": 150_000,
+    "MAE": 600_000,
+    "context encoder": 300_000,
     "jigsaw": 100_000,
     "rotation": 50_000,
-    "SimSiam": 150_000,
+    "SimSiam": 300_000,
     "deep CCA": 100_000,
     "CLIP": 100_000,
 }
