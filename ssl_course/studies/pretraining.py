@@ -135,9 +135,7 @@ def learn(
         if step.index not in reading:
             continue
         spent += time.process_time() - began
-        learner.eval()  # `encode` may be a plain function, which cannot tell its network
         accuracy = comparison.probe_all(encode, labelled, test_set, seed, labels, (number,))
-        learner.train()
         curve.append(
             {"samples": step.index * batch, "cpu_seconds": round(spent, 1)}
             | {label: by_n[str(number)] for label, by_n in accuracy.items()}
