@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from ssl_course.data import captioned, files, load
+from ssl_course.data import captioned, load
 from ssl_course.data.catalog import DataError, available
 
-SHARED = os.environ.get("SSL_COURSE_DATA", "")
 LIST = """# emoji-test.txt
 # group: Smileys & Emotion
 # subgroup: face-smiling
@@ -28,9 +27,7 @@ LIST = """# emoji-test.txt
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test sees the user's cache, data or Debian's packages."""
-    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
-    monkeypatch.delenv("SSL_COURSE_DATA", raising=False)
+    """No test sees Debian's packages."""
     monkeypatch.setattr(captioned, "DEBIAN", (tmp_path / "fonts", tmp_path / "names"))
     return tmp_path
 
@@ -134,10 +131,9 @@ def test_flickr8k(tmp_path: Path, images: str) -> None:
         load("flickr8k", root=root)
 
 
-def test_the_real_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (Path(SHARED) / "emoji_captions").is_dir() or not SHARED:
-        pytest.skip("needs $SSL_COURSE_DATA/emoji_captions and flickr8k_1000")
-    monkeypatch.setenv("SSL_COURSE_DATA", SHARED)
+def test_the_real_ones(monkeypatch: pytest.MonkeyPatch, shared: Callable[[str], Path]) -> None:
+    shared("flickr8k_1000")
+    monkeypatch.setenv("SSL_COURSE_DATA", str(shared("emoji_captions").parent))
     emoji = load("emoji", size=32, split="test")
     assert 300 < len(emoji) < 420 and len(emoji.names["group"]) == 9
     photos = load("flickr8k", size=16, split="test", captions=1)

@@ -1,32 +1,19 @@
 """Real texts through `load`: files, Hugging Face's datasets played by a double, and what is said when wrong."""
 
 import csv
-import os
 import sys
 import types
-from pathlib import Path
 
 import pytest
 import torch
 
-from ssl_course.data import corpora, files, load
+from ssl_course.data import corpora, load
 from ssl_course.data.catalog import DataError, available
-
-SHARED = os.environ.get("SSL_COURSE_DATA", "")  # as it was before the tests below hide it
-
-
-def shared(name):
-    folder = Path(SHARED) / name
-    if not SHARED or not folder.is_dir():
-        pytest.skip(f"needs $SSL_COURSE_DATA/{name}")
-    return folder
 
 
 @pytest.fixture(autouse=True)
 def nothing_here(tmp_path, monkeypatch):
-    """An empty cache, no data of the user's, and no package datasets."""
-    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
-    monkeypatch.delenv("SSL_COURSE_DATA", raising=False)
+    """No package datasets."""
     monkeypatch.setitem(sys.modules, "datasets", None)  # import datasets fails
     return tmp_path
 
@@ -180,9 +167,9 @@ def test_a_wrong_file_is_named(content, says, nothing_here):
     assert str(path) in str(caught.value)
 
 
-def test_the_real_sst2(monkeypatch):
+def test_the_real_sst2(monkeypatch, shared):
     folder = shared("sentiment")
-    monkeypatch.setenv("SSL_COURSE_DATA", SHARED)
+    monkeypatch.setenv("SSL_COURSE_DATA", str(folder.parent))
     for split, parts in (("train", ("train", "dev")), ("test", ("test",))):
         ours = load("sst2", split=split)
         theirs = []
@@ -193,9 +180,8 @@ def test_the_real_sst2(monkeypatch):
         assert sorted(zip(ours.strings, ours.labels["sentiment"].tolist(), strict=True)) == sorted(theirs)
 
 
-def test_the_real_polarity(monkeypatch):
-    shared("sentiment")
-    monkeypatch.setenv("SSL_COURSE_DATA", SHARED)
+def test_the_real_polarity(monkeypatch, shared):
+    monkeypatch.setenv("SSL_COURSE_DATA", str(shared("sentiment").parent))
     train, test = load("rt-polarity"), load("rt-polarity", split="test")
     assert train.labels["sentiment"].bincount().tolist() == [4798, 4798]
     assert test.labels["sentiment"].bincount().tolist() == [533, 533]
@@ -255,7 +241,7 @@ def test_bad_text_files(nothing_here):
             load(name, root=root, n=5)
 
 
-def test_the_real_shakespeare():
+def test_the_real_shakespeare(shared):
     path = shared("tinyshakespeare") / "input.txt"
     parts = [load("text", root=path, split=s) for s in ("train", "test")]
     assert "".join(parts[0].strings + parts[1].strings) == path.read_text()
