@@ -58,10 +58,11 @@ lint: $(STAMP)
 # Tests run on JOBS cores, one thread each: `make check JOBS=8`. Each part ends with its slowest tests. Browser tests
 # are left out by their folder: to collect them is to load what they need.
 JOBS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs --durations=15
+PYTEST := $(BIN)/python -m pytest -rs --durations=15
 
 # The browser, all other tests and each whole notebook are parts, JOBS at a time; the long ones begin.
 NOTEBOOKS := $(patsubst lectures/src/%.md,test-notebook-%,$(wildcard lectures/src/[0-9]*.md))
+check test test-browser test-rest $(NOTEBOOKS): export OMP_NUM_THREADS := 1
 test: lint
 	$(BIN)/python -m tools.browser ensure
 	@mkdir -p build
