@@ -64,10 +64,10 @@ _MISTAKES = {
     "You sum over x₁ without weights. The expectation weighs each x₁ with P(x₁).": lambda p, x2: (
         _gaps(p, x2) ** 2
     ).sum(),
-    "You square first and average over y then. The average over y, E_Y[E[X₂|Y] | x₁], belongs inside the "
-    "square.": _square_inside,
-    "You compare E[X₂|x₁,y] with E[X₂|y] in each (x₁, y). ε_CI² compares after averaging over y "
-    "given x₁.": _given_both,
+    "You square first and average over y then. "
+    "The average over y, E_Y[E[X₂|Y] | x₁], belongs inside the square.": _square_inside,
+    "You compare E[X₂|x₁,y] with E[X₂|y] in each (x₁, y). "
+    "ε_CI² compares after averaging over y given x₁.": _given_both,
     "You weigh the classes with P(x₁|y). Wanted is P(y|x₁).": _bayes_reversed,
 }
 

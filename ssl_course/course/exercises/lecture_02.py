@@ -24,8 +24,8 @@ def _encode(ab: np.ndarray, centres: np.ndarray, sigma: float, power: float = 2,
 
 
 _ENCODE_MISTAKES = {
-    "That is one-hot: all on the nearest bin. Soft encoding shares among the three "
-    "nearest.": lambda ab, c, s: _encode(ab, c, s, k=1),
+    "That is one-hot: all on the nearest bin. "
+    "Soft encoding shares among the three nearest.": lambda ab, c, s: _encode(ab, c, s, k=1),
     "The Gaussian weights are right, but they do not sum to 1: divide by their sum.": lambda ab, c, s: (
         _encode(ab, c, s, normal=False)
     ),
@@ -38,13 +38,13 @@ _ENCODE_MISTAKES = {
     "You use exp(−d²/σ²): the 2 of the Gaussian's 2σ² is missing.": lambda ab, c, s: _encode(
         ab, c, s, scale=1.0
     ),
-    "You take the softmax of the negative distances. The Gaussian squares them and "
-    "divides by 2σ².": lambda ab, c, s: _softmax_of_distance(ab, c),
+    "You take the softmax of the negative distances. "
+    "The Gaussian squares them and divides by 2σ².": lambda ab, c, s: _softmax_of_distance(ab, c),
     "You keep the three farthest bins: argsort puts the smallest first.": lambda ab, c, s: _encode(
         ab, c, s, farthest=True
     ),
-    "The three nearest share equally. The nearer ones get more: weigh with "
-    "exp(−d²/(2σ²)).": lambda ab, c, s: _shared_equally(ab, c),
+    "The three nearest share equally. The nearer ones get more: "
+    "weigh with exp(−d²/(2σ²)).": lambda ab, c, s: _shared_equally(ab, c),
 }
 
 
@@ -97,8 +97,8 @@ def _unsmoothed(prior: np.ndarray, mix: float) -> np.ndarray:
 _WEIGHT_MISTAKES = {
     "You invert the prior as it was counted, without mixing in the uniform 1/Q: a bin that was never seen "
     "gets an infinite weight, and one seen once drowns all others.": _unsmoothed,
-    "The shape is right, the scale is not: divide so that E_p[w] = Σ p w is 1, or the loss changes its "
-    "size.": _inverse,
+    "The shape is right, the scale is not: "
+    "divide so that E_p[w] = Σ p w is 1, or the loss changes its size.": _inverse,
     "Your weights sum to 1. Wanted is that their *expectation* under the prior, Σ p w, is 1.": lambda p, m: (
         _inverse(p, m) / _inverse(p, m).sum()
     ),
@@ -153,8 +153,8 @@ _ANNEAL_MISTAKES = {
         np.exp(p / t) @ c / np.exp(p / t).sum()
     ),
     "You divide p itself by T, and not its logarithm.": lambda p, c, t: p / t @ c,
-    "You anneal the mean colour. It is the distribution that is annealed, before the mean "
-    "is taken.": lambda p, c, t: np.sign(p @ c) * np.abs(p @ c) ** (1 / t),
+    "You anneal the mean colour. It is the distribution that is annealed, "
+    "before the mean is taken.": lambda p, c, t: np.sign(p @ c) * np.abs(p @ c) ** (1 / t),
 }
 
 

@@ -25,8 +25,8 @@ _FILL_MISTAKES = {
     ),
     "You fill with the mean of the very pixels that were cut out: that gives away their colour. Take the "
     "colour that is handed over, the data's.": lambda x, h, c: _fill(x, h, x[h == 1].mean(0)),
-    "You fill with the mean of this picture's surroundings. Wanted is one colour for all pictures, the "
-    "data's.": lambda x, h, c: _fill(x, h, x[h == 0].mean(0)),
+    "You fill with the mean of this picture's surroundings. "
+    "Wanted is one colour for all pictures, the data's.": lambda x, h, c: _fill(x, h, x[h == 0].mean(0)),
     "You fill with a gray, the mean over the channels. Each channel has a mean of its own.": lambda x, h, c: (
         _fill(x, h, np.full(3, c.mean()))
     ),
@@ -85,10 +85,10 @@ _BORDER_MISTAKES = {
     ),
     "The band is missing.": lambda h, w: HOLE * h,
     "Everything counts ten times: the hole itself counts once.": lambda h, w: BAND * _grown(h, w),
-    "Your band has no corners: it is grown step by step to four neighbours. Take the square of side 2·width "
-    "+ 1.": lambda h, w: HOLE * h + BAND * (_grown(h, w, diamond=True) - h),
-    "In the hole the two add up to 11. Take the hole out of the band: the grown mask less "
-    "the hole.": lambda h, w: HOLE * h + BAND * _grown(h, w),
+    "Your band has no corners: it is grown step by step to four neighbours. "
+    "Take the square of side 2·width + 1.": lambda h, w: HOLE * h + BAND * (_grown(h, w, diamond=True) - h),
+    "In the hole the two add up to 11. Take the hole out of the band: "
+    "the grown mask less the hole.": lambda h, w: HOLE * h + BAND * _grown(h, w),
 }
 
 
@@ -119,8 +119,8 @@ def _variance(p: np.ndarray, x: np.ndarray) -> float:
 
 
 _GUESS_MISTAKES = {
-    "That is the error of the mean filling, the variance. An honest random filling is off by its own "
-    "chance, too.": _variance,
+    "That is the error of the mean filling, the variance. "
+    "An honest random filling is off by its own chance, too.": _variance,
     "The means do not cancel by themselves: 2E[x²] − 2(E[x])², the mean squared is missing.": lambda p, x: (
         2 * float(p @ x**2)
     ),

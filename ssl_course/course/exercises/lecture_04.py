@@ -40,18 +40,18 @@ _MASK_MISTAKES = {
     "Use round, and keep at least one patch and remove at least one.": lambda n, r: _keep_smallest(
         n, int(n.shape[1] * (1 - r))
     ),
-    "At ratios near 0 and 1 you remove nothing or everything. Keep at least one patch, and remove at least "
-    "one.": lambda n, r: _keep_smallest(n, round(n.shape[1] * (1 - r))),
+    "At ratios near 0 and 1 you remove nothing or everything. Keep at least one patch, "
+    "and remove at least one.": lambda n, r: _keep_smallest(n, round(n.shape[1] * (1 - r))),
     "You keep the patches with the *largest* noise; kept are the smallest.": lambda n, r: _mask(-n, r),
     "Every picture has the mask of the first. Each row has noise of its own.": lambda n, r: np.repeat(
         _mask(n, r)[:1], len(n), 0
     ),
-    "Your mask is in shuffled order, kept patches first. Put it back with ids_restore, the argsort of the "
-    "argsort.": _shuffled_order,
-    "argsort says which patch comes first, not which rank a patch has. The rank is the argsort of the "
-    "argsort.": _order_for_rank,
-    "You toss a coin for each patch: then rows keep different numbers of patches, and no batch can hold "
-    "them.": lambda n, r: (n < r).astype(float),
+    "Your mask is in shuffled order, kept patches first. "
+    "Put it back with ids_restore, the argsort of the argsort.": _shuffled_order,
+    "argsort says which patch comes first, not which rank a patch has. "
+    "The rank is the argsort of the argsort.": _order_for_rank,
+    "You toss a coin for each patch: then rows keep different numbers of patches, "
+    "and no batch can hold them.": lambda n, r: (n < r).astype(float),
 }
 
 
@@ -92,8 +92,8 @@ def _zeroed_after(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, i
 
 
 _INPUT_MISTAKES = {
-    "The positions are added after masking: the first kept patch gets place 0, wherever it was. Add them "
-    "before.": lambda x, p, c, i: np.concatenate([c[None], x[i] + p[: len(i)]]),
+    "The positions are added after masking: the first kept patch gets place 0, "
+    "wherever it was. Add them before.": lambda x, p, c, i: np.concatenate([c[None], x[i] + p[: len(i)]]),
     "The positions are missing: a bag of patches, in no place.": lambda x, p, c, i: np.concatenate(
         [c[None], x[i]]
     ),
@@ -161,30 +161,30 @@ def _loss(target: np.ndarray, prediction: np.ndarray, mask: np.ndarray, *, ddof:
 
 
 _LOSS_MISTAKES = {
-    "The loss is taken on all patches. Only removed ones count: copying a visible patch teaches "
-    "nothing.": lambda t, p, m: _loss(t, p, m, where="all"),
+    "The loss is taken on all patches. Only removed ones count: "
+    "copying a visible patch teaches nothing.": lambda t, p, m: _loss(t, p, m, where="all"),
     "Polarity: you count the visible patches. The mask is 1 where a patch is removed.": lambda t, p, m: _loss(
         t, p, m, where="visible"
     ),
-    "The variance is biased (divided by n). MAE uses the unbiased one, divided by n − 1: ddof=1 "
-    "in NumPy.": lambda t, p, m: _loss(t, p, m, ddof=0),
+    "The variance is biased (divided by n). "
+    "MAE uses the unbiased one, divided by n − 1: ddof=1 in NumPy.": lambda t, p, m: _loss(t, p, m, ddof=0),
     "Two things: the loss is taken on all patches, and the variance is biased (ddof=1 in NumPy "
     "is not).": lambda t, p, m: _loss(t, p, m, ddof=0, where="all"),
-    "You divide by the number of all patches. Divide by the number of removed ones, "
-    "mask.sum().": lambda t, p, m: _loss(t, p, m, where="share"),
+    "You divide by the number of all patches. "
+    "Divide by the number of removed ones, mask.sum().": lambda t, p, m: _loss(t, p, m, where="share"),
     "The errors of a patch are summed; wanted is their mean over its D numbers.": lambda t, p, m: _loss(
         t, p, m, where="sum"
     ),
-    "You average within each picture first. Here all removed patches of the batch "
-    "count alike.": lambda t, p, m: _loss(t, p, m, where="pictures"),
+    "You average within each picture first. "
+    "Here all removed patches of the batch count alike.": lambda t, p, m: _loss(t, p, m, where="pictures"),
     "The target is not normalised: subtract each patch's mean and divide by its spread.": lambda t, p, m: (
         _loss(t, p, m, normal=False)
     ),
     "You divide by the variance. Divide by its root, √(variance + 10⁻⁶).": lambda t, p, m: _loss(
         t, p, m, epsilon="variance"
     ),
-    "Mean and variance run over the patches. They belong to each patch: over its own D numbers, "
-    "axis −1.": lambda t, p, m: _loss(t, p, m, axis=1),
+    "Mean and variance run over the patches. They belong to each patch: "
+    "over its own D numbers, axis −1.": lambda t, p, m: _loss(t, p, m, axis=1),
 }
 
 

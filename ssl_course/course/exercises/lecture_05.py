@@ -32,8 +32,8 @@ _DISTANCES = {
     "You count the places that agree. The Hamming distance counts those that differ.": lambda o: float(
         min((a == b).sum() for a, b in _pairs(o))
     ),
-    "You add up how far the numbers are apart. Tiles have no size: a place differs or it "
-    "does not.": lambda o: float(min(np.abs(a - b).sum() for a, b in _pairs(o))),
+    "You add up how far the numbers are apart. Tiles have no size: "
+    "a place differs or it does not.": lambda o: float(min(np.abs(a - b).sum() for a, b in _pairs(o))),
     "You compare with the first order only. Every pair counts.": lambda o: float(
         min((a != o[0]).sum() for a in o[1:])
     ),

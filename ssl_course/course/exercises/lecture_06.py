@@ -18,14 +18,14 @@ def _causal(n: int) -> np.ndarray:
 
 
 _SEES = {
-    "Transposed: here the first word sees all the others, and the last only itself. Row i says what word i "
-    "sees.": lambda n: _causal(n).T,
-    "Off by one: word i sees word i + 1, which is just what it must predict. The loss falls to 0 and "
-    "nothing is learned.": lambda n: np.tril(np.ones((n, n)), 1),
+    "Transposed: here the first word sees all the others, and the last only itself. "
+    "Row i says what word i sees.": lambda n: _causal(n).T,
+    "Off by one: word i sees word i + 1, which is just what it must predict. "
+    "The loss falls to 0 and nothing is learned.": lambda n: np.tril(np.ones((n, n)), 1),
     "Off by one: word i does not see itself, so the newest word is lost, and the first row sees nothing at "
     "all (a softmax over nothing is NaN).": lambda n: np.tril(np.ones((n, n)), -1),
-    "Turned over: True stands where a word must NOT look. Some libraries mark it so; here True is what is "
-    "seen.": lambda n: np.triu(np.ones((n, n)), 1),
+    "Turned over: True stands where a word must NOT look. Some libraries mark it so; "
+    "here True is what is seen.": lambda n: np.triu(np.ones((n, n)), 1),
     "Every word sees every word: that is BERT's mask, not GPT's.": lambda n: np.ones((n, n)),
     "Each word sees itself alone. All earlier words may be seen, too.": lambda n: np.eye(n),
     "Each word sees itself and one before: all earlier words may be seen.": lambda n: (
@@ -104,8 +104,8 @@ _MASKING = {
     "80 % show [MASK] and all the rest stay: the 10 % that show another word have been forgotten.": _with(
         inputs=lambda ids, c, m, o, v, a: _hidden(ids, c, m, np.zeros_like(c), a)
     ),
-    "The three shares overlap: v < 0.1 for another word lies within v < 0.8. Use v < 0.8, then "
-    "v < 0.9.": _with(
+    "The three shares overlap: v < 0.1 for another word lies within v < 0.8. "
+    "Use v < 0.8, then v < 0.9.": _with(
         inputs=lambda ids, c, m, o, v, a: np.where(c & (v < 0.1), a, np.where(c & m, MASK, ids))
     ),
     "The loss counts every word: the network is mostly asked for words that it sees. Only the chosen ones "
@@ -115,15 +115,15 @@ _MASKING = {
     "The words that were chosen and stay as they are count, too: all chosen ones.": _with(
         targets=lambda ids, c, m, o, x: np.where(c & (m | o), ids, IGNORE)
     ),
-    "The targets are taken after masking: the network is asked for [MASK] itself. Keep the ids "
-    "of before.": _with(targets=lambda ids, c, m, o, x: np.where(c, x, IGNORE)),
+    "The targets are taken after masking: the network is asked for [MASK] itself. "
+    "Keep the ids of before.": _with(targets=lambda ids, c, m, o, x: np.where(c, x, IGNORE)),
     "Targets that do not count are −100, which the loss leaves out; 0 is [PAD], a word to be learned.": _with(
         targets=lambda ids, c, m, o, x: np.where(c, ids, 0)
     ),
-    "Special ids are chosen, too. [PAD], [UNK], [CLS], [SEP] and [MASK] (0 to 4) are "
-    "no words.": _specials_too,
-    "All words go through 80/10/10. First choose 15 % of them (u < 0.15); only those are changed and asked "
-    "for.": _everywhere,
+    "Special ids are chosen, too. "
+    "[PAD], [UNK], [CLS], [SEP] and [MASK] (0 to 4) are no words.": _specials_too,
+    "All words go through 80/10/10. First choose 15 % of them (u < 0.15); "
+    "only those are changed and asked for.": _everywhere,
 }
 
 
@@ -165,10 +165,10 @@ def _per_text(p: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 
 _PERPLEXITY = {
-    "Pads are counted. What stands after the end of a text (id 0) is no word: leave it out of "
-    "the mean.": lambda p, ids: np.exp(-np.log(p).mean()),
-    "The surprise of the words is divided by all places, pads counted. Divide by the number "
-    "of words.": lambda p, ids: np.exp(-np.log(p[ids != PAD]).sum() / p.size),
+    "Pads are counted. What stands after the end of a text (id 0) is no word: "
+    "leave it out of the mean.": lambda p, ids: np.exp(-np.log(p).mean()),
+    "The surprise of the words is divided by all places, pads counted. "
+    "Divide by the number of words.": lambda p, ids: np.exp(-np.log(p[ids != PAD]).sum() / p.size),
     "Two bases: surprise in nats (log), then 2 to its power. Use exp with log, or 2** with log2: either "
     "gives the same number.": lambda p, ids: 2 ** _surprise(p, ids).mean(),
     "Two bases: surprise in bits (log2), then exp. Use exp with log, or 2** with log2.": lambda p, ids: (
@@ -177,23 +177,23 @@ _PERPLEXITY = {
     "Two bases: log is natural, 10** undoes log10. Use exp with log.": lambda p, ids: (
         10 ** _surprise(p, ids).mean()
     ),
-    "That is the mean surprise in nats, the cross-entropy. Perplexity is exp of it: a number of equally "
-    "likely words.": lambda p, ids: _surprise(p, ids).mean(),
+    "That is the mean surprise in nats, the cross-entropy. Perplexity is exp of it: "
+    "a number of equally likely words.": lambda p, ids: _surprise(p, ids).mean(),
     "That is the mean surprise in bits. Perplexity is 2 to its power.": lambda p, ids: (
         _surprise(p, ids).mean() / np.log(2)
     ),
     "The mean of the surprise, not its sum.": lambda p, ids: np.exp(_surprise(p, ids).sum()),
-    "Upside down: that is the (geometric) mean probability. A good model has a LOW perplexity, of at least "
-    "1.": lambda p, ids: np.exp(-_surprise(p, ids).mean()),
+    "Upside down: that is the (geometric) mean probability. "
+    "A good model has a LOW perplexity, of at least 1.": lambda p, ids: np.exp(-_surprise(p, ids).mean()),
     "You average 1/p. The average belongs into the logarithm: exp of the mean of −log p.": lambda p, ids: (
         1 / p[ids != PAD]
     ).mean(),
-    "You average the probabilities. The average belongs into the logarithm: exp of the mean "
-    "of −log p.": lambda p, ids: 1 / p[ids != PAD].mean(),
+    "You average the probabilities. The average belongs into the logarithm: "
+    "exp of the mean of −log p.": lambda p, ids: 1 / p[ids != PAD].mean(),
     "You average the perplexities of the texts. Average the surprise over all words first, then take exp "
     "once.": lambda p, ids: np.exp(_per_text(p, ids)).mean(),
-    "You average text by text, so a word of a short text counts more. All words "
-    "count alike.": lambda p, ids: np.exp(_per_text(p, ids).mean()),
+    "You average text by text, so a word of a short text counts more. "
+    "All words count alike.": lambda p, ids: np.exp(_per_text(p, ids).mean()),
 }
 
 

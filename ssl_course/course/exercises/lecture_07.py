@@ -56,8 +56,8 @@ _MISTAKES = {
     ),
     "You whiten with the transposed factors: with Σ = L Lᵀ the whitened cross-covariance is L₁⁻¹ Σ₁₂ L₂⁻ᵀ, "
     "not L₁⁻ᵀ Σ₁₂ L₂⁻¹.": _spoilt(_wrong_triangle),
-    "No whitening: these are the singular values of the cross-covariance, covariances with units. They "
-    "favour what is large.": _spoilt(lambda a, b, c: c),
+    "No whitening: these are the singular values of the cross-covariance, covariances with units. "
+    "They favour what is large.": _spoilt(lambda a, b, c: c),
     "You divide by standard deviations only. Whitening must also undo the correlations within "
     "each view.": _spoilt(lambda a, b, c: c / np.sqrt(np.outer(np.diag(a), np.diag(b)))),
     "Too much: you multiply by the inverses. Whitening takes inverse square roots, Σ^(−½).": _spoilt(
@@ -66,16 +66,16 @@ _MISTAKES = {
     "You multiply by the square roots. Whitening takes their inverses, Σ^(−½).": _spoilt(
         lambda a, b, c: _power(a, 0.5) @ c @ _power(b, 0.5)
     ),
-    "Only the first view is whitened. Both must be, or the answer depends on the units of "
-    "the second.": _spoilt(lambda a, b, c: _power(a, -0.5) @ c),
-    "Only the second view is whitened. Both must be, or the answer depends on the units of "
-    "the first.": _spoilt(lambda a, b, c: c @ _power(b, -0.5)),
+    "Only the first view is whitened. Both must be, "
+    "or the answer depends on the units of the second.": _spoilt(lambda a, b, c: _power(a, -0.5) @ c),
+    "Only the second view is whitened. Both must be, "
+    "or the answer depends on the units of the first.": _spoilt(lambda a, b, c: c @ _power(b, -0.5)),
     "These are the squares ρ², the eigenvalues of Σ₁₁⁻¹ Σ₁₂ Σ₂₂⁻¹ Σ₂₁. Wanted is ρ.": lambda x, y: (
         _right(x, y) ** 2
     ),
     "The right numbers, in ascending order: largest first.": lambda x, y: _right(x, y)[::-1],
-    "That is the first canonical correlation. Return all of them, as many as each view has "
-    "numbers.": lambda x, y: _right(x, y)[0],
+    "That is the first canonical correlation. "
+    "Return all of them, as many as each view has numbers.": lambda x, y: _right(x, y)[0],
 }
 
 
@@ -162,16 +162,16 @@ def certain_to_be_fooled(function: Any, seed: int = 0) -> Card:
     rng = np.random.default_rng(seed)
     cases = [(int(p), int(q)) for p, q in rng.integers(2, 30, (6, 2))] + [(3, 9)]
     mistakes = {
-        "Nearly: that is right without centring. Taking off the means leaves n − 1 dimensions, so one row "
-        "more.": lambda p, q: p + q - 1,
+        "Nearly: that is right without centring. "
+        "Taking off the means leaves n − 1 dimensions, so one row more.": lambda p, q: p + q - 1,
         "Nearly: with p + q + 1 rows both spaces just fill the p + q dimensions that "
         "centring leaves.": lambda p, q: p + q + 1,
-        "That many rows let the larger view fit *anything*. Less is enough: the views only need to meet "
-        "somewhere.": (max, lambda p, q: max(p, q) + 1),
+        "That many rows let the larger view fit *anything*. Less is enough: "
+        "the views only need to meet somewhere.": (max, lambda p, q: max(p, q) + 1),
         "Both views choose weights: p and q of them count together.": min,
         "The weights of the views add up: p + q are chosen, not p times q.": lambda p, q: p * q,
-        "At that many rows noise is still fitted well, but not perfectly. When must the two spaces "
-        "intersect?": lambda p, q: 2 * (p + q),
+        "At that many rows noise is still fitted well, but not perfectly. "
+        "When must the two spaces intersect?": lambda p, q: 2 * (p + q),
     }
     praise = "Spaces of dimension p and q within n − 1 dimensions meet once p + q > n − 1: up to n = p + q."
     hint = (

@@ -75,33 +75,33 @@ def _neighbour(z1: Tensor, z2: Tensor, t: float) -> float:
 _LOSSES = {
     "The diagonal is not masked: each row also competes with itself, whose cosine of 1 nothing can beat. "
     "The sum runs over m ≠ i.": lambda z1, z2, t: F.cross_entropy(_scores(z1, z2, t), _other(len(z1))),
-    "You took −log of the mean probability. The loss is the mean of the −log: a row that fails must weigh a "
-    "lot.": _mean_first,
-    "One direction only: the first views look for the second ones. Let all 2N rows look for their other "
-    "view.": lambda z1, z2, t: _rows(z1, z2, t)[: len(z1)].mean(),
-    "One direction only: the second views look for the first ones. Let all 2N rows look for their other "
-    "view.": lambda z1, z2, t: _rows(z1, z2, t)[len(z1) :].mean(),
+    "You took −log of the mean probability. The loss is the mean of the −log: "
+    "a row that fails must weigh a lot.": _mean_first,
+    "One direction only: the first views look for the second ones. "
+    "Let all 2N rows look for their other view.": lambda z1, z2, t: _rows(z1, z2, t)[: len(z1)].mean(),
+    "One direction only: the second views look for the first ones. "
+    "Let all 2N rows look for their other view.": lambda z1, z2, t: _rows(z1, z2, t)[len(z1) :].mean(),
     "One direction only, and among the N second views only: rows are to be compared with all 2N − "
     "1 others.": lambda z1, z2, t: F.cross_entropy(_across(z1, z2, t), torch.arange(len(z1))),
     "Both directions, but each row sees the N views of the other kind only (that is CLIP's loss). Here the "
     "other pictures' views of its own kind are negatives too: 2N − 2 in all.": _clip,
     "No normalisation: sim is the cosine. With plain dot products the loss falls just by making "
     "z longer.": lambda z1, z2, t: F.cross_entropy(_masked(_scores(z1, z2, t, unit=False)), _other(len(z1))),
-    "The exp is missing: −log of a cosine over a sum of cosines. Similarities can be negative; exp makes "
-    "them weights.": _no_exp,
-    "The positive is missing below the fraction line. The sum runs over all m ≠ i, and so "
-    "over j too.": _without_positive,
-    "The rows are summed. Take their mean, so that the batch size does not scale "
-    "the loss.": lambda z1, z2, t: _rows(z1, z2, t).sum(),
-    "Exactly twice: you added the means of both halves, as google-research/simclr does. Here it is the mean "
-    "of all 2N rows.": lambda z1, z2, t: 2 * _right(z1, z2, t),
+    "The exp is missing: −log of a cosine over a sum of cosines. Similarities can be negative; "
+    "exp makes them weights.": _no_exp,
+    "The positive is missing below the fraction line. "
+    "The sum runs over all m ≠ i, and so over j too.": _without_positive,
+    "The rows are summed. Take their mean, "
+    "so that the batch size does not scale the loss.": lambda z1, z2, t: _rows(z1, z2, t).sum(),
+    "Exactly twice: you added the means of both halves, as google-research/simclr does. "
+    "Here it is the mean of all 2N rows.": lambda z1, z2, t: 2 * _right(z1, z2, t),
     "You multiplied by the temperature. Divide: a small τ makes differences large.": lambda z1, z2, t: _right(
         z1, z2, 1 / t
     ),
     "The temperature has no effect: divide the cosines by it.": lambda z1, z2, t: _right(z1, z2, 1.0),
     "The sign: a loss is −log of a probability, so never negative.": lambda z1, z2, t: -_right(z1, z2, t),
-    "You paired rows 2k and 2k + 1. Here all first views come before all second ones: i belongs "
-    "to i + N.": _neighbour,
+    "You paired rows 2k and 2k + 1. "
+    "Here all first views come before all second ones: i belongs to i + N.": _neighbour,
 }
 
 
@@ -143,11 +143,11 @@ def _pull(s: np.ndarray, j: int, t: float) -> np.ndarray:
 
 
 _PULLS = {
-    "A factor is missing: the cosines are divided by τ before the softmax, so the chain rule "
-    "gives 1/τ.": lambda s, j, t: _softmax(s / t) - _hot(s, j),
+    "A factor is missing: the cosines are divided by τ before the softmax, "
+    "so the chain rule gives 1/τ.": lambda s, j, t: _softmax(s / t) - _hot(s, j),
     "The sign: raising the positive's cosine must lower the loss.": lambda s, j, t: -_pull(s, j, t),
-    "The positive has a term of its own: −s_j/τ is part of the loss, so 1 is taken "
-    "off at j.": lambda s, j, t: _softmax(s / t) / t,
+    "The positive has a term of its own: "
+    "−s_j/τ is part of the loss, so 1 is taken off at j.": lambda s, j, t: _softmax(s / t) / t,
     "The softmax itself does not feel τ: take it of s/τ.": lambda s, j, t: (_softmax(s) - _hot(s, j)) / t,
     "You multiplied by τ where the chain rule divides by it.": lambda s, j, t: (
         (_softmax(s / t) - _hot(s, j)) * t
@@ -155,8 +155,8 @@ _PULLS = {
     "You multiplied the cosines by τ. They are divided by it.": lambda s, j, t: (
         (_softmax(s * t) - _hot(s, j)) * t
     ),
-    "You took a mean over the views. ℓ_i is the loss of one row; its gradient is not divided by their "
-    "number.": lambda s, j, t: _pull(s, j, t) / len(s),
+    "You took a mean over the views. ℓ_i is the loss of one row; "
+    "its gradient is not divided by their number.": lambda s, j, t: _pull(s, j, t) / len(s),
 }
 
 
@@ -192,8 +192,8 @@ def _z(method: Any, x: Tensor) -> Tensor:
 _READ = {
     "That is z, after the projection head. The probe reads h, before it: the head throws away what the "
     "augmentation destroys, and h still has it.": reading(_z),
-    "That is z, after the projection head, and in training mode besides. The probe reads h of "
-    "`method.eval()`.": reading(_z, training=True),
+    "That is z, after the projection head, and in training mode besides. "
+    "The probe reads h of `method.eval()`.": reading(_z, training=True),
     "The network is still in training mode: its batch normalisation uses the statistics of this batch, so a "
     "picture's features depend on its neighbours. Call method.eval() first.": reading(_h, training=True),
     "The rows are normalised. The loss compares directions; the probe may use lengths too: hand over h as "

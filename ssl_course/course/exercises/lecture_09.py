@@ -36,12 +36,12 @@ _SLIPS = {
     "The sign: similar views must give a low loss, −cosine.": lambda p1, p2, z1, z2: -_loss(p1, p2, z1, z2),
     "One direction only: add D(p2, z1), and take half.": lambda p1, p2, z1, z2: -_cos(p1, z2.detach()),
     "One direction only: add D(p1, z2), and take half.": lambda p1, p2, z1, z2: -_cos(p2, z1.detach()),
-    "Both directions are there, but summed: the paper takes half of each, so that the loss lies in "
-    "[−1, 1].": lambda p1, p2, z1, z2: 2 * _loss(p1, p2, z1, z2),
+    "Both directions are there, but summed: the paper takes half of each, "
+    "so that the loss lies in [−1, 1].": lambda p1, p2, z1, z2: 2 * _loss(p1, p2, z1, z2),
     "You compare p of a view with z of the same view. Each p must predict the other "
     "view's z.": lambda p1, p2, z1, z2: -(_cos(p1, z1.detach()) + _cos(p2, z2.detach())) / 2,
-    "The rows are not normalised: a dot product grows with the length of p, and the loss has "
-    "no floor.": lambda p1, p2, z1, z2: (
+    "The rows are not normalised: "
+    "a dot product grows with the length of p, and the loss has no floor.": lambda p1, p2, z1, z2: (
         -((p1 * z2.detach()).sum(1).mean() + (p2 * z1.detach()).sum(1).mean()) / 2
     ),
     "The rows are summed. Take their mean, so that the batch size does not scale "
@@ -101,14 +101,14 @@ def _entropy(weights: np.ndarray) -> float:
 
 
 _RANKS = {
-    "That is the entropy. Its exponential is a number of directions: 1 when all the weight "
-    "lies on one.": lambda z: _entropy(_singular(z)),
+    "That is the entropy. Its exponential is a number of directions: "
+    "1 when all the weight lies on one.": lambda z: _entropy(_singular(z)),
     "You squared the singular values: those are eigenvalues of zᵀz. Here the singular values themselves are "
     "divided by their sum.": lambda z: np.exp(_entropy(_singular(z) ** 2)),
-    "The entropy is in bits and the exponential has base e. Use one base: natural logarithm "
-    "and exp.": lambda z: np.exp(_entropy(_singular(z)) / np.log(2)),
-    "You count the singular values that are not 0. Noise makes them all positive; weigh them by "
-    "their size.": lambda z: float((_singular(z) > 1e-9).sum()),
+    "The entropy is in bits and the exponential has base e. Use one base: "
+    "natural logarithm and exp.": lambda z: np.exp(_entropy(_singular(z)) / np.log(2)),
+    "You count the singular values that are not 0. Noise makes them all positive; "
+    "weigh them by their size.": lambda z: float((_singular(z) > 1e-9).sum()),
     "You centred z first. Here the mean counts: a collapse to one point that is not 0 "
     "has rank 1.": lambda z: np.exp(_entropy(_singular(z - z.mean(0)))),
     "The sign of the entropy: it is −Σ p log p, so the effective rank is at least 1.": lambda z: np.exp(

@@ -54,8 +54,8 @@ def _without_the_pair(logits: Array) -> float:
 _SYMMETRIC = {
     "One direction only: each picture chooses among the captions. Each caption must choose among the "
     "pictures too; take the mean of both.": _of_logits(_rows),
-    "One direction only: each caption chooses among the pictures. Each picture must choose among the "
-    "captions too.": _of_logits(lambda a: _rows(a.T)),
+    "One direction only: each caption chooses among the pictures. "
+    "Each picture must choose among the captions too.": _of_logits(lambda a: _rows(a.T)),
     "The features are not brought to length 1: a long feature would win every comparison.": lambda i, t, s: (
         _both(np.exp(s) * i @ t.T)
     ),
@@ -63,8 +63,8 @@ _SYMMETRIC = {
     "The pictures' features are not brought to length 1.": lambda i, t, s: _both(np.exp(s) * i @ _unit(t).T),
     "`exp` is missing: logit_scale is the logarithm of the factor (it starts at log(1/0.07) "
     "= 2.66).": lambda i, t, s: _both(s * _unit(i) @ _unit(t).T),
-    "The cosines are not scaled. They lie in [−1, 1], so the softmax stays flat and the loss "
-    "near log N.": lambda i, t, s: _both(_unit(i) @ _unit(t).T),
+    "The cosines are not scaled. They lie in [−1, 1], "
+    "so the softmax stays flat and the loss near log N.": lambda i, t, s: _both(_unit(i) @ _unit(t).T),
     "You divide by exp(logit_scale). It is 1/τ already: multiply.": lambda i, t, s: _both(
         np.exp(-s) * _unit(i) @ _unit(t).T
     ),
@@ -120,8 +120,8 @@ _FLOOR = {
     "of them.": lambda c: np.log(np.unique(c, return_counts=True)[1]).mean(),
     "You count the others with the same caption. The pair itself is among the m that share the "
     "probability.": lambda c: np.log(np.maximum(_counts(c) - 1, 1)).mean(),
-    "You treat all captions as equally frequent. Count each one: a row whose caption occurs m times pays "
-    "log m.": lambda c: np.log(len(c) / len(np.unique(c))),
+    "You treat all captions as equally frequent. Count each one: "
+    "a row whose caption occurs m times pays log m.": lambda c: np.log(len(c) / len(np.unique(c))),
     "Both directions pay log m, and the loss takes half of each: log m, not 2 log m.": lambda c: (
         2 * _floor(c)
     ),

@@ -34,8 +34,8 @@ _CURVES = {
     "Nearly: the mean of an inverse Wishart matrix divides by n − r − 1, not by n − r.": (
         lambda a, noise, rank, n: a + (noise + a) * rank / (n - rank)
     ),
-    "That is the whole risk with the label noise in it. The excess is the risk less σ², which nobody "
-    "can avoid.": (lambda a, noise, rank, n: noise + a + (noise + a) * rank / (n - rank - 1)),
+    "That is the whole risk with the label noise in it. The excess is the risk less σ², "
+    "which nobody can avoid.": (lambda a, noise, rank, n: noise + a + (noise + a) * rank / (n - rank - 1)),
 }
 
 
@@ -77,14 +77,14 @@ def supervision_overtakes(function: Any, seed: int = 0) -> Card:
     cases = [(float(rng.uniform(0.05, 2)), float(rng.uniform(0.1, 3)), int(r), int(r + rng.integers(2, 60)))
              for r in rng.integers(1, 12, 6)]  # fmt: skip
     mistakes = {
-        "You solved a + σ² r/n = σ² d₁/n. Take the exact curves, with r/(n − r − 1) and σ² + a: d₁ "
-        "+ 1 more.": lambda a, noise, rank, d1: (d1 - rank) * noise / a,
+        "You solved a + σ² r/n = σ² d₁/n. Take the exact curves, "
+        "with r/(n − r − 1) and σ² + a: d₁ + 1 more.": lambda a, noise, rank, d1: (d1 - rank) * noise / a,
         "You used r/n and d₁/n. With r/(n − r − 1) and d₁/(n − d₁ − 1) the crossing lies beyond d₁ + 1, "
         "always.": lambda a, noise, rank, d1: (d1 * noise - rank * (noise + a)) / a,
         "One label short: that belongs to r/(n − r); the curves have n − r − 1 and n "
         "− d₁ − 1.": lambda a, noise, rank, d1: d1 + (d1 - rank) * noise / a,
-        "That compares with a probe that needs no labels at all. Its own r gives (d₁ − r) in "
-        "place of d₁.": lambda a, noise, rank, d1: d1 + 1 + d1 * noise / a,
+        "That compares with a probe that needs no labels at all. "
+        "Its own r gives (d₁ − r) in place of d₁.": lambda a, noise, rank, d1: d1 + 1 + d1 * noise / a,
         "Before n = d₁ + 1 the supervised risk is infinite, so the crossing is at least there: d₁ + 1, not "
         "r + 1.": lambda a, noise, rank, d1: rank + 1 + (d1 - rank) * noise / a,
         "Upside down: the smaller a, the longer the probe stays ahead.": lambda a, noise, rank, d1: (

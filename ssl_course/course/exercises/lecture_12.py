@@ -56,19 +56,19 @@ def ace_of_a_table(function: Any, seed: int = 0) -> Card:
         if rho[1] < 0.85 * rho[0]:  # far enough apart to converge in a few dozen steps
             cases.append((table,))
     mistakes = {
-        "It ends at 1: the constant functions are perfectly correlated. Take the mean off in "
-        "every step.": lambda p: 1.0,
-        "It shrinks to 0: E[E[η|X₁]|X₂] is smaller than η each time. Bring the functions back to "
-        "variance 1.": lambda p: 0.0,
-        "That is ρ², the factor by which a full round shrinks η. The correlation is E[ψη] with both of "
-        "variance 1.": lambda p: _right(p) ** 2,
+        "It ends at 1: the constant functions are perfectly correlated. "
+        "Take the mean off in every step.": lambda p: 1.0,
+        "It shrinks to 0: E[E[η|X₁]|X₂] is smaller than η each time. "
+        "Bring the functions back to variance 1.": lambda p: 0.0,
+        "That is ρ², the factor by which a full round shrinks η. "
+        "The correlation is E[ψη] with both of variance 1.": lambda p: _right(p) ** 2,
         "That is the smallest L_sim, 2 − 2ρ. Wanted is ρ.": lambda p: 2 - 2 * _right(p),
-        "You condition the wrong way: E[η(X₂)|x₁] weighs with P(x₂|x₁), rows that sum to 1, not with "
-        "P(x₁|x₂).": _wrong_way,
-        "That is the correlation of the numbers of the states. Functions may give each state "
-        "any value.": _linear,
-        "That is a singular value of P − pqᵀ without whitening: divide by √(p_i q_j), or variances are not "
-        "1.": _largest_singular_value,
+        "You condition the wrong way: "
+        "E[η(X₂)|x₁] weighs with P(x₂|x₁), rows that sum to 1, not with P(x₁|x₂).": _wrong_way,
+        "That is the correlation of the numbers of the states. "
+        "Functions may give each state any value.": _linear,
+        "That is a singular value of P − pqᵀ without whitening: "
+        "divide by √(p_i q_j), or variances are not 1.": _largest_singular_value,
     }
     praise = (
         "ACE on a table is the power method: it finds the first singular value of the whitened joint table."
@@ -89,13 +89,13 @@ def flip(function: Any, seed: int = 0) -> Card:
     rng = np.random.default_rng(seed)
     cases = [(float(q),) for q in rng.uniform(0.55, 0.98, 6)]
     mistakes = {
-        "2q − 1 is the correlation of one word's sentiment with Y. From word to word it is passed through Y "
-        "twice.": lambda q: 2 * q - 1,
-        "q² is the probability that both words agree with Y. Correlations of signs multiply, not "
-        "probabilities.": lambda q: q * q,
+        "2q − 1 is the correlation of one word's sentiment with Y. "
+        "From word to word it is passed through Y twice.": lambda q: 2 * q - 1,
+        "q² is the probability that both words agree with Y. "
+        "Correlations of signs multiply, not probabilities.": lambda q: q * q,
         "q is a probability; the leading feature is decided between correlations.": lambda q: q,
-        "That is the probability that the two sentiments agree. Of it to the correlation: twice it, less "
-        "one.": lambda q: q * q + (1 - q) ** 2,
+        "That is the probability that the two sentiments agree. "
+        "Of it to the correlation: twice it, less one.": lambda q: q * q + (1 - q) ** 2,
     }
     praise = "The sentiments correlate by (2q − 1)², the intensities by λ: whoever is larger leads."
     hint = (

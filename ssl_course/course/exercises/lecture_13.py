@@ -39,8 +39,8 @@ def paired(function: Any, seed: int = 0) -> Card:
     mistakes = {
         "You compare the two means as if their seeds had nothing in common. Both methods saw the same "
         "pictures and labels in each seed: take the differences first, then their spread.": _unpaired,
-        "You divide by the standard deviation of a difference. That of the mean is "
-        "smaller by √n.": lambda a, b: (a - b).mean() / (a - b).std(ddof=1),
+        "You divide by the standard deviation of a difference. "
+        "That of the mean is smaller by √n.": lambda a, b: (a - b).mean() / (a - b).std(ddof=1),
         "The spread is taken with 1/n. With so few seeds it must be 1/(n − 1): ddof=1.": lambda a, b: (
             (a - b).mean() / ((a - b).std() / len(a) ** 0.5)
         ),
