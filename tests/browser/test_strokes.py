@@ -107,11 +107,11 @@ def test_strokes(kind: str, lab: Lab, open_notebook: Opener, known_errors: set[s
     after = widget.settled()
     assert after[1] != before[1] and after[2] != before[2], "the stroke changed neither X₁ nor its filling"
     if kind == "MaskingExplorer":  # the last row but one: hidden from end to end
-        row = notebook.ask("print(sum(widget._hidden_now()[56:64]))")
+        row = notebook.ask("print(sum(widget.hidden_now()[1][56:64]))")
         assert int(row) in (0, 8), f"{row} of 8 patches under the stroke: it did not arrive whole"
     else:
         row = notebook.ask(
-            "import numpy as np; print(np.frombuffer(widget._now()[1], np.uint8).reshape(64, 64)[57].sum())"
+            "import numpy as np; print(np.frombuffer(widget.hidden_now()[1], np.uint8).reshape(64, 64)[57].sum())"
         )
         assert int(row) >= 62, f"{row} of 64 pixels under the stroke: it has gaps"
     canvas = widget.box.locator(".ssl-canvas canvas").nth(1)
