@@ -117,8 +117,8 @@ class BreakTheBound(Explorer):
 
     def on_key(self, event: Key) -> None:
         """Arrows on the plot move δ."""
-        step = {"ArrowLeft": -STEP, "ArrowDown": -STEP, "ArrowRight": STEP, "ArrowUp": STEP}.get(event.key, 0)
-        self._move(np.log10(self.values()["delta"]) + step)
+        dx, dy = event.arrow
+        self._move(np.log10(self.values()["delta"]) + STEP * (dx - dy))
 
     def _move(self, log_delta: float) -> None:
         steps = round((min(max(log_delta, SMALLEST), LARGEST) - SMALLEST) / STEP)

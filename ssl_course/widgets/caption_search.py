@@ -25,7 +25,7 @@ from ssl_course.methods.clip import by_each_text, words_of
 from ssl_course.widgets.frame import chips, draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.frame.sheet import ARROWS, cell_at
+from ssl_course.widgets.frame.sheet import cell_at
 
 GALLERY, COLUMNS, ROWS = 240, 6, 2  # pictures searched; the best of them are shown
 SHOWN = COLUMNS * ROWS
@@ -233,7 +233,7 @@ class CaptionSearch(Explorer):
 
     def on_key(self, event: Key) -> None:
         """Arrows move; Enter on a caption asks for it."""
-        dx, dy = ARROWS.get(event.key, (0, 0))
+        dx, dy = event.arrow
         values = self.values()
         if event.panel == 0:
             self._choose((values["rank"] + dx + COLUMNS * dy) % SHOWN)

@@ -21,7 +21,6 @@ from ssl_course.pretext.color import annealed_mean, lab_to_rgb, rebalance_weight
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.sheet import (
-    ARROWS,
     SHOWN,
     SheetExplorer,
     cell_at,
@@ -160,7 +159,7 @@ class ColorizationExplorer(SheetExplorer):
 
     def on_key(self, event: Key) -> None:
         """Arrows choose the picture, move the place, or move the guess."""
-        dx, dy = ARROWS.get(event.key, (0, 0))
+        dx, dy = event.arrow
         values = self.values()
         if event.panel == 0:
             super().on_key(event)

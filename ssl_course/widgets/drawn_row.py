@@ -134,15 +134,12 @@ class DrawnRow(Explorer):
 
     def on_key(self, event: Key) -> None:
         """Left and right choose the column, up and down draw in it."""
-        values = self.values()
-        column = values["column"]
-        if event.key in ("ArrowLeft", "ArrowRight"):
-            step = 1 if event.key == "ArrowRight" else -1
-            self.set(column=(column + step) % len(self.state.columns))
-        elif event.key in ("ArrowUp", "ArrowDown"):
+        column, (dx, dy) = self.values()["column"], event.arrow
+        if dx:
+            self.set(column=(column + dx) % len(self.state.columns))
+        elif dy:
             name = self.state.columns[column]
-            now = self.guesses().get(name, self.state.reference[name])
-            self._draw(column, now + (STEP if event.key == "ArrowUp" else -STEP))
+            self._draw(column, self.guesses().get(name, self.state.reference[name]) - STEP * dy)
 
     def _draw(self, column: int, height: float) -> None:
         values = self.values()

@@ -117,8 +117,7 @@ class FlipExplorer(Explorer):
 
     def on_key(self, event: Key) -> None:
         """Up and down choose x₁."""
-        step = {"ArrowUp": -1, "ArrowDown": 1}.get(event.key, 0)
-        self.set(chosen=(self.values()["chosen"] + step) % 4)
+        self.set(chosen=(self.values()["chosen"] + event.arrow[1]) % 4)
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from torch import nn
 
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.sheet import ARROWS, SheetExplorer, cell_at, moved
+from ssl_course.widgets.frame.sheet import SheetExplorer, cell_at, moved
 
 WIDE = 208  # CSS pixels of a picture
 
@@ -107,7 +107,7 @@ class HideAndFill(SheetExplorer):
     def on_key(self, event: Key) -> None:
         """Arrows choose a picture or move the cursor; Enter and Space hide, show or guess there."""
         start, step, edge = self.keyboard(isqrt(len(self.hidden_now()[1])))
-        at, (dx, dy) = self.values()["cursor"] or start, ARROWS.get(event.key, (0, 0))
+        at, (dx, dy) = self.values()["cursor"] or start, event.arrow
         if event.panel == 0:
             super().on_key(event)
         elif dx or dy:

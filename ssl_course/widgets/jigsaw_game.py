@@ -21,7 +21,7 @@ from ssl_course.pretext.puzzles import cut, shuffle
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.game import Boards, Game
-from ssl_course.widgets.frame.sheet import ARROWS, cell_at
+from ssl_course.widgets.frame.sheet import cell_at
 
 PUZZLES = 12
 BOARD, RIM = 214, 5  # CSS pixels of the board, and between its tiles
@@ -137,7 +137,7 @@ class JigsawGame(Game):
         """Arrows move the cursor; Enter or Space lifts the tile there, or drops the one that is held."""
         values, n = self.values(), self.state.grid
         cursor, held = values["cursor"], values["held"]
-        dx, dy = ARROWS.get(event.key, (0, 0))
+        dx, dy = event.arrow
         if self.now()[1]:
             return
         if cursor is None:

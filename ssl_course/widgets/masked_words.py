@@ -200,17 +200,15 @@ class MaskedWords(Explorer):
         if not words:
             return
         now = min(now, len(words) - 1)
-        if event.key in ("Enter", " "):
+        dx, down = event.arrow
+        if not (dx or down):
             self.toggle(now)
             return
-        ahead = -1 if chips.from_right(self.values()["text"]) else 1
-        steps = {"ArrowLeft": -ahead, "ArrowRight": ahead}
-        if event.key in steps:
-            now += steps[event.key]
+        if dx:
+            now += -dx if chips.from_right(self.values()["text"]) else dx
         else:
             page = [c for c in self._page() if c.index >= 0]
             here = next(c for c in page if c.index == now)
-            down = 1 if event.key == "ArrowDown" else -1
             line = [c for c in page if c.y == here.y + down * chips.ROW]
             if line:
                 now = min(line, key=lambda c: abs(c.x + c.width / 2 - here.x - here.width / 2)).index

@@ -190,11 +190,10 @@ class NextWord(Explorer):
     def on_key(self, event: Key) -> None:
         """Up and down choose a bar, Enter and Space take its word."""
         ids, cursor = self._next().ids, self.values()["cursor"]
-        if event.key in ("Enter", " "):
-            self.take(ids[max(cursor, 0)])
-        else:
-            step = 1 if event.key in ("ArrowDown", "ArrowRight") else -1
+        if step := sum(event.arrow):
             self.set(cursor=min(max(cursor + step, 0), len(ids) - 1))
+        else:
+            self.take(ids[max(cursor, 0)])
 
     def take(self, token: int) -> None:
         """This token comes next; the mark of the end adds nothing, and is said."""

@@ -26,7 +26,7 @@ from ssl_course.theory.independence import (
 )
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.sheet import ARROWS, SHOWN, SheetExplorer, moved, sheet
+from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, moved, sheet
 
 COLUMNS = 6
 SAMPLES = 2000  # for the estimate of ε_CI²
@@ -330,7 +330,7 @@ class SceneExplorer(SheetExplorer):
 
     def on_key(self, event: Key) -> None:
         """Arrows choose the picture, or move the guess."""
-        dx, dy = ARROWS.get(event.key, (0, 0))
+        dx, dy = event.arrow
         if event.panel == 0:
             super().on_key(event)
         else:

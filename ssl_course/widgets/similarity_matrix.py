@@ -160,11 +160,10 @@ class SimilarityMatrix(Explorer):
     def on_key(self, event: Key) -> None:
         """Up and down choose the row; Enter or Space makes it the guess."""
         values = self.values()
-        step = {"ArrowUp": -1, "ArrowLeft": -1, "ArrowDown": 1, "ArrowRight": 1}.get(event.key)
-        if step is None:
-            self._choose(values["row"])
-        else:
+        if step := sum(event.arrow):
             self.set(row=(values["row"] + step) % (2 * values["n"]))
+        else:
+            self._choose(values["row"])
 
     def _choose(self, row: int) -> None:
         self.set(row=row, **({"guess": row} if self.values()["guess"] is None else {}))

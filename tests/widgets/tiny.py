@@ -64,9 +64,7 @@ class Tiny(Explorer):
         self.set(spot=(event.x, event.y))
 
     def on_key(self, event: Key) -> None:
-        dx, dy = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}.get(
-            event.key, (0, 0)
-        )
+        dx, dy = event.arrow
         x, y = self.values()["spot"]
         self.set(spot=(min(max(x + dx / 16, 0.0), 1.0), min(max(y + dy / 16, 0.0), 1.0)))
 

@@ -95,6 +95,9 @@ class Pointer:
     shift: bool = False
 
 
+ARROWS = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}
+
+
 @dataclass(frozen=True)
 class Key:
     """A key on the focused panel.
@@ -108,6 +111,11 @@ class Key:
     panel: int
     key: str
     shift: bool = False
+
+    @property
+    def arrow(self) -> tuple[int, int]:
+        """Its direction (dx, dy), y down; (0, 0) for Enter and Space."""
+        return ARROWS.get(self.key, (0, 0))
 
 
 class Canvas(anywidget.AnyWidget):

@@ -17,7 +17,6 @@ from ssl_course.widgets.frame.explorer import Explorer
 from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
 
 SHOWN, COLUMNS = 12, 4  # pictures to choose from; number SHOWN is the upload
-ARROWS = {"ArrowLeft": (-1, 0), "ArrowRight": (1, 0), "ArrowUp": (0, -1), "ArrowDown": (0, 1)}  # (dx, dy)
 
 
 def thumbnails(images: torch.Tensor) -> list[np.ndarray]:
@@ -110,7 +109,7 @@ class SheetExplorer(Explorer):
     def on_key(self, event: Key) -> None:
         """On the sheet: choose the next picture in the arrow's direction, round and round."""
         if event.panel == 0:
-            dx, dy = ARROWS.get(event.key, (0, 0))
+            dx, dy = event.arrow
             picture = self.values()["picture"] + dx + self.sheet_columns * dy
             self._choose(picture % len(self.state.thumbs))
 
