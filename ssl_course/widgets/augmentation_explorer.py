@@ -115,11 +115,12 @@ class _State:
         self.thumbs = thumbnails(self.images)
         rest = pictures.images[SHOWN : SHOWN + OTHERS]
         rest = rest if len(rest) > 1 else pictures.images
+        # (OTHERS, d) each
         self.others = {
             (name, head): F.normalize(features(_reader(method, head), rest), dim=1)
             for name, method in networks.items()
             for head in (False, True)
-        }  # (OTHERS, d) each
+        }
 
     def image(self, picture: int, upload: Upload) -> Tensor:
         """(3, s, s) uint8; the number beyond the pictures is the upload."""

@@ -290,7 +290,7 @@ def _captions_of(gallery: _Gallery, picture: int) -> list[int]:
     return best if own in best else [*best[:-1], own]
 
 
-def _short(text: str, most: int = 58) -> str:
+def _cut(text: str, most: int = 58) -> str:
     return draw.short(text.strip(), most)
 
 
@@ -310,7 +310,7 @@ def _sheet(
     if not cosines:
         return plot.panel("X₁: click one", "pictures in their own order", operable=True)
     best = [f"{gallery.data.captions[k]} ({c:.2f})" for k, c in zip(order[:3], cosines, strict=False)]
-    alt = f"the pictures nearest to “{_short(caption)}”: {'; '.join(best)}"
+    alt = f"the pictures nearest to “{_cut(caption)}”: {'; '.join(best)}"
     return plot.panel("X₁: best first, with the cosine; click one", alt, operable=True)
 
 
@@ -325,10 +325,10 @@ def _chosen(gallery: _Gallery, picture: int, ranked: list[int], scale: float, cu
         plot.rect(0, y + 2, max(p * WIDE, 2), y + BAR - 2, fill=palette.X2 + "46")  # its text stays readable
         if row == min(cursor, len(ranked) - 1):
             plot.rect(1, y + 1, WIDE - 1, y + BAR - 1, outline=palette.GRID)
-        words = ("✓ " if i == own else "") + _short(gallery.captions[i], 66)
+        words = ("✓ " if i == own else "") + _cut(gallery.captions[i], 66)
         plot.text(6, y + BAR / 2, words, palette.INK, 11, "lm", bold=i == own)
         plot.text(WIDE - 6, y + BAR / 2, f"{p:.2f}", palette.INK, 12, "rm")
-    spoken = "; ".join(f"{_short(gallery.captions[i])} {float(chance[i]):.2f}" for i in ranked[:4])
+    spoken = "; ".join(f"{_cut(gallery.captions[i])} {float(chance[i]):.2f}" for i in ranked[:4])
     alt = f"captions of the chosen picture with their probabilities: {spoken}"
     place = f"{1 + int((cosine > cosine[own]).sum()):,} of {len(gallery.captions):,}"
     its_own = f"the chosen picture: {gallery.data.captions[picture]}"
@@ -353,10 +353,10 @@ def _matrix(gallery: _Gallery, label: str, kind: str) -> Panel:
             if k <= 6 or share >= 0.2:
                 text = f"{share:.2f}".lstrip("0") if share < 1 else "1"
                 plot.text(j + 0.5, i + 0.5, text, ink, 12 if k <= 6 else 10)
-        plot.text(0, i + 0.5, _short(name, 16), palette.INK, 11, "rm", offset=(-6, 0))
+        plot.text(0, i + 0.5, _cut(name, 16), palette.INK, 11, "rm", offset=(-6, 0))
         # what is too long for a column is cut to its beginning: it is spelled out in the rows
         whole = k == 3 and max(map(len, names)) <= 6
-        above = name if whole else _short(name, 3).rstrip("…")
+        above = name if whole else _cut(name, 3).rstrip("…")
         plot.text(i + 0.5, 0, above, palette.INK, 11, "ms", offset=(0, -6))
     right = float(gallery.accuracy(label, kind))
     alt = f"zero-shot answers for {label}, asked by {kind}: accuracy {right:.2f}; " + ", ".join(

@@ -38,7 +38,7 @@ class View(NamedTuple):
 @lru_cache(maxsize=128)
 def view(world: str, dependence: float) -> View:
     """Everything by enumeration."""
-    return _words(dependence) if world == "words" else _scenes(dependence)
+    return _view_of_words(dependence) if world == "words" else _view_of_scenes(dependence)
 
 
 def _accuracies(joints: dict[str, torch.Tensor], psi: torch.Tensor, rho: torch.Tensor, width: int) -> dict:
@@ -46,7 +46,7 @@ def _accuracies(joints: dict[str, torch.Tensor], psi: torch.Tensor, rho: torch.T
     return {label: tuple(probe_features(joint, f).accuracy for f in kept) for label, joint in joints.items()}
 
 
-def _words(dependence: float) -> View:
+def _view_of_words(dependence: float) -> View:
     joint = film_words(dependence).joint  # (4, 4, 2)
     table = joint.sum(2)
     psi, rho, _ = maximal_functions(table)
@@ -58,7 +58,7 @@ def _words(dependence: float) -> View:
     return View(table, rho.numpy(), names, psi[:, :1].numpy(), accuracy)
 
 
-def _scenes(dependence: float) -> View:
+def _view_of_scenes(dependence: float) -> View:
     world = scenes.World(dependence)
     joints = {}
     for label in ("biome", "light"):

@@ -20,11 +20,6 @@ Mark = Callable[[draw.Plot], draw.Plot]  # draws on a picture, in the coordinate
 Hand = tuple[tuple, bytes]  # (settings that it was painted over, its cells as bytes of 0 and 1, row by row)
 
 
-def by_hand(settings: tuple, hand: Hand | None) -> bytes | None:
-    """What was painted by hand, as long as the settings are those that it was painted over."""
-    return hand[1] if hand is not None and hand[0] == settings else None
-
-
 def cell_of(at: Place, side: int) -> int:
     """The cell of a square grid at a place, row by row."""
     return cell_at(*at, side, side)
@@ -79,8 +74,13 @@ class HideAndFill(SheetExplorer):
     # What a subclass defines
 
     @staticmethod
-    def hiding(state: Any, values: dict[str, Any]) -> tuple[tuple, bytes]:
-        """The settings, and what is hidden: a square grid of cells, row by row, as bytes of 0 and 1. Pure."""
+    def settings(state: Any, values: dict[str, Any]) -> tuple:
+        """What decides, beside the student's hand, which cells are hidden. Pure."""
+        raise NotImplementedError
+
+    @staticmethod
+    def cut(state: Any, settings: tuple) -> bytes:
+        """What these settings hide: a square grid of cells, row by row, as bytes of 0 and 1. Pure."""
         raise NotImplementedError
 
     def paint(self, cells: np.ndarray, path: Sequence[Place], begins: bool, shift: bool) -> None:
@@ -90,6 +90,13 @@ class HideAndFill(SheetExplorer):
     def keyboard(self, side: int) -> tuple[Place, float, float]:
         """Where the keyboard begins, how far an arrow goes, and how near to an edge."""
         return (0.5, 0.5), 1 / 16, 0.0
+
+    @classmethod
+    def hiding(cls, state: Any, values: dict[str, Any]) -> tuple[tuple, bytes]:
+        """The settings, and what is hidden: by hand, as long as they are those that it was painted over."""
+        settings, hand = cls.settings(state, values), values["hand"]
+        by_hand = hand is not None and hand[0] == settings
+        return settings, hand[1] if by_hand else cls.cut(state, settings)
 
     # What the student does
 

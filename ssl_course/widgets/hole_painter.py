@@ -29,7 +29,6 @@ from ssl_course.widgets.hide_and_fill import (
     HideAndFill,
     Mark,
     Place,
-    by_hand,
     cell_of,
     of_one_size,
     picture_panel,
@@ -217,9 +216,12 @@ class HolePainter(HideAndFill):
         return panels, v.upload.line + _readout(filled, hole, at, open_)
 
     @staticmethod
-    def hiding(state: Any, values: dict[str, Any]) -> tuple[tuple, bytes]:
-        settings = (values["hole"], values["share"], values["number"])
-        return settings, by_hand(settings, values["hand"]) or cut_hole(*settings, state.size)
+    def settings(state: Any, values: dict[str, Any]) -> tuple:
+        return values["hole"], values["share"], values["number"]
+
+    @staticmethod
+    def cut(state: Any, settings: tuple) -> bytes:
+        return cut_hole(*settings, state.size)
 
     def paint(self, cells: np.ndarray, path: Sequence[Place], begins: bool, shift: bool) -> None:
         """A round brush cuts; with Shift it mends."""

@@ -29,7 +29,6 @@ from ssl_course.widgets.hide_and_fill import (
     HideAndFill,
     Mark,
     Place,
-    by_hand,
     cell_of,
     of_one_size,
     picture_panel,
@@ -198,10 +197,12 @@ class MaskingExplorer(HideAndFill):
         return panels, v.upload.line + state.remark + line
 
     @staticmethod
-    def hiding(state: Any, values: dict[str, Any]) -> tuple[tuple, bytes]:
-        names = ("kind", "ratio", "number")
-        settings = (*(values[name] for name in names), state.networks[values["network"]].grid)
-        return settings, by_hand(settings, values["hand"]) or drawn_mask(*settings)
+    def settings(state: Any, values: dict[str, Any]) -> tuple:
+        return values["kind"], values["ratio"], values["number"], state.networks[values["network"]].grid
+
+    @staticmethod
+    def cut(state: Any, settings: tuple) -> bytes:
+        return drawn_mask(*settings)
 
     def keyboard(self, side: int) -> tuple[Place, float, float]:
         """From the middle of one patch to that of the next."""

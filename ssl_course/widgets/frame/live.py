@@ -26,7 +26,7 @@ from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 from ssl_course.widgets.frame.pairs import pair_panels
-from ssl_course.widgets.frame.progress import Curve, Losses, curve_panel, duration, rate_words
+from ssl_course.widgets.frame.progress import Curve, Losses, curve_panel, so_far
 
 PAUSE = 0.2  # seconds between two pictures, at least
 SHARE = 1 / 10  # of the time may go into pictures
@@ -470,10 +470,9 @@ class Live(Explorer):
         name, done, left = type(self.method).__name__, self._index, self._steps - self._index
         words, losses = f"step {done:,} of {self._steps:,}", self.losses
         if self._step is not None:
-            words += f" · loss {losses[-1]:.3f} · {rate_words(self._step)}"
             seconds, since = time.perf_counter() - self._clock[0], done - self._clock[1]
-            if self._running and since > 0 and left:
-                words += f" · {duration(seconds / since * left)} left"
+            pace = seconds / since if self._running and since > 0 else None
+            words = so_far(done, self._steps, losses[-1], self._step, pace)
         wrong = list(self._troubles.values())
         if self.failure is not None:
             wrong.append(f"{type(self.failure).__name__}: {self.failure}")

@@ -264,9 +264,8 @@ class Bar:
 
     def _draw(self, now: float) -> None:
         begin, done, steps = self.curve.begin, self.step.index, self.step.steps
-        caption = f"step {done:,} of {steps:,} · loss {self.step.loss:.3f} · {rate_words(self.step)}"
-        if done > begin + 1:
-            caption += f" · {duration((now - self._began) / (done - begin - 1) * (steps - done))} left"
+        pace = (now - self._began) / (done - begin - 1) if done > begin + 1 else None
+        caption = so_far(done, steps, self.step.loss, self.step, pace)
         self.canvas.show([curve_panel(self.name, self.curve.losses(), begin, done, steps, caption)])
         if self.pictures == 0:
             from IPython.display import display
@@ -279,6 +278,12 @@ class Bar:
         after = time.perf_counter()
         cost = after - now if self.pictures > 1 else 0.0  # the first one loads fonts and makes the widget
         self._next = after + max(PAUSE, cost / SHARE)
+
+
+def so_far(done: int, steps: int, loss: float, step: Any, pace: float | None) -> str:
+    """A caption: the step, its loss, how fast it goes, and, with the pace in seconds a step, what is left."""
+    left = f" · {duration(pace * (steps - done))} left" if pace is not None and steps > done else ""
+    return f"step {done:,} of {steps:,} · loss {loss:.3f} · {rate_words(step)}{left}"
 
 
 def rate_words(step: Any) -> str:
