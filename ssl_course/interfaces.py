@@ -19,10 +19,11 @@ class Pair:
     """X₁ and X₂ of one batch; ``x1, x2 = method.pair(batch)``.
 
     Attributes:
-        x1: (N, …), what the network sees. Pictures are floats in [0, 1], lightness is in Lab units.
+        x1: (N, …), what the network sees. Pictures are floats in [0, 1], lightness is in Lab units. A method may
+            make several rows of one x: rotation has every picture in each of its turns.
         x2: (N, …), what it must predict, or agree with.
         parts: named extras of the same length. ``"hidden"`` (N, 1, H, W) is 1 where pixels of a picture are hidden
-            from x1, 0 where they are seen.
+            from x1, 0 where they are seen; x2 alone does not tell, it may overlap with what x1 shows.
     """
 
     x1: Tensor

@@ -55,7 +55,10 @@ class BERT(LanguageModel):
         self.mask_ratio = mask_ratio
 
     def pair(self, batch: Texts, generator: torch.Generator | None = None) -> Pair:
-        """X₁: ids (N, T) with [MASK]s. X₂: the hidden words' ids (N, T), `IGNORE` at all other places."""
+        """X₁: ids (N, T), most chosen words behind [MASK]. X₂: the chosen words' ids (N, T), `IGNORE` elsewhere.
+
+        Two in ten of the chosen show another word or themselves (`mask_words`): X₂ is not always out of sight.
+        """
         return mask_words(without_tail(batch.inputs), self.vocab_size, self.mask_ratio, generator)
 
     def forward(self, batch: Texts, generator: torch.Generator | None = None) -> Tensor:

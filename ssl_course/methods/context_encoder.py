@@ -119,8 +119,8 @@ class ContextEncoder(nn.Module):
     def pair(self, batch: Batch) -> Pair:
         """X₁: pictures (N, 3, H, W) in [0, 1] with a hole in the set's mean colour. X₂: what is asked for, alone.
 
-        X₂ is the hole and the overlap around it, the rest of it in the mean colour. parts: "hidden" (N, 1, H, W),
-        what X₁ does not show, and "hole" (N, 1, H, W), which is smaller by the gap.
+        X₂ is the hole and the overlap around it, the rest of it in the mean colour: pixels of the overlap are in
+        both. parts: "hidden" (N, 1, H, W), what X₁ does not show, and "hole" (N, 1, H, W), smaller by the gap.
         """
         x = self._checked(batch.inputs)
         hole = holes.make_holes(

@@ -86,8 +86,8 @@ class GPT(LanguageModel):
         if not len(texts):
             raise ValueError("there is no text to measure")
         total, count = 0.0, 0
-        for ids in texts.inputs.to(self.bias.device).split(batch_size):
-            inputs, targets = next_words(without_tail(ids))
+        for start in range(0, len(texts), batch_size):
+            inputs, targets = self.pair(texts[start : start + batch_size].to(self.bias.device))
             logits = self.logits(inputs).flatten(0, 1)
             total += float(F.cross_entropy(logits, targets.flatten(), reduction="sum"))
             count += int((targets != IGNORE).sum())

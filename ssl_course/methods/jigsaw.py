@@ -72,7 +72,7 @@ class Jigsaw(nn.Module):
         )
 
     def pair(self, batch: Batch) -> Pair:
-        """X₁: tiles in a random order (N, T, 3, s, s) in [0, 1]. X₂: the number of that order (N,)."""
+        """X₁: tiles in a random order (N, T, 3, s, s) in [0, 1], not yet standardised. X₂: that order's number (N,)."""
         return Pair(*self.puzzle(batch.inputs))
 
     def puzzle(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ def mask_words(
         generator: on the device of ``ids``; torch's own by default.
 
     Returns:
-        x1 (N, T), the ids with the words hidden; x2 (N, T), the hidden words' ids, `IGNORE` everywhere else.
+        x1 (N, T), what became of the ids; x2 (N, T), the chosen words' own ids, `IGNORE` everywhere else.
 
     Raises:
         ValueError: a ratio outside [0, 1], or a vocabulary without a single word.
