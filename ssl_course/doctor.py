@@ -18,6 +18,7 @@ INSTALL = (
     if assets.checkout()
     else "install the course's wheel again: python -m pip install --force-reinstall ssl_course-….whl"
 )
+DRIVER = "update the NVIDIA driver, or install a build of torch for it"
 FETCH = """python -c "from ssl_course.data import load; load('{name}')\""""
 
 
@@ -123,13 +124,17 @@ def _device() -> list[Check]:
 
 def _gpu(torch: ModuleType) -> Check:
     if torch.cuda.is_available():
+        from ssl_course.training.fabric import gpu_fault
+
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        return Check("gpu", True, f"{names} (CUDA {torch.version.cuda})", required=False)
+        seen, why = f"{names} (CUDA {torch.version.cuda})", gpu_fault()
+        if why:
+            return Check("gpu", False, f"{seen}, but it does not compute: {why}", DRIVER, required=False)
+        return Check("gpu", True, seen, required=False)
     if torch.backends.mps.is_available():
         return Check("gpu", True, "Apple (mps)", required=False)
     if shutil.which("nvidia-smi"):
-        fix = "update the NVIDIA driver, or install a build of torch for it"
-        return Check("gpu", False, "there, but this build of torch cannot use it", fix, required=False)
+        return Check("gpu", False, "there, but this build of torch cannot use it", DRIVER, required=False)
     return Check("gpu", False, "none; every lecture runs on the CPU", required=False)
 
 

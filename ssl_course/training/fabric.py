@@ -23,7 +23,10 @@ def make_fabric(accelerator: str | None = None, precision: Any = None) -> Fabric
     from lightning_fabric import Fabric  # late: it takes a second to load
 
     if accelerator is None:
-        accelerator = "cuda" if torch.cuda.is_available() and gpu_works() else "cpu"
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+        if accelerator == "cuda" and (why := gpu_fault()):
+            accelerator = "cpu"
+            warnings.warn(f"the GPU does not compute ({why}), so the CPU trains", stacklevel=2)
     if precision is None:
         # A T4 or V100 "supports" bf16 by emulation, far slower than plain float32.
         native = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -40,20 +43,15 @@ def make_fabric(accelerator: str | None = None, precision: Any = None) -> Fabric
     return fabric
 
 
-def gpu_works() -> bool:
-    """Whether one small convolution runs on this rank's GPU; a warning where it does not.
+def gpu_fault() -> str:
+    """Why one small convolution does not run on this rank's GPU, in a line; "" when it does.
 
-    A GPU can be there and yet of no use: too old for this build of torch, without memory, or its driver broken.
+    A GPU can be there and yet of no use: too old for this build of torch, out of memory, its driver broken.
     """
     number = int(os.environ.get("LOCAL_RANK", 0)) % max(torch.cuda.device_count(), 1)
     try:
         picture, kernel = (torch.ones(1, 3, side, side, device=f"cuda:{number}") for side in (8, 3))
         F.conv2d(picture, kernel).sum().item()  # item waits, so that an error comes here
     except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        warnings.warn(
-            f"the GPU does not compute ({why}), so the CPU trains: `python -m ssl_course doctor` says more",
-            stacklevel=3,
-        )
-        return False
-    return True
+        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return ""
