@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from ssl_course import checkpoints
+from ssl_course import checkpoints, doctor
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import MAE, SimCLR
 from ssl_course.training import (
@@ -329,6 +329,10 @@ def test_a_gpu_that_cannot_compute_is_left_alone_and_named(gpu, monkeypatch):
         found = make_fabric().settings
     assert len(said) == 1 and (found["accelerator"], found["precision"]) == ("cpu", "32-true")
     assert make_fabric("cuda").settings["accelerator"] == "cuda", "who asks for it gets it"
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla K80")
+    check = doctor._gpu(torch)
+    assert not check.ok and not check.required and "Tesla K80" in check.seen
+    assert "no kernel image" in check.seen and "more lines" not in check.seen and "driver" in check.fix
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this torch can compute on a GPU")

@@ -59,9 +59,8 @@ class Resident:
     def take(self, step: int) -> Any:
         epoch, number = divmod(step, len(self.data) // self.batch)
         if epoch != self.epoch:
-            order = torch.randperm(
-                len(self.data), generator=torch.Generator().manual_seed(self.seed * 100_003 + epoch)
-            )
+            stream = torch.Generator().manual_seed(self.seed * 100_003 + epoch)
+            order = torch.randperm(len(self.data), generator=stream)
             self.epoch, self.order = epoch, order.to(self.data.inputs.device)
         rows = self.order[number * self.batch : (number + 1) * self.batch][self.mine]
         return self.data[rows].to(self.device)
@@ -77,14 +76,11 @@ class Loader:
     """Batches of a torch DataLoader, its ``(x, y)`` wrapped; on resuming, the pass is begun again up to its place."""
 
     def __init__(self, loader: Any, settings: dict[str, Any], fabric: Any) -> None:
-        self.loader, self.device, self.batch = (
-            loader,
-            fabric.device,
-            loader.batch_size or settings["batch_size"],
-        )
+        self.loader, self.device = loader, fabric.device
+        self.batch = loader.batch_size or settings["batch_size"]
         self.batches: Iterator[Any] | None = None
         self.start: dict[str, Tensor] = {}  # the random state in which this pass began
-        self.number, self.random = 0, None
+        self.number = 0  # batches taken from this pass
 
     def take(self, step: int) -> Any:
         while True:
@@ -95,9 +91,8 @@ class Loader:
                 batch = next(self.batches)
             except StopIteration:
                 if self.number == 0:
-                    raise ValueError(
-                        "the DataLoader gives no batch (drop_last with too few pictures?)"
-                    ) from None
+                    why = "the DataLoader gives no batch (drop_last with too few pictures?)"
+                    raise ValueError(why) from None
                 self.batches = None
                 continue
             self.number += 1
