@@ -100,6 +100,7 @@ def run_cell(data: str, table: str, method: str, seed: int, budget: Protocol | N
         ``pictures`` (train, test) and ``accuracy`` (`comparison.probe_all`). Of what is trained, ``cpu_seconds`` of
         training alone; of a method also ``samples``, ``loss`` (mean of the first and of the last ten steps) and
         ``curve``: the probe with the middle one of the numbers of labels (30; CIFAR-10: 1,000) against samples seen.
+        Its labels are drawn from the first `LABELLED` pictures, the row's from all: its end need not be the row's number.
     """
     protocol = budget or PROTOCOLS[data]
     train_set, test_set = comparison.train_and_test(data, table, seed, protocol)
