@@ -38,9 +38,8 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
     n = len(z1)
     z = F.normalize(torch.cat([z1, z2]).float(), dim=1)  # (2N, d)
     logits = z @ z.T / temperature  # (2N, 2N)
-    logits = logits.masked_fill(
-        torch.eye(2 * n, dtype=torch.bool, device=z.device), -torch.inf
-    )  # no row with itself
+    itself = torch.eye(2 * n, dtype=torch.bool, device=z.device)
+    logits = logits.masked_fill(itself, -torch.inf)  # else every view would be nearest to itself
     other_view = torch.arange(2 * n, device=z.device).roll(n)  # (2N,): i ↔ i + N
     return F.cross_entropy(logits, other_view)
 
@@ -52,6 +51,7 @@ def negative_cosine(p: Tensor, z: Tensor, stop_gradient: bool = True) -> Tensor:
         p, z: (N, d).
         stop_gradient: z is a constant target (the whole point of SimSiam).
     """
+    # detached here, not by the caller: who forgets it gets a collapse and no error (§4.1)
     z = z.detach() if stop_gradient else z
     return -F.cosine_similarity(p, z, dim=1).mean()
 

@@ -64,6 +64,7 @@ class BERT(LanguageModel):
     def forward(self, batch: Texts, generator: torch.Generator | None = None) -> Tensor:
         """Mean cross-entropy of the chosen words in nats; 0 if chance chose none."""
         inputs, targets = self.pair(batch, generator)
+        # No loss at words that are shown: copying them is easy and would drown the few that must be guessed (§3.1).
         chosen = targets != IGNORE  # (N, T)
         logits = self.scores(self.hidden(inputs)[chosen])  # (chosen, V): the last layer where it is asked for
         return F.cross_entropy(logits, targets[chosen], reduction="sum") / chosen.sum().clamp(min=1)
@@ -161,10 +162,10 @@ class BERT(LanguageModel):
             ValueError: no text has words of both lists.
         """
         ids = texts.inputs
-        wanted, context = (
-            torch.isin(ids, torch.tensor([self._one_id(w) for w in words], device=ids.device))
-            for words in (targets, others)
-        )  # (N, T) each
+        lists = [
+            torch.tensor([self._one_id(w) for w in words], device=ids.device) for words in (targets, others)
+        ]
+        wanted, context = (torch.isin(ids, words) for words in lists)  # (N, T) each
         rows = (wanted.any(1) & context.any(1)).nonzero()[:, 0]
         if not len(rows):
             raise ValueError("no text has a word of targets and a word of others")

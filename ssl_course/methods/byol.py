@@ -72,7 +72,8 @@ class BYOL(nn.Module):
 
     def pair(self, batch: Batch) -> Pair:
         """X₁ and X₂: two random views of each picture, (N, 3, H, W) in [0, 1] each."""
-        return Pair(*self.augment(torch.cat([batch.inputs] * 2)).chunk(2))
+        x1, x2 = self.augment(torch.cat([batch.inputs] * 2)).chunk(2)
+        return Pair(x1, x2)
 
     def forward(self, batch: Batch) -> Tensor:
         """‖q̄(z₁) − z̄′₂‖² + ‖q̄(z₂) − z̄′₁‖², rows of length 1 (eq. 2, both ways): between 0 and 8, 4 by chance.

@@ -97,6 +97,7 @@ class CLIP(nn.Module):
         self.text = nets.TextTransformer(vocab_size, context, width, depth, heads, causal=True)
         self.projection_head = nn.Linear(self.backbone.dim, embed_dim, bias=False)
         self.text_projection = nn.Linear(width, embed_dim, bias=False)
+        # 1/τ is learned, and as a logarithm, since what matters is its ratio (§2.3).
         self.logit_scale = nn.Parameter(torch.tensor(START))
         self.augment = None if augmentation is None else as_augmentation(augmentation)
 
@@ -104,7 +105,7 @@ class CLIP(nn.Module):
     def arguments_for(cls, data: Pictures) -> dict[str, int]:
         """Constructor arguments that suit these captions: ``CLIP(**CLIP.arguments_for(data))``; none for scenes."""
         words = [w for caption in data.captions for w in words_of(caption)]
-        known = set(scenes_tokenizer().words)
+        known = set(scenes_tokenizer().words or ())
         if sum(w in known for w in words) > len(words) / 2:
             return {}
         return {"vocab_size": 2048, "width": 128, "depth": 2, "embed_dim": 128}
@@ -214,6 +215,7 @@ class CLIP(nn.Module):
             ValueError: no captions, or one pair only, which has no negatives.
         """
         x, ids = self.pair(batch)
+        # The right answer on each row and in each column is the diagonal: which caption, and which picture (fig. 3).
         images = self.encode_image(x)  # (n, d)
         images, texts = gather_ranks(images), gather_ranks(self.encode_text(ids))  # (N, d) each
         same = None

@@ -42,6 +42,11 @@ class Colorization(nn.Module):
         ValueError: an unknown objective.
     """
 
+    centres: Tensor  # (Q, 2), of the bins, in Lab units
+    prior: Tensor  # (Q,), how often each bin occurs, and what it weighs in the loss
+    weights: Tensor
+    mean: Tensor  # (2,) and (), of all colours
+    spread: Tensor
     defaults = {"optimizer": "adamw", "lr": 3e-3, "weight_decay": 1e-2, "warmup": 0.1, "steps": 200}
 
     def __init__(
@@ -61,7 +66,7 @@ class Colorization(nn.Module):
         self.objective, self.mix, self.temperature = objective, mix, temperature
         self.sigma = step / 2  # the paper's 5 at its step of 10
         self.backbone = nets.backbone(backbone)
-        self.register_buffer("centres", color.gamut_bins(step))  # (Q, 2)
+        self.register_buffer("centres", color.gamut_bins(step))
         bins = len(self.centres)
         for name, start in {  # what `prepare` counts
             "prior": torch.full((bins,), 1 / bins), "weights": torch.ones(bins),
@@ -87,10 +92,12 @@ class Colorization(nn.Module):
         size = self.map_size(data.inputs)
         rows = torch.arange(len(data)).split(512)
         ab = torch.cat([self.target(data[r], size).cpu() for r in rows])  # (N, 2, h, w)
-        some = ab[:: -(-len(ab) // COUNTED)]
+        some = ab[
+            :: -(-len(ab) // COUNTED)
+        ]  # enough to count colours; all would take longer than a lecture's training
         self.mean.copy_(some.mean((0, 2, 3)))
         self.spread.copy_((some - self.mean.cpu()[:, None, None]).square().mean().sqrt().clamp(min=1))
-        counts = sum(self.soft(part).sum((0, 2, 3)) for part in some.split(256))  # (Q,)
+        counts = sum((self.soft(part).sum((0, 2, 3)) for part in some.split(256)), torch.zeros(()))  # (Q,)
         self.prior.copy_(color.smooth_prior(counts / counts.sum(), self.centres.cpu(), self.sigma))
         self.weights.copy_(color.rebalance_weights(self.prior, self.mix))
         return replace(data, parts=data.parts | {"ab": ab.to(data.images.device)})
@@ -98,10 +105,11 @@ class Colorization(nn.Module):
     @torch.no_grad()
     def map_size(self, images: Tensor) -> tuple[int, int]:
         """Height and width of the map of colours for pictures of this size; the backbone is asked once."""
-        shape = tuple(images.shape[-2:])
+        shape = images.shape[-2], images.shape[-1]
         if shape not in self.map_sizes:
             training = self.training
-            self.map_sizes[shape] = tuple(self.eval().predict(images[:1]).shape[-2:])
+            _, _, height, width = self.eval().predict(images[:1]).shape
+            self.map_sizes[shape] = height, width
             self.train(training)
         return self.map_sizes[shape]
 
@@ -152,7 +160,9 @@ class Colorization(nn.Module):
         out = self.answer(lightness).float()
         if self.objective == "l2":
             return reconstruction(ab, out) / out[0, 0].numel()
+        # Classes, since a mean of red and green apples is gray; soft ones, since bins next to each other look alike (§2.1).
         share = self.soft(ab)  # (N, Q, h, w)
+        # Skies and walls are many and dull: unweighted, dull is the best answer everywhere (§2.2).
         weight = self.weights[share.argmax(1)]  # (N, h, w)
         return -(weight * (share * out.log_softmax(1)).sum(1)).mean()
 

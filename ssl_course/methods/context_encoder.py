@@ -30,6 +30,8 @@ class ChannelwiseLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        # A hole is wider than what convolutions see around each place, so information must travel across the map;
+        # linking all channels too would take C times as many weights.
         flat = x.flatten(2).transpose(0, 1)  # (C, N, hw)
         return torch.baddbmm(self.bias, flat, self.weight).transpose(0, 1).reshape(x.shape)
 
@@ -54,6 +56,7 @@ class ContextEncoder(nn.Module):
             picture by a power of two.
     """
 
+    mean_colour: Tensor  # (3,), of the set: `prepare`
     defaults = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-2, "warmup": 0.1, "steps": 200}
 
     def __init__(
@@ -77,7 +80,7 @@ class ContextEncoder(nn.Module):
         self.image_size, self.hole, self.share = image_size, hole, share
         self.overlap, self.gap, self.adversarial = 0 if gap else overlap, gap, adversarial
         self.backbone = nets.backbone(backbone)
-        self.register_buffer("mean_colour", torch.tensor(nets.MEAN))  # (3,): `prepare`
+        self.register_buffer("mean_colour", torch.tensor(nets.MEAN))
         with torch.no_grad():
             side = self.backbone.eval()(torch.zeros(1, 3, image_size, image_size)).shape[-1]
         self.backbone.train()
@@ -123,9 +126,9 @@ class ContextEncoder(nn.Module):
         both. parts: "hidden" (N, 1, H, W), what X₁ does not show, and "hole" (N, 1, H, W), smaller by the gap.
         """
         x = self._checked(batch.inputs)
-        hole = holes.make_holes(
-            self.hole, len(x), self.image_size, self.share, device=x.device
-        )  # (N, 1, H, W)
+        n, size = len(x), self.image_size
+        hole = holes.make_holes(self.hole, n, size, self.share, device=x.device)  # (N, 1, H, W)
+        # A gap keeps the network from going on with the lines at the edge, an overlap makes the filling join them.
         hidden, asked = holes.dilate(hole, self.gap), holes.dilate(hole, self.overlap)
         seen, truth = (holes.fill(x, away, self.mean_colour) for away in (hidden, 1 - asked))
         return Pair(seen, truth, {"hidden": hidden, "hole": hole})
@@ -159,6 +162,7 @@ class ContextEncoder(nn.Module):
         hole, truth = pair.parts["hole"], nets.normalise(pair.x2)  # (N, 1, H, W), (N, 3, H, W)
         filled = self.complete(pair.x1).float()
         l2 = hole_loss(filled, truth, hole, self.overlap)
+        # L2 alone answers E[X₂|X₁], a blur of all that could be there; the discriminator wants one of them (§3.2).
         if self.discriminator is None:
             return l2
         fooling, judging = adversarial_losses(self.discriminator, filled * hole, truth * hole)

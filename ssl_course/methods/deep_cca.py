@@ -125,6 +125,7 @@ class DeepCCA(nn.Module):
         """
         if len(batch) < 2:
             raise ValueError("one pair has no covariance: give deep CCA a larger batch")
+        # Whitened by the batch's own covariance: shrinking both outputs to agree is of no use, only correlation counts.
         x1, x2 = self.pair(batch)
         psi, eta = self.net1(self._scaled(x1)), self.net2(self._scaled(x2))  # (N, D) each
         return canonical_loss(gather_ranks(eta), gather_ranks(psi), self.ridge, self.n_components)

@@ -69,6 +69,7 @@ class GPT(LanguageModel):
     def forward(self, batch: Texts) -> Tensor:
         """Mean cross-entropy of the next token in nats, over every position; the end counts, pads do not."""
         inputs, targets = self.pair(batch)
+        # One pass answers for every beginning of every text: the causal mask hides what comes later from each place.
         count = (targets != IGNORE).sum().clamp(min=1)
         logits = self.logits(inputs)  # (N, T − 1, V)
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum") / count

@@ -38,6 +38,7 @@ class Jigsaw(nn.Module):
         ValueError: a grid that is neither 2 nor 3, or as in `permutation_set`.
     """
 
+    permutations: Tensor  # (P, T)
     defaults = {"optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-2, "warmup": 0.1, "steps": 200}
 
     def __init__(
@@ -59,7 +60,7 @@ class Jigsaw(nn.Module):
         self.grid, self.tile, self.gaps = grid, tile, gaps
         self.normalise, self.shift, self.drop = normalise, shift, drop
         orders = permutation_set(grid * grid, n_permutations or {2: 12, 3: 64}[grid])
-        self.register_buffer("permutations", orders)  # (P, T)
+        self.register_buffer("permutations", orders)
         self.backbone = nets.backbone(backbone)
         self.tile_head = nn.Sequential(nn.Linear(self.backbone.dim * 4, tile_dim), nn.ReLU(inplace=True))
         self.head = nets.mlp(grid * grid * tile_dim, 256, len(orders))
@@ -78,11 +79,13 @@ class Jigsaw(nn.Module):
     def puzzle(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures → tiles in a random order (N, T, 3, s, s), and the number of that order (N,)."""
         tiles = self.tiles(x)
+        # One of a few orders that differ in as many places as possible: a class each, and none next to another (§3.1).
         label = torch.randint(len(self.permutations), (len(tiles),), device=tiles.device)
         return shuffle(tiles, self.permutations[label]), label
 
     def logits(self, tiles: Tensor) -> Tensor:
         """Tiles (N, T, 3, s, s) in [0, 1], as they lie → (N, P), one number for each order."""
+        # Each tile is seen alone; only the head compares them. Seen together, matching edges would be enough (§3).
         h = self.backbone(self._standard(tiles.flatten(0, 1)))  # (N·T, D, h, w): one backbone for all places
         h = F.adaptive_avg_pool2d(h, 2).flatten(1)  # (N·T, 4 D): which side of a tile things are on counts
         h = self.tile_head(h).unflatten(0, tiles.shape[:2])  # (N, T, tile_dim)

@@ -67,9 +67,8 @@ class LanguageModel(nn.Module):
                 return {}
             return {"vocab_size": max(size, len(SPECIAL) + 1), "context": max(data.ids.shape[1], 3)}
         longest = max(map(len, data.strings), default=0)
-        context = min(
-            max(32 * math.ceil(longest / 2.5 / 32), 32), 256
-        )  # about 2.5 characters a piece, or more
+        pieces = longest / 2.5  # about so many characters a piece, or more
+        context = min(max(32 * math.ceil(pieces / 32), 32), 256)
         return {"vocab_size": 4096, "context": context, "dim": 128, "depth": 4}
 
     def prepare(self, data: Texts) -> Texts:

@@ -32,6 +32,7 @@ class MAE(nn.Module):
             drawn from it use the true patch's statistics.
     """
 
+    decoder_position: Tensor  # (L, decoder_dim)
     defaults = {
         "optimizer": "adamw", "lr": 2e-3, "betas": (0.9, 0.95), "weight_decay": 0.05, "warmup": 0.1, "steps": 200,
     }  # fmt: skip
@@ -95,6 +96,7 @@ class MAE(nn.Module):
         x, ratio = nets.as_float(images, self), self.mask_ratio if mask_ratio is None else mask_ratio
         if noise is None:
             noise = mask_noise(self.masking, len(x), self.grid, ratio, device=x.device)  # (N, L)
+        # Ranking noise draws without replacement, all pictures at once, and every picture keeps equally many (§3).
         ids_keep, ids_restore, mask = random_masking(noise.to(x.device), ratio)
         hidden = to_pixels(mask, self.patch_size)  # (N, 1, H, W)
         gray = nets.mean_and_std(x.dtype, x.device)[0].flatten()  # 0 in normalised pixels
@@ -103,7 +105,9 @@ class MAE(nn.Module):
 
     def see(self, pair: Pair) -> Tensor:
         """The latent of the visible patches, (N, 1 + K, dim), class token first."""
-        x = self.backbone.embed(nets.normalise(pair.x1))  # (N, L, dim), with positions
+        # Positions first, while each patch still has its place; then the gaps are left out, not filled: no mask token
+        # costs the encoder time, or teaches it what it will not meet in whole pictures (§3, table 1c).
+        x = self.backbone.embed(nets.normalise(pair.x1))  # (N, L, dim)
         kept = x.gather(1, pair.parts["ids_keep"][:, :, None].expand(-1, -1, x.shape[2]))  # (N, K, dim)
         latent = torch.cat([self.cls_token.expand(len(x), -1, -1), kept], 1)  # (N, 1 + K, dim)
         return self.backbone.transformer(latent)
@@ -117,17 +121,20 @@ class MAE(nn.Module):
 
     def forward_decoder(self, latent: Tensor, ids_restore: Tensor) -> Tensor:
         """Latent and ids_restore → prediction (N, L, p²·3) in normalised pixels (`nets.normalise`)."""
+        # The decoder is narrow and thrown away: painting pixels is its task, so that the latent need not be good at it.
         x = self.decoder_embed(latent)  # (N, 1 + K, decoder_dim)
         n, length = ids_restore.shape
         gaps = self.mask_token.to(x.dtype).expand(n, length + 1 - x.shape[1], -1)  # (N, L − K, decoder_dim)
         tokens = torch.cat([x[:, 1:], gaps], 1)  # (N, L, decoder_dim): kept ones, then gaps
         tokens = tokens.gather(1, ids_restore[:, :, None].expand(-1, -1, x.shape[2]))  # each to its place
+        # all gaps hold the same vector: the position tells them apart
         tokens = tokens + self.decoder_position
         decoded = self.decoder(torch.cat([x[:, :1], tokens], 1))  # (N, 1 + L, decoder_dim)
         return self.decoder_pred(decoded[:, 1:])
 
     def forward_loss(self, images: Tensor, prediction: Tensor, mask: Tensor) -> Tensor:
         """Mean squared error in normalised pixels, on the removed patches only (`losses.masked_mse`)."""
+        # What is visible costs nothing: to copy it would be learned first, and teaches nothing (§3).
         target = nets.normalise(nets.as_float(images, self))
         return masked_mse(target, prediction.float(), mask, self.patch_size, self.norm_pix_loss)
 
@@ -196,7 +203,8 @@ def patch_means(images: Tensor, patch_size: int) -> Tensor:
 
 def mean_picture(data: Any) -> Tensor:
     """The average picture of a set, (3, H, W) in [0, 1]: the best filling for who sees no patch at all."""
-    return sum(nets.as_float(part).sum(0) for part in data.inputs.split(512)) / len(data)
+    parts = (nets.as_float(part).sum(0) for part in data.inputs.split(512))
+    return sum(parts, torch.zeros(())) / len(data)
 
 
 def hidden_error(truth: Tensor, filled: Tensor, mask: Tensor) -> float:

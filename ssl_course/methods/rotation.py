@@ -59,11 +59,13 @@ class Rotation(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Cross-entropy of the angle (eq. 2 and 3), chance is log A."""
+        # All turns of a picture in one batch: what differs between them is the angle and nothing else (§3.1).
         turned, angle = self.pair(batch)
         return F.cross_entropy(self.logits(turned), angle)
 
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), not turned → features (N, dim), averaged over places."""
+        # before the head, which knows of angles only
         return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
 
     def stages(self, x: Tensor) -> list[Tensor]:

@@ -20,7 +20,8 @@ from ssl_course.pretext.augment import Augmentation
 def as_augmentation(settings: Augmentation | dict[str, Any] | None) -> Augmentation:
     """Settings as they come from a caller, or from a command or a checkpoint, where pairs are lists."""
     if isinstance(settings, dict):
-        settings = Augmentation(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+        settings = Augmentation(**given)
     return settings or Augmentation()
 
 
@@ -67,7 +68,8 @@ class SimCLR(nn.Module):
 
     def pair(self, batch: Batch) -> Pair:
         """X₁ and X₂: two random views of each picture, (N, 3, H, W) in [0, 1] each."""
-        return Pair(*self.augment(torch.cat([batch.inputs] * 2)).chunk(2))
+        x1, x2 = self.augment(torch.cat([batch.inputs] * 2)).chunk(2)
+        return Pair(x1, x2)
 
     def forward(self, batch: Batch) -> Tensor:
         """The contrast of two fresh views of a batch; with several ranks, among the pictures of all.
@@ -77,4 +79,5 @@ class SimCLR(nn.Module):
         """
         views = torch.cat([*self.pair(batch)])  # (2N, 3, H, W): one batch, so BatchNorm sees both alike
         z1, z2 = self.project(views).chunk(2)  # (N, d) each
+        # All other pictures of the batch push: without them, one z for all would be the best answer (§2.1).
         return nt_xent(gather_ranks(z1), gather_ranks(z2), self.temperature)

@@ -5,7 +5,7 @@ Chen, He, *Exploring Simple Siamese Representation Learning*, CVPR 2021, arXiv 2
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -70,11 +70,11 @@ class SimSiam(nn.Module):
     @property
     def output_norm(self) -> bool:
         """Whether BatchNorm ends the projection head."""
-        return self.projection_head[-1].on
+        return cast(OutputNorm, self.projection_head[-1]).on
 
     @output_norm.setter
     def output_norm(self, on: bool) -> None:
-        self.projection_head[-1].on = bool(on)
+        cast(OutputNorm, self.projection_head[-1]).on = bool(on)
 
     def param_groups(self, lr: float) -> list[dict[str, Any]]:
         """The prediction head keeps a constant rate while the rest decays (§4.2)."""
@@ -99,12 +99,15 @@ class SimSiam(nn.Module):
 
     def loss(self, z1: Tensor, z2: Tensor) -> Tensor:
         """Half the sum of D(p1, z2) and D(p2, z1), between −1 and 1 (eq. 2)."""
+        # Only p learns: z is a target that holds still for this step. Were both to move, they would meet at one point
+        # for all pictures, where the loss is best and nothing is known (§4.1).
         p1, p2 = self.predict(z1), self.predict(z2)
         return (negative_cosine(p1, z2, self.stop_gradient) + negative_cosine(p2, z1, self.stop_gradient)) / 2
 
     def pair(self, batch: Batch) -> Pair:
         """X₁ and X₂: two random views of each picture, (N, 3, H, W) in [0, 1] each."""
-        return Pair(*self.augment(torch.cat([batch.inputs] * 2)).chunk(2))
+        x1, x2 = self.augment(torch.cat([batch.inputs] * 2)).chunk(2)
+        return Pair(x1, x2)
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss of two fresh views. Each view is normalised by its own batch, as in the paper's code.

@@ -85,7 +85,8 @@ def fill(images: Tensor, hole: Tensor, colour: Tensor) -> Tensor:
 
 def part_means(images: Tensor) -> Tensor:
     """The mean colour of each `PARTS` over pictures (N, 3, H, W), painted in its place: (3, H, W) in [0, 1]."""
-    mean = sum(nets.as_float(part).sum(0) for part in images.split(512)) / len(images)  # (3, H, W)
+    total = sum((nets.as_float(part).sum(0) for part in images.split(512)), torch.zeros(()))
+    mean = total / len(images)  # (3, H, W)
     height = mean.shape[1]
     rows = [round(height * k / len(PARTS)) for k in range(len(PARTS) + 1)]
     bands = [

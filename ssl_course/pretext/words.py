@@ -45,9 +45,8 @@ def mask_words(
     u = torch.rand(2, *ids.shape, device=ids.device, generator=generator)  # (2, N, T): chosen? what becomes?
     word = ids >= len(SPECIAL)
     chosen = word & (u[0] < ratio)
-    anything = torch.randint(
-        len(SPECIAL), vocab_size, ids.shape, device=ids.device, generator=generator
-    )  # (N, T)
+    low, high = len(SPECIAL), vocab_size  # never a mark in a word's place
+    anything = torch.randint(low, high, ids.shape, device=ids.device, generator=generator)  # (N, T)
     inputs = torch.where(chosen & (u[1] < 0.8), MASK, ids)
     inputs = torch.where(chosen & (u[1] >= 0.9), anything, inputs)
     return Pair(inputs, torch.where(chosen, ids, IGNORE))
