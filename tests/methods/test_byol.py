@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from ssl_course import checkpoints, nets
 from ssl_course.data import scenes
-from ssl_course.evaluation import feature_std, features, linear_probe
+from ssl_course.evaluation import features
 from ssl_course.methods import BYOL
 from ssl_course.training import train
 
@@ -82,15 +83,25 @@ def test_bad_input_is_named(data):
         small()(data[:1])
 
 
+def nearer(method, data):
+    """Share of all other pictures whose view is less like a picture's own z than its own other view; chance is 1/2.
+
+    Strictly less: who collapses to one point gets 0.
+    """
+    torch.manual_seed(2)
+    one, two = (F.normalize(features(method.project, x)) for x in method.pair(data))
+    cosine = one @ two.T  # (N, N)
+    n = len(cosine)
+    return float((cosine.diag()[:, None] > cosine).sum()) / (n * (n - 1))
+
+
 @pytest.mark.slow
-def test_a_short_run_beats_a_random_network():
+def test_a_short_run_knows_unseen_pictures_again_better_than_a_random_network():
     world = scenes.World()
-    learn, test = world.sample(1024, 32, seed=0), world.sample(1024, 32, seed=1)
+    learn, test = world.sample(256, 16, seed=0), world.sample(128, 16, seed=1)
     torch.manual_seed(0)
-    method, random = BYOL(), BYOL()
-    for _ in train(method, learn, steps=150, batch_size=128):
+    method = BYOL(nets.ConvNet((16, 32, 64)))
+    random = nearer(method, test)
+    for _ in train(method, learn, steps=60, batch_size=64, warmup=0):
         pass
-    probe = {"train": learn, "test": test, "label": "biome", "n_labels": 100}
-    assert linear_probe(method, **probe).accuracy > linear_probe(random, **probe).accuracy + 0.05
-    spread = feature_std(features(method.eval().project, test.inputs))
-    assert spread > 0.5 / 64**0.5  # no collapse: 1/√d is that of independent numbers
+    assert nearer(method, test) > random + 0.07
