@@ -50,11 +50,13 @@ def in_words(method: Any, x2: Tensor) -> str | None:
 
 def words_panel(text: str, caption: str, side: int = SIDE) -> Panel:
     """A square with a few words on it."""
-    lines = [line for paragraph in text.split("\n") for line in textwrap.wrap(paragraph, 22)]
-    size = 22 if max(map(len, lines)) <= 9 else 14
+    letters = side // 9  # that many of 14 px, a letter being about 8 px wide, stand beside each other
+    lines = [line for paragraph in text.split("\n") for line in textwrap.wrap(paragraph, letters)]
+    size = 22 if 14 * max(map(len, lines)) <= side else 14
+    step = min(30, side / len(lines))
     plot = draw.Plot.board(side, side)
     for row, line in enumerate(lines):
-        plot.text(side / 2, side * (0.5 - (len(lines) / 2 - row - 0.5) * 0.15), line, size=size)
+        plot.text(side / 2, side / 2 - (len(lines) / 2 - row - 0.5) * step, line, size=size)
     return plot.panel(caption, f"{caption}: {' '.join(lines)}")
 
 
