@@ -5,12 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
 from ssl_course.interfaces import Pair
 from ssl_course.pretext.color import rgb_to_lab
 from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.pairs import EVEN, pair_panels, picture_of
+from ssl_course.widgets.frame.pairs import EVEN, pair_panels, picture_of, words_panel
 
 
 def lab(picture: torch.Tensor) -> torch.Tensor:
@@ -33,6 +34,16 @@ def test_tiles_lie_in_their_order() -> None:
     assert [whole[2 + 9 * r, 2 + 9 * c, 0] for r in range(3) for c in range(3)] == [
         round(25.5 * k) for k in range(9)
     ]
+
+
+@pytest.mark.parametrize("side", [120, 200])
+@pytest.mark.parametrize(
+    "text", ["three pines among spruces in the forest at dawn, in clear light", "1 2 3\n4 5 6\n7 8 9", "270°"]
+)
+def test_words_stay_inside_their_panel(text: str, side: int) -> None:
+    pixels = words_panel(text, "X₂", side).rgba[..., :3].astype(int)
+    drawn = np.abs(pixels - pixels[0, 0]).max(-1) > 40
+    assert drawn.any() and not drawn[:, [0, -1]].any() and not drawn[[0, -1]].any()
 
 
 def test_panels_of_pictures_numbers_and_what_cannot_be_drawn() -> None:
