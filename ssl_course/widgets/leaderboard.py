@@ -22,7 +22,6 @@ from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer
 
-RESULTS = assets.root() / "assets" / "results"
 TABLES = {
     "scenes, lightness (table G)": "comparison_scenes_G",
     "scenes, colour (table C)": "comparison_scenes_C",
@@ -56,9 +55,11 @@ class Board(NamedTuple):
     own: frozenset[str]  # methods that the student entered
 
 
-def recorded(folder: Path = RESULTS) -> dict[str, list[dict[str, Any]]]:
+def recorded(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
     """The tables that have been measured so far, by what the switch says; files that are not there are left out."""
-    files = {label: folder / f"{name}.json" for label, name in TABLES.items()}
+    files = {
+        label: folder / f"{name}.json" if folder else assets.results(name) for label, name in TABLES.items()
+    }
     return {
         label: json.loads(file.read_text(encoding="utf-8"))["results"]
         for label, file in files.items()
@@ -136,7 +137,7 @@ class Leaderboard(Explorer):
 
     Args:
         live: rows measured in this notebook (`comparison.run_cell`), shown as a table of their own.
-        folder: where the recorded tables lie.
+        folder: where the recorded tables lie; None is where those of the course do.
         budget: what an entry gets, that of the live rows.
         seed: of an entry's training and labels, that of the live rows.
 
@@ -149,7 +150,7 @@ class Leaderboard(Explorer):
     def __init__(
         self,
         live: Sequence[dict[str, Any]] = (),
-        folder: Path = RESULTS,
+        folder: Path | None = None,
         budget: comparison.Budget | None = None,
         seed: int = 0,
     ) -> None:
