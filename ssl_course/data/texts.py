@@ -216,6 +216,19 @@ class Texts:
         """What ``encode`` takes: the ids, (N, T); before there are any, the strings."""
         return self.strings if self.ids is None else self.ids
 
+    @property
+    def rows(self) -> torch.Tensor:
+        """The ids, (N, T), for who cannot do without.
+
+        Raises:
+            ValueError: there are strings only.
+        """
+        if self.ids is None:
+            raise ValueError(
+                "these texts are strings, not ids: prepare them first: data = method.prepare(data)"
+            )
+        return self.ids
+
     def to(self, device: str | torch.device) -> Texts:
         """The same texts with ids and labels on another device."""
         ids = None if self.ids is None else self.ids.to(device)

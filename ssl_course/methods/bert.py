@@ -59,7 +59,7 @@ class BERT(LanguageModel):
 
         Two in ten of the chosen show another word or themselves (`mask_words`): X₂ is not always out of sight.
         """
-        return mask_words(without_tail(batch.inputs), self.vocab_size, self.mask_ratio, generator)
+        return mask_words(without_tail(batch.rows), self.vocab_size, self.mask_ratio, generator)
 
     def forward(self, batch: Texts, generator: torch.Generator | None = None) -> Tensor:
         """Mean cross-entropy of the chosen words in nats; 0 if chance chose none."""
@@ -107,7 +107,7 @@ class BERT(LanguageModel):
         """
         p, ids = self.probabilities(text).topk(min(k, self.vocab_size - len(SPECIAL)))
         return [
-            [Candidate(self.tokenizer.token(i).strip(), q) for i, q in zip(row, values, strict=True)]
+            [Candidate(self.reader.token(i).strip(), q) for i, q in zip(row, values, strict=True)]
             for row, values in zip(ids.tolist(), p.tolist(), strict=True)
         ]
 
@@ -137,7 +137,7 @@ class BERT(LanguageModel):
 
         Comparable between masked models of one tokenizer only; a next-word model's perplexity is another thing.
         """
-        ids = texts.inputs
+        ids = texts.rows
         rows, places = (ids >= len(SPECIAL)).nonzero(as_tuple=True)
         total = 0.0
         for row, place in zip(rows.split(batch_size), places.split(batch_size), strict=True):
@@ -161,7 +161,7 @@ class BERT(LanguageModel):
         Raises:
             ValueError: no text has words of both lists.
         """
-        ids = texts.inputs
+        ids = texts.rows
         lists = [
             torch.tensor([self._one_id(w) for w in words], device=ids.device) for words in (targets, others)
         ]

@@ -64,7 +64,7 @@ class GPT(LanguageModel):
 
     def pair(self, batch: Texts) -> Pair:
         """X₁: ids (N, T − 1), of which position t sees those up to t. X₂: the next ones, `IGNORE` where pads are."""
-        return next_words(without_tail(batch.inputs))
+        return next_words(without_tail(batch.rows))
 
     def forward(self, batch: Texts) -> Tensor:
         """Mean cross-entropy of the next token in nats, over every position; the end counts, pads do not."""
@@ -111,7 +111,7 @@ class GPT(LanguageModel):
         """The k most probable next tokens in descending order; "[SEP]" is the end of the text."""
         p, ids = self.probabilities(prompt, temperature, top_k).topk(min(k, self.vocab_size))
         pairs = zip(ids.tolist(), p.tolist(), strict=True)
-        return [Candidate(self.tokenizer.token(i), q) for i, q in pairs if q > 0]
+        return [Candidate(self.reader.token(i), q) for i, q in pairs if q > 0]
 
     @torch.no_grad()
     def sample(
@@ -138,4 +138,4 @@ class GPT(LanguageModel):
             if token == SEP:
                 break
             ids.append(token)
-        return prompt + self.tokenizer.decode(ids[begun:], after=prompt)
+        return prompt + self.reader.decode(ids[begun:], after=prompt)

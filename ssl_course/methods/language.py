@@ -29,7 +29,13 @@ class LanguageModel(nn.Module):
     """
 
     def __init__(
-        self, vocab_size: int | None, context: int, dim: int, depth: int, heads: int, causal: bool
+        self,
+        vocab_size: int | None = None,
+        context: int = 32,
+        dim: int = 64,
+        depth: int = 1,
+        heads: int = 4,
+        causal: bool = False,
     ) -> None:
         super().__init__()
         self.tokenizer: Tokenizer | None = None
@@ -62,7 +68,7 @@ class LanguageModel(nn.Module):
         if data.ids is not None:
             own = cls()
             size = len(data.tokenizer) if data.tokenizer else int(data.ids.max()) + 1
-            same = data.tokenizer is None or data.tokenizer.to_json() == own.tokenizer.to_json()
+            same = data.tokenizer is None or data.tokenizer.to_json() == own.reader.to_json()
             if size <= own.vocab_size and same and data.ids.shape[1] <= own.context:
                 return {}
             return {"vocab_size": max(size, len(SPECIAL) + 1), "context": max(data.ids.shape[1], 3)}
@@ -86,15 +92,14 @@ class LanguageModel(nn.Module):
                     raise ValueError(f"vocab_size={self.vocab_size} is below {MIN_PIECES}: {advice}")
                 self.tokenizer = Tokenizer.of_pieces(data.strings, self.vocab_size)
             data = data.tokenize(self.tokenizer, self.context)
-            known = data.ids[data.ids >= len(SPECIAL)]
-            if (unknown := int((data.ids == UNK).sum())) > len(known):
-                raise ValueError(
-                    f"{unknown} of {unknown + len(known)} words are unknown to this model: {advice}"
-                )
-        if int(data.ids.max()) >= self.vocab_size or data.ids.shape[1] > self.context:
+            unknown, known = int((data.rows == UNK).sum()), int((data.rows >= len(SPECIAL)).sum())
+            if unknown > known:
+                raise ValueError(f"{unknown} of {unknown + known} words are unknown to this model: {advice}")
+        width, highest = data.rows.shape[1], int(data.rows.max())
+        if highest >= self.vocab_size or width > self.context:
             raise ValueError(
-                f"rows of {data.ids.shape[1]} ids up to {int(data.ids.max())} do not fit vocab_size="
-                f"{self.vocab_size} and context={self.context}: {advice}"
+                f"rows of {width} ids up to {highest} do not fit vocab_size={self.vocab_size} and "
+                f"context={self.context}: {advice}"
             )
         if data.tokenizer is not None and data.tokenizer is not self.tokenizer:
             if self.tokenizer is not None and data.tokenizer.to_json() != self.tokenizer.to_json():
@@ -132,23 +137,27 @@ class LanguageModel(nn.Module):
         [CLS], [SEP] and pads do not count: nothing is ever predicted at them in BERT, and GPT's [SEP] is
         followed by nothing. A text without words is its [CLS].
         """
-        if not torch.is_tensor(x):
-            x = self.prepare(Texts(None, list(x))).ids
-        x = without_tail(x.to(self.bias.device))
-        word = (x != PAD) & (x != CLS) & (x != SEP)  # (N, T)
+        ids = x if isinstance(x, Tensor) else self.prepare(Texts(None, list(x))).rows
+        ids = without_tail(ids.to(self.bias.device))
+        word = (ids != PAD) & (ids != CLS) & (ids != SEP)  # (N, T)
         word[:, 0] |= ~word.any(1)
-        weight = word / word.sum(1, keepdim=True)
-        return torch.einsum("nt,ntd->nd", weight, self.hidden(x))
+        weight = word / word.sum(1, keepdim=True)  # (N, T)
+        return torch.einsum("nt,ntd->nd", weight, self.hidden(ids))
 
-    def ids(self, text: str) -> list[int]:
-        """The ids of a text, without marks of beginning and end.
+    @property
+    def reader(self) -> Tokenizer:
+        """The tokenizer, for who cannot do without.
 
         Raises:
-            ValueError: this model has no tokenizer yet.
+            ValueError: this model has none yet.
         """
         if self.tokenizer is None:
             raise ValueError("this model has no tokenizer yet: data = model.prepare(data) gives it one")
-        return self.tokenizer.ids(text)
+        return self.tokenizer
+
+    def ids(self, text: str) -> list[int]:
+        """The ids of a text, without marks of beginning and end. Errors as in `reader`."""
+        return self.reader.ids(text)
 
     def get_extra_state(self) -> Tensor:
         """The tokenizer as bytes, so that it is part of ``state_dict`` and of every checkpoint."""

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -159,7 +160,7 @@ class Augmentation:
             return torch.where(jittered, value, neutral) if self.jitter and reach else None
 
         return Draw(
-            *(self._box(u[: 2 * TRIES], top, left, height, width) if self.crop else (None,) * 4),
+            **self._box(u[: 2 * TRIES], top, left, height, width),
             flip=(flip < self.flip).float() if self.flip else None,
             angle=_between(-self.rotate, self.rotate, angle) if self.rotate else None,
             zoom=_between(*self.zoom, zoom) if tuple(self.zoom) != (1, 1) else None,
@@ -174,19 +175,22 @@ class Augmentation:
 
     def _box(
         self, u: torch.Tensor, top: torch.Tensor, left: torch.Tensor, h: int, w: int
-    ) -> tuple[torch.Tensor, ...]:
-        """Top, left, height, width, each (n,): the first of TRIES boxes that fits, else the largest."""
+    ) -> dict[str, torch.Tensor]:
+        """`BOX`, each (n,): the first of TRIES boxes that fits, else the largest; nothing without ``crop``."""
+        if self.crop is None:
+            return {}
         area = h * w * _between(*self.crop, u[:TRIES])  # (TRIES, n)
-        ratio = _between(*map(math.log, self.ratio), u[TRIES:]).exp()  # (TRIES, n)
+        narrow, wide = self.ratio
+        ratio = _between(math.log(narrow), math.log(wide), u[TRIES:]).exp()  # (TRIES, n)
         heights, widths = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
         fits = (heights > 0) & (heights <= h) & (widths > 0) & (widths <= w)
         first, found = fits.int().argmax(0, keepdim=True), fits.any(0)  # (1, n), (n,)
-        height = torch.where(found, heights.gather(0, first)[0], min(h, round(w / self.ratio[0])))
-        width = torch.where(found, widths.gather(0, first)[0], min(w, round(h * self.ratio[1])))
+        height = torch.where(found, heights.gather(0, first)[0], min(h, round(w / narrow)))
+        width = torch.where(found, widths.gather(0, first)[0], min(w, round(h * wide)))
         # u < 1, but u · (h − height + 1) may be rounded up to the first row that is too far down
         top = (top * (h - height + 1)).floor().minimum(h - height)
         left = (left * (w - width + 1)).floor().minimum(w - width)
-        return top, left, height, width
+        return dict(zip(BOX, (top, left, height, width), strict=True))
 
 
 def apply(images: torch.Tensor, draw: Draw, size: int | None = None) -> torch.Tensor:
@@ -213,30 +217,30 @@ def apply(images: torch.Tensor, draw: Draw, size: int | None = None) -> torch.Te
     return views[0] if len(views) == 1 else torch.cat(views)
 
 
-def _views(images: torch.Tensor, draw: Draw, h: int, w: int) -> torch.Tensor:
-    """All steps in their order; the fields of ``draw`` are columns."""
+def _views(images: torch.Tensor, do: dict[str, torch.Tensor], h: int, w: int) -> torch.Tensor:
+    """All steps in their order, those that ``do`` has `_columns` for."""
     x = images.float()
     if images.dtype == torch.uint8:
         x.div_(255)
-    if (h, w) != x.shape[2:] or any(v is not None for v in (draw.top, draw.flip, draw.angle, draw.zoom)):
-        x = _sample(x, draw, h, w)  # (N, 3, h, w)
+    if (h, w) != x.shape[2:] or do.keys() & {"top", "flip", "angle", "zoom"}:
+        x = _sample(x, do, h, w)  # (N, 3, h, w)
     elif x is images:
         x = x.clone()  # what follows works in place
-    if draw.brightness is not None:
-        x.mul_(draw.brightness).clamp_(0, 1)
-    if draw.contrast is not None:
+    if "brightness" in do:
+        x.mul_(do["brightness"]).clamp_(0, 1)
+    if "contrast" in do:
         mean = _gray(x.mean((2, 3), keepdim=True))  # (N, 1, 1, 1)
-        _blend(x, mean, draw.contrast).clamp_(0, 1)
-    if draw.saturation is not None:
-        _blend(x, _gray(x), draw.saturation).clamp_(0, 1)
-    if draw.hue is not None:
-        x = _turn_hue(x, draw.hue)
-    if draw.gray is not None:
-        _blend(x, _gray(x), 1 - draw.gray)
-    if draw.sigma is not None:
-        x = _blur(x, draw.sigma)
-    if draw.solarize is not None:
-        x = x + (1 - 2 * x) * (x >= draw.solarize)
+        _blend(x, mean, do["contrast"]).clamp_(0, 1)
+    if "saturation" in do:
+        _blend(x, _gray(x), do["saturation"]).clamp_(0, 1)
+    if "hue" in do:
+        x = _turn_hue(x, do["hue"])
+    if "gray" in do:
+        _blend(x, _gray(x), 1 - do["gray"])
+    if "sigma" in do:
+        x = _blur(x, do["sigma"])
+    if "solarize" in do:
+        x = x + (1 - 2 * x) * (x >= do["solarize"])
     return x.clamp_(0, 1)  # a sum of weights may be 1 + 1e-7
 
 
@@ -249,8 +253,8 @@ def _check(images: torch.Tensor) -> tuple[int, int, int]:
     return images.shape[0], images.shape[2], images.shape[3]
 
 
-def _columns(draw: Draw, images: torch.Tensor, start: int, stop: int) -> Draw:
-    """The same Draw for the rows from start to stop, its numbers as (n, 1, 1, 1) or (1, 1, 1, 1)."""
+def _columns(draw: Draw, images: torch.Tensor, start: int, stop: int) -> dict[str, torch.Tensor]:
+    """What is done to the rows from start to stop, by name: numbers as (n, 1, 1, 1) or (1, 1, 1, 1)."""
     if len({getattr(draw, name) is None for name in BOX}) > 1:
         raise ValueError("a box needs all of top, left, height and width")
     out = {}
@@ -260,37 +264,38 @@ def _columns(draw: Draw, images: torch.Tensor, start: int, stop: int) -> Draw:
             if len(value) not in (1, len(images)):
                 raise ValueError(f"{name} has {len(value)} values for {len(images)} pictures")
             out[name] = value if len(value) == 1 else value[start:stop]
-    return Draw(**out)
+    return out
 
 
 def _between(low: float, high: float, u: torch.Tensor) -> torch.Tensor:
     return low + (high - low) * u
 
 
-def _sample(x: torch.Tensor, draw: Draw, h: int, w: int) -> torch.Tensor:
+def _sample(x: torch.Tensor, do: dict[str, torch.Tensor], h: int, w: int) -> torch.Tensor:
     """(N, 3, H, W) → (N, 3, h, w), bilinear. The picture is the square [-1, 1]², as grid_sample has it."""
     n, _, full_h, full_w = x.shape
-    centre_y, centre_x, reach_y, reach_x = 0.0, 0.0, 1.0, 1.0  # of the window that becomes the view
-    if draw.top is not None:
-        reach_y, reach_x = draw.height / full_h, draw.width / full_w  # (N, 1, 1, 1)
-        centre_y, centre_x = draw.top * (2 / full_h) + reach_y - 1, draw.left * (2 / full_w) + reach_x - 1
-    if draw.zoom is not None:
-        reach_y, reach_x = reach_y / draw.zoom, reach_x / draw.zoom
+    window: tuple[Any, ...] = (0.0, 0.0, 1.0, 1.0)  # that becomes the view: numbers, or (N, 1, 1, 1) each
+    centre_y, centre_x, reach_y, reach_x = window
+    if "top" in do:
+        reach_y, reach_x = do["height"] / full_h, do["width"] / full_w  # (N, 1, 1, 1)
+        centre_y, centre_x = do["top"] * (2 / full_h) + reach_y - 1, do["left"] * (2 / full_w) + reach_x - 1
+    if "zoom" in do:
+        reach_y, reach_x = reach_y / do["zoom"], reach_x / do["zoom"]
     down = torch.linspace(1 / h - 1, 1 - 1 / h, h, device=x.device).view(h, 1)  # pixel centres of the view
     across = torch.linspace(1 / w - 1, 1 - 1 / w, w, device=x.device)
-    if draw.angle is None:
+    if "angle" not in do:
         # The outermost pixels of the window repeat, as if it were cut out first and then resized
         dy = (reach_y * down).clamp(1 / full_h - reach_y, reach_y - 1 / full_h)  # (N, 1, h, 1)
         dx = (reach_x * across).clamp(1 / full_w - reach_x, reach_x - 1 / full_w)  # (N, 1, 1, w)
     else:
-        cos, sin = draw.angle.deg2rad().cos(), draw.angle.deg2rad().sin()
+        cos, sin = do["angle"].deg2rad().cos(), do["angle"].deg2rad().sin()
         dy = reach_y * (cos * down + sin * across * (w / h))  # (N, 1, h, w)
         dx = reach_x * (cos * across - sin * down * (h / w))
-    if draw.flip is not None:
-        dx = dx * (1 - 2 * draw.flip)
+    if "flip" in do:
+        dx = dx * (1 - 2 * do["flip"])
     at = (centre_x + dx).expand(n, 1, h, w), (centre_y + dy).expand(n, 1, h, w)
     # Inside the picture the two agree, and "border" is a fifth faster
-    padding = "border" if draw.angle is None and draw.zoom is None else "reflection"
+    padding = "border" if "angle" not in do and "zoom" not in do else "reflection"
     return F.grid_sample(x, torch.stack(at, -1).squeeze(1), padding_mode=padding, align_corners=False)
 
 

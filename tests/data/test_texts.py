@@ -52,6 +52,9 @@ def test_a_slice_is_a_batch(texts, index, rows):
     assert batch.labels["mood"].tolist() == [i % 2 for i in rows] and batch.names == texts.names
     bare = Texts(None, texts.strings, texts.labels)[index]
     assert bare.inputs == batch.strings and len(bare) == len(rows)
+    assert batch.rows is batch.ids
+    with pytest.raises(ValueError, match=r"strings, not ids: prepare them first"):
+        _ = bare.rows
     nameless = Texts(texts.ids)[index]
     assert nameless.strings == [] and len(nameless) == len(rows)
 
