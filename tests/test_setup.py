@@ -115,7 +115,10 @@ def test_the_quick_job_runs_what_make_check_runs():
     job = {line.removeprefix("python -m ") for step in steps for line in step.get("run", "").splitlines()}
     # Under `make test` this make is a make's child, and would say which folder it enters.
     printed = subprocess.run(
-        ["make", "-n", "--no-print-directory", "-o", ".venv/.stamp", "check"], cwd=ROOT, capture_output=True, text=True
+        ["make", "-n", "--no-print-directory", "-o", ".venv/.stamp", "check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     # The variables of a line are the env of a step there.
     checks = {re.sub(r"^(\w+=\S+ )*\S*/bin/(python -m )?", "", line) for line in printed.stdout.splitlines()}
