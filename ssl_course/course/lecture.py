@@ -156,7 +156,7 @@ def card(
         minutes: (to read, to run).
         needs: what the reader should know first.
         able: what the reader will be able to do.
-        equations: names from ssl_course.course.equations.EQUATIONS; each is shown with a link to its function.
+        equations: names from ssl_course.course.equations.EQUATIONS; each is shown with its function.
 
     Raises:
         ValueError: an equation that the table does not have.
@@ -183,10 +183,8 @@ def card(
 
 
 def _equation(row: Any) -> str:
-    where, function = row.function.rsplit(".", 1)
-    formula = f"{escape(row.name)}: ${escape(row.latex, quote=False)}$"
-    # Relative to lectures/, which is where the notebook is; JupyterLab opens the file, GitHub shows it.
-    return f'{formula} · <a href="../{where.replace(".", "/")}.py"><code>{escape(function)}</code></a>'
+    # No link to the file: beside a student's copy of the lectures there is none.
+    return f"{escape(row.name)}: ${escape(row.latex, quote=False)}$ · <code>{escape(row.function)}</code>"
 
 
 # ------------------------------------------------------------------------------------------ predict first
@@ -344,9 +342,8 @@ def show_source(obj: Callable | type, *, docstring: bool = False) -> Shown:
     )
     code = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True, noclasses=True, style=_code_style()))
     name = f"{obj.__module__}.{obj.__qualname__}"
-    file = obj.__module__.replace(".", "/") + ".py"
     html = (
-        f'<div class="ssl-source"><small>from <a href="../{file}"><code>{escape(name)}</code></a></small>'
+        f'<div class="ssl-source"><small>from <code>{escape(name)}</code></small>'
         # A region that scrolls must be reachable from the keyboard.
         f'<pre tabindex="0" role="region" aria-label="Source of {escape(name)}" style="{paper}">{code}</pre></div>'
     )
