@@ -70,7 +70,6 @@ class PCA:
         components_: (K, p), orthonormal rows.
         explained_variance_: (K,), in squared units of x, with N − 1.
         explained_variance_ratio_: (K,), shares of the total.
-        noise_variance_: mean variance of the directions left out.
         mean_: (p,).
     """
 
@@ -90,7 +89,6 @@ class PCA:
         self.explained_variance_ = variance[:k]
         total = variance.sum()
         self.explained_variance_ratio_ = variance[:k] / torch.where(total > 0, total, 1)
-        self.noise_variance_ = variance[k:].mean() if k < len(variance) else variance.new_zeros(())
         return self
 
     def transform(self, x: Array) -> torch.Tensor:
@@ -100,14 +98,6 @@ class PCA:
     def fit_transform(self, x: Array) -> torch.Tensor:
         """Fit, and transform the same rows: (N, K)."""
         return self.fit(x).transform(x)
-
-    def score(self, x: Array) -> torch.Tensor:
-        """Mean log-likelihood of rows under the Gaussian with the K variances and equal noise elsewhere."""
-        v, noise = self.components_, self.noise_variance_
-        covariance = v.T @ ((self.explained_variance_ - noise)[:, None] * v)  # (p, p)
-        covariance = covariance + noise * torch.eye(len(self.mean_), device=v.device)
-        model = torch.distributions.MultivariateNormal(self.mean_, covariance)
-        return model.log_prob(as_rows(x, "x").to(v.device)).mean()
 
 
 class CCA:

@@ -1,4 +1,4 @@
-"""ε_CI and conditional independence from samples of any X₁: pictures, numbers, anything (note §3.3, §3.4).
+"""ε_CI from samples of any X₁: pictures, numbers, anything (note §3.4).
 
 How much of X₂ that the class did not explain can X₁ still predict? With R = X₂ − E[X₂|Y] and any function g,
 2 E⟨R, g(X₁)⟩ − E‖g(X₁)‖² = ε_CI² − E‖E[R|X₁] − g(X₁)‖² ≤ ε_CI², with equality at g = E[R|X₁]. So a predictor
@@ -9,7 +9,6 @@ needed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 
@@ -135,75 +134,3 @@ def cross_fitted_epsilon_squared(
         terms.append(_terms(_within(values[test], own), own, g))
         predictions.append(g)
     return _estimate(torch.cat(terms), torch.cat(predictions))
-
-
-class IndependenceTest(NamedTuple):
-    """The statistic and its p-value; small p speaks against X₁ ⟂ X₂ | Y."""
-
-    statistic: float
-    p_value: float
-
-
-def conditional_independence_test(
-    x1: Array, x2: Array, y: Array, permutations: int = 199, seed: int = 0
-) -> IndependenceTest:
-    """Test of X₁ ⟂ X₂ | Y: shuffling X₂ within each class changes nothing if it holds (note §3.3).
-
-    The statistic is the distance covariance within the classes (Székely, Rizzo, Bakirov 2007), which sees
-    every dependence, not only linear ones. Under conditional independence the p-value is uniform on
-    1/(permutations + 1), …, 1 whatever the distributions are. Time and memory grow with the square of the
-    largest class: give it hundreds to a few thousand samples.
-
-    Args:
-        x1, x2: (N,) or (N, …); one integer for each sample is a state without order, numbers are
-            standardised column by column.
-        y: (N,) classes, integers.
-        permutations: 199 gives p-values in steps of .005.
-
-    Raises:
-        ValueError: lengths that differ, fewer than 4 samples, one class only, no class with two samples, or a
-            value that is not finite.
-    """
-    first, second, classes = _points(x1, "x1"), _points(x2, "x2"), as_states(y, "y")
-    if len(classes) < 4 or not len(first) == len(second) == len(classes):
-        raise ValueError(f"need 4 samples of equal length, got {len(first)}, {len(second)}, {len(classes)}")
-    if int(classes.max()) < 1:
-        raise ValueError("y has one class only: there is nothing to condition on")
-    if (classes.bincount() < 2).all():
-        raise ValueError("y: every class has one sample only, nothing can be shuffled")
-    if permutations < 1:
-        raise ValueError(f"permutations must be at least 1, got {permutations}")
-    generator = torch.Generator().manual_seed(seed)
-    totals = torch.zeros(1 + permutations, dtype=torch.float64, device=first.device)
-    for c in range(int(classes.max()) + 1):
-        rows = (classes == c).nonzero()[:, 0]
-        n = len(rows)
-        one, two = (
-            _centred_distances(first[rows]),
-            _centred_distances(second[rows].to(first.device)),
-        )  # (n, n)
-        order = torch.rand(permutations, n, generator=generator).argsort(1)
-        order = torch.cat([torch.arange(n)[None], order]).to(first.device)  # row 0: as it is
-        for some in torch.arange(1 + permutations).split(max(1, 4_000_000 // n**2)):
-            shuffled = two[order[some][:, :, None], order[some][:, None, :]]  # (s, n, n)
-            totals[some] += (one * shuffled).sum((1, 2)) / n
-    # equal up to rounding counts as equal: tables have ties
-    beaten = int((totals[1:] >= totals[0] - 1e-9 * totals[0].abs()).sum())
-    return IndependenceTest(float(totals[0] / len(classes)), (1 + beaten) / (1 + permutations))
-
-
-def _points(values: Array, name: str) -> torch.Tensor:
-    """Samples as points (N, d): states as corners of a simplex, numbers in standard deviations."""
-    raw = torch.as_tensor(values)
-    if raw.ndim == 1 and not raw.is_floating_point():
-        return torch.nn.functional.one_hot(as_states(raw, name)).double().to(raw.device)
-    rows = as_rows(raw, name)
-    rows = rows - rows.mean(0)
-    scale = rows.square().mean(0).sqrt()
-    return rows / torch.where(scale > 0, scale, 1)
-
-
-def _centred_distances(points: torch.Tensor) -> torch.Tensor:
-    """Euclidean distances (n, n), rows and columns centred."""
-    d = torch.cdist(points, points)
-    return d - d.mean(0) - d.mean(1, keepdim=True) + d.mean()
