@@ -58,15 +58,15 @@ lint: $(STAMP)
 # Tests run on JOBS cores, one thread each: `make check JOBS=8`. Each part ends with its slowest tests. Browser tests
 # are left out by their folder: to collect them is to load what they need.
 JOBS ?= 2
-PYTEST := $(BIN)/python -m pytest -rs --durations=15
+PYTEST := $(BIN)/python -m pytest -rs --durations=15 -n $(JOBS) --dist worksteal
 
-# The browser, all other tests and each whole notebook are parts, JOBS at a time; the long ones begin.
-NOTEBOOKS := $(patsubst lectures/src/%.md,test-notebook-%,$(wildcard lectures/src/[0-9]*.md))
-check test test-browser test-rest $(NOTEBOOKS): export OMP_NUM_THREADS := 1
+# Two parts, since a worker that has driven a browser can start no event loop of its own. The browser runs each
+# lecture whole; `make test-notebooks` runs them without one.
+check test-browser test-rest test-notebooks: export OMP_NUM_THREADS := 1
 test: lint
 	$(BIN)/python -m tools.browser ensure
 	@mkdir -p build
-	$(MAKE) -k -j$(JOBS) test-browser test-rest test-notebooks
+	$(MAKE) -k test-browser test-rest
 
 test-browser: $(STAMP)
 	$(PYTEST) tests/browser --junitxml=build/tests-browser.xml
@@ -74,13 +74,11 @@ test-browser: $(STAMP)
 test-rest: $(STAMP)
 	$(PYTEST) --ignore=tests/browser -m "not notebook" --junitxml=build/tests.xml
 
-test-notebooks: $(NOTEBOOKS)
-
-test-notebook-%: $(STAMP)
-	$(PYTEST) -q "tests/test_lectures.py::test_lecture_runs[$*]" --junitxml=build/tests-$*.xml
+test-notebooks: $(STAMP)
+	$(PYTEST) tests/test_lectures.py -m notebook
 
 check: lint
-	$(PYTEST) -n $(JOBS) --dist worksteal --ignore=tests/browser -m "not slow and not notebook"
+	$(PYTEST) --ignore=tests/browser -m "not slow and not notebook"
 
 # SSL_COURSE_LECTURE_DATA=cifar10 make test-real takes CIFAR-10 instead.
 test-real: $(STAMP)
@@ -112,6 +110,7 @@ $(BENCH)/.stamp: $(STAMP)
 
 bench: $(BENCH)/.stamp
 	@mkdir -p build
+	$(BIN)/python benchmarks/latency.py
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/augment.py --json build/bench_augment.json
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py speed --json build/bench_speed.json
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py overhead --json build/bench_overhead.json

@@ -1,4 +1,4 @@
-"""One JupyterLab and one browser for all browser tests."""
+"""One JupyterLab and one browser for all browser tests of a worker."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import BUILD, SCREENSHOTS, Lab, Notebook, Opener, sameness
+from harness import SCREENSHOTS, Lab, Notebook, Opener, sameness
 from playwright.sync_api import BrowserContext, sync_playwright
 
 from tools.browser import FLAGS, find_browser
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Throws the last run's screenshots away, once, before workers share the tests."""
+    if not hasattr(session.config, "workerinput"):
+        shutil.rmtree(SCREENSHOTS, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -21,9 +27,6 @@ def browser() -> Iterator[BrowserContext]:
     if path is None:
         why = "no Chrome, Chromium or Edge: `python -m ssl_course doctor` says how to get one"
         pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
-    shutil.rmtree(SCREENSHOTS, ignore_errors=True)
-    for report in ("latency.json", "startup.json"):
-        (BUILD / report).unlink(missing_ok=True)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield chromium.new_context(viewport={"width": 1360, "height": 900})

@@ -70,27 +70,6 @@ if type(_ssl_explorer).reset is _SslExplorer.reset and any(
     _ssl_explorer.reset()
 """
 
-# Runs in the page: times each key until the canvas has its next picture. One call a step, since every call that
-# Playwright makes costs the browser more than the step itself. `sslStep(n)` answers when more than n are timed,
-# with the slider's value, least and most; with nothing after 15 s.
-KEY_TO_FRAME = """(el) => {
-  const handle = el.closest(".ssl-explorer").querySelector("[role=slider]");
-  const slider = () => ["now", "min", "max"].map((name) => Number(handle.getAttribute(`aria-value${name}`)));
-  const log = (window.sslTimes = []);
-  let began = 0;
-  window.addEventListener("keydown", () => { began = performance.now(); }, true);
-  new MutationObserver(() => { if (began) log.push(performance.now() - began); began = 0; })
-    .observe(el, { attributes: true, attributeFilter: ["data-frame"] });
-  window.sslStep = async (n) => {
-    const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-    for (const end = performance.now() + 15_000; log.length <= n; await pause(10))
-      if (performance.now() > end) return null;
-    await pause(30);
-    return slider();
-  };
-  return slider();
-}"""
-
 
 def free_port() -> int:
     """A port that nobody listens on."""
@@ -108,7 +87,7 @@ class Lab:
         environment = dict(environment)
         environment["JUPYTER_TOKEN"] = self.token
         environment["JUPYTER_RUNTIME_DIR"] = str(root / "runtime")
-        environment["SSL_COURSE_MAX_STEPS"] = "10"
+        environment.pop("SSL_COURSE_MAX_STEPS", None)
         environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "widgets")])
         self.log = root / "jupyter.log"
         argv = [*argv, "--LabApp.expose_app_in_browser=True"]  # the tests call JupyterLab's own commands
@@ -245,6 +224,10 @@ class Notebook:
         self.wait("() => window.sslDone", "all cells have run", seconds)
         self.idle()
 
+    def cut_short(self) -> None:
+        """From now on training ends after ten steps: what is tested is not what was learned."""
+        self.ask("import os; os.environ['SSL_COURSE_MAX_STEPS'] = '10'")
+
     def idle(self, seconds: float = 30) -> None:
         self.wait(
             "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'",
@@ -267,6 +250,14 @@ class Notebook:
             "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].flatMap((c, i) =>"
             " c.type !== 'code' ? [] : c.outputs.toJSON().filter(o => o.output_type === 'error')"
             ".map(o => `cell ${i}: ${o.ename}: ${o.evalue}`))"
+        )
+
+    def printed(self) -> dict[str, str]:
+        """cell id → what the cells have printed whose stored output must come out again."""
+        return printed(
+            self.page.evaluate(
+                "() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map(c => c.toJSON())"
+            )
         )
 
     def ask(self, code: str) -> str:
@@ -327,6 +318,19 @@ class Notebook:
     def new_errors(self, known: set[str]) -> list[str]:
         """Console errors that an empty notebook does not have."""
         return [e for e in self.errors if sameness(e) not in known]
+
+
+def printed(cells: list[dict[str, Any]]) -> dict[str, str]:
+    """cell id → standard output of the cells tagged nbval-check-output, of a notebook's JSON."""
+    return {
+        cell["id"]: "".join(
+            "".join(output["text"])
+            for output in cell["outputs"]
+            if output["output_type"] == "stream" and output["name"] == "stdout"
+        )
+        for cell in cells
+        if "nbval-check-output" in cell["metadata"].get("tags", [])
+    }
 
 
 def sameness(error: str) -> str:
@@ -429,36 +433,6 @@ class Shown:
             seconds,
             [self.canvas_id, before],
         )
-
-    def latency(self, steps: int = 9) -> dict[str, float]:
-        """Milliseconds from a key on the first slider to its picture on the canvas, seen by the browser."""
-        handle = self.box.locator("[role=slider]").first
-        handle.scroll_into_view_if_needed()
-        handle.focus()
-        now, low, high = self.box.locator(".ssl-canvas").evaluate(KEY_TO_FRAME)
-        key = "ArrowRight"
-        for step in range(steps + 3):
-            key = "ArrowLeft" if now >= high else "ArrowRight" if now <= low else key
-            self.page.keyboard.press(key)
-            slider = self.page.evaluate("(n) => window.sslStep(n)", step)
-            assert slider, (
-                f"{self.notebook.name}: no picture of {self.kind} after {key} {step} of {steps + 3}"
-            )
-            now, low, high = slider
-        times = sorted(self.page.evaluate("() => window.sslTimes")[3:])  # the first ones warm up
-        return {
-            "median_ms": round(times[len(times) // 2], 1),
-            "p95_ms": round(times[min(len(times) - 1, int(0.95 * len(times)))], 1),
-            "n": len(times),
-        }
-
-
-def note(name: str, entries: dict[str, Any]) -> None:
-    """Adds entries to build/NAME.json."""
-    path = BUILD / name
-    BUILD.mkdir(exist_ok=True)
-    old = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(old | entries, indent=1, ensure_ascii=False) + "\n")
 
 
 def sha(data: bytes) -> str:

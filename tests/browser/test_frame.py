@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from harness import DARK, LIGHT, Lab, Opener, note
+from harness import DARK, LIGHT, Lab, Opener
 
 pytestmark = pytest.mark.browser
 
@@ -98,37 +98,3 @@ def test_a_slider_answers_while_a_cell_is_busy(lab: Lab, open_notebook: Opener) 
     (lab.root / "enough").touch()
     notebook.idle()
     tiny.settled()
-
-
-def test_bare_round_trip(lab: Lab, open_notebook: Opener) -> None:
-    notebook = open_notebook(lab.write("bare.ipynb", ["from tiny import Bare", "Bare()"]))
-    notebook.run_all()
-    (bare,) = notebook.explorers()
-    result = bare.latency(25)
-    note("latency.json", {"bare round trip": result})
-    print(f"\nbare round trip: median {result['median_ms']} ms, p95 {result['p95_ms']} ms")
-    assert result["n"] >= 20
-
-
-def test_a_widget_starts_quickly(lab: Lab, open_notebook: Opener) -> None:
-    cells = {
-        "torch": "import torch",
-        "widget": "import ssl_course\nfrom ssl_course.widgets import SceneExplorer\nSceneExplorer()",
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in cells}
-    for _ in range(2):
-        for name, text in cells.items():
-            notebook = open_notebook(lab.write(f"start_{name}.ipynb", [text]))
-            began = notebook.page.evaluate("() => performance.now()")
-            notebook.run_cell(0)
-            if name == "widget":
-                notebook.wait("() => document.querySelector('.ssl-canvas[data-frame]')", "the first widget")
-            seconds[name].append((notebook.page.evaluate("() => performance.now()") - began) / 1000)
-            assert notebook.cell_errors() == []
-            notebook.close()
-            notebook.close = lambda: None
-    best = {name: round(min(times), 2) for name, times in seconds.items()}
-    beyond = round(best["widget"] - best["torch"], 2)
-    note("startup.json", {"seconds": seconds, "best": best, "beyond_import_torch": beyond})
-    print(f"\nfirst widget {best['widget']} s, import torch {best['torch']} s, beyond it {beyond} s")
-    # Reported, not asserted: the target is 1.5 s on an idle machine, and a busy one proves nothing.

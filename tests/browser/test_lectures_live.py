@@ -1,4 +1,4 @@
-"""Every lecture in real JupyterLab: all cells, every control of every widget, both themes, as slides."""
+"""Every lecture in real JupyterLab: all cells, whole, then every control of every widget, both themes, as slides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from harness import BUILD, DARK, LIGHT, REPOSITORY, Lab, Opener, note
+from harness import DARK, LIGHT, REPOSITORY, Lab, Opener, printed
 
 pytestmark = pytest.mark.browser
 
@@ -16,15 +16,15 @@ LECTURES = sorted((REPOSITORY / "lectures").glob("*.ipynb"))
 
 @pytest.mark.parametrize("path", LECTURES, ids=lambda p: p.stem)
 def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
-    notebook = open_notebook(lab.copy(path, "import tiny; tiny.twins()"))
+    notebook = open_notebook(lab.copy(path))
     notebook.run_all()
     assert notebook.cell_errors() == []
-    everything = notebook.explorers()
-    widgets = [w for w in everything if w.kind != "Twin"]
-    twins = [w for w in everything if w.kind == "Twin"]
+    assert notebook.printed() == printed(json.loads(path.read_text())["cells"])
+    notebook.cut_short()
+    widgets = notebook.explorers()
     assert widgets, f"{path.name} has no widget"
 
-    for index, widget in enumerate(widgets):
+    for widget in widgets:
         first = before = widget.start()
         changed = {}
         for label in widget.truth()["controls"].values():
@@ -37,19 +37,6 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
         reset.click()
         widget.next_frame(number, "a picture after Reset")
         assert widget.settled() == first, f"Reset does not bring back the first picture of {widget.kind}"
-
-        sliders = (
-            widget.box.locator("[role=slider]").count()
-            and widget.box.locator("[role=slider]").first.is_visible()
-        )
-        if sliders and index < len(twins):
-            mine, bare = widget.latency(), twins[index].latency()
-            ratio = round(mine["median_ms"] / bare["median_ms"], 2)
-            report = mine | {"bare canvas of as many pixels": bare, "ratio": ratio}
-            note("latency.json", {f"{path.stem}: {widget.kind} {index}": report})
-            print(
-                f"\n{widget.kind}: median {mine['median_ms']} ms, p95 {mine['p95_ms']} ms, {ratio} × bare canvas"
-            )
 
     serious = []
     for theme in (LIGHT, DARK):
@@ -67,6 +54,7 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
 @pytest.mark.skipif(not LECTURES, reason="there is no lecture yet")
 def test_slides_have_living_widgets(lab: Lab, open_notebook: Opener) -> None:
     notebook = open_notebook(lab.copy(LECTURES[0]))
+    notebook.cut_short()
     notebook.run_all()
     widget = notebook.explorers()[0]
     index = widget.box.evaluate(
@@ -105,11 +93,3 @@ def test_slides_have_living_widgets(lab: Lab, open_notebook: Opener) -> None:
     notebook.wait(f"(i) => ({ACTIVE})() > i", "the next slide", 15, long)
     notebook.command("deck:toggle")
     widget.settled()
-
-
-def test_the_reports_are_there() -> None:
-    """Runs last: what the tests above measured lies in build/."""
-    for name in ("latency.json", "startup.json"):
-        if not (BUILD / name).exists():
-            pytest.skip(f"{name}: its test did not run")
-        assert json.loads((BUILD / name).read_text())

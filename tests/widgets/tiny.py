@@ -126,27 +126,3 @@ class PlantedMemory(Planted):
     def render(state: Any, *, n: int, on: bool) -> list[Panel]:
         PlantedMemory.calls += 1
         return [Panel(np.full((4, 4), PlantedMemory.calls % 256, np.uint8), str(n), f"gray {n}")]
-
-
-def twins() -> ipywidgets.VBox:
-    """For each widget alive, a `Bare` with as many pixels: what its picture would cost if making it cost nothing."""
-    from ipywidgets.widgets.widget import _instances
-
-    found = [w for w in list(_instances.values()) if isinstance(w, Explorer) and not isinstance(w, Bare)]
-    return ipywidgets.VBox([Twin(explorer) for explorer in found])
-
-
-class Twin(Bare):
-    """Panels of the same sizes as those of another widget, filled with a gray."""
-
-    def __init__(self, other: Explorer) -> None:
-        gray = ipywidgets.IntSlider(100, min=0, max=255, description="gray")
-        sizes = [(p.rgba.shape[:2], p.width) for p in other.panels]
-        Explorer.__init__(self, {"gray": gray}, state=sizes)
-
-    @staticmethod
-    def render(state: Any, *, gray: int) -> list[Panel]:
-        return [
-            Panel(np.full(size, gray, np.uint8), "a gray", f"all gray, {gray}", width)
-            for size, width in state
-        ]
