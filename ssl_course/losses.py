@@ -6,10 +6,14 @@ from typing import Any
 
 import torch
 import torch.distributed
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 
+from ssl_course.pretext.holes import border_band
 from ssl_course.pretext.masking import patchify
+
+BAND_WEIGHT = 10.0  # of a pixel in the band around a hole (Pathak 2016, supplementary material)
 
 
 # ---------------------------------------------------------------------------------------------- similarity
@@ -148,6 +152,41 @@ def masked_mse(
         raise ValueError("the mask removes nothing, so there is nothing to predict")
     error = (prediction - target).square().mean(-1)  # (N, L)
     return (error * mask).sum() / mask.sum()
+
+
+def hole_loss(filled: Tensor, truth: Tensor, hole: Tensor, overlap: int = 0) -> Tensor:
+    """Weighted mean squared error: the hole counts once, the band around it `BAND_WEIGHT` times, the rest not.
+
+    Args:
+        filled, truth: (N, 3, H, W).
+        hole: (N, 1, H, W) of 0 and 1.
+        overlap: width of the band in pixels.
+
+    Raises:
+        ValueError: no pixel is removed.
+    """
+    if not hole.is_cuda and not hole.any():  # on a GPU the question alone would stall the step
+        raise ValueError("the hole is empty, so there is nothing to predict")
+    weight = hole + BAND_WEIGHT * border_band(hole, overlap)  # (N, 1, H, W)
+    return (weight * (filled - truth).square()).sum() / (truth.shape[1] * weight.sum())
+
+
+def adversarial_losses(discriminator: nn.Module, fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    """(fooling, judging): what the filling pays for being found out, and the discriminator for being fooled.
+
+    Their sum can be minimised in one step: the first has no gradient in the discriminator, whose parameters
+    enter it as constants; the second none in the filling, which enters it as a constant (§3.2, eq. 2).
+
+    Args:
+        fake, real: (N, 3, H, W), the region alone, 0 elsewhere.
+    """
+    constants = {name: p.detach() for name, p in discriminator.named_parameters()}
+    seen = functional_call(discriminator, constants, (fake,))  # (N,) logits
+    fooling = F.binary_cross_entropy_with_logits(seen, torch.ones_like(seen))
+    yes, no = discriminator(real), discriminator(fake.detach())
+    judging = F.binary_cross_entropy_with_logits(yes, torch.ones_like(yes))
+    judging = (judging + F.binary_cross_entropy_with_logits(no, torch.zeros_like(no))) / 2
+    return fooling, judging
 
 
 # ------------------------------------------------------------------------------------------------- several ranks

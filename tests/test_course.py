@@ -101,7 +101,7 @@ def test_every_asset_has_its_licence():
 def test_the_glossary_names_each_method_of_the_course():
     text = (ROOT / "lectures/glossary.md").read_text(encoding="utf-8")
     for word in ("Context encoder", "MAE", "Annealed mean", "BERT", "GPT", "Jigsaw", "Rotation", "SimCLR",
-                 "SimSiam", "CLIP", "CCA", "PCA", "ACE", "ε_CI²", "Whitening", "Linear probe"):  # fmt: skip
+                 "SimSiam", "BYOL", "CLIP", "CCA", "PCA", "ACE", "ε_CI²", "Whitening", "Linear probe"):  # fmt: skip
         assert f"**{word}" in text or f", {word}" in text, word
     numbers = re.findall(r"^\*\*.*?\*\* \(([\d, ]+)\)", text, re.M)
     assert len(numbers) > 50 and all(0 <= int(n) < 14 for group in numbers for n in group.split(","))

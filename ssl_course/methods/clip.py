@@ -6,11 +6,8 @@ arXiv 2103.00020 (note §3.2). X₁ is the picture, X₂ its caption; the two vi
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,23 +16,18 @@ from torch import Tensor, nn
 
 from ssl_course import nets
 from ssl_course.data.pictures import Pictures
-from ssl_course.data.texts import MIN_PIECES, Tokenizer
 from ssl_course.interfaces import Pair
 from ssl_course.losses import clip_loss, gather_ranks
+from ssl_course.methods.captions import CaptionReader
 from ssl_course.methods.simclr import as_augmentation
 from ssl_course.pretext.augment import Augmentation
-from ssl_course.pretext.words import PAD, SEP, UNK
+from ssl_course.pretext.words import PAD, SEP
 
 START = math.log(1 / 0.07)  # of logit_scale
 LARGEST = math.log(100)
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a text in small letters, without punctuation."""
-    return re.findall(r"\w+", text.lower())
-
-
-class CLIP(nn.Module):
+class CLIP(CaptionReader):
     """Pictures and their captions in one space; `CLIP()` suits the scenes.
 
     Picture → backbone → features h → linear → length 1. Caption → causal Transformer → its state at the end token
@@ -57,13 +49,8 @@ class CLIP(nn.Module):
     """
 
     defaults = {
-        "optimizer": "adamw",
-        "lr": 2e-3,
-        "weight_decay": 0.05,
-        "warmup": 0.1,
-        "steps": 400,
-        "batch_size": 128,
-    }
+        "optimizer": "adamw", "lr": 2e-3, "weight_decay": 0.05, "warmup": 0.1, "steps": 400, "batch_size": 128,
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -78,37 +65,19 @@ class CLIP(nn.Module):
         augmentation: Augmentation | dict[str, Any] | None = None,
     ) -> None:
         self.arguments = nets.arguments(locals())
-        super().__init__()
-        if context < 3:
-            raise ValueError(f"context must be at least 3: begin, a word, end; got {context}")
+        super().__init__(vocab_size, context)
         if width % heads:
             raise ValueError(f"heads={heads} does not divide width={width}")
         if embed_dim < 1:
             raise ValueError(f"embed_dim must be at least 1, not {embed_dim}")
-        self.tokenizer: Tokenizer | None = None
-        self.seen: set[str] = set()  # the words of the captions that it was trained with
-        if vocab_size is None:
-            self.tokenizer = scenes_tokenizer()
-            vocab_size = len(self.tokenizer)
-        elif vocab_size < MIN_PIECES:
-            raise ValueError(f"vocab_size must be at least {MIN_PIECES} for real captions, got {vocab_size}")
-        self.context, self.mask_false_negatives = context, mask_false_negatives
+        self.mask_false_negatives = mask_false_negatives
         self.backbone = nets.backbone(backbone)
-        self.text = nets.TextTransformer(vocab_size, context, width, depth, heads, causal=True)
+        self.text = nets.TextTransformer(self.vocab_size, context, width, depth, heads, causal=True)
         self.projection_head = nn.Linear(self.backbone.dim, embed_dim, bias=False)
         self.text_projection = nn.Linear(width, embed_dim, bias=False)
         # 1/τ is learned, and as a logarithm, since what matters is its ratio (§2.3).
         self.logit_scale = nn.Parameter(torch.tensor(START))
         self.augment = None if augmentation is None else as_augmentation(augmentation)
-
-    @classmethod
-    def arguments_for(cls, data: Pictures) -> dict[str, int]:
-        """Constructor arguments that suit these captions: ``CLIP(**CLIP.arguments_for(data))``; none for scenes."""
-        words = [w for caption in data.captions for w in words_of(caption)]
-        known = set(scenes_tokenizer().words or ())
-        if sum(w in known for w in words) > len(words) / 2:
-            return {}
-        return {"vocab_size": 2048, "width": 128, "depth": 2, "embed_dim": 128}
 
     # ---- pictures ---------------------------------------------------------------------------------------------
     def encode(self, x: Tensor) -> Tensor:
@@ -137,61 +106,6 @@ class CLIP(nn.Module):
         return F.normalize(
             self.text_projection(states[torch.arange(len(ids), device=ids.device), end]), dim=1
         )
-
-    def tokenize(self, texts: Sequence[str], cut: bool = False) -> Tensor:
-        """Ids (N, T) of captions; ``cut`` shortens those that are longer than the context.
-
-        Raises:
-            ValueError: a single string, an empty caption, one that is too long, or no tokenizer yet.
-        """
-        if isinstance(texts, str):
-            raise ValueError("give a list of captions, not one string")
-        if self.tokenizer is None:
-            raise ValueError(
-                "this CLIP has no tokenizer yet: data = clip.prepare(data) learns it from the captions"
-            )
-        for i, text in enumerate(texts):
-            if not text.strip():
-                raise ValueError(f"caption {i} is empty: a caption needs at least one word")
-        ids, too_long = self.tokenizer.rows(list(texts), self.context)
-        if too_long.any() and not cut:
-            first = texts[int(too_long.int().argmax())]
-            many = len(self.tokenizer.ids(first))
-            raise ValueError(
-                f"the caption {first[:40] + '…' if len(first) > 40 else first!r} has {many} tokens; "
-                f"context={self.context} has room for {self.context - 2}"
-            )
-        return ids
-
-    def unknown(self, text: str) -> list[str]:
-        """The words of a text that no caption in training had, in small letters, each once."""
-        return [w for w in dict.fromkeys(words_of(text)) if w not in self.seen]
-
-    def prepare(self, data: Pictures) -> Pictures:
-        """The pictures with the ids of their captions in ``parts["ids"]``; called once by `train`.
-
-        Pieces are learned here, where ``vocab_size`` asks for them, and kept with the method; so are the words seen.
-
-        Raises:
-            ValueError: no captions, an empty one, or captions of which more than half of the words are unknown.
-        """
-        if not getattr(data, "captions", None):
-            raise ValueError(
-                "CLIP needs a caption for every picture: these data have none (Pictures.captions)"
-            )
-        if self.tokenizer is None:
-            self.tokenizer = Tokenizer.of_pieces(data.captions, self.text.tokens.num_embeddings)
-        distinct = list(dict.fromkeys(data.captions))
-        ids = self.tokenize(distinct, cut=True)
-        if int((ids == UNK).sum()) > int((ids > UNK).sum()) - 2 * len(ids):
-            raise ValueError(
-                "more than half of the captions' words are unknown to this CLIP: build it with "
-                "CLIP(**CLIP.arguments_for(data))"
-            )
-        self.seen |= {w for caption in distinct for w in words_of(caption)}
-        place = {caption: i for i, caption in enumerate(distinct)}
-        rows = torch.tensor([place[c] for c in data.captions])
-        return replace(data, parts=data.parts | {"ids": ids[rows].to(data.images.device)})
 
     # ---- training ---------------------------------------------------------------------------------------------
     def pair(self, batch: Pictures) -> Pair:
@@ -260,18 +174,6 @@ class CLIP(nn.Module):
         rows = self.class_features([[t.replace("{}", name) for t in templates] for name in classes])
         return (self.logit_scale.exp() * self.encode_image(x) @ rows.T).softmax(1)
 
-    def get_extra_state(self) -> Tensor:
-        """Tokenizer and words seen as bytes, so that they are part of ``state_dict`` and of every checkpoint."""
-        tokenizer = self.tokenizer.to_json() if self.tokenizer else ""
-        text = json.dumps({"tokenizer": tokenizer, "seen": sorted(self.seen)})
-        return torch.tensor(list(text.encode()), dtype=torch.uint8)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """The inverse of `get_extra_state`."""
-        found = json.loads(bytes(state.cpu().tolist()).decode())
-        self.tokenizer = Tokenizer.from_json(found["tokenizer"]) if found["tokenizer"] else None
-        self.seen = set(found["seen"])
-
 
 def by_each_text(
     image_features: Tensor, text_features: Tensor, classes: Tensor, logit_scale: Tensor | float
@@ -288,14 +190,6 @@ def by_each_text(
     """
     p = (logit_scale * image_features @ text_features.T).softmax(1)  # (N, T)
     return p @ F.one_hot(classes).to(p.dtype)
-
-
-def scenes_tokenizer() -> Tokenizer:
-    """One id for each word of the scenes' captions."""
-    from ssl_course.data import scenes
-
-    texts, _ = scenes.every_caption()
-    return Tokenizer.of_words([*sorted({w for text in texts for w in words_of(text)}), ","])
 
 
 def recall(similarity: Tensor, k: int = 1, right: Tensor | None = None) -> float:

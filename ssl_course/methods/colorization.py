@@ -18,9 +18,9 @@ from ssl_course import nets
 from ssl_course.interfaces import Batch, Pair
 from ssl_course.losses import reconstruction
 from ssl_course.pretext import color
+from ssl_course.pretext.color import paint as paint
 
 OBJECTIVES = ("classes", "l2")
-COUNTED = 2000  # pictures from which the prior over colours is counted
 
 
 class Colorization(nn.Module):
@@ -92,9 +92,8 @@ class Colorization(nn.Module):
         size = self.map_size(data.inputs)
         rows = torch.arange(len(data)).split(512)
         ab = torch.cat([self.target(data[r], size).cpu() for r in rows])  # (N, 2, h, w)
-        some = ab[
-            :: -(-len(ab) // COUNTED)
-        ]  # enough to count colours; all would take longer than a lecture's training
+        # About 2,000 pictures: enough to count colours; all would take longer than a lecture's training.
+        some = ab[:: -(-len(ab) // 2000)]  # (M, 2, h, w)
         self.mean.copy_(some.mean((0, 2, 3)))
         self.spread.copy_((some - self.mean.cpu()[:, None, None]).square().mean().sqrt().clamp(min=1))
         counts = sum((self.soft(part).sum((0, 2, 3)) for part in some.split(256)), torch.zeros(()))  # (Q,)
@@ -186,18 +185,10 @@ class Colorization(nn.Module):
         if self.objective == "l2":
             return out
         out = out if mix is None else self.rebalanced(out, mix)
-        return color.annealed_mean(
-            out, self.centres, self.temperature if temperature is None else temperature
-        )
+        t = self.temperature if temperature is None else temperature
+        return color.annealed_mean(out, self.centres, t)
 
     @torch.no_grad()
     def colorize(self, images: Tensor, temperature: float | None = None, mix: float | None = None) -> Tensor:
         """The pictures' lightness in the colours that are predicted, (N, 3, H, W) in [0, 1]."""
         return paint(images.to(self.mean.device), self.colours(images, temperature, mix))
-
-
-def paint(images: Tensor, ab: Tensor) -> Tensor:
-    """The lightness of pictures (N, 3, H, W) in the colours of maps (N, 2, h, w): (N, 3, H, W) in [0, 1]."""
-    lightness = color.lightness(images)  # (N, 1, H, W)
-    ab = F.interpolate(ab, lightness.shape[-2:], mode="bilinear")
-    return color.lab_to_rgb(torch.cat([lightness, ab], 1)).clamp(0, 1)

@@ -7,16 +7,18 @@ heads=12, decoder_dim=512, decoder_depth=8, decoder_heads=16, norm_pix_loss=True
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from ssl_course import nets
 from ssl_course.interfaces import Batch, Pair
 from ssl_course.losses import masked_mse
-from ssl_course.pretext import holes
+from ssl_course.nets import encoder_flops as encoder_flops
+from ssl_course.pretext.holes import fill
+from ssl_course.pretext.holes import mean_picture as mean_picture
+from ssl_course.pretext.masking import hidden_error as hidden_error
 from ssl_course.pretext.masking import mask_noise, patchify, random_masking, to_pixels, unpatchify
+from ssl_course.pretext.masking import patch_means as patch_means
 
 
 class MAE(nn.Module):
@@ -101,7 +103,7 @@ class MAE(nn.Module):
         hidden = to_pixels(mask, self.patch_size)  # (N, 1, H, W)
         gray = nets.mean_and_std(x.dtype, x.device)[0].flatten()  # 0 in normalised pixels
         parts = {"hidden": hidden, "mask": mask, "ids_keep": ids_keep, "ids_restore": ids_restore}
-        return Pair(holes.fill(x, hidden, gray), holes.fill(x, 1 - hidden, gray), parts)
+        return Pair(fill(x, hidden, gray), fill(x, 1 - hidden, gray), parts)
 
     def see(self, pair: Pair) -> Tensor:
         """The latent of the visible patches, (N, 1 + K, dim), class token first."""
@@ -187,50 +189,3 @@ class MAE(nn.Module):
         filled = unpatchify(patches, self.patch_size)  # (N, 3, H, W)
         removed = to_pixels(mask, self.patch_size).bool()  # (N, 1, H, W)
         return torch.where(removed, nets.denormalise(filled), nets.as_float(images, self)), mask
-
-
-# -------------------------------------------------------------------------------------------------- baselines
-def patch_means(images: Tensor, patch_size: int) -> Tensor:
-    """Pictures (N, 3, H, W) in [0, 1] with every patch in its own mean colour.
-
-    Nobody who does not see a patch can know its mean: to beat this filling on hidden patches is to have got
-    their mean and some of their texture right.
-    """
-    return nn.functional.interpolate(
-        nn.functional.avg_pool2d(nets.as_float(images), patch_size), scale_factor=patch_size
-    )
-
-
-def mean_picture(data: Any) -> Tensor:
-    """The average picture of a set, (3, H, W) in [0, 1]: the best filling for who sees no patch at all."""
-    parts = (nets.as_float(part).sum(0) for part in data.inputs.split(512))
-    return sum(parts, torch.zeros(())) / len(data)
-
-
-def hidden_error(truth: Tensor, filled: Tensor, mask: Tensor) -> float:
-    """Mean squared error on removed patches alone, a number and channel, pixels in [0, 1].
-
-    Args:
-        truth, filled: (N, 3, H, W), uint8 or in [0, 1]; ``filled`` may be one picture (3, H, W) for all.
-        mask: (N, L), 1 where a patch was removed.
-
-    Raises:
-        ValueError: nothing was removed.
-    """
-    if not mask.any():
-        raise ValueError("the mask removes nothing, so there is no error")
-    error = (nets.as_float(filled) - nets.as_float(truth)).square()  # (N, 3, H, W)
-    side = round(mask.shape[1] ** 0.5)
-    per_patch = nn.functional.adaptive_avg_pool2d(error, side).mean(1).flatten(1)  # (N, L)
-    return float((per_patch * mask).sum() / mask.sum())
-
-
-def encoder_flops(tokens: int, dim: int, depth: int, mlp_ratio: float = 4.0) -> float:
-    """Floating-point operations of the encoder's blocks for one picture, a multiplication and an addition being two.
-
-    12 · dim² a token in the linear layers (with ``mlp_ratio`` 4), 2 · dim for each pair of tokens in the attention:
-    hiding three quarters saves more than three quarters. Norms, softmax and patch embedding are left out.
-    """
-    linear = (4 + 2 * mlp_ratio) * dim**2 * tokens
-    attention = 2 * dim * tokens**2
-    return 2.0 * depth * (linear + attention)

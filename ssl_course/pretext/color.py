@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import torch
+from torch.nn import functional as F
 
 WHITE = (0.95047, 1.0, 1.08883)  # D65, Y = 1
 RGB_TO_XYZ = (
@@ -84,6 +85,13 @@ def lab_to_rgb(lab: torch.Tensor) -> torch.Tensor:
     linear = torch.einsum("ij,...jhw->...ihw", torch.linalg.inv(_matrix(lab).double()).to(lab), xyz)
     gamma = 1.055 * linear.clamp(min=1e-9) ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, gamma)
+
+
+def paint(images: torch.Tensor, ab: torch.Tensor) -> torch.Tensor:
+    """The lightness of pictures (N, 3, H, W) in the colours of maps (N, 2, h, w): (N, 3, H, W) in [0, 1]."""
+    light = lightness(images)  # (N, 1, H, W)
+    ab = F.interpolate(ab, light.shape[-2:], mode="bilinear")
+    return lab_to_rgb(torch.cat([light, ab], 1)).clamp(0, 1)
 
 
 # ------------------------------------------------------------------------------------------ colours as classes

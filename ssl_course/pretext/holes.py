@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ssl_course import nets
+from ssl_course.interfaces import Batch
 
 KINDS = ("centre", "blocks", "free", "around")
 PARTS = ("sky", "middle", "ground")  # the upper, middle and lower third of a picture
@@ -83,10 +84,19 @@ def fill(images: Tensor, hole: Tensor, colour: Tensor) -> Tensor:
     return torch.where(hole.bool(), colour.to(images)[:, None, None], images)
 
 
+def mean_picture(data: Batch) -> Tensor:
+    """The average picture of a set, (3, H, W) in [0, 1]: the best filling for who sees nothing of the picture."""
+    return _mean(data.inputs)
+
+
+def _mean(images: Tensor) -> Tensor:
+    total = sum((nets.as_float(part).sum(0) for part in images.split(512)), torch.zeros(()))
+    return total / len(images)  # (3, H, W)
+
+
 def part_means(images: Tensor) -> Tensor:
     """The mean colour of each `PARTS` over pictures (N, 3, H, W), painted in its place: (3, H, W) in [0, 1]."""
-    total = sum((nets.as_float(part).sum(0) for part in images.split(512)), torch.zeros(()))
-    mean = total / len(images)  # (3, H, W)
+    mean = _mean(images)  # (3, H, W)
     height = mean.shape[1]
     rows = [round(height * k / len(PARTS)) for k in range(len(PARTS) + 1)]
     bands = [

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+from ssl_course import nets
 
 KINDS = ("random", "block", "grid")
 
@@ -99,3 +102,31 @@ def mask_noise(
         off = ((row + offset[:, :1]) % period != 0).int() + ((column + offset[:, 1:]) % period != 0).int()
         return off + rand  # the lattice first, then its rows and columns, then the rest
     raise ValueError(f"no masking {kind!r}; there are {', '.join(KINDS)}")
+
+
+# ------------------------------------------------------------------------------------ what a filling must beat
+def patch_means(images: Tensor, patch_size: int) -> Tensor:
+    """Pictures (N, 3, H, W) in [0, 1] with every patch in its own mean colour.
+
+    Nobody who does not see a patch can know its mean: to beat this filling on hidden patches is to have got
+    their mean and some of their texture right.
+    """
+    return F.interpolate(F.avg_pool2d(nets.as_float(images), patch_size), scale_factor=patch_size)
+
+
+def hidden_error(truth: Tensor, filled: Tensor, mask: Tensor) -> float:
+    """Mean squared error on removed patches alone, a number and channel, pixels in [0, 1].
+
+    Args:
+        truth, filled: (N, 3, H, W), uint8 or in [0, 1]; ``filled`` may be one picture (3, H, W) for all.
+        mask: (N, L), 1 where a patch was removed.
+
+    Raises:
+        ValueError: nothing was removed.
+    """
+    if not mask.any():
+        raise ValueError("the mask removes nothing, so there is no error")
+    error = (nets.as_float(filled) - nets.as_float(truth)).square()  # (N, 3, H, W)
+    side = round(mask.shape[1] ** 0.5)
+    per_patch = F.adaptive_avg_pool2d(error, side).mean(1).flatten(1)  # (N, L)
+    return float((per_patch * mask).sum() / mask.sum())

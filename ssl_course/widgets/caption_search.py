@@ -21,7 +21,8 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import features
 from ssl_course.losses import clip_loss
 from ssl_course.methods import CLIP
-from ssl_course.methods.clip import by_each_text, words_of
+from ssl_course.methods.captions import words_of
+from ssl_course.methods.clip import by_each_text
 from ssl_course.widgets.frame import chips, draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
