@@ -7,19 +7,20 @@ from typing import Any
 import numpy as np
 
 from ssl_course.course.exercises.card import Card, check
-from ssl_course.course.exercises.judging import judge
-
-NEIGHBOURS = 3
+from ssl_course.course.exercises.judging import Rule, judge
 
 
 # ------------------------------------------------------------------------------------------ soft encoding
-def _encode(ab: np.ndarray, centres: np.ndarray, sigma: float, power: float = 2, k: int = NEIGHBOURS,
-            scale: float = 2.0, normal: bool = True, farthest: bool = False) -> np.ndarray:  # fmt: skip
+def _gaussian(distance: np.ndarray, sigma: float) -> np.ndarray:
+    return np.exp(-(distance**2) / (2 * sigma**2))
+
+
+def _encode(ab: np.ndarray, centres: np.ndarray, sigma: float, weigh: Rule = _gaussian, k: int = 3,
+            normal: bool = True, farthest: bool = False) -> np.ndarray:  # fmt: skip
     distance = np.sqrt(((centres - ab) ** 2).sum(1))  # (Q,)
-    weight = np.exp(-(distance**power) / (scale * sigma**power))
     keep = np.argsort(-distance if farthest else distance, kind="stable")[:k]
     shares = np.zeros(len(centres))
-    shares[keep] = weight[keep]
+    shares[keep] = weigh(distance[keep], sigma)
     return shares / shares.sum() if normal else shares
 
 
@@ -33,30 +34,21 @@ _ENCODE_MISTAKES = {
         ab, c, s, k=len(c)
     ),
     "You use exp(−d/σ). The Gaussian is exp(−d²/(2σ²)).": lambda ab, c, s: _encode(
-        ab, c, s, power=1, scale=1.0
+        ab, c, s, lambda d, s: np.exp(-d / s)
     ),
     "You use exp(−d²/σ²): the 2 of the Gaussian's 2σ² is missing.": lambda ab, c, s: _encode(
-        ab, c, s, scale=1.0
+        ab, c, s, lambda d, s: np.exp(-(d**2) / s**2)
     ),
     "You take the softmax of the negative distances. "
-    "The Gaussian squares them and divides by 2σ².": lambda ab, c, s: _softmax_of_distance(ab, c),
+    "The Gaussian squares them and divides by 2σ².": lambda ab, c, s: _encode(
+        ab, c, s, lambda d, s: np.exp(-d)
+    ),
     "You keep the three farthest bins: argsort puts the smallest first.": lambda ab, c, s: _encode(
         ab, c, s, farthest=True
     ),
     "The three nearest share equally. The nearer ones get more: "
-    "weigh with exp(−d²/(2σ²)).": lambda ab, c, s: _shared_equally(ab, c),
+    "weigh with exp(−d²/(2σ²)).": lambda ab, c, s: _encode(ab, c, s, lambda d, s: 1.0),
 }
-
-
-def _softmax_of_distance(ab: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    distance = np.sqrt(((centres - ab) ** 2).sum(1))
-    shares = np.exp(-distance) * (distance <= np.sort(distance)[NEIGHBOURS - 1])
-    return shares / shares.sum()
-
-
-def _shared_equally(ab: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    distance = ((centres - ab) ** 2).sum(1)
-    return (distance <= np.sort(distance)[NEIGHBOURS - 1]) / NEIGHBOURS
 
 
 @check()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ssl_course.course.exercises.card import Card, check
-from ssl_course.course.exercises.judging import judge
+from ssl_course.course.exercises.judging import Rule, judge
 from ssl_course.pretext.words import IGNORE, MASK, PAD, SPECIAL
 
 # ---- the causal mask ----------------------------------------------------------------------------------------------
@@ -54,76 +54,59 @@ def causal_mask(function: Any, seed: int = 0) -> Card:
 RATIO = 0.15
 
 
-def _parts(ids: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which words are chosen; of all places, which would show [MASK] and which another word."""
-    return (u < RATIO) & (ids >= len(SPECIAL)), v < 0.8, (v >= 0.8) & (v < 0.9)
+def _chosen(ids: np.ndarray, u: np.ndarray) -> np.ndarray:
+    return (u < RATIO) & (ids >= len(SPECIAL))
 
 
-def _hidden(
-    ids: np.ndarray, chosen: np.ndarray, mask: np.ndarray, other: np.ndarray, anything: np.ndarray
-) -> np.ndarray:
-    return np.where(chosen & mask, MASK, np.where(chosen & other, anything, ids))
+def _shown(ids: np.ndarray, v: np.ndarray, anything: np.ndarray) -> np.ndarray:
+    """What each word would show if it were chosen."""
+    return np.where(v < 0.8, MASK, np.where(v < 0.9, anything, ids))
 
 
-def _rule(ids: np.ndarray, u: np.ndarray, v: np.ndarray, anything: np.ndarray) -> np.ndarray:
-    chosen, mask, other = _parts(ids, u, v)
-    return np.stack([_hidden(ids, chosen, mask, other, anything), np.where(chosen, ids, IGNORE)])
+def _asked(ids: np.ndarray, chosen: np.ndarray, v: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    return np.where(chosen, ids, IGNORE)
 
 
-def _with(targets: Any = None, inputs: Any = None) -> Any:
-    """A wrong rule: the right one with other targets or other inputs, functions of (case, chosen, right)."""
+def _masking(choose: Rule = _chosen, show: Rule = _shown, ask_for: Rule = _asked) -> Rule:
+    """BERT's rule, or a wrong one that chooses, shows or asks for other words."""
 
     def rule(ids: np.ndarray, u: np.ndarray, v: np.ndarray, anything: np.ndarray) -> np.ndarray:
-        chosen, mask, other = _parts(ids, u, v)
-        both = _rule(ids, u, v, anything)
-        if inputs is not None:
-            both[0] = inputs(ids, chosen, mask, other, v, anything)
-        if targets is not None:
-            both[1] = targets(ids, chosen, mask, other, both[0])
-        return both
+        chosen = choose(ids, u)
+        inputs = np.where(chosen, show(ids, v, anything), ids)
+        return np.stack([inputs, ask_for(ids, chosen, v, inputs)])
 
     return rule
 
 
-def _specials_too(ids: np.ndarray, u: np.ndarray, v: np.ndarray, anything: np.ndarray) -> np.ndarray:
-    _, mask, other = _parts(ids, u, v)
-    return np.stack([_hidden(ids, u < RATIO, mask, other, anything), np.where(u < RATIO, ids, IGNORE)])
-
-
-def _everywhere(ids: np.ndarray, u: np.ndarray, v: np.ndarray, anything: np.ndarray) -> np.ndarray:
-    _, mask, other = _parts(ids, u, v)
-    word = ids >= len(SPECIAL)
-    return np.stack([_hidden(ids, word, mask, other, anything), np.where(word, ids, IGNORE)])
-
-
 _MASKING = {
     "Every chosen word shows [MASK]. Then the network learns nothing about words that it sees: 80 % [MASK], "
-    "10 % another word, 10 % as they are.": _with(inputs=lambda ids, c, m, o, v, a: np.where(c, MASK, ids)),
+    "10 % another word, 10 % as they are.": _masking(show=lambda ids, v, a: MASK),
     "80 % show [MASK] and all the rest another word: the 10 % that stay as they are have been "
-    "forgotten.": _with(inputs=lambda ids, c, m, o, v, a: _hidden(ids, c, m, ~m, a)),
-    "80 % show [MASK] and all the rest stay: the 10 % that show another word have been forgotten.": _with(
-        inputs=lambda ids, c, m, o, v, a: _hidden(ids, c, m, np.zeros_like(c), a)
+    "forgotten.": _masking(show=lambda ids, v, a: np.where(v < 0.8, MASK, a)),
+    "80 % show [MASK] and all the rest stay: the 10 % that show another word have been forgotten.": _masking(
+        show=lambda ids, v, a: np.where(v < 0.8, MASK, ids)
     ),
     "The three shares overlap: v < 0.1 for another word lies within v < 0.8. "
-    "Use v < 0.8, then v < 0.9.": _with(
-        inputs=lambda ids, c, m, o, v, a: np.where(c & (v < 0.1), a, np.where(c & m, MASK, ids))
+    "Use v < 0.8, then v < 0.9.": _masking(
+        show=lambda ids, v, a: np.where(v < 0.1, a, np.where(v < 0.8, MASK, ids))
     ),
     "The loss counts every word: the network is mostly asked for words that it sees. Only the chosen ones "
-    "count.": _with(targets=lambda ids, c, m, o, x: np.where(ids >= len(SPECIAL), ids, IGNORE)),
+    "count.": _masking(ask_for=lambda ids, c, v, x: np.where(ids >= len(SPECIAL), ids, IGNORE)),
     "The loss counts the [MASK]s only. All chosen words count, those that show another word or themselves, "
-    "too.": _with(targets=lambda ids, c, m, o, x: np.where(c & m, ids, IGNORE)),
-    "The words that were chosen and stay as they are count, too: all chosen ones.": _with(
-        targets=lambda ids, c, m, o, x: np.where(c & (m | o), ids, IGNORE)
+    "too.": _masking(ask_for=lambda ids, c, v, x: np.where(c & (v < 0.8), ids, IGNORE)),
+    "The words that were chosen and stay as they are count, too: all chosen ones.": _masking(
+        ask_for=lambda ids, c, v, x: np.where(c & (v < 0.9), ids, IGNORE)
     ),
     "The targets are taken after masking: the network is asked for [MASK] itself. "
-    "Keep the ids of before.": _with(targets=lambda ids, c, m, o, x: np.where(c, x, IGNORE)),
-    "Targets that do not count are −100, which the loss leaves out; 0 is [PAD], a word to be learned.": _with(
-        targets=lambda ids, c, m, o, x: np.where(c, ids, 0)
+    "Keep the ids of before.": _masking(ask_for=lambda ids, c, v, x: np.where(c, x, IGNORE)),
+    "Targets that do not count are −100, which the loss leaves out; 0 is [PAD], a word to be learned.": _masking(
+        ask_for=lambda ids, c, v, x: np.where(c, ids, 0)
     ),
-    "Special ids are chosen, too. "
-    "[PAD], [UNK], [CLS], [SEP] and [MASK] (0 to 4) are no words.": _specials_too,
+    "Special ids are chosen, too. [PAD], [UNK], [CLS], [SEP] and [MASK] (0 to 4) are no words.": _masking(
+        lambda ids, u: u < RATIO
+    ),
     "All words go through 80/10/10. First choose 15 % of them (u < 0.15); "
-    "only those are changed and asked for.": _everywhere,
+    "only those are changed and asked for.": _masking(lambda ids, u: ids >= len(SPECIAL)),
 }
 
 
@@ -149,7 +132,7 @@ def mask_rule(function: Any, seed: int = 0) -> Card:
         "Chosen: u < 0.15 and a word (id ≥ 5). Inputs: 4 where v < 0.8, anything where 0.8 ≤ v < 0.9, else "
         "the id. Targets: the id where chosen, else −100."
     )
-    return judge(function, cases, _rule, _MASKING, praise, hint)
+    return judge(function, cases, _masking(), _MASKING, praise, hint)
 
 
 # ---- perplexity ---------------------------------------------------------------------------------------------------

@@ -181,40 +181,22 @@ def pull(function: Any, seed: int = 0) -> Card:
 # ---- what a probe reads -------------------------------------------------------------------------------------------
 
 
-def _h(method: Any, x: Tensor) -> Tensor:
-    return method.encode(x)
-
-
-def _z(method: Any, x: Tensor) -> Tensor:
-    return method.project(x)
-
-
-_READ = {
-    "That is z, after the projection head. The probe reads h, before it: the head throws away what the "
-    "augmentation destroys, and h still has it.": reading(_z),
-    "That is z, after the projection head, and in training mode besides. "
-    "The probe reads h of `method.eval()`.": reading(_z, training=True),
-    "The network is still in training mode: its batch normalisation uses the statistics of this batch, so a "
-    "picture's features depend on its neighbours. Call method.eval() first.": reading(_h, training=True),
-    "The rows are normalised. The loss compares directions; the probe may use lengths too: hand over h as "
-    "it is.": reading(lambda m, x: F.normalize(m.encode(x), dim=1)),
-    "That is z, after the projection head, and normalised. The probe reads h, before the head.": reading(
-        lambda m, x: F.normalize(m.project(x), dim=1)
-    ),
-}
-
-
 @check()
 def what_the_probe_reads(function: Any, seed: int = 0) -> Card:
     """Check ``function(method, x)``: the features of a SimCLR that a linear probe is to read.
 
     It gets a `SimCLR` in training mode and pictures (N, 3, H, W), returns (N, dim).
     """
-    from ssl_course import nets
     from ssl_course.methods import SimCLR
 
-    def make() -> SimCLR:
-        return SimCLR(nets.ConvNet((4, 6)), projection=(8, 6))
-
+    why_h = (
+        "The probe reads h of `method.eval()`, before it: the head throws away what the augmentation destroys, "
+        "and h still has it."
+    )
+    more = {
+        "That is z, after the projection head, and normalised. The probe reads h, before the head.": reading(
+            lambda m, x: F.normalize(m.project(x), dim=1)
+        ),
+    }
     praise = "h, of a network in eval mode: before the head, as it is."
-    return judge_features(function, make, _READ, praise, seed)
+    return judge_features(function, SimCLR, why_h, more, praise, seed)

@@ -217,31 +217,15 @@ def three_ways(settings: Any, seed: int = 0) -> Card:
 # ---- what the probe reads -----------------------------------------------------------------------------------------
 
 
-_HEAD = "The probe reads h, before the heads: they are trained to forget, and they are the first to fall."
-_READINGS = {
-    f"That is z, after the projection head. {_HEAD}": reading(lambda m, x: m.project(x)),
-    f"That is p, after both heads. {_HEAD}": reading(lambda m, x: m.predict(m.project(x))),
-    f"That is z, after the projection head, and in training mode besides. {_HEAD}": reading(
-        lambda m, x: m.project(x), training=True
-    ),
-    "The network is still in training mode: a picture's features depend on its neighbours in the batch. "
-    "Call method.eval() first.": reading(lambda m, x: m.encode(x), training=True),
-    "The rows are normalised. The loss compares directions; the probe may use lengths too: hand over h as "
-    "it is.": reading(lambda m, x: F.normalize(m.encode(x), dim=1)),
-}
-
-
 @check()
 def probe_reads(function: Any, seed: int = 0) -> Card:
     """Check ``function(method, x)``: the features of a SimSiam that a linear probe is to read.
 
     It gets a `SimSiam` in training mode and pictures (N, 3, H, W), returns (N, dim).
     """
-    from ssl_course import nets
     from ssl_course.methods import SimSiam
 
-    def make() -> SimSiam:
-        return SimSiam(nets.ConvNet((4, 6)), projection=(8, 6))
-
+    why_h = "The probe reads h, before the heads: they are trained to forget, and they are the first to fall."
+    more = {f"That is p, after both heads. {why_h}": reading(lambda m, x: m.predict(m.project(x)))}
     praise = "h, of a network in eval mode: before both heads, as it is."
-    return judge_features(function, make, _READINGS, praise, seed)
+    return judge_features(function, SimSiam, why_h, more, praise, seed)

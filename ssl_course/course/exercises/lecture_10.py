@@ -24,8 +24,9 @@ def _rows(logits: Array) -> float:
     return float((logsumexp(logits, 1) - logits.diagonal()).mean())
 
 
-def _both(logits: Array) -> float:
-    return (_rows(logits) + _rows(logits.T)) / 2
+def _both(logits: Array, one: Callable[[Array], float] = _rows) -> float:
+    """The mean over both directions of a loss of one."""
+    return (one(logits) + one(logits.T)) / 2
 
 
 def _logits(images: Array, texts: Array, logit_scale: float) -> Array:
@@ -37,18 +38,12 @@ def _of_logits(rule: Callable[[Array], float]) -> Callable[..., float]:
 
 
 def _mean_first(logits: Array) -> float:
-    def one(a: Array) -> float:
-        return float(-np.log(np.exp(a.diagonal() - logsumexp(a, 1)).mean()))
-
-    return (one(logits) + one(logits.T)) / 2
+    return float(-np.log(np.exp(logits.diagonal() - logsumexp(logits, 1)).mean()))
 
 
 def _without_the_pair(logits: Array) -> float:
-    def one(a: Array) -> float:
-        rest = a + np.diag(np.full(len(a), -np.inf))
-        return float((logsumexp(rest, 1) - a.diagonal()).mean())
-
-    return (one(logits) + one(logits.T)) / 2
+    rest = logits + np.diag(np.full(len(logits), -np.inf))
+    return float((logsumexp(rest, 1) - logits.diagonal()).mean())
 
 
 _SYMMETRIC = {
@@ -69,9 +64,13 @@ _SYMMETRIC = {
         np.exp(-s) * _unit(i) @ _unit(t).T
     ),
     "That is the sum of both directions; CLIP takes half of it.": _of_logits(lambda a: 2 * _both(a)),
-    "You take −log of the mean probability. Wanted is the mean of the −log.": _of_logits(_mean_first),
+    "You take −log of the mean probability. Wanted is the mean of the −log.": _of_logits(
+        lambda a: _both(a, _mean_first)
+    ),
     "The pair itself is missing below the fraction. In SimCLR a row is not compared with itself; here the "
-    "diagonal is the right answer, and belongs to the softmax.": _of_logits(_without_the_pair),
+    "diagonal is the right answer, and belongs to the softmax.": _of_logits(
+        lambda a: _both(a, _without_the_pair)
+    ),
     "One softmax over all N² entries. Each row needs a softmax of its own, and each column.": _of_logits(
         lambda a: float(logsumexp(a) - a.diagonal().mean())
     ),
@@ -155,11 +154,7 @@ def _masked(logits: Array, captions: Array, fill: float = -np.inf) -> Array:
 
 def _as_positives(logits: Array, captions: Array) -> float:
     target = (captions[:, None] == captions) / _counts(captions)[:, None]
-
-    def one(a: Array) -> float:
-        return float(-(target * (a - logsumexp(a, 1)[:, None])).sum(1).mean())
-
-    return (one(logits) + one(logits.T)) / 2
+    return _both(logits, lambda a: float(-(target * (a - logsumexp(a, 1)[:, None])).sum(1).mean()))
 
 
 def _dropped(logits: Array, captions: Array) -> float:
