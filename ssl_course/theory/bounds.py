@@ -102,13 +102,6 @@ def kth_singular_value(matrix: torch.Tensor, k: int) -> torch.Tensor:
     return values[k - 1]
 
 
-def _class_means(joint: Array, x2: Array) -> torch.Tensor:
-    means = class_means(joint, x2)  # (k, d)
-    if len(means) < 2:
-        raise ValueError("joint has one class only: there is nothing to tell apart")
-    return means
-
-
 def sigma_k(joint: Array, x2: Array) -> torch.Tensor:
     """σ_k(M), the k-th singular value of M = [E[X₂|Y=1] … E[X₂|Y=k]], uncentred, in units of X₂ (note §3.5.2).
 
@@ -117,7 +110,7 @@ def sigma_k(joint: Array, x2: Array) -> torch.Tensor:
     Raises:
         ValueError: one class only, a class that never occurs, or a table or x2 that is none.
     """
-    means = _class_means(joint, x2)
+    means = class_means(as_joint_of_classes(joint), x2)
     return kth_singular_value(means, len(means))
 
 
@@ -127,7 +120,7 @@ def sigma_centred(joint: Array, x2: Array) -> torch.Tensor:
     The mean that is subtracted is the unweighted one: with P(y) as weights the bound on a breaks. Errors as in
     `sigma_k`.
     """
-    means = _class_means(joint, x2)
+    means = class_means(as_joint_of_classes(joint), x2)
     value = kth_singular_value(means - means.mean(0), len(means) - 1)
     # equal means far from 0 leave rounding error of their own size
     return torch.where(value > 1e-12 * torch.linalg.matrix_norm(means, 2), value, 0.0)
@@ -139,7 +132,7 @@ def smallest_class_correlation(joint: Array, x2: Array) -> torch.Tensor:
     E[X₂Yᵀ] = M diag P(y), so it is positive exactly when σ_k(M) is; the numbers differ. 0-d float64. Errors as
     in `sigma_k`.
     """
-    means = _class_means(joint, x2)
+    means = class_means(as_joint_of_classes(joint), x2)
     prior = as_joint(joint).sum((0, 1))  # (k,)
     return kth_singular_value(prior[:, None] * means, len(means))  # of E[Y X₂ᵀ]
 
@@ -243,10 +236,8 @@ def similarity_error(joint: Array) -> tuple[torch.Tensor, torch.Tensor]:
     note's "representation error ≤ ε̃_CI" is false.) Where ρ_{k−1} = 0 the bound is infinite. Functions of correlation
     0 are left out; of a tie cut in two, which half is kept is arbitrary.
     """
-    table = as_joint(joint)
+    table = as_joint_of_classes(joint)
     k, prior = table.shape[2], table.sum((0, 1))
-    if k < 2:
-        raise ValueError("joint has one class only: there is nothing to tell apart")
     psi, rho, _ = maximal_functions(table.sum(2))
     learned = psi[:, : k - 1][:, rho[: k - 1] > 1e-9]  # at ρ = 0 there is nothing to learn a function from
     a = torch.tensor(probe_features(table, learned).excess, dtype=torch.float64)

@@ -11,7 +11,7 @@ import torch
 
 from ssl_course.theory.ace import Ace, ace
 from ssl_course.theory.components import CCA, PCA, canonical_directions, whitener
-from ssl_course.theory.independence import Array, as_rows
+from ssl_course.theory.independence import Array, as_rows, conditional
 
 __all__ = [
     "CCA",
@@ -72,12 +72,7 @@ def _two_way(joint: Array) -> torch.Tensor:
     table = torch.as_tensor(joint, dtype=torch.float64)
     if table.ndim != 2 or not (table >= 0).all() or not abs(float(table.sum()) - 1) <= 1e-6:
         raise ValueError(f"joint must be a table [x1, x2] that sums to 1, got shape {tuple(table.shape)}")
-    for axis, name in ((1, "X₁"), (0, "X₂")):
-        if (table.sum(axis) <= 0).any():
-            never = int((table.sum(axis) <= 0).nonzero()[0])
-            raise ValueError(
-                f"joint: state {never} of {name} has probability zero, leave it out of the table"
-            )
+    conditional(table, "X₁"), conditional(table.T, "X₂")  # only ask whether each state occurs
     return table
 
 

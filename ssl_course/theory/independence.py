@@ -40,7 +40,7 @@ def as_joint_of_classes(joint: Array) -> torch.Tensor:
     table = as_joint(joint)
     if table.shape[2] < 2:
         raise ValueError("joint has one class only: there is nothing to tell apart")
-    _conditional(table.sum(0).T, "Y")  # only asks whether each class occurs
+    conditional(table.sum(0).T, "Y")  # only asks whether each class occurs
     return table
 
 
@@ -55,7 +55,7 @@ def _values(x2: Array, joint: torch.Tensor) -> torch.Tensor:
     return values.reshape(len(values), -1)
 
 
-def _conditional(table: torch.Tensor, given: str) -> torch.Tensor:
+def conditional(table: torch.Tensor, given: str) -> torch.Tensor:
     """The rows of a table [given, other], each divided by its sum.
 
     Raises:
@@ -70,19 +70,19 @@ def _conditional(table: torch.Tensor, given: str) -> torch.Tensor:
 
 def posterior(joint: Array) -> torch.Tensor:
     """P(Y | X₁), shape (n1, k): the best that any classifier can know from X₁ (note §3.3)."""
-    return _conditional(as_joint(joint).sum(1), "X₁")  # (n1, k)
+    return conditional(as_joint(joint).sum(1), "X₁")  # (n1, k)
 
 
 def class_means(joint: Array, x2: Array) -> torch.Tensor:
     """E[X₂ | Y], shape (k, d): the columns of A in ψ* = A·P(Y|X₁), transposed (note §3.3)."""
     table = as_joint(joint)
-    return _conditional(table.sum(0).T, "Y") @ _values(x2, table)  # (k, d)
+    return conditional(table.sum(0).T, "Y") @ _values(x2, table)  # (k, d)
 
 
 def best_predictor(joint: Array, x2: Array) -> torch.Tensor:
     """ψ*(x₁) = E[X₂ | X₁ = x₁], shape (n1, d): the minimiser of E‖X₂ − ψ(X₁)‖² (note §3.3)."""
     table = as_joint(joint)
-    return _conditional(table.sum(2), "X₁") @ _values(x2, table)  # (n1, d)
+    return conditional(table.sum(2), "X₁") @ _values(x2, table)  # (n1, d)
 
 
 def predictor_through_y(joint: Array, x2: Array) -> torch.Tensor:
@@ -113,9 +113,9 @@ def epsilon_tilde_squared(joint: Array) -> torch.Tensor:
     """
     table = as_joint_of_classes(joint)
     p, q = table.sum((1, 2)), table.sum((0, 2))  # (n1,), (n2,)
-    _conditional(table.sum(2).T, "X₂")  # only asks whether each state occurs
-    direct = _conditional(table.sum(2), "X₁")  # (n1, n2) P(x₂|x₁)
-    gap = direct - posterior(table) @ _conditional(table.sum(0).T, "Y")  # (n1, n2)
+    conditional(table.sum(2).T, "X₂")  # only asks whether each state occurs
+    direct = conditional(table.sum(2), "X₁")  # (n1, n2) P(x₂|x₁)
+    gap = direct - posterior(table) @ conditional(table.sum(0).T, "Y")  # (n1, n2)
     return torch.linalg.matrix_norm(p.sqrt()[:, None] * gap / q.sqrt(), 2).square()
 
 

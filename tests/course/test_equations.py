@@ -16,7 +16,7 @@ SECTIONS = {"§3.2", "§3.3", "§3.4", "§3.5.2"}
 # Equation → a change of sign in its function.
 MUTATIONS = {
     "conditional independence": ("torch.where(p > 0, p * (", "torch.where(p > 0, -p * ("),
-    "best predictor": ("return _conditional(", "return -_conditional("),
+    "best predictor": ("return conditional(", "return -conditional("),
     "best predictor under CI": ("return posterior(joint) @", "return -posterior(joint) @"),
     "approximate conditional independence": ("x2) - predictor_through_y(", "x2) + predictor_through_y("),
     "ε_CI from samples": ("values[rows] - means", "values[rows] + means"),

@@ -144,12 +144,12 @@ def test_vectors_are_welcome():
         (SILENT - np.array([[[0.5, 0], [0, 0]], [[0, 0], [0, -0.5]]]), "negative"),
         (np.full((2, 2, 2), np.nan), "not finite"),
         (np.ones((2, 2)) / 4, "(2, 2)"),
-        (np.ones((2, 2, 1)) / 4, "at least two states"),
-        ("a table", "not a table of numbers"),
-        ([[1, 2], [3]], "not a table of numbers"),
+        (np.ones((2, 2, 1)) / 4, "one class only"),
+        ("a table", "no world; give an array"),
+        ([[1, 2], [3]], "no world; give an array"),
         (xor, "the table itself"),
-        (np.pad(SILENT, ((0, 1), (0, 0), (0, 0))), "X₁ never occurs"),
-        (np.pad(SILENT, ((0, 0), (0, 0), (1, 0))), "Y never occurs"),
+        (np.pad(SILENT, ((0, 1), (0, 0), (0, 0))), "state 2 of X₁ has probability zero"),
+        (np.pad(SILENT, ((0, 0), (0, 0), (1, 0))), "state 0 of Y has probability zero"),
     ],
 )
 def test_worlds_that_do_not(joint, says):
