@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 
+from ssl_course.data.rows import Rows
+
 
 @dataclass
-class Pairs:
+class Pairs(Rows):
     """Two views of the same samples; a batch is a slice of one.
 
     Attributes:
@@ -33,20 +35,7 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.x1)
 
-    def __getitem__(self, index: int | slice | torch.Tensor) -> Pairs:
-        """A slice, a tensor of indices or a mask gives a batch; a single number a batch of one."""
-        if isinstance(index, int):
-            index = torch.tensor([range(len(self))[index]])
-        here = index.to(self.x1.device) if torch.is_tensor(index) else index
-        labels = {name: values[here] for name, values in self.labels.items()}
-        return replace(self, x1=self.x1[here], x2=self.x2[here], labels=labels)
-
     @property
     def inputs(self) -> torch.Tensor:
         """What ``encode`` takes: the first view."""
         return self.x1
-
-    def to(self, device: str | torch.device) -> Pairs:
-        """The same pairs on another device."""
-        labels = {name: values.to(device) for name, values in self.labels.items()}
-        return replace(self, x1=self.x1.to(device), x2=self.x2.to(device), labels=labels)

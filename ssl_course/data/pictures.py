@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 
-
-def _take(values: Sequence, index: object) -> list:
-    """Index a plain list the way a tensor is indexed."""
-    if torch.is_tensor(index) and index.dtype != torch.bool:  # a batch: not worth numbering the whole set
-        return [values[i] for i in index.reshape(-1).tolist()]
-    rows = torch.arange(len(values))[index]
-    return [values[i] for i in rows.reshape(-1).tolist()]
+from ssl_course.data.rows import Rows
 
 
 @dataclass
-class Pictures:
+class Pictures(Rows):
     """A set of pictures; a batch is a slice of one.
 
     Attributes:
@@ -47,35 +40,10 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int | slice | torch.Tensor) -> Pictures:
-        """A slice, a tensor of indices or a mask gives a batch; a single number a batch of one."""
-        if isinstance(index, int):
-            index = torch.tensor([range(len(self))[index]])
-        on = self.images.device
-        here = index.to(on) if torch.is_tensor(index) else index
-        return replace(
-            self,
-            images=self.images[here],
-            labels={k: v[here] for k, v in self.labels.items()},
-            captions=_take(self.captions, index.cpu() if torch.is_tensor(index) else index)
-            if self.captions
-            else [],
-            parts={k: v[here] for k, v in self.parts.items()},
-        )
-
     @property
     def inputs(self) -> torch.Tensor:
         """What ``encode`` takes: the images, (N, 3, H, W)."""
         return self.images
-
-    def to(self, device: str | torch.device) -> Pictures:
-        """The same pictures on another device."""
-        return replace(
-            self,
-            images=self.images.to(device),
-            labels={k: v.to(device) for k, v in self.labels.items()},
-            parts={k: v.to(device) for k, v in self.parts.items()},
-        )
 
     def gray(self) -> Pictures:
         """The same pictures as three equal channels of their lightness (CIE L*, shown as the gray of equal L*)."""
@@ -84,7 +52,5 @@ class Pictures:
         lab = rgb_to_lab(self.images.float() / 255)  # (N, 3, H, W)
         lab[:, 1:] = 0
         gray = (lab_to_rgb(lab).clamp(0, 1) * 255).round().to(torch.uint8)
-        gray = (
-            gray[:, 1:2].expand(-1, 3, -1, -1).contiguous()
-        )  # matrix rounding: make the channels equal exactly
+        gray = gray[:, 1:2].expand(-1, 3, -1, -1).contiguous()  # equal exactly, whatever the matrix rounds
         return replace(self, images=gray)

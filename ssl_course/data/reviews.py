@@ -24,7 +24,7 @@ import torch
 
 from ssl_course.data.texts import Texts, Tokenizer
 from ssl_course.pretext.words import CLS, MASK, PAD
-from ssl_course.theory import bounds, correlation, independence
+from ssl_course.theory import bounds, correlation, independence, worlds
 
 SENTIMENTS = ["happy", "unhappy"]  # y
 INTENSITIES = ["mild", "strong"]  # v
@@ -151,15 +151,11 @@ class World:
         Raises:
             ValueError: another label.
         """
-        right = torch.tensor([self.purity, 1 - self.purity], dtype=torch.float64)
-        sign = torch.stack([right, right.flip(0)])  # P(s | y), (y, s)
-        v = torch.tensor([-1.0, 1.0], dtype=torch.float64)
-        pair = (1 + self.dependence * v[:, None] * v) / 4  # P(v₁, v₂)
-        states = 0.5 * torch.einsum("ys,yt,vw->svtwy", sign, sign, pair)  # (s₁, v₁, s₂, v₂, y)
+        joint = worlds.film_words(self.dependence, self.purity).joint
         if label == "sentiment":
-            return states.reshape(4, 4, 2)
+            return joint
         if label == "intensity":
-            table = states.sum(4).reshape(4, 4)
+            table = joint.sum(2)
             return torch.stack([table * (torch.arange(4) % 2 == k)[:, None] for k in range(2)], 2)
         raise ValueError(f"unknown label {label!r}; the words have sentiment, intensity")
 

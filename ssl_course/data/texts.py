@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import tokenizers
 import torch
 
+from ssl_course.data.rows import Rows
 from ssl_course.pretext.words import CLS, MASK, PAD, SEP, SPECIAL, UNK
 
 MIN_PIECES = len(SPECIAL) + 256  # every byte has an id, so no text is unknown to pieces
@@ -167,7 +168,7 @@ class Tokenizer:
 
 
 @dataclass
-class Texts:
+class Texts(Rows):
     """A set of texts; a batch is a slice of one.
 
     Attributes:
@@ -199,18 +200,6 @@ class Texts:
     def __len__(self) -> int:
         return len(self.strings) if self.ids is None else len(self.ids)
 
-    def __getitem__(self, index: int | slice | torch.Tensor) -> Texts:
-        """A slice, a tensor of indices or a mask gives a batch; a single number a batch of one."""
-        if isinstance(index, int):
-            index = torch.tensor([range(len(self))[index]])
-        rows = torch.arange(len(self))[index.cpu() if torch.is_tensor(index) else index]  # (n,)
-        return replace(
-            self,
-            ids=None if self.ids is None else self.ids[rows.to(self.ids.device)],
-            strings=[self.strings[i] for i in rows.tolist()] if self.strings else [],
-            labels={k: v[rows.to(v.device)] for k, v in self.labels.items()},
-        )
-
     @property
     def inputs(self) -> torch.Tensor | list[str]:
         """What ``encode`` takes: the ids, (N, T); before there are any, the strings."""
@@ -228,11 +217,6 @@ class Texts:
                 "these texts are strings, not ids: prepare them first: data = method.prepare(data)"
             )
         return self.ids
-
-    def to(self, device: str | torch.device) -> Texts:
-        """The same texts with ids and labels on another device."""
-        ids = None if self.ids is None else self.ids.to(device)
-        return replace(self, ids=ids, labels={k: v.to(device) for k, v in self.labels.items()})
 
     def tokenize(self, tokenizer: Tokenizer, context: int) -> Texts:
         """The same texts with ids; a text longer than ``context`` loses its end there, with a warning

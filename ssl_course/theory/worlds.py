@@ -53,8 +53,8 @@ def film_words(dependence: float = 0.5, certainty: float = 0.9) -> FiniteWorld:
     """
     if not 0 <= dependence <= 1:
         raise ValueError(f"dependence (λ) must be in [0, 1], got {dependence}")
-    if not 0.5 < certainty < 1:
-        raise ValueError(f"certainty must be in (½, 1), got {certainty}")
+    if not 0.5 < certainty <= 1:
+        raise ValueError(f"certainty must be in (½, 1], got {certainty}")
     q = torch.tensor([[certainty, 1 - certainty], [1 - certainty, certainty]], dtype=torch.float64)  # (s, y)
     same = 1 + dependence * (2 * torch.eye(2, dtype=torch.float64) - 1)  # (v₁, v₂)
     joint = torch.einsum("ay,by,vw->avbwy", q, q, same) / 8
