@@ -48,9 +48,11 @@ def load_emoji(size: int, split: str, root: str | os.PathLike | None = None) -> 
             f"(https://unicode.org/Public/emoji/15.0/emoji-test.txt) into one folder and say\n"
             "  load('emoji', root=FOLDER)"
         )
-    rows = _listed(where) if kind == "folder" else _named(where[1])
-    rows = [row for row in rows if is_test(row[0]) == (split == "test")]
-    paint = _from_folder(where, size) if kind == "folder" else _from_font(where[0], size)
+    if kind == "folder":
+        rows, paint = _listed(where), lambda file: open_picture(where / file, size)
+    else:
+        rows, paint = _named(where[1]), _from_font(where[0], size)
+    rows = [row for row in rows if is_test(Path(row[0]).with_suffix("").name) == (split == "test")]
     kept, pictures = [], []
     for row in rows:
         picture = paint(row[0])
@@ -103,7 +105,7 @@ def _named(path: Path) -> list[tuple[str, str, str, str]]:
 
 
 def _listed(folder: Path) -> list[tuple[str, str, str, str]]:
-    """(file's stem, caption, group, subgroup) of a folder's captions.tsv."""
+    """(file, caption, group, subgroup) of a folder's captions.tsv."""
     path = folder / "captions.tsv"
     head, *lines = path.read_text(encoding="utf-8").splitlines()
     if head.split("\t") != ["file", "caption", "group", "subgroup"]:
@@ -113,15 +115,8 @@ def _listed(folder: Path) -> list[tuple[str, str, str, str]]:
         cells = line.split("\t")
         if len(cells) != 4 or not cells[1].strip():
             raise DataError(f"{path}, line {number}: needs a file, a caption, a group and a subgroup")
-        rows.append((Path(cells[0]).with_suffix("").name, *cells[1:]))
+        rows.append(tuple(cells))
     return rows
-
-
-def _from_folder(folder: Path, size: int):
-    lines = (folder / "captions.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    files_ = [line.split("\t")[0] for line in lines]
-    stems = {Path(file).with_suffix("").name: file for file in files_}
-    return lambda stem: open_picture(folder / stems[stem], size)
 
 
 def _from_font(path: Path, size: int):

@@ -5,21 +5,19 @@ from __future__ import annotations
 import difflib
 import operator
 import os
-from typing import TYPE_CHECKING
 
-from ssl_course.data.files import DataError, cache_folder
-from ssl_course.data.photos import open_picture
+from ssl_course.data import captioned, corpora, earth, photos, reviews, scenes, torchvision_sets
+from ssl_course.data.files import DataError
 from ssl_course.data.pictures import Pictures
+from ssl_course.data.texts import Texts
 
-if TYPE_CHECKING:
-    from ssl_course.data.texts import Texts
-
-__all__ = ["NAMES", "DataError", "available", "cache_folder", "load", "open_picture"]
+__all__ = ["NAMES", "DataError", "available", "load"]
 
 PICTURES = ("scenes", "earth", "photos", "cifar10", "fashion_mnist", "stl10", "emoji", "flickr8k")
 TEXTS = ("reviews", "sst2", "rt-polarity", "text")
 NAMES = PICTURES + TEXTS
 SPLITS = ("train", "test")
+_OPTIONS = {"flickr8k": {"captions"}, "text": {"length"}}  # of sets that are not made here
 TEST_SEED = 1_000_000  # added to the seed of made worlds, so that nothing of test was seen in training
 
 
@@ -74,40 +72,34 @@ def load(
         raise ValueError(f"size is at least 1 pixel, not {size}")
     if root is not None and name in ("scenes", "earth", "reviews"):
         raise ValueError(f"{name!r} needs no folder: leave out root")
+    if root is None and name == "photos":
+        raise ValueError("say where your class folders lie: load('photos', root='path/to/folder')")
+    if root is None and name == "text":
+        raise ValueError("say which file: load('text', root='path/to/file.txt')")
     if name == "scenes":
         return _scenes(size, split, **options)
-    if name in TEXTS:
-        return _texts(name, split, root, download, **options)
-    if name == "flickr8k":
-        from ssl_course.data.captioned import load_flickr8k
-
-        some = {"captions": options.pop("captions")} if "captions" in options else {}
-        _no_options(name, options)
-        return load_flickr8k(size, split, root, **some)
-    _no_options(name, options)
-    if name == "emoji":
-        from ssl_course.data.captioned import load_emoji
-
-        return load_emoji(size, split, root)
-    if name == "earth":
-        from ssl_course.data.earth import load_earth
-
-        return load_earth(size, split)
-    if name == "photos":
-        from ssl_course.data.photos import load_photos
-
-        if root is None:
-            raise ValueError("say where your class folders lie: load('photos', root='path/to/folder')")
-        return load_photos(root, size, split)
-    from ssl_course.data.torchvision_sets import load_set
-
-    return load_set(name, size, split, root, download)
+    if name == "reviews":
+        return _reviews(split, **options)
+    if unknown := options.keys() - _OPTIONS.get(name, set()):
+        raise ValueError(f"{name!r} has no option {unknown.pop()!r}")
+    match name:
+        case "earth":
+            return earth.load_earth(size, split)
+        case "photos":
+            return photos.load_photos(root, size, split)
+        case "emoji":
+            return captioned.load_emoji(size, split, root)
+        case "flickr8k":
+            return captioned.load_flickr8k(size, split, root, **options)
+        case "text":
+            return corpora.load_text(root, split, **options)
+        case "sst2" | "rt-polarity":
+            return corpora.load_corpus(name, split, root, download)
+    return torchvision_sets.load_set(name, size, split, root, download)
 
 
 def available() -> dict[str, str | None]:
     """Where each set lies on this machine, or None; looks only whether files exist, downloads nothing."""
-    from ssl_course.data import captioned, corpora, earth, torchvision_sets
-
     where: dict[str, str | None] = {"scenes": "painted on demand"}
     folder = earth.source_folder()
     where["earth"] = str(folder / "bmng.jpg") if folder else None
@@ -126,11 +118,6 @@ def available() -> dict[str, str | None]:
     return where
 
 
-def _no_options(name: str, options: dict[str, object]) -> None:
-    if options:
-        raise ValueError(f"{name!r} has no option {next(iter(options))!r}")
-
-
 def _check_name(name: str) -> None:
     if name in NAMES:
         return
@@ -140,34 +127,15 @@ def _check_name(name: str) -> None:
 
 
 def _scenes(size: int, split: str, n: int | None = None, seed: int = 0, **options: object) -> Pictures:
-    from ssl_course.data.scenes import World
-
     device = {"device": options.pop("device")} if "device" in options else {}
     if n is None:
         n = 4096 if split == "train" else 1024
-    return World(**options).sample(n, size=size, seed=seed + TEST_SEED * (split == "test"), **device)
-
-
-def _texts(name: str, split: str, root: str | os.PathLike | None, download: bool, **options: object) -> Texts:
-    if name == "reviews":
-        return _reviews(split, **options)
-    from ssl_course.data import corpora
-
-    if name == "text":
-        if root is None:
-            raise ValueError("say which file: load('text', root='path/to/file.txt')")
-        length = {"length": options.pop("length")} if "length" in options else {}
-    _no_options(name, options)
-    if name == "text":
-        return corpora.load_text(root, split, **length)
-    return corpora.load_corpus(name, split, root, download)
+    return scenes.World(**options).sample(n, size=size, seed=seed + TEST_SEED * (split == "test"), **device)
 
 
 def _reviews(
     split: str, n: int | None = None, seed: int = 0, single: float = 0.0, **options: object
 ) -> Texts:
-    from ssl_course.data.reviews import World
-
     if n is None:
         n = 20_000 if split == "train" else 4096
-    return World(**options).sample(n, seed=seed + TEST_SEED * (split == "test"), single=single)
+    return reviews.World(**options).sample(n, seed=seed + TEST_SEED * (split == "test"), single=single)

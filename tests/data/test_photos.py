@@ -15,7 +15,8 @@ import torch
 from PIL import Image, ImageFile
 
 from ssl_course.data import files
-from ssl_course.data.catalog import DataError, load, open_picture
+from ssl_course.data.catalog import DataError, load
+from ssl_course.data.photos import open_picture
 
 
 def encoded(picture: Image.Image, form: str = "PNG", **options: object) -> bytes:
