@@ -40,11 +40,13 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, not {temperature}")
     n = len(z1)
+    # Length 1, else long vectors would lower the loss by themselves; how sharp it is, τ alone says (SimCLR §5.1).
     z = F.normalize(torch.cat([z1, z2]).float(), dim=1)  # (2N, d)
     logits = z @ z.T / temperature  # (2N, 2N)
     itself = torch.eye(2 * n, dtype=torch.bool, device=z.device)
     logits = logits.masked_fill(itself, -torch.inf)  # else every view would be nearest to itself
     other_view = torch.arange(2 * n, device=z.device).roll(n)  # (2N,): i ↔ i + N
+    # Both views ask for each other. Of the others the nearest push most, the more so the smaller τ (§5.1).
     return F.cross_entropy(logits, other_view)
 
 
@@ -57,6 +59,7 @@ def negative_cosine(p: Tensor, z: Tensor, stop_gradient: bool = True) -> Tensor:
     """
     # detached here, not by the caller: who forgets it gets a collapse and no error (§4.1)
     z = z.detach() if stop_gradient else z
+    # Directions alone: lengths would be a second way to a small loss.
     return -F.cosine_similarity(p, z, dim=1).mean()
 
 
@@ -87,7 +90,8 @@ def clip_loss(
     own = torch.arange(len(logits), device=logits.device)
     if same is not None:
         others = same & (own[:, None] != own)  # equal captions, but not the pair itself
-        logits = logits.masked_fill(others, -torch.inf)
+        logits = logits.masked_fill(others, -torch.inf)  # out of the sum; a logit of 0 would stay in it
+    # Rows alone never compare two pictures for one caption: one of them could be nearest to all captions.
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
 
@@ -108,8 +112,10 @@ def clip_floor(p: Tensor, batch_size: int) -> Tensor:
     p = torch.as_tensor(p, dtype=torch.float64).reshape(-1)
     if (p < 0).any() or abs(float(p.sum()) - 1) > 1e-6 or batch_size < 1:
         raise ValueError("p must be probabilities that sum to 1, and batch_size at least 1")
-    p, n = p[p > 0, None].clamp(max=1 - 1e-12), batch_size - 1
+    # p = 1 would give 0 · log 0 below
+    p, n = p[p > 0, None].clamp(max=1 - 1e-12), batch_size - 1  # (captions, 1)
     k = torch.arange(n + 1, dtype=torch.float64)  # how many of the others have this caption too
+    # the logarithm of "n choose k", which itself overflows at batches of a thousand
     ways = (
         torch.lgamma(torch.tensor(n + 1.0, dtype=torch.float64))
         - torch.lgamma(k + 1)
@@ -127,6 +133,7 @@ def similarity(eta: Tensor, psi: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------ reconstruction
 def reconstruction(x2: Tensor, prediction: Tensor) -> Tensor:
     """L_mask(ψ) = E‖X₂ − ψ(X₁)‖², mean over rows, summed over all other dimensions (note §3.5.2)."""
+    # Summed over a picture's numbers, as in the note, whose ε² and bounds are in the units of all of X₂.
     return (x2 - prediction).square().flatten(1).sum(1).mean()
 
 
@@ -146,11 +153,13 @@ def masked_mse(
     """
     target = patchify(images, patch_size)  # (N, L, p²·3)
     if norm_pix_loss:
+        # Without its own mean and contrast a patch is its texture: features get better (§3, table 1d).
         mean, variance = target.mean(-1, keepdim=True), target.var(-1, keepdim=True)  # (N, L, 1)
-        target = (target - mean) / (variance + 1e-6).sqrt()
+        target = (target - mean) / (variance + 1e-6).sqrt()  # a plain sky has no contrast to divide by
     if not mask.is_cuda and not mask.any():  # on a GPU the question alone would stall the step
         raise ValueError("the mask removes nothing, so there is nothing to predict")
     error = (prediction - target).square().mean(-1)  # (N, L)
+    # What is visible could be copied: to count it costs accuracy (§3).
     return (error * mask).sum() / mask.sum()
 
 
@@ -167,7 +176,9 @@ def hole_loss(filled: Tensor, truth: Tensor, hole: Tensor, overlap: int = 0) -> 
     """
     if not hole.is_cuda and not hole.any():  # on a GPU the question alone would stall the step
         raise ValueError("the hole is empty, so there is nothing to predict")
+    # The band is seen by the encoder and predicted all the same: whoever errs there leaves a seam.
     weight = hole + BAND_WEIGHT * border_band(hole, overlap)  # (N, 1, H, W)
+    # by the sum of the weights: a loss a pixel, comparable between small holes and large ones
     return (weight * (filled - truth).square()).sum() / (truth.shape[1] * weight.sum())
 
 
@@ -180,10 +191,12 @@ def adversarial_losses(discriminator: nn.Module, fake: Tensor, real: Tensor) -> 
     Args:
         fake, real: (N, 3, H, W), the region alone, 0 elsewhere.
     """
+    # else a worse judge would lower this loss as well as a better filling
     constants = {name: p.detach() for name, p in discriminator.named_parameters()}
     seen = functional_call(discriminator, constants, (fake,))  # (N,) logits
     fooling = F.binary_cross_entropy_with_logits(seen, torch.ones_like(seen))
-    yes, no = discriminator(real), discriminator(fake.detach())
+    # detached, or the filling would learn to be found out
+    yes, no = discriminator(real), discriminator(fake.detach())  # (N,) each
     judging = F.binary_cross_entropy_with_logits(yes, torch.ones_like(yes))
     judging = (judging + F.binary_cross_entropy_with_logits(no, torch.zeros_like(no))) / 2
     return fooling, judging
@@ -197,6 +210,7 @@ class _Gather(torch.autograd.Function):
     def forward(ctx: Any, z: Tensor) -> Tensor:
         ctx.rank, ctx.n = torch.distributed.get_rank(), len(z)
         parts = [torch.empty_like(z) for _ in range(torch.distributed.get_world_size())]
+        # It hands over constants: without `backward`, what other ranks see of my rows would not reach my weights.
         torch.distributed.all_gather(parts, z.contiguous())
         return torch.cat(parts)
 
