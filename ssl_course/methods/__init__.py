@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+# By name only: torch and the text tools are loaded with the first method that is asked for.
 _HOME = {
     "ContextEncoder": "context_encoder",
     "MAE": "mae",
@@ -17,14 +18,14 @@ _HOME = {
     "BYOL": "byol",
     "CLIP": "clip",
     "DeepCCA": "deep_cca",
-}  # loaded when first used
+}
 
 
 def __getattr__(name: str) -> type:
-    if name in _HOME:
+    if name in _HOME:  # PEP 562: called for what the module does not have yet
         return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__() -> list[str]:
+def __dir__() -> list[str]:  # for completion in a notebook, before anything is loaded
     return list(_HOME)
