@@ -45,9 +45,11 @@ class BYOL(nn.Module):
         super().__init__()
         if not 0 <= decay <= 1:
             raise ValueError(f"decay must be in [0, 1], not {decay}")
+        # At 0 the target runs along with the online network, at 1 it never learns: both are worse than between (§5).
         self.decay = decay
         self.backbone = nets.backbone(backbone)
         self.projection_head = nets.mlp(self.backbone.dim, *projection)
+        # Only the online side predicts: this asymmetry is the first of two differences between the networks (§3.1).
         self.prediction_head = nets.mlp(projection[-1], *projection)
         self.augment = as_augmentation(augmentation)
         # The target has no prediction head: both networks alike on both sides could agree on a constant (§3.2).
@@ -84,12 +86,15 @@ class BYOL(nn.Module):
         if len(batch.inputs) < 2:
             raise ValueError("one picture has no variance to normalise by: give BYOL a batch of at least two")
         x1, x2 = self.pair(batch)  # (N, 3, H, W) each
+        # Both ways, so that the online network learns from each view (§3.1).
         q1, q2 = (self.prediction_head(self.project(x)) for x in (x1, x2))  # (N, d) each
+        # Rows of length 1: else the target could shrink until everything is near it (eq. 2).
         cosines = negative_cosine(q1, self.project_target(x2)) + negative_cosine(q2, self.project_target(x1))
         return 4 + 2 * cosines  # the squared distance of two rows of length 1 is 2 − 2 cos
 
     @torch.no_grad()
     def after_step(self) -> None:
         """ξ ← τ ξ + (1 − τ) θ (eq. 1): a mean over many past networks wavers less than any of them."""
+        # Weights alone: the running means of BatchNorm are those of what each network has itself seen.
         for old, new in zip(self.target.parameters(), self._online().parameters(), strict=True):
             old.lerp_(new, 1 - self.decay)

@@ -20,6 +20,7 @@ from ssl_course.pretext.augment import Augmentation
 def as_augmentation(settings: Augmentation | dict[str, Any] | None) -> Augmentation:
     """Settings as they come from a caller, or from a command or a checkpoint, where pairs are lists."""
     if isinstance(settings, dict):
+        # JSON knows no tuples, and a frozen Augmentation is to have no lists.
         given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
         settings = Augmentation(**given)
     return settings or Augmentation()
@@ -54,6 +55,7 @@ class SimCLR(nn.Module):
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, not {temperature}")
         self.backbone = nets.backbone(backbone)
+        # z may forget colour and place, which two views do not share; h, in front of the head, keeps them (§4.2).
         self.projection_head = nets.mlp(self.backbone.dim, *projection)
         self.temperature = temperature
         self.augment = as_augmentation(augmentation)
@@ -68,6 +70,7 @@ class SimCLR(nn.Module):
 
     def pair(self, batch: Batch) -> Pair:
         """X₁ and X₂: two random views of each picture, (N, 3, H, W) in [0, 1] each."""
+        # Each row draws its own augmentation: one call for both, so no view is treated otherwise than the other.
         x1, x2 = self.augment(torch.cat([batch.inputs] * 2)).chunk(2)
         return Pair(x1, x2)
 
@@ -79,5 +82,6 @@ class SimCLR(nn.Module):
         """
         views = torch.cat([*self.pair(batch)])  # (2N, 3, H, W): one batch, so BatchNorm sees both alike
         z1, z2 = self.project(views).chunk(2)  # (N, d) each
-        # All other pictures of the batch push: without them, one z for all would be the best answer (§2.1).
+        # All other pictures of the batch push: without them, one z for all would be the best answer (§2.1). The more
+        # of them the better (§5.2), so the ranks' z are put together first.
         return nt_xent(gather_ranks(z1), gather_ranks(z2), self.temperature)

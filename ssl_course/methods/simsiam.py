@@ -38,7 +38,7 @@ class SimSiam(nn.Module):
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
         projection: widths of the projection head, three layers as in the paper (§3); every layer has BatchNorm,
             the last without scale, shift and ReLU.
-        bottleneck: hidden width of the prediction head; None is a quarter of its input (§4.4).
+        bottleneck: hidden width of the prediction head; None is a quarter of its input (§3).
         output_norm: BatchNorm at the end of the projection head. It hides a collapse: it rescales whatever
             spread is left to 1.
         augmentation: an `Augmentation` or its settings as a dict.
@@ -61,9 +61,11 @@ class SimSiam(nn.Module):
         self.stop_gradient, self.predictor = stop_gradient, predictor
         self.backbone = nets.backbone(backbone)
         d = projection[-1]
+        # BatchNorm keeps the training stable; what prevents the collapse is the stopped gradient, not it (§4.4).
         norm = OutputNorm(d, affine=False)
         self.projection_head = nets.mlp(self.backbone.dim, *projection, last_norm=norm)
         self.output_norm = output_norm
+        # A bottleneck, so that p is no copy of z; BatchNorm at its end would make training unstable (§3, §4.4).
         self.prediction_head = nets.mlp(d, bottleneck or max(d // 4, 1), d)
         self.augment = as_augmentation(augmentation)
 
@@ -78,6 +80,7 @@ class SimSiam(nn.Module):
 
     def param_groups(self, lr: float) -> list[dict[str, Any]]:
         """The prediction head keeps a constant rate while the rest decays (§4.2)."""
+        # It must follow a z that still moves, and need not have converged before z has.
         named = [(f"prediction_head.{n}", p) for n, p in self.prediction_head.named_parameters()]
         return [{"params": named, "lr": lr, "constant_lr": True}]
 
@@ -91,21 +94,24 @@ class SimSiam(nn.Module):
 
     def before_norm(self, x: Tensor) -> Tensor:
         """Pictures → z (N, d) as it is before the output norm."""
-        return self.projection_head[:-1](self.encode(x))
+        return self.projection_head[:-1](self.encode(x))  # whose spread nothing has set back to 1
 
     def predict(self, z: Tensor) -> Tensor:
         """z → p (N, d); z itself when the predictor is switched off."""
+        # Without it, a stopped gradient is half as long and points the same way: everything collapses (§4.2).
         return self.prediction_head(z) if self.predictor else z
 
     def loss(self, z1: Tensor, z2: Tensor) -> Tensor:
         """Half the sum of D(p1, z2) and D(p2, z1), between −1 and 1 (eq. 2)."""
         # Only p learns: z is a target that holds still for this step. Were both to move, they would meet at one point
         # for all pictures, where the loss is best and nothing is known (§4.1).
+        # Both ways, so that each picture gives two questions; against the collapse this does nothing (§4.6).
         p1, p2 = self.predict(z1), self.predict(z2)
         return (negative_cosine(p1, z2, self.stop_gradient) + negative_cosine(p2, z1, self.stop_gradient)) / 2
 
     def pair(self, batch: Batch) -> Pair:
         """X₁ and X₂: two random views of each picture, (N, 3, H, W) in [0, 1] each."""
+        # Two draws of one recipe: what survives both is what the network can agree on.
         x1, x2 = self.augment(torch.cat([batch.inputs] * 2)).chunk(2)
         return Pair(x1, x2)
 
@@ -130,4 +136,5 @@ def circle(seed: int = 0) -> SimSiam:
     """
     torch.manual_seed(seed)
     body = nets.ConvNet((8, 16, 32))
+    # d // 4 of two numbers would leave the predictor one hidden unit
     return SimSiam(body, projection=(32, 2), bottleneck=8, output_norm=False)
