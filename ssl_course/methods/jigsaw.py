@@ -55,18 +55,21 @@ class Jigsaw(nn.Module):
     ) -> None:
         self.arguments = nets.arguments(locals())
         super().__init__()
-        if grid not in (2, 3):
+        if grid not in (2, 3):  # the 16! orders of 4 × 4 tiles cannot be listed
             raise ValueError(f"grid must be 2 or 3, not {grid}")
         self.grid, self.tile, self.gaps = grid, tile, gaps
         self.normalise, self.shift, self.drop = normalise, shift, drop
         orders = permutation_set(grid * grid, n_permutations or {2: 12, 3: 64}[grid])
         self.register_buffer("permutations", orders)
         self.backbone = nets.backbone(backbone)
+        # Little is kept of each tile: the head must compare what tiles show, and has no room for their pixels.
         self.tile_head = nn.Sequential(nn.Linear(self.backbone.dim * 4, tile_dim), nn.ReLU(inplace=True))
         self.head = nets.mlp(grid * grid * tile_dim, 256, len(orders))
 
     def tiles(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W) → their tiles in order, cut at random places, (N, T, 3, s, s) in [0, 1]."""
+        # Lenses shift red against blue, more so far from the centre: fringes would tell each tile its place. So some
+        # pictures lose two channels, and `cut` moves the channels apart at random (Doersch 2015, §3.1).
         x = nets.as_float(x, self)
         return cut(
             drop_channels(x, self.drop) if self.drop else x, self.grid, self.tile, self.gaps, self.shift
@@ -92,6 +95,7 @@ class Jigsaw(nn.Module):
         return self.head(h.flatten(1))
 
     def _standard(self, x: Tensor) -> Tensor:
+        # Neighbours share their light: raw brightness would sort the tiles without a look at what they show.
         return normalise_tiles(x) if self.normalise else nets.normalise(x)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -110,6 +114,7 @@ class Jigsaw(nn.Module):
     def accuracy(self, x: Tensor, seed: int = 0, batch_size: int = 128) -> float:
         """Share of pictures whose order is named rightly, one puzzle each; chance is 1/P."""
         device = self.permutations.device
+        # The same puzzles at each call, and the random state of a training that goes on stays as it was.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             right = 0

@@ -30,6 +30,7 @@ class Rotation(nn.Module):
         ValueError: fewer than two angles.
     """
 
+    # 64 pictures make 256 rows: each comes in all its turns.
     defaults = {
         "optimizer": "adamw", "lr": 2e-3, "weight_decay": 1e-2, "warmup": 0.1, "steps": 150, "batch_size": 64,
     }  # fmt: skip
@@ -43,6 +44,7 @@ class Rotation(nn.Module):
             raise ValueError(f"angles must be at least two, to choose from, not {angles}")
         self.angles = tuple(float(a) for a in angles)
         self.backbone = nets.backbone(backbone)
+        # No more than linear: what tells the angle must lie in h, where a probe finds it.
         self.head = nn.Linear(self.backbone.dim, len(self.angles))
 
     def pair(self, batch: Batch) -> Pair:
@@ -76,6 +78,7 @@ class Rotation(nn.Module):
         """
         if not isinstance(self.backbone, nets.ConvNet):
             raise TypeError(f"stages() knows the blocks of ConvNet, not of {type(self.backbone).__name__}")
+        # The last blocks know angles best, the middle ones what the picture shows (§3.1, table 1).
         h, found = nets.normalise(nets.as_float(x, self)), []
         h = h.contiguous(memory_format=torch.channels_last)
         for layer in self.backbone.layers:
@@ -87,6 +90,7 @@ class Rotation(nn.Module):
     @torch.no_grad()
     def accuracy(self, x: Tensor, batch_size: int = 128) -> float:
         """Share of all turns of these pictures whose angle is named rightly; chance is 1/A."""
+        # In all turns, so that who always says "upright" gets 1/A.
         right = 0
         for part in x.split(batch_size):
             turned, angle = self.puzzle(part)

@@ -36,7 +36,7 @@ def turn(images: Tensor, degrees: float) -> Tensor:
     """
     if images.shape[-1] != images.shape[-2]:
         raise ValueError(f"only square pictures can be turned, not {images.shape[-2]} × {images.shape[-1]}")
-    if degrees % 90 == 0:
+    if degrees % 90 == 0:  # no trace of the turn is left in the pixels (Gidaris 2018)
         return torch.rot90(images, int(degrees // 90), (-2, -1))
     if not images.is_floating_point():
         raise ValueError(f"a turn by {degrees}° interpolates: give floats, not {images.dtype}")
@@ -80,13 +80,16 @@ def permutation_set(n_tiles: int, n_permutations: int) -> Tensor:
         raise ValueError(
             f"n_permutations must be 1 to {n_tiles}! = {factorial(n_tiles):,}, not {n_permutations}"
         )
+    # a copy: whoever writes into it must not change what the next caller gets
     return torch.from_numpy(greedy_orders(n_tiles, n_permutations).copy())
 
 
 @lru_cache(maxsize=8)
 def greedy_orders(n: int, many: int) -> np.ndarray:
     """The rows of `permutation_set`, (many, n) int64."""
+    # int8: the 362,880 orders of nine tiles then take 3 MB
     every = np.array(list(all_permutations(range(n))), dtype=np.int8).T.copy()  # (n, n!), dictionary order
+    # Two orders that differ in two tiles only hang on these two, however blank they are: keep all far apart.
     nearest, total = np.full(every.shape[1], n + 1), np.zeros(every.shape[1], np.int64)
     chosen = [0]
     while len(chosen) < many:
@@ -116,7 +119,7 @@ def tile_side(size: int, grid: int, tile: float) -> tuple[int, int]:
         raise ValueError(f"tile is a share of the cell's side, 0 < tile ≤ 1, not {tile}")
     cell = size // grid
     side = round(tile * cell)
-    if side < 4:
+    if side < 4:  # less shows nothing that a tile could be known by
         raise ValueError(f"a {grid} × {grid} puzzle of {size} px with tile={tile} has tiles of {side} px")
     return cell, side
 
@@ -160,13 +163,16 @@ def cut(
     if gaps:
         corner = cell * place + draw(0, free, n, t, 1)  # (N, T, 1, 2)
     else:
+        # around the middle, so that tiles move as freely, and see as much of the picture, as with gaps
         middle = (height - grid * side - free) // 2
         corner = side * place + middle + draw(0, free, n, 1, 1)  # (N, T, 1, 2)
+    # Each channel by itself: the shift of a real lens, which tells how far off the centre a tile lay, drowns in these.
     corner = (corner + draw(-shift, shift, n, t, c)).clamp(0, height - side)  # (N, T, C, 2)
     pixels = torch.arange(side, device=device)
     rows, columns = corner[..., 0, None] + pixels, corner[..., 1, None] + pixels  # (N, T, C, s) each
     picture = torch.arange(n, device=device).view(n, 1, 1, 1, 1)
     channel = torch.arange(c, device=device).view(1, 1, c, 1, 1)
+    # one look-up for all, since each tile and channel has a corner of its own
     return images[picture, channel, rows[..., :, None], columns[..., None, :]]
 
 
@@ -182,6 +188,7 @@ def normalise_tiles(tiles: Tensor, least: float = 0.02) -> Tensor:
     ``least`` is added to the standard deviation (in units of the tiles, pictures are in [0, 1]): a plain
     sky stays plain instead of becoming amplified rounding error.
     """
+    # of each tile by itself: by the mean of the picture, a bright sky would still be the top
     mean, std = tiles.mean((-2, -1), keepdim=True), tiles.std((-2, -1), keepdim=True, correction=0)
     return (tiles - mean) / (std + least)
 
@@ -194,6 +201,7 @@ def drop_channels(images: Tensor, probability: float, generator: torch.Generator
     n, source = len(images), images.device if generator is None else generator.device
     which = torch.randint(3, (n,), generator=generator, device=source).to(images.device)
     dropped = (torch.rand(n, generator=generator, device=source) < probability).to(images.device)
+    # A fringe is a difference between channels: of one channel there is none.
     one = images[torch.arange(n, device=images.device), which][:, None]  # (N, 1, H, W)
     return torch.where(dropped.view(-1, 1, 1, 1), one, images)
 
@@ -210,6 +218,7 @@ def lens(images: Tensor, strength: float) -> Tensor:
     n, _, height, width = images.shape
     channels = []
     for channel, zoom in zip(images.split(1, 1), (1 + strength, 1.0, 1 - strength), strict=True):
+        # 1 / zoom: affine_grid asks where a pixel comes from, nearer to the centre if things grow
         matrix = images.new_tensor([[1 / zoom, 0, 0], [0, 1 / zoom, 0]]).expand(n, 2, 3)
         grid = F.affine_grid(matrix, [n, 1, height, width], align_corners=False)
         channels.append(F.grid_sample(channel, grid, padding_mode="border", align_corners=False))
