@@ -46,7 +46,7 @@ class BERT(LanguageModel):
         dim: int = 64,
         depth: int = 1,
         heads: int = 4,
-        mask_ratio: float = 0.15,
+        mask_ratio: float = 0.15,  # as in §3.1: the more are hidden, the less is left to guess from
     ) -> None:
         self.arguments = nets.arguments(locals())
         super().__init__(vocab_size, context, dim, depth, heads, causal=False)
@@ -59,6 +59,7 @@ class BERT(LanguageModel):
 
         Two in ten of the chosen show another word or themselves (`mask_words`): X₂ is not always out of sight.
         """
+        # Pads at the end of a batch of short texts cost time and teach nothing.
         return mask_words(without_tail(batch.rows), self.vocab_size, self.mask_ratio, generator)
 
     def forward(self, batch: Texts, generator: torch.Generator | None = None) -> Tensor:
@@ -67,6 +68,7 @@ class BERT(LanguageModel):
         # No loss at words that are shown: copying them is easy and would drown the few that must be guessed (§3.1).
         chosen = targets != IGNORE  # (N, T)
         logits = self.scores(self.hidden(inputs)[chosen])  # (chosen, V): the last layer where it is asked for
+        # A sum over at least one: in a short batch chance may choose no word, and a mean of nothing is NaN.
         return F.cross_entropy(logits, targets[chosen], reduction="sum") / chosen.sum().clamp(min=1)
 
     @torch.no_grad()
@@ -87,9 +89,11 @@ class BERT(LanguageModel):
         if not len(holes):
             raise ValueError("there is no [MASK] in the text: put one in place of a word")
         holes = holes if only is None else holes[list(only)]
+        # [CLS] and [SEP] stand around the words, as they did in every text of training.
         room = min(self.context - 2, len(ids))
         start = (holes - room // 2).clamp(0, len(ids) - room)  # (masks,)
         out = []
+        # A row for each hole, with the other holes in sight as [MASK]: in training, too, several are hidden at once.
         for hole, first in zip(holes.split(256), start.split(256), strict=True):
             rows = F.pad(ids[first[:, None] + torch.arange(room)], (1, 1), value=SEP)  # (m, room + 2)
             rows[:, 0] = CLS
@@ -107,6 +111,7 @@ class BERT(LanguageModel):
         """
         p, ids = self.probabilities(text).topk(min(k, self.vocab_size - len(SPECIAL)))
         return [
+            # a piece has its space in front
             [Candidate(self.reader.token(i).strip(), q) for i, q in zip(row, values, strict=True)]
             for row, values in zip(ids.tolist(), p.tolist(), strict=True)
         ]
@@ -128,7 +133,9 @@ class BERT(LanguageModel):
                 f"{int((~hidden.any(1)).sum())} of {len(ids)} texts have none of the words to hide"
             )
         place = hidden.int().argmax(1)  # the first
+        # Out of sight, or the word would be copied instead of told from the others.
         scores = self._at(ids.scatter(1, place[:, None], MASK), place)  # (N, V)
+        # Given that it is one of these: what the others of the vocabulary get says nothing of the class.
         return scores[:, found.to(scores.device)].softmax(-1)
 
     @torch.no_grad()
@@ -141,6 +148,7 @@ class BERT(LanguageModel):
         rows, places = (ids >= len(SPECIAL)).nonzero(as_tuple=True)
         total = 0.0
         for row, place in zip(rows.split(batch_size), places.split(batch_size), strict=True):
+            # One word at a time: hidden together, the words of a text could not help each other.
             hidden = self._at(ids[row].scatter(1, place[:, None], MASK), place)
             total += float(F.cross_entropy(hidden, ids[row, place].to(hidden.device), reduction="sum"))
         return math.exp(total / max(len(rows), 1))
@@ -174,6 +182,7 @@ class BERT(LanguageModel):
             place = wanted[row].int().argmax(1)  # the first
             seen = ids[row].scatter(1, place[:, None], MASK)
             answer = ids[row, place].to(self.bias.device)
+            # The same word at the same place, twice: what makes it hard by itself cancels in the difference.
             loss = [
                 F.cross_entropy(self._at(x, place), answer, reduction="none")
                 for x in (torch.where(context[row], MASK, seen), seen)
@@ -185,7 +194,7 @@ class BERT(LanguageModel):
 
     def _one_id(self, word: str) -> int:
         found = self.ids(word)
-        if len(found) != 1 or found[0] < len(SPECIAL):
+        if len(found) != 1 or found[0] < len(SPECIAL):  # a word in pieces would need several masks
             raise ValueError(f"{word!r} is not one word of this model's vocabulary")
         return found[0]
 

@@ -33,8 +33,10 @@ def sharpen(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) 
         raise ValueError(f"temperature must not be negative, got {temperature}")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
+    # the limit T → 0, without dividing by it
     if temperature == 0:
         return F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits.dtype)
+    # Each unlikely word is rare, all together are not: now and then one is drawn and the text goes astray (Fan 2018).
     if top_k is not None and top_k < logits.shape[-1]:
         best = logits.topk(top_k).indices  # exactly k of them, ties or not
         logits = torch.full_like(logits, -math.inf).scatter(-1, best, logits.gather(-1, best))
@@ -70,6 +72,7 @@ class GPT(LanguageModel):
         """Mean cross-entropy of the next token in nats, over every position; the end counts, pads do not."""
         inputs, targets = self.pair(batch)
         # One pass answers for every beginning of every text: the causal mask hides what comes later from each place.
+        # Each token counts the same, in whatever text it stands.
         count = (targets != IGNORE).sum().clamp(min=1)
         logits = self.logits(inputs)  # (N, T − 1, V)
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum") / count
@@ -97,11 +100,13 @@ class GPT(LanguageModel):
     @torch.no_grad()
     def probabilities(self, prompt: str = "", temperature: float = 1.0, top_k: int | None = None) -> Tensor:
         """P(next token | prompt), (V,), after `sharpen`; [SEP] is the end. Of a long prompt the last words count."""
+        # With the mark that every text began with, so that an empty prompt, too, has something to go on from.
         ids = [CLS, *self.ids(prompt)[-(self.context - 1) :]]
         return self._next(torch.tensor([ids], device=self.bias.device), temperature, top_k)
 
     def _next(self, ids: Tensor, temperature: float, top_k: int | None) -> Tensor:
         logits = self.logits(ids)[0, -1]  # (V,)
+        # none of them can be written down; [SEP] may come, it is the end
         never = torch.tensor([PAD, UNK, CLS, MASK], device=logits.device)
         return sharpen(logits.index_fill(0, never, -math.inf), temperature, top_k)
 
@@ -111,6 +116,7 @@ class GPT(LanguageModel):
         """The k most probable next tokens in descending order; "[SEP]" is the end of the text."""
         p, ids = self.probabilities(prompt, temperature, top_k).topk(min(k, self.vocab_size))
         pairs = zip(ids.tolist(), p.tolist(), strict=True)
+        # 0 is what top_k has cut off
         return [Candidate(self.reader.token(i), q) for i, q in pairs if q > 0]
 
     @torch.no_grad()
@@ -130,8 +136,10 @@ class GPT(LanguageModel):
             generator: on the CPU, where the drawing is done; torch's own by default.
         """
         ids = [CLS, *self.ids(prompt)]
+        # What is new is decoded alone: the prompt stays as typed, with words that the model does not know.
         begun = len(ids)
         for _ in range(max_tokens):
+            # Positions beyond the context were never learned: the last words move to the front, behind their [CLS].
             seen = ids if len(ids) <= self.context else [CLS, *ids[-(self.context - 1) :]]
             p = self._next(torch.tensor([seen], device=self.bias.device), temperature, top_k).cpu()
             token = int(torch.multinomial(p, 1, generator=generator))

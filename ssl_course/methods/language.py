@@ -40,7 +40,7 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.tokenizer: Tokenizer | None = None
         if vocab_size is None:
-            from ssl_course.data import reviews
+            from ssl_course.data import reviews  # late: its words are listed when first needed
 
             self.tokenizer = reviews.tokenizer()
             vocab_size = len(self.tokenizer)
@@ -56,7 +56,7 @@ class LanguageModel(nn.Module):
         # before two words of a text find each other.
         nn.init.normal_(self.net.tokens.weight, std=0.1)
         nn.init.normal_(self.net.positions, std=0.1)
-        self.bias = nn.Parameter(torch.zeros(vocab_size))
+        self.bias = nn.Parameter(torch.zeros(vocab_size))  # how frequent a word is, whatever the context
 
     @classmethod
     def arguments_for(cls, data: Texts) -> dict[str, int]:
@@ -66,6 +66,7 @@ class LanguageModel(nn.Module):
         and a context for their longest string (in steps of 32, at most 256).
         """
         if data.ids is not None:
+            # The defaults are for the film-review world: do they suit these texts, too?
             own = cls()
             size = len(data.tokenizer) if data.tokenizer else int(data.ids.max()) + 1
             same = data.tokenizer is None or data.tokenizer.to_json() == own.reader.to_json()
@@ -90,9 +91,11 @@ class LanguageModel(nn.Module):
             if self.tokenizer is None:
                 if self.vocab_size < MIN_PIECES:
                     raise ValueError(f"vocab_size={self.vocab_size} is below {MIN_PIECES}: {advice}")
+                # From the first texts that come, once: a test set must be read with the ids that the weights know.
                 self.tokenizer = Tokenizer.of_pieces(data.strings, self.vocab_size)
             data = data.tokenize(self.tokenizer, self.context)
             unknown, known = int((data.rows == UNK).sum()), int((data.rows >= len(SPECIAL)).sum())
+            # It would learn that most things are [UNK], at a fine loss.
             if unknown > known:
                 raise ValueError(f"{unknown} of {unknown + known} words are unknown to this model: {advice}")
         width, highest = data.rows.shape[1], int(data.rows.max())
@@ -101,6 +104,7 @@ class LanguageModel(nn.Module):
                 f"rows of {width} ids up to {highest} do not fit vocab_size={self.vocab_size} and "
                 f"context={self.context}: {advice}"
             )
+        # Compared by what they do: a tokenizer from a checkpoint is another object.
         if data.tokenizer is not None and data.tokenizer is not self.tokenizer:
             if self.tokenizer is not None and data.tokenizer.to_json() != self.tokenizer.to_json():
                 raise ValueError(f"these texts were tokenized otherwise than this model's: {advice}")
@@ -117,6 +121,7 @@ class LanguageModel(nn.Module):
 
     def scores(self, hidden: Tensor) -> Tensor:
         """Hidden states (…, dim) → logits (…, V): the embedding serves as the last layer too (weight tying)."""
+        # One table for reading and writing: half the weights, and each word learns from both uses (Press, Wolf 2017).
         return F.linear(hidden, self.net.tokens.weight, self.bias)
 
     def logits(self, ids: Tensor) -> Tensor:
@@ -140,7 +145,7 @@ class LanguageModel(nn.Module):
         ids = x if isinstance(x, Tensor) else self.prepare(Texts(None, list(x))).rows
         ids = without_tail(ids.to(self.bias.device))
         word = (ids != PAD) & (ids != CLS) & (ids != SEP)  # (N, T)
-        word[:, 0] |= ~word.any(1)
+        word[:, 0] |= ~word.any(1)  # else 0 / 0
         weight = word / word.sum(1, keepdim=True)  # (N, T)
         return torch.einsum("nt,ntd->nd", weight, self.hidden(ids))
 
@@ -161,6 +166,7 @@ class LanguageModel(nn.Module):
 
     def get_extra_state(self) -> Tensor:
         """The tokenizer as bytes, so that it is part of ``state_dict`` and of every checkpoint."""
+        # A tensor, since a checkpoint keeps nothing else.
         text = self.tokenizer.to_json() if self.tokenizer else ""
         return torch.tensor(list(text.encode()), dtype=torch.uint8)
 
