@@ -17,14 +17,16 @@ from ssl_course.pretext.words import UNK
 
 def words_of(text: str) -> list[str]:
     """The words of a text in small letters, without punctuation."""
+    # Capitals and commas say nothing of a picture.
     return re.findall(r"\w+", text.lower())
 
 
 def scenes_tokenizer() -> Tokenizer:
     """One id for each word of the scenes' captions."""
-    from ssl_course.data import scenes
+    from ssl_course.data import scenes  # late: its captions are listed when first needed
 
     texts, _ = scenes.every_caption()
+    # In order, so that a word has the same id in every run and checkpoint.
     return Tokenizer.of_words([*sorted({w for text in texts for w in words_of(text)}), ","])
 
 
@@ -58,8 +60,9 @@ class CaptionReader(nn.Module):
         """Constructor arguments that suit these captions: ``CLIP(**CLIP.arguments_for(data))``; none for scenes."""
         words = [w for caption in data.captions for w in words_of(caption)]
         known = set(scenes_tokenizer().words or ())
-        if sum(w in known for w in words) > len(words) / 2:
+        if sum(w in known for w in words) > len(words) / 2:  # mostly words of the scenes
             return {}
+        # Pieces, since the words of real captions never end; more of them ask for a wider network.
         return {"vocab_size": 2048, "width": 128, "depth": 2, "embed_dim": 128}
 
     def tokenize(self, texts: Sequence[str], cut: bool = False) -> Tensor:
@@ -68,6 +71,7 @@ class CaptionReader(nn.Module):
         Raises:
             ValueError: a single string, an empty caption, one that is too long, or no tokenizer yet.
         """
+        # A string is a sequence of strings, too: of letters, each a caption without a complaint.
         if isinstance(texts, str):
             raise ValueError("give a list of captions, not one string")
         if self.tokenizer is None:
@@ -78,6 +82,7 @@ class CaptionReader(nn.Module):
             if not text.strip():
                 raise ValueError(f"caption {i} is empty: a caption needs at least one word")
         ids, too_long = self.tokenizer.rows(list(texts), self.context)
+        # In training a long caption may lose its end; what someone asks by hand must not, silently.
         if too_long.any() and not cut:
             first = texts[int(too_long.int().argmax())]
             many = len(self.tokenizer.ids(first))
@@ -104,9 +109,12 @@ class CaptionReader(nn.Module):
                 "CLIP needs a caption for every picture: these data have none (Pictures.captions)"
             )
         if self.tokenizer is None:
+            # of the first captions that come, and kept: those of a test are read with the same ids
             self.tokenizer = Tokenizer.of_pieces(data.captions, self.vocab_size)
+        # Each caption once, however many pictures share it.
         distinct = list(dict.fromkeys(data.captions))
         ids = self.tokenize(distinct, cut=True)
+        # Begin and end, two in each row, are ids above [UNK] but no words.
         if int((ids == UNK).sum()) > int((ids > UNK).sum()) - 2 * len(ids):
             raise ValueError(
                 "more than half of the captions' words are unknown to this CLIP: build it with "
@@ -120,6 +128,7 @@ class CaptionReader(nn.Module):
     def get_extra_state(self) -> Tensor:
         """Tokenizer and words seen as bytes, so that they are part of ``state_dict`` and of every checkpoint."""
         tokenizer = self.tokenizer.to_json() if self.tokenizer else ""
+        # A tensor, since a checkpoint keeps nothing else; sorted, since a set has another order in each run.
         text = json.dumps({"tokenizer": tokenizer, "seen": sorted(self.seen)})
         return torch.tensor(list(text.encode()), dtype=torch.uint8)
 

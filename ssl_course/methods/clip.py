@@ -24,7 +24,7 @@ from ssl_course.pretext.augment import Augmentation
 from ssl_course.pretext.words import PAD, SEP
 
 START = math.log(1 / 0.07)  # of logit_scale
-LARGEST = math.log(100)
+LARGEST = math.log(100)  # beyond it the softmax is all or nothing, and training unstable (§2.5)
 
 
 class CLIP(CaptionReader):
@@ -72,7 +72,9 @@ class CLIP(CaptionReader):
             raise ValueError(f"embed_dim must be at least 1, not {embed_dim}")
         self.mask_false_negatives = mask_false_negatives
         self.backbone = nets.backbone(backbone)
+        # Causal: the state at the end token has read all of the caption, and no pad behind it (§2.4).
         self.text = nets.TextTransformer(self.vocab_size, context, width, depth, heads, causal=True)
+        # Linear, where SimCLR has two layers: the paper saw no difference here (§2.3).
         self.projection_head = nn.Linear(self.backbone.dim, embed_dim, bias=False)
         self.text_projection = nn.Linear(width, embed_dim, bias=False)
         # 1/τ is learned, and as a logarithm, since what matters is its ratio (§2.3).
@@ -86,6 +88,7 @@ class CLIP(CaptionReader):
 
     def encode_image(self, x: Tensor) -> Tensor:
         """Pictures → (N, d), each of length 1."""
+        # Directions are compared: how sharply, logit_scale says for all pairs alike.
         return F.normalize(self.projection_head(self.encode(x)), dim=1)
 
     def project(self, x: Tensor) -> Tensor:
@@ -134,6 +137,7 @@ class CLIP(CaptionReader):
         images, texts = gather_ranks(images), gather_ranks(self.encode_text(ids))  # (N, d) each
         same = None
         if self.mask_false_negatives:
+            # Padded to one width: each rank has cut its captions to its own longest.
             every = gather_ranks(F.pad(ids, (0, self.context - ids.shape[1]), value=PAD))  # (N, context)
             same = (every[:, None] == every).all(2)  # (N, N)
         return clip_loss(images, texts, self.logit_scale.exp(), same)
@@ -153,6 +157,7 @@ class CLIP(CaptionReader):
         """
         prompts = [[p] if isinstance(p, str) else list(p) for p in prompts]
         features = self.encode_text([text for texts in prompts for text in texts])
+        # Texts that disagree have a short mean: set back to length 1, it weakens no class.
         return torch.stack([F.normalize(f.mean(0), dim=0) for f in features.split([len(t) for t in prompts])])
 
     @torch.no_grad()
@@ -171,6 +176,7 @@ class CLIP(CaptionReader):
             raise ValueError("zero-shot needs at least two classes to choose from")
         if bad := [t for t in templates if "{}" not in t]:
             raise ValueError(f'the template {bad[0]!r} has no "{{}}" for the name of the class')
+        # The text encoder writes the weights of a linear classifier: names instead of labels (§3.1.2).
         rows = self.class_features([[t.replace("{}", name) for t in templates] for name in classes])
         return (self.logit_scale.exp() * self.encode_image(x) @ rows.T).softmax(1)
 
@@ -204,6 +210,7 @@ def recall(similarity: Tensor, k: int = 1, right: Tensor | None = None) -> float
     """
     if k < 1 or (right is None and similarity.shape[0] != similarity.shape[1]):
         raise ValueError("k must be at least 1, and without `right` there must be as many answers as queries")
+    # Several answers may be right: captions repeat, and Flickr30k has five for each photograph.
     right = torch.eye(len(similarity), dtype=torch.bool, device=similarity.device) if right is None else right
     best = similarity.topk(min(k, similarity.shape[1]), 1).indices  # (queries, k)
     return float(right.gather(1, best).any(1).double().mean())
