@@ -68,6 +68,7 @@ class Colorization(nn.Module):
         self.backbone = nets.backbone(backbone)
         self.register_buffer("centres", color.gamut_bins(step))
         bins = len(self.centres)
+        # Buffers: a network from a checkpoint must answer as it was trained, without the data.
         for name, start in {  # what `prepare` counts
             "prior": torch.full((bins,), 1 / bins), "weights": torch.ones(bins),
             "mean": torch.zeros(2), "spread": torch.tensor(20.0),
@@ -89,6 +90,7 @@ class Colorization(nn.Module):
 
         ``parts["ab"]`` (N, 2, h, w), Lab units, is X₂ where the data bring it, else the pictures' own colour is.
         """
+        # Lab of each picture once, at the size of the map; every step of training then looks it up.
         size = self.map_size(data.inputs)
         rows = torch.arange(len(data)).split(512)
         ab = torch.cat([self.target(data[r], size).cpu() for r in rows])  # (N, 2, h, w)
@@ -97,6 +99,7 @@ class Colorization(nn.Module):
         self.mean.copy_(some.mean((0, 2, 3)))
         self.spread.copy_((some - self.mean.cpu()[:, None, None]).square().mean().sqrt().clamp(min=1))
         counts = sum((self.soft(part).sum((0, 2, 3)) for part in some.split(256)), torch.zeros(()))  # (Q,)
+        # Blurred: a bin that these pictures happen not to show would weigh most of all (§2.2).
         self.prior.copy_(color.smooth_prior(counts / counts.sum(), self.centres.cpu(), self.sigma))
         self.weights.copy_(color.rebalance_weights(self.prior, self.mix))
         return replace(data, parts=data.parts | {"ab": ab.to(data.images.device)})
@@ -107,6 +110,7 @@ class Colorization(nn.Module):
         shape = images.shape[-2], images.shape[-1]
         if shape not in self.map_sizes:
             training = self.training
+            # eval: to ask for a size must not move the means of BatchNorm.
             _, _, height, width = self.eval().predict(images[:1]).shape
             self.map_sizes[shape] = height, width
             self.train(training)
@@ -133,6 +137,7 @@ class Colorization(nn.Module):
 
     def features(self, lightness: Tensor) -> Tensor:
         """L (N, 1, H, W) → the backbone's map (N, dim, h, w)."""
+        # Around 0, as networks like it, and three times, since backbones take three channels.
         return self.backbone(((lightness - 50) / 50).expand(-1, 3, -1, -1))
 
     def encode(self, x: Tensor) -> Tensor:
@@ -149,8 +154,10 @@ class Colorization(nn.Module):
         n, _, height, width = h.shape
         row, column = (torch.linspace(-1, 1, s, device=h.device, dtype=h.dtype) for s in (height, width))
         place = torch.stack(torch.meshgrid(row, column, indexing="ij")).expand(n, -1, -1, -1)  # (N, 2, h, w)
-        whole = h.mean((2, 3), keepdim=True).expand_as(h)
+        # Sky and sea are the same smooth gray: above or below, and in what picture, tells their colours apart.
+        whole = h.mean((2, 3), keepdim=True).expand_as(h)  # (N, dim, h, w)
         out = self.head(torch.cat([h, whole, place], 1))
+        # In units of the spread around the mean colour: an answer of 0 is already the best constant one.
         return out if self.objective == "classes" else self.mean[:, None, None] + self.spread * out
 
     def forward(self, batch: Batch) -> Tensor:
@@ -162,7 +169,7 @@ class Colorization(nn.Module):
         # Classes, since a mean of red and green apples is gray; soft ones, since bins next to each other look alike (§2.1).
         share = self.soft(ab)  # (N, Q, h, w)
         # Skies and walls are many and dull: unweighted, dull is the best answer everywhere (§2.2).
-        weight = self.weights[share.argmax(1)]  # (N, h, w)
+        weight = self.weights[share.argmax(1)]  # (N, h, w), of the nearest bin (eq. 3)
         return -(weight * (share * out.log_softmax(1)).sum(1)).mean()
 
     def rebalanced(self, logits: Tensor, mix: float) -> Tensor:

@@ -37,6 +37,7 @@ def rgb_to_lab(rgb: torch.Tensor) -> torch.Tensor:
         raise ValueError(f"need floats (…, 3, H, W) in [0, 1], got {rgb.dtype} {tuple(rgb.shape)}")
     xyz = torch.einsum("ij,...jhw->...ihw", _matrix(rgb), _linear(rgb))  # (…, 3, H, W), white = 1
     fx, fy, fz = _cube_root(xyz).unbind(-3)
+    # Colours as differences, so gray has none; and equal distances in Lab look about equally large (Zhang 2016, §2.1).
     return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], -3)
 
 
@@ -63,10 +64,12 @@ def lightness(images: torch.Tensor) -> torch.Tensor:
 
 def _linear(rgb: torch.Tensor) -> torch.Tensor:
     """sRGB's bytes to light."""
+    # Bytes are spaced for the eye, finely in the dark; only amounts of light may be added up.
     return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4)
 
 
 def _cube_root(xyz: torch.Tensor) -> torch.Tensor:
+    # where() differentiates both branches, and the slope of a root at 0 is infinite: hence the clamp.
     return torch.where(xyz > DELTA**3, xyz.clamp(min=1e-9) ** (1 / 3), xyz / (3 * DELTA**2) + 4 / 29)
 
 
@@ -82,7 +85,9 @@ def lab_to_rgb(lab: torch.Tensor) -> torch.Tensor:
     fy = (lightness + 16) / 116
     f = torch.stack([fy + a / 500, fy, fy - b / 200], -3)
     xyz = torch.where(f > DELTA, f**3, 3 * DELTA**2 * (f - 4 / 29))
+    # inverted in float64: there and back, a byte must stay the same byte
     linear = torch.einsum("ij,...jhw->...ihw", torch.linalg.inv(_matrix(lab).double()).to(lab), xyz)
+    # clamped for the gradient, as in `_cube_root`
     gamma = 1.055 * linear.clamp(min=1e-9) ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, gamma)
 
@@ -90,6 +95,7 @@ def lab_to_rgb(lab: torch.Tensor) -> torch.Tensor:
 def paint(images: torch.Tensor, ab: torch.Tensor) -> torch.Tensor:
     """The lightness of pictures (N, 3, H, W) in the colours of maps (N, 2, h, w): (N, 3, H, W) in [0, 1]."""
     light = lightness(images)  # (N, 1, H, W)
+    # Small maps do: the eye sees detail in lightness, and takes colour from a larger area.
     ab = F.interpolate(ab, light.shape[-2:], mode="bilinear")
     return lab_to_rgb(torch.cat([light, ab], 1)).clamp(0, 1)
 
@@ -114,6 +120,7 @@ def gamut_bins(step: float = 10.0) -> torch.Tensor:
 
 @lru_cache(maxsize=8)
 def _gamut_bins(step: float) -> torch.Tensor:
+    # In the ab plane the gamut of a screen has no formula; a fine grid of all its colours stands for it.
     level = torch.linspace(0, 1, 65)
     cube = torch.stack(torch.meshgrid(level, level, level, indexing="ij")).reshape(3, 65 * 65, 65)
     ab = rgb_to_lab(cube)[1:].flatten(1).T  # (65³, 2)
@@ -145,6 +152,7 @@ def soft_encode(
     points = ab.movedim(-3, -1)  # (…, H, W, 2)
     # |x − c|² less |x|², which is the same for all bins: it changes neither the order nor the shares
     distance = centres.square().sum(1) - 2 * points @ centres.T  # (…, H, W, Q)
+    # Several bins, or two colours that look alike would be as wrong for each other as red and green (§2.1).
     near, bins = distance.topk(min(neighbours, len(centres)), largest=False)  # (…, H, W, k)
     shares = (-near / (2 * sigma**2)).softmax(-1)
     return torch.zeros_like(distance).scatter_(-1, bins, shares).movedim(-1, -3)
@@ -157,6 +165,7 @@ def smooth_prior(prior: torch.Tensor, centres: torch.Tensor, sigma: float = 5.0)
     """
     distance = torch.cdist(centres.double(), centres.double())
     kernel = (-distance.square() / (2 * sigma**2)).exp()  # (Q, Q)
+    # a bin at the edge of the gamut gives nothing to colours that no screen has
     kernel = kernel / kernel.sum(1, keepdim=True)
     smooth = prior.double() @ kernel.to(prior.device)
     return (smooth / smooth.sum()).to(prior)
@@ -179,9 +188,10 @@ def rebalance_weights(prior: torch.Tensor, mix: float = 0.5) -> torch.Tensor:
         raise ValueError("prior must be (Q,), non-negative, finite and not all 0")
     p = prior if prior.is_floating_point() else prior.double()
     p = p / p.sum()
+    # Uniform in part: by the plain inverse a handful of rare colours would outweigh all others (§2.2).
     mixed = (1 - mix) * p + mix / len(p)
     weights = 1 / torch.where(mixed > 0, mixed, mixed[mixed > 0].min())
-    return weights / (p @ weights)
+    return weights / (p @ weights)  # the loss keeps its size, so the learning rate may stay
 
 
 def annealed_mean(logits: torch.Tensor, centres: torch.Tensor, temperature: float = 0.38) -> torch.Tensor:
