@@ -23,6 +23,7 @@ class ChannelwiseLinear(nn.Module):
 
     def __init__(self, channels: int, places: int) -> None:
         super().__init__()
+        # √places, so that a sum over all places is as large as what goes in
         self.weight = nn.Parameter(torch.randn(channels, places, places) / places**0.5)
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
 
@@ -79,6 +80,7 @@ class ContextEncoder(nn.Module):
         self.backbone = nets.backbone(backbone)
         self.register_buffer("mean_colour", torch.tensor(nets.MEAN))
         with torch.no_grad():
+            # eval: a picture of zeros must not move the means of BatchNorm
             side = self.backbone.eval()(torch.zeros(1, 3, image_size, image_size)).shape[-1]
         self.backbone.train()
         doublings = math.log2(image_size / side)
@@ -91,6 +93,7 @@ class ContextEncoder(nn.Module):
             nn.Conv2d(dim, dim, 1),
             nn.ReLU(),
         ]
+        # 4 × 4 with stride 2 reaches every pixel from equally many places: no checkerboard (Odena 2016).
         for i in range(round(doublings) - 1):
             after = max(width >> i, 16)
             layers += [nn.ConvTranspose2d(dim, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
@@ -101,6 +104,7 @@ class ContextEncoder(nn.Module):
 
     def prepare(self, data: Any) -> Any:
         """The set's mean colour: what holes are filled with, since it says least about what was there."""
+        # 2,000 pictures are more than enough for three numbers.
         some = data.inputs[:: -(-len(data) // 2000)]
         self.mean_colour.copy_(nets.as_float(some, self).mean((0, 2, 3)))
         return data
@@ -132,6 +136,7 @@ class ContextEncoder(nn.Module):
 
     def complete(self, x1: Tensor) -> Tensor:
         """X₁ (N, 3, H, W) in [0, 1] → what the whole picture might be, in normalised pixels (`nets.normalise`)."""
+        # All of the picture, wherever the hole is: which part counts is for the loss to say.
         return self.decoder(self.backbone(nets.normalise(x1)))
 
     def predict(self, images: Tensor, hidden: Tensor) -> Tensor:
@@ -162,6 +167,7 @@ class ContextEncoder(nn.Module):
         # L2 alone answers E[X₂|X₁], a blur of all that could be there; the discriminator wants one of them (§3.2).
         if self.discriminator is None:
             return l2
+        # The region alone: with its surroundings in view, the judge would look for the seam only (§3.2).
         fooling, judging = adversarial_losses(self.discriminator, filled * hole, truth * hole)
         return (1 - self.adversarial) * l2 + self.adversarial * fooling + judging
 
@@ -173,6 +179,7 @@ class ContextEncoder(nn.Module):
             hole: (N, 1, H, W), 1 where the filling is shown.
             hidden: what the encoder does not see, by default the hole.
         """
+        # Only the hole: what is seen would come back blurred.
         filled = self.predict(images, hole if hidden is None else hidden).float()
         x = nets.as_float(images, self)
         return torch.where(hole.to(x.device).bool(), nets.denormalise(filled), x)

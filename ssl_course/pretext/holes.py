@@ -37,10 +37,12 @@ def make_holes(
     if not 0 < share < 1:
         raise ValueError(f"share must be between 0 and 1, got {share}")
     if kind == "mixed":
+        # All four are drawn and one is taken: no hole depends on what the other pictures got.
         which = torch.randint(len(KINDS), (n,), generator=generator, device=device)
         every = [make_holes(k, n, size, share, generator=generator, device=device) for k in KINDS]
         return torch.stack(every)[which, torch.arange(n, device=device)]
     if kind in ("centre", "around"):
+        # Always at one place, the network may learn the edge of that place alone: hence the other kinds (§3.3).
         side = min(max(round(size * share**0.5), 1), size - 1)
         first = (size - side) // 2
         at = torch.arange(size, device=device)
@@ -50,14 +52,18 @@ def make_holes(
     if kind == "blocks":
         side = min(max(round(size * (share / BLOCKS) ** 0.5), 1), size - 1)
         corner = torch.rand(2, n, BLOCKS, 1, generator=generator, device=device) * (size - side + 1)
+        # u < 1, but u · m may be rounded up to m
         corner = corner.floor().clamp(max=size - side)
         at = torch.arange(size, device=device)
         row, column = (((at >= c) & (at < c + side)).float() for c in corner)  # (n, BLOCKS, size) each
+        # where blocks overlap, a pixel is removed once
         return torch.einsum("nki,nkj->nij", row, column).clamp(max=1)[:, None]
     if kind == "free":
+        # Few numbers, smoothly joined: above a threshold lie blobs, where noise of each pixel would give dust.
         coarse = torch.rand(n, 1, 6, 6, generator=generator, device=device)
         field = F.interpolate(coarse, (size, size), mode="bicubic", align_corners=True)  # (n, 1, size, size)
         outside = min(max(round(size**2 * (1 - share)), 1), size**2 - 1)
+        # each picture's own threshold, so that all holes are equally large
         edge = field.flatten(1).kthvalue(outside, dim=1).values  # (n,)
         return (field > edge[:, None, None, None]).float()
     raise ValueError(f"no hole {kind!r}; there are {', '.join(KINDS)} and mixed")
@@ -90,6 +96,7 @@ def mean_picture(data: Batch) -> Tensor:
 
 
 def _mean(images: Tensor) -> Tensor:
+    # in pieces: the whole set as floats would take four times its memory
     total = sum((nets.as_float(part).sum(0) for part in images.split(512)), torch.zeros(()))
     return total / len(images)  # (3, H, W)
 
@@ -99,6 +106,7 @@ def part_means(images: Tensor) -> Tensor:
     mean = _mean(images)  # (3, H, W)
     height = mean.shape[1]
     rows = [round(height * k / len(PARTS)) for k in range(len(PARTS) + 1)]
+    # Landscapes are alike at one height: whoever fills a hole must beat this guess, for which nothing need be seen.
     bands = [
         mean[:, a:b].mean((1, 2), keepdim=True).expand(-1, b - a, mean.shape[2])
         for a, b in zip(rows, rows[1:], strict=False)
