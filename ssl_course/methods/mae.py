@@ -59,8 +59,10 @@ class MAE(nn.Module):
         self.mask_ratio, self.masking, self.norm_pix_loss = mask_ratio, masking, norm_pix_loss
         self.backbone = nets.ViT(image_size, patch_size, dim, depth, heads)
         self.grid = self.backbone.grid
+        # For whoever classifies by it later (App. A.1); and something to read when every patch is hidden.
         self.cls_token = nn.Parameter(torch.randn(1, 1, dim) * 0.02)
         self.decoder_embed = nn.Linear(dim, decoder_dim)
+        # One vector for every gap, and the decoder's alone: the encoder is never to see a gap (§3).
         self.mask_token = nn.Parameter(torch.randn(1, 1, decoder_dim) * 0.02)
         position = nets.sincos_position(decoder_dim, self.grid)  # (L, decoder_dim)
         self.register_buffer("decoder_position", position, persistent=False)
@@ -149,6 +151,8 @@ class MAE(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), nothing removed → features (N, dim), the mean over patch tokens."""
         tokens = self.backbone.embed(nets.normalise(nets.as_float(x, self)))  # (N, L, dim)
+        # The class token comes along, since the blocks never worked without it; what it says is left out, since no
+        # loss ever asked it for anything.
         tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], 1)
         return self.backbone.transformer(tokens)[:, 1:].mean(1)
 
@@ -185,7 +189,9 @@ class MAE(nn.Module):
         patches = self.forward_decoder(latent, ids_restore).float()  # (N, L, p²·3)
         if lend:
             true = patchify(nets.normalise(nets.as_float(images, self)), self.patch_size)  # (N, L, p²·3)
+            # the inverse of what `masked_mse` did to the target
             patches = patches * (true.var(-1, keepdim=True) + 1e-6).sqrt() + true.mean(-1, keepdim=True)
         filled = unpatchify(patches, self.patch_size)  # (N, 3, H, W)
         removed = to_pixels(mask, self.patch_size).bool()  # (N, 1, H, W)
+        # What is visible is shown as it was: the network was never asked to repeat it.
         return torch.where(removed, nets.denormalise(filled), nets.as_float(images, self)), mask

@@ -24,6 +24,7 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
     if height % p or width % p:
         raise ValueError(f"patch_size={p} does not divide {height} × {width} pixels")
     x = images.reshape(n, c, height // p, p, width // p, p)  # (N, C, h, p, w, p)
+    # Channels last, the order of the authors' code.
     return x.permute(0, 2, 4, 3, 5, 1).reshape(n, (height // p) * (width // p), p * p * c)
 
 
@@ -50,6 +51,7 @@ def to_pixels(mask: Tensor, patch_size: int) -> Tensor:
 
 def n_keep(length: int, mask_ratio: float) -> int:
     """How many of ``length`` patches stay visible: rounded, at least one and at most all but one."""
+    # round, since int(10 · (1 − 0.9)) is 0; and there must be something to see and something to guess
     return min(max(round(length * (1 - mask_ratio)), 1), length - 1)
 
 
@@ -65,8 +67,9 @@ def random_masking(noise: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Te
         [kept …, removed …] each patch is to be found. mask (N, L): 1.0 where removed.
     """
     length = noise.shape[1]
+    # Sorting noise draws without replacement, for all pictures at once; stable, so ties fall alike everywhere.
     ids_shuffle = noise.argsort(dim=1, stable=True)  # (N, L)
-    ids_restore = ids_shuffle.argsort(1)  # (N, L)
+    ids_restore = ids_shuffle.argsort(1)  # (N, L), the inverse: each patch's place in the sorted row
     keep = n_keep(length, mask_ratio)
     mask = (ids_restore >= keep).to(torch.float32)  # (N, L)
     return ids_shuffle[:, :keep], ids_restore, mask
@@ -91,12 +94,14 @@ def mask_noise(
     row, column = torch.meshgrid(*[torch.arange(grid, device=device)] * 2, indexing="ij")
     row, column = row.reshape(1, -1), column.reshape(1, -1)  # (1, L)
     if kind == "block":
+        # Nothing next to most of what is hidden is seen: harder to guess, and at high ratios worse features (MAE §4.1).
         side = min(grid, max(1, (grid * grid * mask_ratio) ** 0.5))
         corner = torch.rand(n, 2, generator=generator, device=device) * (grid - side)  # (n, 2)
         centre = corner + (side - 1) / 2
         far = torch.maximum((row - centre[:, :1]).abs(), (column - centre[:, 1:]).abs())  # (n, L)
         return -far + 1e-3 * rand  # the nearest are removed: largest noise
     if kind == "grid":
+        # Every gap has a seen neighbour: the picture comes out sharper, the features worse (MAE §4.1).
         period = max(2, round((1 / max(1 - mask_ratio, 1e-6)) ** 0.5))
         offset = torch.randint(period, (n, 2), generator=generator, device=device)  # (n, 2)
         off = ((row + offset[:, :1]) % period != 0).int() + ((column + offset[:, 1:]) % period != 0).int()
@@ -126,6 +131,7 @@ def hidden_error(truth: Tensor, filled: Tensor, mask: Tensor) -> float:
     """
     if not mask.any():
         raise ValueError("the mask removes nothing, so there is no error")
+    # in pixels as they are shown, so that numbers of different methods can stand side by side
     error = (nets.as_float(filled) - nets.as_float(truth)).square()  # (N, 3, H, W)
     side = round(mask.shape[1] ** 0.5)
     per_patch = F.adaptive_avg_pool2d(error, side).mean(1).flatten(1)  # (N, L)
