@@ -46,11 +46,15 @@ def canonical_loss(eta: Tensor, psi: Tensor, ridge: float = 1e-3, n_components: 
         raise ValueError(f"n_components must be between 1 and {eta.shape[1]}, got {n_components}")
     if not ridge > 0:
         raise ValueError(f"ridge must be positive, got {ridge}")
+    # float64 whatever else is trained in: whitening divides by small eigenvalues.
     with torch.autocast(eta.device.type, enabled=False):
         white = [_unit_scale(h) for h in (eta, psi)]  # (N, D) each
+        # The ridge bounds how far a direction of next to no variance is blown up (Andrew 2013).
         factors = [torch.linalg.cholesky(_covariance(h, h) + ridge * _eye(h)) for h in white]
+        # Solved for, never inverted: cheaper, and steadier when a view is nearly flat in some direction.
         half = torch.linalg.solve_triangular(factors[0], _covariance(*white), upper=False)
         t = torch.linalg.solve_triangular(factors[1], half.T, upper=False)  # (D, D)
+        # E‖η − ψ‖² = E‖η‖² + E‖ψ‖² − 2 E η·ψ: white views have k + k, and at best share Σρ (note §3.5.2).
         return 2 * k - 2 * torch.linalg.svdvals(t)[:k].sum()
 
 
@@ -59,11 +63,11 @@ def _unit_scale(h: Tensor) -> Tensor:
     if h.device.type == "mps":
         h = h.cpu()  # which has no float64
     h = h.double() - h.double().mean(0)
-    return h / (h.square().mean() + 1e-12).sqrt()
+    return h / (h.square().mean() + 1e-12).sqrt()  # constant features stay 0
 
 
 def _covariance(a: Tensor, b: Tensor) -> Tensor:
-    return a.T @ b / len(a)
+    return a.T @ b / len(a)  # or N − 1: a factor in all three, which whitening takes out
 
 
 def _eye(h: Tensor) -> Tensor:
@@ -108,12 +112,14 @@ class DeepCCA(nn.Module):
             raise ValueError(f"n_components must be between 1 and dim={dim}, got {n_components}")
         self.inputs, self.n_components, self.ridge = inputs, n_components, ridge
         if inputs is None:
+            # a copy, since one module in both places would be one network
             self.net1, self.net2 = _picture_net(backbone, dim), _picture_net(copy.deepcopy(backbone), dim)
         else:
             self.net1, self.net2 = (nets.mlp(d, width, width, dim) for d in inputs)
 
     def pair(self, batch: Pairs | Pictures) -> Pair:
         """X₁ and X₂: rows (N, d1) and (N, d2), or left and right halves of pictures (N, 3, H, W/2) in [0, 1]."""
+        # The halves show one scene and share no pixel: what they agree on is about the scene.
         both = (batch.x1, batch.x2) if isinstance(batch, Pairs) else (batch.inputs, batch.inputs)
         return Pair(self._view(both[0], 0), self._view(both[1], 1))
 
@@ -128,6 +134,7 @@ class DeepCCA(nn.Module):
         # Whitened by the batch's own covariance: shrinking both outputs to agree is of no use, only correlation counts.
         x1, x2 = self.pair(batch)
         psi, eta = self.net1(self._scaled(x1)), self.net2(self._scaled(x2))  # (N, D) each
+        # Of all ranks together: a correlation is no mean over pairs, and of few pairs it is mostly chance.
         return canonical_loss(gather_ranks(eta), gather_ranks(psi), self.ridge, self.n_components)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -161,10 +168,12 @@ class DeepCCA(nn.Module):
             raise ValueError(
                 f"x must be (N, {self.inputs[view]}), as inputs={self.inputs} says: {tuple(x.shape)}"
             )
+        # Rows often come from NumPy, in float64; the networks stay in their own precision.
         weight = next(self.parameters())
         return x.to(weight.device, weight.dtype)
 
 
 def _picture_net(which: nn.Module | str | None, dim: int) -> nn.Sequential:
     body = nets.backbone(which)
+    # Linear at the end: a ReLU would cut off one sign, and correlations live on both.
     return nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(body.dim, dim))
