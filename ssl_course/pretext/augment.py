@@ -153,6 +153,8 @@ class Augmentation:
         source = device if generator is None else generator.device
         u = torch.rand(2 * TRIES + 14, n, generator=generator, device=source).to(device)
         top, left, flip, angle, zoom, jitter, *colours, gray, blur, sigma, solarize = u[2 * TRIES :]
+        # Crops of one picture share its colours, and a network would tell them by that alone: so colours must move, too
+        # (Chen 2020, §3.1). One coin for all four: jittered or not at all.
         jittered = jitter < self.jitter
 
         def around(neutral: float, reach: float, u: torch.Tensor) -> Value:
@@ -181,6 +183,7 @@ class Augmentation:
             return {}
         area = h * w * _between(*self.crop, u[:TRIES])  # (TRIES, n)
         narrow, wide = self.ratio
+        # In logarithms twice as wide and twice as high are equally likely.
         ratio = _between(math.log(narrow), math.log(wide), u[TRIES:]).exp()  # (TRIES, n)
         heights, widths = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
         fits = (heights > 0) & (heights <= h) & (widths > 0) & (widths <= w)
@@ -230,6 +233,7 @@ def _views(images: torch.Tensor, do: dict[str, torch.Tensor], h: int, w: int) ->
         x.mul_(do["brightness"]).clamp_(0, 1)
     if "contrast" in do:
         mean = _gray(x.mean((2, 3), keepdim=True))  # (N, 1, 1, 1)
+        # towards the picture's own gray: contrast goes, brightness stays
         _blend(x, mean, do["contrast"]).clamp_(0, 1)
     if "saturation" in do:
         _blend(x, _gray(x), do["saturation"]).clamp_(0, 1)
@@ -289,9 +293,11 @@ def _sample(x: torch.Tensor, do: dict[str, torch.Tensor], h: int, w: int) -> tor
         dx = (reach_x * across).clamp(1 / full_w - reach_x, reach_x - 1 / full_w)  # (N, 1, 1, w)
     else:
         cos, sin = do["angle"].deg2rad().cos(), do["angle"].deg2rad().sin()
+        # w / h: in [-1, 1]² a picture that is not square is squeezed, and a turn would shear it
         dy = reach_y * (cos * down + sin * across * (w / h))  # (N, 1, h, w)
         dx = reach_x * (cos * across - sin * down * (h / w))
     if "flip" in do:
+        # about the middle of the window, so that the crop stays where it was
         dx = dx * (1 - 2 * do["flip"])
     at = (centre_x + dx).expand(n, 1, h, w), (centre_y + dy).expand(n, 1, h, w)
     # Inside the picture the two agree, and "border" is a fifth faster
@@ -338,7 +344,10 @@ def _blur(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
     """Gaussian blur, one σ for each picture; as in the paper the kernel spans a tenth of the picture."""
     radius = max(x.shape[-2:]) // 20
     taps = torch.arange(-radius, radius + 1, device=x.device)
+    # σ = 0 would divide by 0; this near to it, all weight is on the middle
     weights = (-0.5 * (taps / sigma.clamp(min=1e-3)) ** 2).softmax(-1)  # (N, 1, 1, 2 radius + 1)
+    # Down, then across: 2 (2r + 1) products a pixel where a square of taps has (2r + 1)². Reflected, since beyond black
+    # edges every picture would get a dark frame.
     for axis, pad in (2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0)):
         padded, length = F.pad(x, pad, mode="reflect"), x.shape[axis]
         x = padded.narrow(axis, 0, length) * weights[..., :1]
