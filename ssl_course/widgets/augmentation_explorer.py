@@ -20,9 +20,9 @@ from ssl_course.data.files import resize
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import features
 from ssl_course.pretext.augment import Augmentation, Draw, apply
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, chosen_image, sheet, thumbnails, which
+from ssl_course.widgets.frame import Panel, draw
+from ssl_course.widgets.frame.pairs import seeded
+from ssl_course.widgets.frame.sheet import SHOWN, Gallery, SheetExplorer
 from ssl_course.widgets.frame.upload import Upload
 
 MANY = 8  # draws in the row
@@ -106,13 +106,11 @@ def _twice(value: Any) -> Any:
     return torch.cat([value[:MANY]] * 2) if torch.is_tensor(value) else value
 
 
-class _State:
+class _State(Gallery):
     """Networks and pictures; what no control changes is computed once."""
 
     def __init__(self, networks: dict[str, nn.Module], pictures: Pictures) -> None:
-        self.networks, self.images = networks, pictures.images[:SHOWN]
-        self.size = int(self.images.shape[-1])
-        self.thumbs = thumbnails(self.images)
+        super().__init__(networks, pictures)
         rest = pictures.images[SHOWN : SHOWN + OTHERS]
         rest = rest if len(rest) > 1 else pictures.images
         # (OTHERS, d) each
@@ -122,13 +120,9 @@ class _State:
             for head in (False, True)
         }
 
-    def image(self, picture: int, upload: Upload) -> Tensor:
-        """(3, s, s) uint8; the number beyond the pictures is the upload."""
-        return chosen_image(self.images, picture, upload)[0]
-
     @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
     def made(self, setting: tuple[float, ...], mode: str, seed: int, picture: int, upload: Upload) -> Views:
-        return views(self.image(picture, upload), dict(zip(STEPS, setting, strict=True)), mode, seed)
+        return views(self.image(picture, upload)[0], dict(zip(STEPS, setting, strict=True)), mode, seed)
 
     @lru_cache(maxsize=64)  # noqa: B019
     def cosines(
@@ -155,8 +149,7 @@ def _reader(method: nn.Module, head: bool) -> Any:
 def untrained(method: nn.Module, seed: int = 0) -> nn.Module:
     """The same network with fresh weights; not made anew, since its arguments may hold the very backbone."""
     fresh = copy.deepcopy(method)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         for part in fresh.modules():
             if hasattr(part, "reset_parameters"):
                 part.reset_parameters()
@@ -239,7 +232,7 @@ class AugmentationExplorer(SheetExplorer):
             cosines = {name: state.cosines(name, values["head"], *key) for name in state.networks}
         first, second = (what_was_done(made.draw, i, state.size) for i in (0, MANY))
         panels = [
-            sheet(state.thumbs, which(values["picture"], values["upload"], len(state.thumbs))),
+            state.sheet(values["picture"], values["upload"]),
             Panel(made.images[0], "X₁, the first view", f"first view: {first}", WIDE),
             Panel(made.images[MANY], "X₂, the second view", f"second view: {second}", WIDE),
             _plot(cosines),

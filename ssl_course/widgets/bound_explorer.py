@@ -15,9 +15,7 @@ from ssl_course.data import scenes
 from ssl_course.theory import bounds
 from ssl_course.theory.gaussian import gaussian_world
 from ssl_course.theory.worlds import Simulated, simulate_excess, table_excess
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Panel, draw
 
 D1, D2 = 40, 10
 LABELS = [8, 12, 20, 30, 50, 80, 120, 200, 300, 500, 800, 1200, 2000, 5000]

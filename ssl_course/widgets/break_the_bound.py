@@ -23,9 +23,7 @@ from ssl_course.theory.independence import (
     predictor_through_y,
 )
 from ssl_course.theory.worlds import two_bits
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
 
 SMALLEST, LARGEST, STEP = -2.0, -0.1, 0.05  # log10 of δ
 UNITS = {"as it is": 1.0, "a tenth": 0.1, "a hundredth": 0.01, "ten times": 10.0}

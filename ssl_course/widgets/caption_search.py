@@ -23,9 +23,7 @@ from ssl_course.losses import clip_loss
 from ssl_course.methods import CLIP
 from ssl_course.methods.captions import words_of
 from ssl_course.methods.clip import by_each_text
-from ssl_course.widgets.frame import chips, draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, chips, draw
 from ssl_course.widgets.frame.sheet import cell_at
 
 GALLERY, COLUMNS, ROWS = 240, 6, 2  # pictures searched; the best of them are shown

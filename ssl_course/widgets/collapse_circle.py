@@ -9,7 +9,7 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods.simsiam import SimSiam, circle
 from ssl_course.widgets.collapse_lab import CollapseLab, circle_panel
-from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame import Panel
 
 EACH = 3  # pictures of each class that stand round the circle
 PIXELS = 24

@@ -15,8 +15,7 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import effective_rank, feature_std, spectrum
 from ssl_course.methods import SimSiam
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame import Panel, draw
 from ssl_course.widgets.frame.live import Live
 
 SHOWN = 240  # pictures whose z is drawn

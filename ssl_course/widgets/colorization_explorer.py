@@ -9,7 +9,6 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import torch
-from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ssl_course.checkpoints import together
@@ -18,18 +17,8 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods.colorization import Colorization, paint
 from ssl_course.pretext.color import annealed_mean, lab_to_rgb, rebalance_weights, rgb_to_lab
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.sheet import (
-    SHOWN,
-    SheetExplorer,
-    cell_at,
-    chosen_image,
-    moved,
-    sheet,
-    thumbnails,
-    which,
-)
+from ssl_course.widgets.frame import Key, Panel, Pointer, draw
+from ssl_course.widgets.frame.sheet import SHOWN, Gallery, SheetExplorer, cell_at, moved
 from ssl_course.widgets.frame.upload import Upload
 
 WIDE = 192  # CSS pixels of a picture
@@ -37,21 +26,15 @@ PLANE = 300
 SHIPPED = {"classes": "colorization", "L2": "colorization_l2"}
 
 
-class _State:
-    """Networks, pictures, and what each network says of each picture; computed once."""
-
-    def __init__(self, networks: dict[str, nn.Module], pictures: Pictures) -> None:
-        self.networks, self.images = networks, pictures.images[:SHOWN]
-        self.size = int(self.images.shape[-1])
-        gray = Pictures(self.images).gray().images
-        self.thumbs = thumbnails(gray)
+class _State(Gallery):
+    """What each network says of each picture, computed once."""
 
     @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
     def predicted(self, network: str, picture: int, upload: Upload) -> torch.Tensor:
         """Logits (1, Q, h, w), or ab (1, 2, h, w) of an L2 network."""
         method = self.networks[network]
         with torch.no_grad():
-            return method.eval().predict(chosen_image(self.images, picture, upload)).float().cpu()
+            return method.eval().predict(self.image(picture, upload)).float().cpu()
 
 
 class ColorizationExplorer(SheetExplorer):
@@ -91,7 +74,7 @@ class ColorizationExplorer(SheetExplorer):
         }
         super().__init__(
             controls,
-            state=_State(offered, pictures),
+            state=_State(offered, pictures, gray=True),
             size=int(pictures.images.shape[-1]),
             hidden={"place": (0.5, 0.75), "guess": None},
             tries={"place": [(0.0, 0.0), (1.0, 1.0)], "guess": [(0.5, 0.5), (1.0, 0.0)]},
@@ -109,7 +92,7 @@ class ColorizationExplorer(SheetExplorer):
         """The panels; pure."""
         v = SimpleNamespace(**values)
         method, psi = state.networks[v.network], state.predicted(v.network, v.picture, v.upload)
-        image = chosen_image(state.images, v.picture, v.upload)  # (1, 3, s, s)
+        image = state.image(v.picture, v.upload)  # (1, 3, s, s)
         classes, centres, weights = method.objective == "classes", method.centres.cpu(), None
         if classes:
             weights = rebalance_weights(method.prior.cpu(), 1 - v.rebalancing)  # (Q,)
@@ -124,7 +107,7 @@ class ColorizationExplorer(SheetExplorer):
         alt = "the picture in the network's colours, with a ring around the place you chose"
         painted, original = (_ringed(x, v.place) for x in (paint(image, ab)[0], image[0]))
         panels = [
-            sheet(state.thumbs, which(v.picture, v.upload, len(state.thumbs)), "choose X₁", "gray pictures"),
+            state.sheet(v.picture, v.upload, "choose X₁", "gray pictures"),
             Panel(
                 Pictures(image).gray().images[0],
                 "X₁: what the network sees",

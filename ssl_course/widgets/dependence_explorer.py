@@ -10,9 +10,7 @@ import numpy as np
 
 from ssl_course.course import palette
 from ssl_course.theory.ace import Ace, ace
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Panel, draw
 
 SHAPES = ["line", "parabola", "wave", "circle", "cross", "steps", "nothing shared"]
 STEPS = 15  # of ACE that can be watched

@@ -10,9 +10,7 @@ import ipywidgets
 import numpy as np
 
 from ssl_course.course import palette
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
 
 WIDTH, HEIGHT, LEFT, TOP = 560, 290, 58, 32
 STEP = 0.05  # what an arrow moves, and the grid of guesses

@@ -15,9 +15,7 @@ from ssl_course.pretext.color import lab_to_rgb
 from ssl_course.theory.bounds import probe_features
 from ssl_course.theory.correlation import maximal_functions
 from ssl_course.theory.worlds import WORDS_1, WORDS_2, film_words
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
 
 WORLDS = {"film reviews, one number": "words", "scenes, two numbers": "scenes"}
 SHARED = palette.X2  # what λ ties: intensity of the words, light of the scenes

@@ -16,9 +16,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import linear_probe
 from ssl_course.pretext.halves import GRID, halves
 from ssl_course.theory.correlation import CCA, PCA
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Panel, draw
 
 KEPT = 8  # components
 COUNTS = [1, 2, 4, 8]  # of the accuracy curve

@@ -20,9 +20,7 @@ from ssl_course.theory.independence import (
     posterior,
     predictor_through_y,
 )
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Panel, draw
 
 WHERE = {
     "beside the classes": "aside",

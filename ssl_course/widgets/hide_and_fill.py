@@ -7,17 +7,18 @@ from math import isqrt
 from typing import Any
 
 import numpy as np
-from torch import nn
 
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.checkpoints import together
+from ssl_course.data.pictures import Pictures
+from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.sheet import SheetExplorer, cell_at, moved
 
 WIDE = 208  # CSS pixels of a picture
 
 Place = tuple[float, float]  # x and y of a pointer, in [0, 1]
 Mark = Callable[[draw.Plot], draw.Plot]  # draws on a picture, in the coordinates of a `Place`
-Hand = tuple[tuple, bytes]  # (settings that it was painted over, its cells as bytes of 0 and 1, row by row)
+Cells = bytes  # of a square grid, row by row: 1 where hidden, 0 where seen
+Hand = tuple[tuple, Cells]  # (settings that it was painted over, what was painted)
 
 
 def cell_of(at: Place, side: int) -> int:
@@ -34,14 +35,20 @@ def along(path: Sequence[Place], step: float) -> list[Place]:
     return points
 
 
-def of_one_size(networks: dict[str, nn.Module], pixels: int | None) -> tuple[dict[str, nn.Module], int]:
-    """Those networks that read pictures of so many pixels a side; all of them where none does, or with None.
+def offer(networks: Any, shipped: dict[str, str], data: Pictures | None) -> tuple[dict[str, Any], int]:
+    """The networks to choose from (`checkpoints.together`), and how many pixels a side their pictures have.
+
+    Where some read pictures of the data's size, only those.
 
     Raises:
-        ValueError: they still read pictures of different sizes.
+        ValueError: data without a picture, or networks that read pictures of different sizes.
+        FileNotFoundError: no network is given and none is shipped.
     """
-    fitting = {name: method for name, method in networks.items() if method.image_size == pixels}
-    fitting = fitting or networks
+    if data is not None and not len(data):
+        raise ValueError("data has no pictures: give at least one")
+    networks = together(networks, shipped)
+    pixels = None if data is None else data.images.shape[-1]
+    fitting = {name: method for name, method in networks.items() if method.image_size == pixels} or networks
     sizes = sorted({method.image_size for method in fitting.values()})
     if len(sizes) > 1:
         raise ValueError(
@@ -64,24 +71,26 @@ class HideAndFill(SheetExplorer):
     the student holds for the worst. Settings that change bring a mask of their own again.
     """
 
-    def __init__(
-        self, controls: Mapping, *, tries: Mapping[str, Any], hands: Sequence[Hand], **more: Any
-    ) -> None:
-        hidden = {"hand": None, "cursor": None, "guess": None}
-        super().__init__(controls, hidden=hidden, tries=dict(tries) | {"hand": hands}, **more)
+    settings: tuple[str, ...]  # names of the controls that decide, beside the student's hand, what is hidden
+
+    def __init__(self, controls: Mapping, *, state: Any, cells: int, **more: Any) -> None:
+        begun = tuple(controls[name].value for name in self.settings)
+        corners = [(0.0, 0.0), (1.0, 1.0)]
+        super().__init__(
+            controls,
+            state=state,
+            size=state.size,
+            hidden={"hand": None, "cursor": None, "guess": None},
+            tries={
+                "hand": [(begun, bytes([k]) * cells) for k in (1, 0)],
+                "cursor": corners,
+                "guess": [*corners, (0.5, 0.5)],
+            },
+            **more,
+        )
         self._last: tuple[Place, ...] = ()  # where the stroke now under way has come to
 
     # What a subclass defines
-
-    @staticmethod
-    def settings(state: Any, values: dict[str, Any]) -> tuple:
-        """What decides, beside the student's hand, which cells are hidden. Pure."""
-        raise NotImplementedError
-
-    @staticmethod
-    def cut(state: Any, settings: tuple) -> bytes:
-        """What these settings hide: a square grid of cells, row by row, as bytes of 0 and 1. Pure."""
-        raise NotImplementedError
 
     def paint(self, cells: np.ndarray, path: Sequence[Place], begins: bool, shift: bool) -> None:
         """Hide or show cells (side, side) along a path, in place; ``begins`` a stroke."""
@@ -92,11 +101,16 @@ class HideAndFill(SheetExplorer):
         return (0.5, 0.5), 1 / 16, 0.0
 
     @classmethod
-    def hiding(cls, state: Any, values: dict[str, Any]) -> tuple[tuple, bytes]:
-        """The settings, and what is hidden: by hand, as long as they are those that it was painted over."""
-        settings, hand = cls.settings(state, values), values["hand"]
-        by_hand = hand is not None and hand[0] == settings
-        return settings, hand[1] if by_hand else cls.cut(state, settings)
+    def hiding(cls, state: Any, values: dict[str, Any]) -> tuple[tuple, Cells]:
+        """The settings, and what is hidden: by hand, as long as they are those that it was painted over. Pure.
+
+        Else it is drawn: ``state.drawn(network, *settings)`` gives the cells that the network's own `pair` hides.
+        """
+        settings, hand = tuple(values[name] for name in cls.settings), values["hand"]
+        drawn = state.drawn(values["network"], *settings)
+        # A hand of another length was painted on the grid of another network.
+        by_hand = hand is not None and hand[0] == settings and len(hand[1]) == len(drawn)
+        return settings, hand[1] if by_hand else drawn
 
     # What the student does
 
@@ -124,7 +138,7 @@ class HideAndFill(SheetExplorer):
         else:
             self._guess(at)
 
-    def hidden_now(self) -> tuple[tuple, bytes]:
+    def hidden_now(self) -> tuple[tuple, Cells]:
         """`hiding` for the values on the screen."""
         return self.hiding(self.state, self.values())
 

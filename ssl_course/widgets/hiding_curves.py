@@ -11,9 +11,7 @@ import torch
 
 from ssl_course.course import palette
 from ssl_course.theory.masking import ar1_covariance, masked_curves
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Panel, draw
 
 PIXELS = 32
 PATTERNS = {"at random": "random", "one block": "block", "evenly spread": "spread"}

@@ -13,9 +13,7 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 from ssl_course.theory.independence import conditional_mutual_information
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Panel, draw
 
 SHOWN = 12
 HOLE = (0.44, 1.0)  # rows that are cut out: the ground with its objects

@@ -13,24 +13,24 @@ import torch
 from torch import Tensor
 
 from ssl_course import nets
-from ssl_course.checkpoints import together
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods.context_encoder import ContextEncoder
 from ssl_course.pretext import holes
 from ssl_course.pretext.holes import PARTS, part_means
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.sheet import SHOWN, chosen_image, sheet, thumbnails, which
+from ssl_course.widgets.frame import Panel, draw
+from ssl_course.widgets.frame.pairs import as_set, seeded
+from ssl_course.widgets.frame.sheet import SHOWN, Gallery
 from ssl_course.widgets.frame.upload import Upload
 from ssl_course.widgets.hide_and_fill import (
     WIDE,
+    Cells,
     HideAndFill,
     Mark,
     Place,
     cell_of,
-    of_one_size,
+    offer,
     picture_panel,
 )
 
@@ -56,13 +56,11 @@ class _Filled(NamedTuple):
     errors: dict[str, float]
 
 
-class _State:
-    """Networks and pictures; fillings are computed once."""
+class _State(Gallery):
+    """Holes and fillings, computed once."""
 
     def __init__(self, networks: dict[str, ContextEncoder], pictures: Pictures) -> None:
-        self.networks, self.images = networks, pictures.images[:SHOWN]
-        self.size = int(self.images.shape[-1])
-        self.thumbs = thumbnails(self.images)
+        super().__init__(networks, pictures)
         self.label = next(iter(pictures.labels), "")
         y = pictures.labels[self.label].cpu() if self.label else torch.zeros(len(pictures), dtype=torch.long)
         self.y = y[:SHOWN].tolist()
@@ -75,15 +73,25 @@ class _State:
 
     def part(self, picture: int, upload: Upload) -> tuple[torch.Tensor, str]:
         """The part-mean picture (3, s, s) and whose: of the picture's class, or of all where the class is not known."""
-        at = which(picture, upload, len(self.images))
+        at = self.which(picture, upload)
         if not self.label or at < 0:
             return self.any_part, "any picture"
         k = self.y[at]
         return self.parts[k], self.names[k]
 
-    @lru_cache(maxsize=128)  # noqa: B019 - one instance lives as long as its widget
-    def filled(self, network: str, picture: int, upload: Upload, hole: bytes, distance: int) -> _Filled:
-        method, image = self.networks[network].eval(), chosen_image(self.images, picture, upload)
+    @lru_cache(maxsize=256)  # noqa: B019 - one instance lives as long as its widget
+    def drawn(self, network: str, hole: str, share: float, number: int) -> Cells:
+        """The hole that the method's `pair` cuts; a share of 0 cuts nothing and one of 1 everything."""
+        if share <= 0 or share >= 1:  # `pair` always leaves something to see and to tell
+            full = (share >= 1) != (hole == "around")  # "around" keeps that share
+            return bytes([int(full)]) * self.size**2
+        with seeded(number):
+            pair = as_set(self.networks[network], hole=hole, share=share).pair(Pictures(self.images[:1]))
+        return pair.parts["hole"].to("cpu", torch.uint8).numpy().tobytes()
+
+    @lru_cache(maxsize=128)  # noqa: B019
+    def filled(self, network: str, picture: int, upload: Upload, hole: Cells, distance: int) -> _Filled:
+        method, image = self.networks[network].eval(), self.image(picture, upload)
         cut, x = as_mask(hole, self.size), nets.as_float(image)  # (1, 1, s, s), (1, 3, s, s)
         inside, wide = cut.bool(), holes.dilate(cut, distance)
         part, whose = self.part(picture, upload)
@@ -101,19 +109,9 @@ class _State:
         return _Filled(seen, wide[0, 0].bool(), *pictures, whose, place, errors)
 
 
-def as_mask(hole: bytes, size: int) -> torch.Tensor:
-    """Bytes of 0 and 1 → (1, 1, size, size)."""
+def as_mask(hole: Cells, size: int) -> torch.Tensor:
+    """(1, 1, size, size)."""
     return torch.frombuffer(bytearray(hole), dtype=torch.uint8).view(1, 1, size, size).float()
-
-
-@lru_cache(maxsize=256)
-def cut_hole(choice: str, share: float, number: int, size: int) -> bytes:
-    """The hole of these settings, size² bytes of 0 and 1; a share of 0 cuts nothing and one of 1 everything."""
-    if share <= 0 or share >= 1:
-        full = (share >= 1) != (choice == "around")  # "around" keeps that share
-        return bytes([int(full)]) * size**2
-    stream = torch.Generator().manual_seed(number)
-    return holes.make_holes(choice, 1, size, share, generator=stream).to(torch.uint8).numpy().tobytes()
 
 
 class HolePainter(HideAndFill):
@@ -133,6 +131,7 @@ class HolePainter(HideAndFill):
     """
 
     colors = 256
+    settings = ("hole", "share", "number")
 
     def __init__(
         self,
@@ -141,10 +140,7 @@ class HolePainter(HideAndFill):
         seed: int = 12,
         with_shipped: bool = True,
     ) -> None:
-        if data is not None and not len(data):
-            raise ValueError("data has no pictures: give at least one")
-        offered = together(networks, SHIPPED if with_shipped or networks is None else {})
-        offered, size = of_one_size(offered, None if data is None else data.images.shape[-1])
+        offered, size = offer(networks, SHIPPED if with_shipped or networks is None else {}, data)
         if data is None:
             many = scenes.World().sample(600, size, seed)  # for the means of the parts
             only = {"biome": many.labels["biome"]}
@@ -162,15 +158,8 @@ class HolePainter(HideAndFill):
             "brush": ipywidgets.IntSlider(max(size // 12, 1), 1, size // 4, description="brush"),
             "answer": ipywidgets.Checkbox(False, description="show X₂"),
         }
-        settings = ("centre", 0.25, 0)
-        super().__init__(
-            controls,
-            state=_State(offered, data),
-            size=size,
-            hands=[(settings, bytes([k]) * size**2) for k in (0, 1)],
-            tries={"cursor": [(0.0, 0.0), (1.0, 1.0)], "guess": [(0.0, 0.0), (0.5, 0.5)]},
-            actions={"No hole": self._clear},
-        )
+        actions = {"No hole": self._clear}
+        super().__init__(controls, state=_State(offered, data), cells=size**2, actions=actions)
 
     @classmethod
     def example(cls) -> HolePainter:
@@ -190,7 +179,7 @@ class HolePainter(HideAndFill):
         open_ = (v.answer or at is not None) and any(hole)
         brush = max(WIDE * v.brush / state.size, 6)  # CSS pixels
         panels = [
-            sheet(state.thumbs, which(v.picture, v.upload, len(state.thumbs))),
+            state.sheet(v.picture, v.upload),
             picture_panel(
                 filled.seen,
                 "X₁: paint with the pointer, mend with Shift",
@@ -211,17 +200,9 @@ class HolePainter(HideAndFill):
             ),
         ]
         if open_:
-            whole = chosen_image(state.images, v.picture, v.upload)[0]
+            whole = state.image(v.picture, v.upload)[0]
             panels.append(Panel(whole, "X₂: what was in the hole", "the whole picture", WIDE))
         return panels, v.upload.line + _readout(filled, hole, at, open_)
-
-    @staticmethod
-    def settings(state: Any, values: dict[str, Any]) -> tuple:
-        return values["hole"], values["share"], values["number"]
-
-    @staticmethod
-    def cut(state: Any, settings: tuple) -> bytes:
-        return cut_hole(*settings, state.size)
 
     def paint(self, cells: np.ndarray, path: Sequence[Place], begins: bool, shift: bool) -> None:
         """A round brush cuts; with Shift it mends."""
@@ -238,7 +219,7 @@ def _ring(at: Place | None, radius: float, colour: str) -> Mark | None:
     return None if at is None else lambda plot: plot.ring(*at, colour, radius)
 
 
-def _readout(filled: _Filled, hole: bytes, at: int | None, open_: bool) -> str:
+def _readout(filled: _Filled, hole: Cells, at: int | None, open_: bool) -> str:
     """How large the hole is, and after a guess how well it is filled."""
     if not any(hole):
         return (

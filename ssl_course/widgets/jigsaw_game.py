@@ -18,8 +18,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.methods import Jigsaw
 from ssl_course.nets import ConvNet
 from ssl_course.pretext.puzzles import cut, shuffle
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.game import Boards, Game
 from ssl_course.widgets.frame.sheet import cell_at
 

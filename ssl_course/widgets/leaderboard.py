@@ -18,9 +18,7 @@ from ssl_course.course.lecture import Shown, _box
 from ssl_course.data.pictures import Pictures
 from ssl_course.studies import comparison
 from ssl_course.training import Diverged, fit
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Panel, draw
 
 TABLES = {
     "scenes, lightness (table G)": "comparison_scenes_G",

@@ -16,9 +16,7 @@ from ssl_course.data import reviews
 from ssl_course.methods import BERT
 from ssl_course.pretext.words import SPECIAL
 from ssl_course.theory.independence import conditional_mutual_information
-from ssl_course.widgets.frame import chips, draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, chips, draw
 
 NOTE = reviews.review()
 FOX = "A quick brown fox jumps over the lazy dog."

@@ -14,28 +14,29 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssl_course import nets
-from ssl_course.checkpoints import together
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods.mae import MAE, encoder_flops, hidden_error, mean_picture, patch_means
-from ssl_course.pretext.masking import KINDS, mask_noise, patchify
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.sheet import SHOWN, chosen_image, sheet, thumbnails, which
+from ssl_course.pretext import holes
+from ssl_course.pretext.masking import KINDS, patchify, to_pixels
+from ssl_course.widgets.frame import Panel, draw
+from ssl_course.widgets.frame.pairs import as_set, seeded
+from ssl_course.widgets.frame.sheet import SHOWN, Gallery
 from ssl_course.widgets.frame.upload import Upload
 from ssl_course.widgets.hide_and_fill import (
     WIDE,
+    Cells,
     HideAndFill,
     Mark,
     Place,
     cell_of,
-    of_one_size,
+    offer,
     picture_panel,
 )
 
 SHIPPED = {"MAE": "mae"}
-VEIL = 128  # the gray of hidden patches
+VEIL = torch.tensor([128, 128, 128])  # the gray of hidden patches: nothing of them reaches the network
 WORST = 0.25  # root mean squared error of a patch, pixels in [0, 1], that is drawn in full colour
 
 
@@ -50,26 +51,35 @@ class _Filled(NamedTuple):
     average: float  # of the average picture
 
 
-class _State:
-    """Networks and pictures; fillings are computed once."""
+class _State(Gallery):
+    """Masks and fillings, computed once."""
 
     def __init__(self, networks: dict[str, MAE], pictures: Pictures, remark: str = "") -> None:
-        self.networks, self.images, self.remark = networks, pictures.images[:SHOWN], remark
-        self.mean = mean_picture(pictures)  # (3, s, s)
-        self.thumbs = thumbnails(self.images)
+        super().__init__(networks, pictures)
+        self.remark, self.mean = remark, mean_picture(pictures)  # (3, s, s)
 
-    @lru_cache(maxsize=128)  # noqa: B019 - one instance lives as long as its widget
-    def filled(self, network: str, picture: int, upload: Upload, hidden: bytes) -> _Filled:
-        method, image = self.networks[network].eval(), chosen_image(self.images, picture, upload)
+    @lru_cache(maxsize=256)  # noqa: B019 - one instance lives as long as its widget
+    def drawn(self, network: str, kind: str, ratio: float, number: int) -> Cells:
+        """The patches that the method's `pair` hides: ``round(ratio · L)`` of L; here also none, and all."""
+        method = self.networks[network]
+        patches = method.grid**2
+        if round(ratio * patches) in (0, patches):  # `pair` always leaves something to see and to tell
+            return bytes([round(ratio)]) * patches
+        with seeded(number):
+            pair = as_set(method, masking=kind, mask_ratio=ratio).pair(Pictures(self.images[:1]))
+        return bytes(pair.parts["mask"][0].bool().tolist())
+
+    @lru_cache(maxsize=128)  # noqa: B019
+    def filled(self, network: str, picture: int, upload: Upload, hidden: Cells) -> _Filled:
+        method, image = self.networks[network].eval(), self.image(picture, upload)
         if not any(hidden):
             return _Filled(image[0], draw.rgba(image[0]), np.zeros(len(hidden)), 0.0, 0.0, 0.0)
         mask, x = torch.tensor([list(hidden)]).float(), nets.as_float(image)  # (1, L), (1, 3, s, s)
-        veil = F.interpolate(mask.view(1, 1, method.grid, method.grid), scale_factor=method.patch_size) > 0
         filling = method.reconstruct(image, float(mask.mean()), mask, lend=method.norm_pix_loss)[0].cpu()
         error = patchify((filling - x).square(), method.patch_size).mean(-1) * mask  # (1, L)
         others = (filling, patch_means(image, method.patch_size), self.mean)
         return _Filled(
-            torch.where(veil, VEIL, image)[0],
+            holes.fill(image, to_pixels(mask, method.patch_size), VEIL)[0],
             draw.rgba(filling[0]),
             error[0].sqrt().numpy(),
             *(hidden_error(image, other, mask) for other in others),
@@ -95,16 +105,6 @@ def fitted(images: Tensor, size: int) -> tuple[Tensor, str]:
     return (255 * x.clamp(0, 1)).round().to(torch.uint8), remark
 
 
-@lru_cache(maxsize=256)
-def drawn_mask(kind: str, ratio: float, draw_number: int, grid: int) -> bytes:
-    """Which of grid² patches are hidden, ``round(ratio · L)`` of them, as 0 and 1: none at 0, all at 1."""
-    stream = torch.Generator().manual_seed(draw_number)
-    noise = mask_noise(kind, 1, grid, ratio, generator=stream)[0]  # (L,)
-    keep = len(noise) - round(len(noise) * ratio)
-    rank = noise.argsort(stable=True).argsort()
-    return bytes((rank >= keep).tolist())
-
-
 class MaskingExplorer(HideAndFill):
     """Hide patches by ratio and pattern, or by clicking and dragging over them, and see them filled.
 
@@ -122,6 +122,8 @@ class MaskingExplorer(HideAndFill):
         FileNotFoundError: no network is given and none is shipped.
     """
 
+    settings = ("kind", "ratio", "number")
+
     def __init__(
         self,
         networks: MAE | dict[str, MAE] | None = None,
@@ -129,10 +131,7 @@ class MaskingExplorer(HideAndFill):
         seed: int = 12,
         with_shipped: bool = True,
     ) -> None:
-        if data is not None and not len(data):
-            raise ValueError("data has no pictures: give at least one")
-        offered = together(networks, SHIPPED if with_shipped or networks is None else {})
-        offered, size = of_one_size(offered, None if data is None else data.images.shape[-1])
+        offered, size = offer(networks, SHIPPED if with_shipped or networks is None else {}, data)
         pictures = scenes.World().sample(SHOWN, size, seed) if data is None else data
         images, remark = fitted(pictures.images, size)
         controls = {
@@ -142,15 +141,8 @@ class MaskingExplorer(HideAndFill):
             "network": ipywidgets.Dropdown(options=list(offered), description="network"),
             "answer": ipywidgets.Checkbox(False, description="show X₂ and the errors"),
         }
-        grid = next(iter(offered.values())).grid
-        settings = ("random", 0.75, 0, grid)
-        super().__init__(
-            controls,
-            state=_State(offered, Pictures(images), remark),
-            size=size,
-            hands=[(settings, bytes([k]) * grid**2) for k in (1, 0)],
-            tries={"cursor": [(0.0, 0.0), (1.0, 1.0)], "guess": [(0.0, 0.0), (1.0, 1.0)]},
-        )
+        cells = next(iter(offered.values())).grid ** 2
+        super().__init__(controls, state=_State(offered, Pictures(images), remark), cells=cells)
         self._hiding = True  # what the stroke now under way does
 
     @classmethod
@@ -174,7 +166,7 @@ class MaskingExplorer(HideAndFill):
         leak = ", true mean and contrast of each patch lent: a leak" if method.norm_pix_loss else ""
         masked = f"the picture with {sum(hidden)} of {len(hidden)} patches hidden"
         panels = [
-            sheet(state.thumbs, which(v.picture, v.upload, len(state.thumbs))),
+            state.sheet(v.picture, v.upload),
             picture_panel(
                 filled.seen, "X₁: click or drag to hide and show", masked, _frame(cursor, grid, palette.X1)
             ),
@@ -188,21 +180,12 @@ class MaskingExplorer(HideAndFill):
         if open_:
             heat = draw.shades((filled.patches / WORST).reshape(grid, grid), palette.X2)
             largest = f"the largest root mean squared error of a patch is {filled.patches.max():.2f}"
-            whole = chosen_image(state.images, v.picture, v.upload)[0]
             panels += [
                 Panel(heat, "error of each patch", f"a map of the errors; {largest}", WIDE),
-                Panel(whole, "X₂: what was hidden", "the whole picture", WIDE),
+                Panel(state.image(v.picture, v.upload)[0], "X₂: what was hidden", "the whole picture", WIDE),
             ]
         line = _readout(method, filled, hidden, guess, open_)
         return panels, v.upload.line + state.remark + line
-
-    @staticmethod
-    def settings(state: Any, values: dict[str, Any]) -> tuple:
-        return values["kind"], values["ratio"], values["number"], state.networks[values["network"]].grid
-
-    @staticmethod
-    def cut(state: Any, settings: tuple) -> bytes:
-        return drawn_mask(*settings)
 
     def keyboard(self, side: int) -> tuple[Place, float, float]:
         """From the middle of one patch to that of the next."""
@@ -225,7 +208,7 @@ def _frame(patch: int | None, grid: int, colour: str, rim: float = 3) -> Mark | 
     return lambda plot: plot.rect(x + near, y + near, x + far, y + far, outline=colour, width=rim)
 
 
-def _readout(method: MAE, filled: _Filled, hidden: bytes, guess: int | None, open_: bool) -> str:
+def _readout(method: MAE, filled: _Filled, hidden: Cells, guess: int | None, open_: bool) -> str:
     """What the encoder saves, and after a guess how large the errors are."""
     length, count = len(hidden), sum(hidden)
     width, depth = method.backbone.dim, len(method.backbone.transformer.blocks)

@@ -16,9 +16,7 @@ from ssl_course.data import Texts, reviews
 from ssl_course.methods import GPT
 from ssl_course.methods.gpt import sharpen
 from ssl_course.pretext.words import CLS, MASK, SEP, UNK
-from ssl_course.widgets.frame import chips, draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, chips, draw
 
 START = "I like this movie. The"
 SHIPPED = {"film reviews": "gpt_reviews", "Shakespeare": "gpt_shakespeare"}

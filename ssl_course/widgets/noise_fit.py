@@ -11,9 +11,7 @@ import numpy as np
 
 from ssl_course.course import palette
 from ssl_course.theory.correlation import CCA, noise_edge, sample_noise
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Panel, draw
 
 ROWS = [10, 15, 20, 30, 40, 50, 60, 80, 120, 200, 400, 800, 2000]
 RIDGES = {"none": 0.0, "0.1": 0.1, "1": 1.0, "10": 10.0}  # every column has variance 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -20,10 +19,8 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import Encoded, encode, label_draws, linear_probe, pixels
 from ssl_course.evaluation.solvers import ridge_map
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.frame.pairs import SIDE, pair_panels, words_panel
+from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame.pairs import SIDE, as_set, pair_panels, seeded, words_panel
 
 
 class Task(NamedTuple):
@@ -276,13 +273,11 @@ def _pair(task: Task, picture: Pictures, hide: float, seed: int) -> list[Panel]:
     captions = (f"X₁: {task.x1}", f"X₂: {task.x2}")
     batch, method = replace(picture, images=_at_size(picture.images, task.size)), shipped(task.network)
     if task.knob:
-        method = copy.copy(method)  # a shallow one: the shipped network keeps its own share
-        setattr(method, task.knob, hide)
+        method = as_set(method, **{task.knob: hide})
     if task.network == "clip" and not batch.captions:
         nothing = words_panel("no caption here", captions[1])
         return [Panel(batch.images[0], captions[0], captions[0], SIDE), nothing]
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
+    with seeded(seed):
         pair = method.pair(batch)
         row = int(torch.randint(len(pair), ()))  # of the turns, all of which are learned from at once
     return pair_panels(method, pair, row, captions)

@@ -17,8 +17,7 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import Rotation
 from ssl_course.nets import ConvNet
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.game import Boards, Game
 
 PUZZLES = 12

@@ -24,8 +24,7 @@ from ssl_course.theory.independence import (
     posterior,
     predictor_through_y,
 )
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
+from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, moved, sheet
 
 COLUMNS = 6

@@ -12,9 +12,7 @@ import torch
 
 from ssl_course.course import palette
 from ssl_course.theory.correlation import CCA, PCA
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Panel, draw
 
 LABELS = {"shared: the sign of z": "shared", "private: the sign of X₁'s own u": "private"}
 FRESH = 4000

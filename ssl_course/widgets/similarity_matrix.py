@@ -18,11 +18,11 @@ from ssl_course.data import scenes
 from ssl_course.data.files import resize
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import frozen
+from ssl_course.interfaces import pair_of
 from ssl_course.losses import nt_xent
 from ssl_course.widgets.augmentation_explorer import untrained
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
+from ssl_course.widgets.frame.pairs import seeded
 
 LEAST, MOST = 2, 10  # pairs
 SIDE, EDGE = 400, 26  # CSS pixels of the matrix with its thumbnails, and of a thumbnail's strip
@@ -55,11 +55,9 @@ class _State:
     """Two views of some pictures, and their z in several networks."""
 
     def __init__(self, networks: dict[str, nn.Module], pictures: Pictures, seed: int) -> None:
-        images, method = pictures.images[:MOST], networks["trained ψ"]
-        self.most = len(images)
-        stream = torch.Generator().manual_seed(seed)
-        with torch.no_grad():
-            views = method.augment(torch.cat([images, images]), generator=stream)  # (2 most, 3, s, s)
+        with seeded(seed):
+            pair = pair_of(networks["trained ψ"], pictures[:MOST])
+        self.most, views = len(pair), torch.cat([*pair])  # (2 most, 3, s, s)
         self.z = {}
         for name, network in networks.items():
             with frozen(network):
@@ -90,7 +88,7 @@ class SimilarityMatrix(Explorer):
     the row whose softmax is drawn.
 
     Args:
-        method: a trained `SimCLR`; None is the one that comes with the course. Its augmentation makes the views.
+        method: a trained `SimCLR`; None is the one that comes with the course. Its `pair` makes the views.
         data: pictures; None paints scenes of 64 px.
         seed: of the scenes and of the views.
 

@@ -12,9 +12,7 @@ import torch
 from ssl_course.course import palette
 from ssl_course.theory.gaussian import GaussianWorld, gaussian_world
 from ssl_course.theory.worlds import Simulated
-from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.canvas import Panel
-from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame import Explorer, Panel, draw
 
 K, D1, D2, NOISE = 3, 40, 10, 1.596
 RHO = [0.0, 0.0001, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5]

@@ -10,6 +10,7 @@ import torchvision.transforms.v2.functional as tv
 
 from ssl_course import nets
 from ssl_course.data import scenes
+from ssl_course.interfaces import Pair
 from ssl_course.losses import nt_xent
 from ssl_course.methods import SimCLR
 from ssl_course.widgets import augmentation_explorer as augmentation
@@ -169,6 +170,20 @@ def similar(pictures):
     made = matrix.SimilarityMatrix(SimCLR(nets.ConvNet((4, 8)), (8, 4)), pictures)
     made.set(n=6)
     return made
+
+
+def test_the_views_are_those_of_the_methods_pair(pictures):
+    class Mirror(SimCLR):
+        def pair(self, batch):
+            x = nets.as_float(batch.inputs)
+            return Pair(x, x.flip(-1))
+
+    method = Mirror(nets.ConvNet((4, 8)), (8, 4))
+    shown = matrix.SimilarityMatrix(method, pictures).state
+    x = nets.as_float(pictures.images[:10])
+    with torch.no_grad():
+        z = method.eval().project(torch.cat([x, x.flip(-1)]))
+    torch.testing.assert_close(shown.z["trained ψ"], z, atol=1e-5, rtol=0)
 
 
 def test_a_collapse_lies_on_the_line(similar):

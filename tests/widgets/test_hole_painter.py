@@ -43,6 +43,22 @@ def test_the_filling_is_the_methods_own(painter, choice, distance):
     assert set(seen[hidden].unique().tolist()) <= {96, 128}
 
 
+def test_the_hole_is_the_one_that_the_methods_pair_cuts(painter):
+    class Corner(ContextEncoder):
+        def pair(self, batch):
+            pair = super().pair(batch)
+            pair.parts["hole"].zero_()[..., : round(32 * self.share), :8] = 1
+            return pair
+
+    corner = Corner(image_size=32)
+    own = HolePainter(corner, Pictures(painter.state.images), with_shipped=False)
+    own.set(share=0.5)
+    assert inside(own)[:16, :8].all() and inside(own).sum() == 16 * 8
+    assert (
+        corner.share == ContextEncoder(image_size=32).share
+    )  # the slider is no business of the network's owner
+
+
 def test_a_stroke_paints_and_shift_mends(painter):
     painter.set(hole="centre", share=0.0, brush=2)
     assert not inside(painter).any()

@@ -14,7 +14,7 @@ from ssl_course.widgets import MaskingExplorer
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.hide_and_fill import cell_of
-from ssl_course.widgets.masking_explorer import drawn_mask, fitted
+from ssl_course.widgets.masking_explorer import fitted
 
 
 @pytest.fixture
@@ -26,14 +26,42 @@ def hidden(explorer):
     return [bool(k) for k in explorer.hidden_now()[1]]
 
 
+def mask_of_training(kind, ratio, number, grid):
+    """The mask (1, L) of the draw with this number."""
+    noise = mask_noise(kind, 1, grid, ratio, generator=torch.Generator().manual_seed(number))
+    return random_masking(noise, ratio)[2]
+
+
+@pytest.fixture(scope="module")
+def of_64_patches():
+    small = MAE(image_size=32, patch_size=4, dim=16, depth=1, heads=2, decoder_dim=16, decoder_heads=2)
+    return MaskingExplorer(small, with_shipped=False)
+
+
 @pytest.mark.parametrize("kind", ["random", "block", "grid"])
 @pytest.mark.parametrize("ratio", [0.0, 0.01, 0.1, 0.5, 0.9, 0.97, 0.99, 1.0])
-def test_the_slider_rounds(kind, ratio):
-    mask = drawn_mask(kind, ratio, 3, 8)
+def test_the_slider_rounds(of_64_patches, kind, ratio):
+    of_64_patches.set(kind=kind, ratio=ratio, number=3)
+    mask = hidden(of_64_patches)
     assert sum(mask) == round(64 * ratio)
     if 0 < sum(mask) < 64:  # inside, they are the masks that training draws
-        noise = mask_noise(kind, 1, 8, ratio, generator=torch.Generator().manual_seed(3))
-        assert torch.equal(torch.tensor([list(mask)]).float(), random_masking(noise, ratio)[2])
+        assert torch.equal(torch.tensor([mask]).float(), mask_of_training(kind, ratio, 3, 8))
+
+
+def test_what_is_hidden_is_what_the_methods_pair_hides(explorer):
+    """A method that hides in a way of its own is shown as it learns, by its own share and kind."""
+
+    class Lower(MAE):
+        def hide(self, images, mask_ratio=None, noise=None):
+            rows = torch.arange(16.0)[None].expand(len(images), -1) if noise is None else noise
+            return super().hide(images, mask_ratio, rows)
+
+    lower = Lower(image_size=32, dim=32, depth=1, heads=2, decoder_dim=16, decoder_heads=2, mask_ratio=0.25)
+    own = MaskingExplorer({"lower": lower}, Pictures(explorer.state.images), with_shipped=False)
+    assert hidden(own) == [False] * 4 + [True] * 12
+    own.set(ratio=0.5, number=4)
+    assert hidden(own) == [False] * 8 + [True] * 8
+    assert lower.mask_ratio == 0.25  # the slider is no business of the network's owner
 
 
 def test_the_filling_is_the_methods_own(explorer):
@@ -61,7 +89,7 @@ def test_click_and_drag_hide_and_show(explorer):
     explorer.on_pointer(Pointer("drag", 1, *row[-1], path=row))
     assert not any(hidden(explorer)[:4])
     explorer.set(ratio=0.5)  # new settings, a new mask
-    assert bytes(hidden(explorer)) == drawn_mask("random", 0.5, 0, 4)
+    assert torch.equal(torch.tensor([hidden(explorer)]).float(), mask_of_training("random", 0.5, 0, 4))
     explorer.reset()
     assert hidden(explorer) == before
 

@@ -25,7 +25,7 @@ from ssl_course.training import DEFAULTS, Step, read_losses, train
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
-from ssl_course.widgets.frame.pairs import pair_panels
+from ssl_course.widgets.frame.pairs import pair_panels, seeded
 from ssl_course.widgets.frame.progress import Curve, Losses, curve_panel, so_far
 
 PAUSE = 0.2  # seconds between two pictures, at least
@@ -441,11 +441,9 @@ class Live(Explorer):
 
     def _views(self) -> tuple[Panel, ...]:
         self._views_at = self._index
-        devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
         self.method.eval()
         try:
-            with torch.no_grad(), torch.random.fork_rng(list(devices)):
-                torch.manual_seed(0)
+            with seeded(0):
                 panels = (self._draw_views or self._example)(self.method)
             panels = (panels,) if isinstance(panels, Panel) else tuple(panels)
             if not all(isinstance(panel, Panel) for panel in panels):

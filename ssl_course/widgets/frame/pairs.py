@@ -1,8 +1,11 @@
-"""X₁ and X₂ of a method's own `pair` as panels: what its network learns from, as far as it can be drawn."""
+"""X₁ and X₂ of a method's own `pair`: what its network learns from, drawn anew, and as panels where it can be shown."""
 
 from __future__ import annotations
 
+import copy
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isqrt
 from typing import Any
 
@@ -17,6 +20,23 @@ from ssl_course.widgets.frame.canvas import Panel
 SIDE = 200  # CSS pixels
 EVEN = 60.0  # the lightness L at which colours are shown that have none of their own
 CAPTIONS = ("X₁: what the network sees", "X₂: what it must predict")
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers of its own, and no gradients: the same seed, the same draws, and nobody else's are disturbed."""
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(list(devices)), torch.no_grad():
+        torch.manual_seed(seed)
+        yield
+
+
+def as_set(method: Any, **attributes: Any) -> Any:
+    """The method with attributes as a control says: a shallow copy, so that the one that is shown elsewhere keeps its own."""
+    changed = copy.copy(method)
+    for name, value in attributes.items():
+        setattr(changed, name, value)
+    return changed
 
 
 def picture_of(x: Tensor) -> Any:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ssl_course.course import palette
+from ssl_course.data.pictures import Pictures
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
@@ -19,24 +20,42 @@ from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
 SHOWN, COLUMNS = 12, 4  # pictures to choose from; number SHOWN is the upload
 
 
-def thumbnails(images: torch.Tensor) -> list[np.ndarray]:
-    """(N, C, H, W) uint8 → N of (48, 48, 4); for a state, since no control changes them."""
-    small = F.interpolate(images.float() / 255, (48, 48), mode="bilinear", antialias=True)  # (N, C, 48, 48)
-    return [draw.rgba(x) for x in small]
+class Gallery:
+    """The state of a widget that asks networks about a picture that the student chooses.
 
+    Args:
+        networks: by name.
+        pictures: of which the first `SHOWN` can be chosen.
+        gray: whether their thumbnails are gray.
 
-def which(picture: int, upload: Upload, count: int) -> int:
-    """The place of the chosen one among ``count`` pictures, or −1 if it is the upload.
-
-    Any number beyond the pictures is the upload; while there is none, counting begins again at the first picture.
+    Attributes:
+        images: (N, 3, size, size) uint8.
+        thumbs: N of (48, 48, 4), made once, since no control changes them.
     """
-    return -1 if picture >= count and upload.image is not None else picture % count
 
+    def __init__(self, networks: Mapping[str, Any], pictures: Pictures, gray: bool = False) -> None:
+        self.networks, self.images = networks, pictures.images[:SHOWN]
+        self.size = int(self.images.shape[-1])
+        shown = Pictures(self.images).gray().images if gray else self.images
+        small = F.interpolate(shown.float() / 255, (48, 48), mode="bilinear", antialias=True)
+        self.thumbs = [draw.rgba(x) for x in small]
 
-def chosen_image(images: torch.Tensor, picture: int, upload: Upload) -> torch.Tensor:
-    """The chosen one of (N, 3, s, s) uint8, or the upload, as (1, 3, s, s) uint8."""
-    at = which(picture, upload, len(images))
-    return (upload.image if at < 0 else images[at])[None]  # (1, 3, s, s)
+    def which(self, picture: int, upload: Upload) -> int:
+        """The place of the chosen picture, or −1 if it is the upload.
+
+        Any number beyond the pictures is the upload; while there is none, counting begins again at the first picture.
+        """
+        count = len(self.images)
+        return -1 if picture >= count and upload.image is not None else picture % count
+
+    def image(self, picture: int, upload: Upload) -> torch.Tensor:
+        """The chosen picture or the upload, (1, 3, size, size) uint8."""
+        at = self.which(picture, upload)
+        return (upload.image if at < 0 else self.images[at])[None]
+
+    def sheet(self, picture: int, upload: Upload, *words: str) -> Panel:
+        """The first panel; ``words`` are those of `sheet`."""
+        return sheet(self.thumbs, self.which(picture, upload), *words)
 
 
 def sheet(
@@ -46,7 +65,7 @@ def sheet(
     kind: str = "pictures",
     columns: int = COLUMNS,
 ) -> Panel:
-    """The panel; ``chosen`` as `which` gives it, ``kind`` what the alt text calls the thumbnails."""
+    """The panel; ``chosen`` is −1 for the upload, ``kind`` what the alt text calls the thumbnails."""
     cells = [draw.framed(cell, palette.X1) if k == chosen else cell for k, cell in enumerate(thumbs)]
     choice = f"number {chosen + 1} is chosen" if chosen >= 0 else "your own picture is chosen"
     columns = min(columns, len(cells))

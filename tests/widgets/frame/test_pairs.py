@@ -11,7 +11,7 @@ import torch
 from ssl_course.interfaces import Pair
 from ssl_course.pretext.color import rgb_to_lab
 from ssl_course.widgets.frame import draw
-from ssl_course.widgets.frame.pairs import EVEN, pair_panels, picture_of, words_panel
+from ssl_course.widgets.frame.pairs import EVEN, as_set, pair_panels, picture_of, seeded, words_panel
 
 
 def lab(picture: torch.Tensor) -> torch.Tensor:
@@ -44,6 +44,22 @@ def test_words_stay_inside_their_panel(text: str, side: int) -> None:
     pixels = words_panel(text, "X₂", side).rgba[..., :3].astype(int)
     drawn = np.abs(pixels - pixels[0, 0]).max(-1) > 40
     assert drawn.any() and not drawn[:, [0, -1]].any() and not drawn[[0, -1]].any()
+
+
+def test_a_seed_draws_the_same_and_disturbs_nobody() -> None:
+    before = torch.random.get_rng_state()
+    with seeded(3):
+        first = torch.rand(4)
+    with seeded(3):
+        assert torch.equal(torch.rand(4), first)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_method_as_a_control_says_leaves_the_one_that_is_shown_elsewhere() -> None:
+    method = torch.nn.Linear(2, 2)
+    changed = as_set(method, mask_ratio=0.5)
+    assert changed.mask_ratio == 0.5 and not hasattr(method, "mask_ratio")
+    assert changed.weight is method.weight
 
 
 def test_panels_of_pictures_numbers_and_what_cannot_be_drawn() -> None:
