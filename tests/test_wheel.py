@@ -222,7 +222,7 @@ from ssl_course import assets, checkpoints
 from ssl_course.widgets import PipelineTour
 checkpoints.load(assets.checkpoint("mae")), json.loads(assets.results("collapse").read_text())
 print(ssl_course.__file__)
-PipelineTour.example()
+PipelineTour(n_train=40, n_test=30)
 ''')]
 NotebookClient(book, timeout=120, kernel_name="python3").execute()
 print(json.dumps(book.cells[-1].outputs))

@@ -210,14 +210,6 @@ class AugmentationExplorer(SheetExplorer):
         actions = {"another draw": self._another, "no augmentation": lambda: self.set(**OFF)}
         super().__init__(controls, state=state, rows=rows, size=state.size, actions=actions)
 
-    @classmethod
-    def example(cls) -> AugmentationExplorer:
-        """A small network that nobody trained."""
-        from ssl_course import nets
-        from ssl_course.methods import SimCLR
-
-        return cls(SimCLR(nets.ConvNet((4, 8)), (8, 4)), scenes.World().sample(20, size=16, seed=0))
-
     def _another(self) -> None:
         self.set(seed=(self.values()["seed"] + 1) % 100)
 

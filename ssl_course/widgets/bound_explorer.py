@@ -155,11 +155,6 @@ class BoundExplorer(Explorer):
         for name in ONLY_GAUSSIAN:
             self.controls[name].disabled = self.controls["world"].value in scenes.SEES
 
-    @classmethod
-    def example(cls) -> BoundExplorer:
-        """With few repeats."""
-        return cls(repeats=8)
-
     @staticmethod
     def render(
         state: Any, *, world: str, probe: str, n: int, dependence: float, k: int, sigma: float, noise: float

@@ -192,15 +192,6 @@ class CaptionSearch(Explorer):
         self.controls["caption"].observe(lambda _: self.attempt(lambda: self.set(rank=0)), names="value")
         self.controls["pictures"].observe(lambda _: self.attempt(self._moved), names="value")
 
-    @classmethod
-    def example(cls) -> CaptionSearch:
-        """A small network that has learned nothing, on a few pictures."""
-        torch.manual_seed(0)
-        data = scenes.World().sample(24, 32, seed=1)
-        network = CLIP(width=16, embed_dim=8)
-        network.prepare(data)
-        return cls(network, data, candidates=())
-
     @staticmethod
     def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
         """Ranked pictures, the chosen one with its captions, the zero-shot matrix, the loss. Pure."""

@@ -51,13 +51,6 @@ class CollapseCircle(CollapseLab):
         data = scenes.World().sample(1024, size=PIXELS, seed=seed) if data is None else data
         super().__init__(circle(seed), data, steps=steps, batch_size=batch_size, lr=lr, seed=seed)
 
-    @classmethod
-    def example(cls) -> CollapseCircle:
-        """On a few small pictures, four steps done."""
-        made = cls(scenes.World().sample(32, size=16, seed=0), steps=8, batch_size=8)
-        made.run(4)
-        return made
-
     def _look(self, method: SimSiam) -> tuple[Tensor, Tensor]:
         images = self._pictures.images
         return as_seen(method, images), method.before_norm(images)

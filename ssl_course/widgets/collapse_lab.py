@@ -76,15 +76,6 @@ class CollapseLab(Live):
             every=4,
         )
 
-    @classmethod
-    def example(cls) -> CollapseLab:
-        """A tiny SimSiam on a few small pictures, four steps done."""
-        torch.manual_seed(0)
-        method = SimSiam(nets.ConvNet((8, 16)), projection=(16, 8))
-        made = cls(method, scenes.World().sample(32, size=16, seed=0), steps=8, batch_size=8, lr=0.05)
-        made.run(4)
-        return made
-
     def _clear(self) -> None:
         super()._clear()
         self.history: list[Gauge] = []

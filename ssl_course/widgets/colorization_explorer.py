@@ -80,13 +80,6 @@ class ColorizationExplorer(SheetExplorer):
             tries={"place": [(0.0, 0.0), (1.0, 1.0)], "guess": [(0.5, 0.5), (1.0, 0.0)]},
         )
 
-    @classmethod
-    def example(cls) -> ColorizationExplorer:
-        """Untrained networks, one of each kind."""
-        torch.manual_seed(0)
-        both = {"small": Colorization(step=40.0), "small L2": Colorization(objective="l2")}
-        return cls(both, scenes.World().sample(5, 32, 0), with_shipped=False)
-
     @staticmethod
     def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
         """The panels; pure."""

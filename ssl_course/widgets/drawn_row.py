@@ -71,15 +71,6 @@ class DrawnRow(Explorer):
         tries = {"drawn": [((begun, whole),), ((begun, part),)], "column": [len(columns) - 1]}
         super().__init__(controls, state=state, hidden={"drawn": (), "column": 0}, tries=tries)
 
-    @classmethod
-    def example(cls) -> DrawnRow:
-        """Two rows, two columns."""
-        rows = {
-            "crop": {"tint": (0.9, 0.01), "count": (0.4, 0.02)},
-            "colour": {"tint": (0.5, 0.03), "count": (0.5, math.nan)},
-        }
-        return cls(rows, {"tint": 0.9, "count": 0.5}, chance={"tint": 1 / 3, "count": 1 / 3})
-
     def guesses(self, row: str | None = None) -> dict[str, float]:
         """What was drawn in a row (None: the row on the screen): column → accuracy, untouched columns left out."""
         values = self.values()

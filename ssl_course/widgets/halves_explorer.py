@@ -101,11 +101,6 @@ class HalvesExplorer(Explorer):
         rows = [["split", "component", "label"], ["method"]]
         super().__init__(controls, state=_Source(pictures, seed), rows=rows)
 
-    @classmethod
-    def example(cls) -> HalvesExplorer:
-        """With few pictures."""
-        return cls(scenes.World(0.5).sample(260, size=24, seed=11))
-
     @staticmethod
     def render(state: Any, *, split: str, method: str, component: int, label: str) -> tuple[list[Panel], str]:
         """The component's pattern, the pictures that it sorts, the accuracies of both methods; pure."""

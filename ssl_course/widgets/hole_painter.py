@@ -161,13 +161,6 @@ class HolePainter(HideAndFill):
         actions = {"No hole": self._clear}
         super().__init__(controls, state=_State(offered, data), cells=size**2, actions=actions)
 
-    @classmethod
-    def example(cls) -> HolePainter:
-        """An untrained network and few scenes."""
-        torch.manual_seed(0)
-        data = scenes.World().sample(5, 32, 0)
-        return cls({"small": ContextEncoder(image_size=32)}, data, with_shipped=False)
-
     @staticmethod
     def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
         """The panels; pure."""

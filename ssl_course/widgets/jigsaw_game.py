@@ -16,7 +16,6 @@ from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import Jigsaw
-from ssl_course.nets import ConvNet
 from ssl_course.pretext.puzzles import cut, shuffle
 from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.game import Boards, Game
@@ -88,12 +87,6 @@ class JigsawGame(Game):
                 "cursor": ends,
             },
         )
-
-    @classmethod
-    def example(cls) -> JigsawGame:
-        """A small network that has learned nothing, on three pictures."""
-        torch.manual_seed(0)
-        return cls(Jigsaw(ConvNet((8, 8)), grid=2), scenes.World(0.5).sample(3, 32, seed=1))
 
     @staticmethod
     def begin(state: _State, puzzle: tuple[int, bool]) -> Order:

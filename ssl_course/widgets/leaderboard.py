@@ -171,19 +171,6 @@ class Leaderboard(Explorer):
         rows = [["data"], ["label", "n_labels"]]
         super().__init__(controls, state=Board(tables, frozenset()), rows=rows)
 
-    @classmethod
-    def example(cls) -> Leaderboard:
-        """Three rows out of a hat."""
-        rows = [
-            {
-                "cell": {"method": m, "seed": s},
-                "accuracy": {"biome": {"30": a + s / 50}, "light": {"30": 0.5}},
-            }
-            for m, a in ((comparison.PIXELS, 0.4), ("rotation", 0.6), ("CLIP", 0.8))
-            for s in (0, 1)
-        ]
-        return cls(rows, Path("nowhere"))
-
     def enter(self, name: str, method: nn.Module) -> Shown:
         """Train a method as the others of this notebook were trained, probe it, and rank it.
 

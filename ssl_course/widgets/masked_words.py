@@ -147,12 +147,6 @@ class MaskedWords(Explorer):
         )
         self._stream = torch.Generator().manual_seed(0)
 
-    @classmethod
-    def example(cls) -> MaskedWords:
-        """A network that has learned nothing."""
-        torch.manual_seed(0)
-        return cls(BERT(dim=16))
-
     @staticmethod
     def render(
         state: Any, *, text: str, feeling: str, dependence: float, masked: tuple[int, ...], cursor: int

@@ -145,14 +145,6 @@ class MaskingExplorer(HideAndFill):
         super().__init__(controls, state=_State(offered, Pictures(images), remark), cells=cells)
         self._hiding = True  # what the stroke now under way does
 
-    @classmethod
-    def example(cls) -> MaskingExplorer:
-        """An untrained network of 16 patches, and one trained on normalised patches."""
-        torch.manual_seed(0)
-        small = {"image_size": 32, "dim": 32, "depth": 1, "heads": 2, "decoder_dim": 16, "decoder_heads": 2}
-        both = {"small": MAE(**small), "normalised": MAE(**small, norm_pix_loss=True)}
-        return cls(both, scenes.World().sample(5, 32, 0))
-
     @staticmethod
     def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
         """The panels; pure."""

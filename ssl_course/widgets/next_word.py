@@ -12,7 +12,7 @@ import torch
 
 from ssl_course import assets, checkpoints
 from ssl_course.course import palette
-from ssl_course.data import Texts, reviews
+from ssl_course.data import reviews
 from ssl_course.methods import GPT
 from ssl_course.methods.gpt import sharpen
 from ssl_course.pretext.words import CLS, MASK, SEP, UNK
@@ -153,14 +153,6 @@ class NextWord(Explorer):
                 "Undo": self.undo,
             },
         )
-
-    @classmethod
-    def example(cls) -> NextWord:
-        """Networks that have learned nothing, of words and of pieces."""
-        torch.manual_seed(0)
-        pieces = GPT(vocab_size=300, context=96, dim=16)
-        pieces.prepare(Texts(None, reviews.World().sample(50).strings))
-        return cls({"film reviews": GPT(dim=16).eval(), "Shakespeare": pieces.eval()})
 
     @staticmethod
     def render(

@@ -106,11 +106,6 @@ class PipelineTour(Explorer):
             with suppress(FileNotFoundError):
                 self.set(hide=getattr(shipped(task.network), task.knob))
 
-    @classmethod
-    def example(cls) -> PipelineTour:
-        """Two pictures, and few scenes to learn w on."""
-        return cls(scenes.World(0.5).sample(2, size=48, seed=21), 40, 30)
-
     @staticmethod
     def render(
         state: Tour, *, task: str, picture: int, hide: float, draw: int, label: str, n_labels: int

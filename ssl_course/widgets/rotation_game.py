@@ -16,7 +16,6 @@ from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import Rotation
-from ssl_course.nets import ConvNet
 from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.game import Boards, Game
 
@@ -68,12 +67,6 @@ class RotationGame(Game):
             tries={"boards": [(((1, whole), board),) for board in states]},
         )
         self._grip: tuple[float, int] | None = None  # where the pointer took hold: its angle, the turn then
-
-    @classmethod
-    def example(cls) -> RotationGame:
-        """A small network that has learned nothing, on three pictures."""
-        torch.manual_seed(0)
-        return cls(Rotation(ConvNet((8, 8))), scenes.World(0.5).sample(3, 32, seed=1))
 
     @staticmethod
     def begin(state: Any, puzzle: tuple[int, str]) -> int:

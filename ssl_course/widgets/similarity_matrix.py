@@ -122,14 +122,6 @@ class SimilarityMatrix(Explorer):
             actions={"guess again": lambda: self.set(guess=None)},
         )
 
-    @classmethod
-    def example(cls) -> SimilarityMatrix:
-        """A small network that nobody trained, four pictures."""
-        from ssl_course import nets
-        from ssl_course.methods import SimCLR
-
-        return cls(SimCLR(nets.ConvNet((4, 8)), (8, 4)), scenes.World().sample(4, size=16, seed=0))
-
     @staticmethod
     def render(
         state: Any, *, temperature: float, n: int, network: str, row: int, guess: int | None

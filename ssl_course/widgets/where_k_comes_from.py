@@ -66,11 +66,6 @@ class WhereKComesFrom(Explorer):
         }
         super().__init__(controls, state=_Worlds(repeats))
 
-    @classmethod
-    def example(cls) -> WhereKComesFrom:
-        """With few repeats."""
-        return cls(repeats=8)
-
     @staticmethod
     def render(state: Any, *, dependence: float, n: int, pairs: int, ridge: bool) -> tuple[list[Panel], str]:
         """Spectrum, risk against ρ, risk against n_L; pure."""

@@ -10,9 +10,9 @@ from harness import Lab, Opener, Shown
 pytestmark = pytest.mark.browser
 
 CELLS = [
-    "from ssl_course.widgets import JigsawGame, RotationGame",
-    "JigsawGame.example()",
-    "RotationGame.example()",
+    "from examples import example",
+    "example('JigsawGame')",
+    "example('RotationGame')",
 ]
 
 

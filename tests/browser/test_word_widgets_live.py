@@ -8,9 +8,9 @@ from harness import Lab, Opener, Shown
 pytestmark = pytest.mark.browser
 
 CELLS = [
-    "from ssl_course.widgets import MaskedWords, NextWord",
-    "m = MaskedWords.example(); m",
-    "n = NextWord.example(); n",
+    "from examples import example",
+    "m = example('MaskedWords'); m",
+    "n = example('NextWord'); n",
 ]
 
 

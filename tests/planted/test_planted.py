@@ -72,7 +72,7 @@ GOOD = [
     code("from ssl_course.course.lecture import predict, say, show_source\npredict('k', 'How many?')"),
     code("say('It is {x:.2f}.', x=1 / 3)"),
     code("import ipywidgets\nipywidgets.IntSlider(description='n')"),
-    code("from ssl_course.widgets import PipelineTour\nPipelineTour.example()"),
+    code("from ssl_course.widgets import PipelineTour\nPipelineTour(n_train=40, n_test=30)"),
     folded("def f(): return 2\nassert f() == 2", "solution"),
     folded("if f():\n    assert f() == 2", "hold"),
 ]

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.v2.functional as tv
+from examples import example
 
 from ssl_course import nets
 from ssl_course.data import scenes
@@ -224,7 +225,7 @@ def test_a_pair_needs_another(pictures):
 
 
 def test_a_row_is_drawn_and_only_then_compared():
-    row = DrawnRow.example()
+    row = example("DrawnRow")
     row.set(show=True)
     assert "appears when yours is complete" in row.readout
     row.on_pointer(Pointer("down", 0, 0.25, 0.5))
@@ -240,7 +241,7 @@ def test_a_row_is_drawn_and_only_then_compared():
 
 @pytest.mark.parametrize("height", [0.0, 0.25, 0.7, 1.0])
 def test_the_pointer_draws_where_it_is(height):
-    row = DrawnRow.example()
+    row = example("DrawnRow")
     from ssl_course.widgets import drawn_row
 
     low, high = drawn_row.HEIGHT - 40, drawn_row.TOP  # of the plot, CSS pixels

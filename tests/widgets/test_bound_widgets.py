@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from examples import example
 
 from ssl_course.data import scenes
 from ssl_course.theory.gaussian import gaussian_world
@@ -79,7 +80,7 @@ def test_a_learned_psi_has_all_dimensions_even_at_zero():
 @pytest.mark.parametrize("where", ["aside", "class", "all"])
 @pytest.mark.parametrize("probe", ["full", "top"])
 def test_no_gaussian_curve_passes_its_bound(where, probe):
-    state = BoundExplorer.example().state
+    state = example("BoundExplorer").state
     for rho in (0.0, 0.3, 0.9):
         for sigma in (0.25, 1.0, 4.0):
             c = state.curves(where, probe, 3, rho, sigma, 0.5)
@@ -87,12 +88,12 @@ def test_no_gaussian_curve_passes_its_bound(where, probe):
 
 
 def test_the_literal_line_is_passed():
-    c = BoundExplorer.example().state.curves("class", "full", 3, 0.3, 0.25, 0.5)
+    c = example("BoundExplorer").state.curves("class", "full", 3, 0.3, 0.25, 0.5)
     assert (c.probe > 2 * (c.k / c.n + c.epsilon_squared)).all()
 
 
 def test_supervision_overtakes_where_the_curves_cross():
-    c = BoundExplorer.example().state.curves("class", "full", 3, 0.3, 1.0, 0.5)
+    c = example("BoundExplorer").state.curves("class", "full", 3, 0.3, 1.0, 0.5)
     world = gaussian_world(3, 40, 10, dependence=0.3, noise=1.5, where="class")
     before, after = (
         [float(world.excess(int(n), w)) for w in ("raw", "full")] for n in (c.overtakes - 5, c.overtakes + 5)
@@ -102,7 +103,7 @@ def test_supervision_overtakes_where_the_curves_cross():
 
 @pytest.mark.parametrize("sees", scenes.SEES)
 def test_scenes_curves_come_from_the_world(sees):
-    c = BoundExplorer.example().state.curves(sees, "full", 3, 0.5, 1.0, 0.5)
+    c = example("BoundExplorer").state.curves(sees, "full", 3, 0.5, 1.0, 0.5)
     world = scenes.World(0.5, sees=sees)
     assert c.epsilon_squared == pytest.approx(float(world.epsilon_ci_squared()))
     assert c.approximation == pytest.approx(world.probe_limit().excess, abs=1e-9)

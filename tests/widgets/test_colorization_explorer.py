@@ -5,6 +5,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
+from examples import example
 from PIL import Image
 from uploads import bring, file
 
@@ -20,7 +21,7 @@ from ssl_course.widgets.frame.canvas import Key, Pointer
 
 @pytest.fixture
 def explorer():
-    return ColorizationExplorer.example()
+    return example("ColorizationExplorer")
 
 
 @pytest.mark.parametrize(("temperature", "rebalancing"), [(0.38, 0.5), (0.0, 1.0), (1.0, 0.0)])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from examples import example
 from PIL import Image
 from uploads import bring, file
 
@@ -20,7 +21,7 @@ from ssl_course.widgets.hole_painter import CHOICES
 
 @pytest.fixture
 def painter():
-    return HolePainter.example()
+    return example("HolePainter")
 
 
 def inside(painter):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from examples import example
 from uploads import bring, file
 
 from ssl_course import nets
@@ -19,7 +20,7 @@ from ssl_course.widgets.masking_explorer import fitted
 
 @pytest.fixture
 def explorer():
-    return MaskingExplorer.example()
+    return example("MaskingExplorer")
 
 
 def hidden(explorer):

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from examples import example
 from odd_texts import ODD, ODD_TEXTS
 
 from ssl_course import assets, checkpoints
@@ -21,12 +22,12 @@ from ssl_course.widgets.next_word import ROW, TOP
 
 @pytest.fixture
 def masked():
-    return MaskedWords.example()
+    return example("MaskedWords")
 
 
 @pytest.fixture
 def next_word():
-    return NextWord.example()
+    return example("NextWord")
 
 
 def click(explorer, chip, page):

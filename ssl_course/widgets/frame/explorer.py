@@ -134,11 +134,6 @@ class Explorer(ipywidgets.VBox):
     def on_key(self, event: Key) -> None:
         """An arrow, Enter or Space on the focused panel: change values, never draw."""
 
-    @classmethod
-    def example(cls) -> Explorer:
-        """One small instance, for the tests that sweep every widget."""
-        return cls()
-
     # What a subclass and the student use
     def values(self) -> dict[str, Any]:
         """The current value of every control, and the hidden ones."""

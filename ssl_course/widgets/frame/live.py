@@ -169,23 +169,6 @@ class Live(Explorer):
         )
         return [curve, *state.panels], state.line
 
-    @classmethod
-    def example(cls) -> Live:
-        """A tiny MAE on a few scenes, three steps done."""
-        from ssl_course.data import scenes
-        from ssl_course.methods import MAE
-
-        data = scenes.World().sample(8, size=32, seed=0)
-        sizes = {"dim": 32, "depth": 1, "decoder_dim": 32}
-        controls = {"mask_ratio": (0.1, 0.9), "masking": ["random", "block", "grid"], "lr": (1e-4, 1e-1)}
-
-        def views(mae: nn.Module) -> list[Panel]:
-            return [Panel(mae.reconstruct(data.images[:1])[0][0], "reconstruction", width=128)]
-
-        made = cls(MAE(32, 8, **sizes), data, steps=6, batch_size=4, controls=controls, views=views)
-        made.run(3)
-        return made
-
     # ------------------------------------------------------------------------------- what a student uses
     @property
     def index(self) -> int:

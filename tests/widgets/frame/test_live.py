@@ -605,11 +605,13 @@ def test_a_built_notebook_keeps_its_picture_and_trains_nothing(tmp_path: object)
     from tools import build, lint
 
     cells = [
-        "from ssl_course.widgets import Live\nwidget = Live.example()\nwidget.reset()\nwidget",
+        "from ssl_course.data import scenes\nfrom ssl_course.methods import MAE\nfrom ssl_course.widgets import Live",
+        "mae, data = MAE(32, 8, dim=32, depth=1, decoder_dim=32), scenes.World().sample(8, size=32, seed=0)\n"
+        "widget = Live(mae, data, steps=6, batch_size=4).run(3)\nwidget.reset()\nwidget",
         "print(widget.index, widget._loop is not None)",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
-    first, second = build.execute(notebook, tmp_path, "live").cells
+    _, first, second = build.execute(notebook, tmp_path, "live").cells
     assert second.outputs[0].text.split() == ["0", "True"]
     picture = first.outputs[0]
     assert "image/png" in picture.data and "application/vnd.jupyter.widget-view+json" not in picture.data
