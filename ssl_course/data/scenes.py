@@ -114,17 +114,12 @@ class World:
         Raises:
             ValueError: an unknown label.
         """
-        states = self.states()
-        axis = {"texture": 0, "light": 1, "object": 2, "count": 3, "biome": 4, "tint": 5}
-        if label not in axis:
-            raise ValueError(f"unknown label {label!r}; the scenes have {', '.join(axis)}")
-        k = states.shape[axis[label]]
-        table = torch.zeros(162, 18, k, dtype=torch.float64)
-        for value in range(k):
-            only = torch.zeros_like(states)
-            only.select(axis[label], value).copy_(states.select(axis[label], value))
-            table[:, :, value] = only.reshape(162, 18)
-        return table
+        letter = {"texture": "t", "light": "l", "object": "o", "count": "c", "biome": "y", "tint": "z"}
+        if label not in letter:
+            raise ValueError(f"unknown label {label!r}; the scenes have {', '.join(letter)}")
+        one_hot = torch.eye(len(NAMES[label]), dtype=torch.float64)
+        table = torch.einsum(f"tlocyzu,{letter[label]}k->tlocyzuk", self.states(), one_hot)
+        return table.reshape(162, 18, -1)
 
     def hole_table(self) -> torch.Tensor:
         """P(X₁, X₂, Y) of a hole in the ground, (9, 3, 6) (note §3.3.2).

@@ -147,16 +147,13 @@ def _bytes_of(folder: Path, file: str) -> tuple[Path, bytes]:
         raise damaged(path, str(error)) from error
 
 
-def _official(dataset: str, file: str) -> str | None:
-    """The checksum that torchvision knows for a file."""
+def _check_sum(path: Path, content: bytes, dataset: str) -> None:
+    """Whether a file has the checksum that torchvision knows for it."""
     import torchvision.datasets
 
     known = getattr(torchvision.datasets, dataset)
-    return dict(known.train_list + known.test_list).get(file)
-
-
-def _check_sum(path: Path, content: bytes, dataset: str) -> None:
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != _official(dataset, path.name):
+    official = dict(known.train_list + known.test_list).get(path.name)
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != official:
         raise damaged(path, "it has the official number of records, but not the official checksum")
 
 

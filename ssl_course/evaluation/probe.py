@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -114,12 +113,8 @@ class Classifier(NamedTuple):
     l2: float
 
 
-def _always(answer: int, x: Floats) -> Ints:
-    return np.full(len(x), answer)
-
-
-def _largest(mean: Floats, w: Floats, b: Floats, classes: Ints, x: Floats) -> Ints:
-    return classes[((x - mean) @ w + b).argmax(1)]
+def _always(answer: int) -> Callable[[Floats], Ints]:
+    return lambda x: np.full(len(x), answer)
 
 
 def fit_draws(xs: list[Floats], ys: list[Ints], solver: str, l2: float | None) -> list[Classifier]:
@@ -130,7 +125,7 @@ def fit_draws(xs: list[Floats], ys: list[Ints], solver: str, l2: float | None) -
         return [fit_draws([x], [y], solver, l2)[0] for x, y in zip(xs, ys, strict=True)]
     if k == 1:
         strength = L2_FEW if l2 is None else l2
-        return [Classifier(functools.partial(_always, c), strength) for (c,) in present]
+        return [Classifier(_always(c), strength) for (c,) in present]
     means, axes, rows = zip(*(_along_axes(x) for x in xs), strict=True)
     rank = max(z.shape[1] for z in rows)
     z = np.stack([np.pad(z, ((0, 0), (0, rank - z.shape[1]))) for z in rows])  # (B, n, r)
@@ -139,10 +134,11 @@ def fit_draws(xs: list[Floats], ys: list[Ints], solver: str, l2: float | None) -
     even = np.full((*y.shape, 1), 1 / y.shape[1])
     ws = SOLVERS[solver].fit(z, y, even, k, used)[:, 0]  # (B, r + 1, k)
 
-    predictors = []
-    for mean, of_draw, w, classes in zip(means, axes, ws, present, strict=True):
+    def predictor(mean: Floats, of_draw: Floats, w: Floats, classes: Ints) -> Callable[[Floats], Ints]:
         full, b = of_draw @ w[: of_draw.shape[1]], w[-1]  # (D, k), (k,)
-        predictors.append(functools.partial(_largest, mean, full, b, classes))
+        return lambda x: classes[((x - mean) @ full + b).argmax(1)]
+
+    predictors = map(predictor, means, axes, ws, present)
     return [Classifier(*both) for both in zip(predictors, used.tolist(), strict=True)]
 
 

@@ -31,31 +31,19 @@ def _masked(s: Tensor) -> Tensor:
     return s.masked_fill(torch.eye(len(s), dtype=torch.bool), -torch.inf)
 
 
-def _right(z1: Tensor, z2: Tensor, t: float) -> float:
-    return float(F.cross_entropy(_masked(_scores(z1, z2, t)), _other(len(z1))))
+def _rows(z1: Tensor, z2: Tensor, t: float, unit: bool = True) -> Tensor:
+    """−log of the softmax at the other view, for each of the 2N views."""
+    return F.cross_entropy(_masked(_scores(z1, z2, t, unit)), _other(len(z1)), reduction="none")
+
+
+def _right(z1: Tensor, z2: Tensor, t: float) -> Tensor:
+    return _rows(z1, z2, t).mean()
 
 
 def _no_exp(z1: Tensor, z2: Tensor, t: float) -> float:
     s = _scores(z1, z2, t)
     rows, n = torch.arange(len(s)), len(z1)
     return float(-(s[rows, _other(n)] / (s.sum(1) - s.diagonal())).log().mean())
-
-
-def _without_positive(z1: Tensor, z2: Tensor, t: float) -> float:
-    s, n = _masked(_scores(z1, z2, t)), len(z1)
-    rows = torch.arange(2 * n)
-    positive = s[rows, _other(n)].clone()
-    s[rows, _other(n)] = -torch.inf
-    return float((s.logsumexp(1) - positive).mean())
-
-
-def _mean_first(z1: Tensor, z2: Tensor, t: float) -> float:
-    p, n = _masked(_scores(z1, z2, t)).softmax(1), len(z1)
-    return float(-p[torch.arange(2 * n), _other(n)].mean().log())
-
-
-def _rows(z1: Tensor, z2: Tensor, t: float) -> Tensor:
-    return F.cross_entropy(_masked(_scores(z1, z2, t)), _other(len(z1)), reduction="none")
 
 
 def _across(z1: Tensor, z2: Tensor, t: float) -> Tensor:
@@ -76,7 +64,7 @@ _LOSSES = {
     "The diagonal is not masked: each row also competes with itself, whose cosine of 1 nothing can beat. "
     "The sum runs over m ≠ i.": lambda z1, z2, t: F.cross_entropy(_scores(z1, z2, t), _other(len(z1))),
     "You took −log of the mean probability. The loss is the mean of the −log: "
-    "a row that fails must weigh a lot.": _mean_first,
+    "a row that fails must weigh a lot.": lambda z1, z2, t: -(-_rows(z1, z2, t)).exp().mean().log(),
     "One direction only: the first views look for the second ones. "
     "Let all 2N rows look for their other view.": lambda z1, z2, t: _rows(z1, z2, t)[: len(z1)].mean(),
     "One direction only: the second views look for the first ones. "
@@ -86,11 +74,13 @@ _LOSSES = {
     "Both directions, but each row sees the N views of the other kind only (that is CLIP's loss). Here the "
     "other pictures' views of its own kind are negatives too: 2N − 2 in all.": _clip,
     "No normalisation: sim is the cosine. With plain dot products the loss falls just by making "
-    "z longer.": lambda z1, z2, t: F.cross_entropy(_masked(_scores(z1, z2, t, unit=False)), _other(len(z1))),
+    "z longer.": lambda z1, z2, t: _rows(z1, z2, t, unit=False).mean(),
     "The exp is missing: −log of a cosine over a sum of cosines. Similarities can be negative; "
     "exp makes them weights.": _no_exp,
     "The positive is missing below the fraction line. "
-    "The sum runs over all m ≠ i, and so over j too.": _without_positive,
+    "The sum runs over all m ≠ i, and so over j too.": lambda z1, z2, t: (
+        _rows(z1, z2, t).expm1().log().mean()  # of a row with probability p it is log (1 − p)/p
+    ),
     "The rows are summed. Take their mean, "
     "so that the batch size does not scale the loss.": lambda z1, z2, t: _rows(z1, z2, t).sum(),
     "Exactly twice: you added the means of both halves, as google-research/simclr does. "
