@@ -95,10 +95,6 @@ class PCA:
         """(N, p) → (N, K)."""
         return (as_rows(x, "x").to(self.mean_.device) - self.mean_) @ self.components_.T
 
-    def fit_transform(self, x: Array) -> torch.Tensor:
-        """Fit, and transform the same rows: (N, K)."""
-        return self.fit(x).transform(x)
-
 
 class CCA:
     """Canonical correlation analysis (Hotelling 1936): whiten both views, SVD of their cross-covariance (§3.2).

@@ -74,12 +74,6 @@ def rare_coin(rare: float = 0.01) -> FiniteWorld:
     return FiniteWorld(joint, torch.eye(2, dtype=torch.float64))
 
 
-def silent_dependence() -> FiniteWorld:
-    """ε_CI = 0 without conditional independence (note §3.4): the converse of "CI gives ε_CI = 0" is false."""
-    counts = [[[7, 1], [1, 1]], [[2, 3], [0, 5]]]
-    return FiniteWorld(torch.tensor(counts, dtype=torch.float64) / 20, torch.eye(2, dtype=torch.float64))
-
-
 def table_excess(joint: Array, n: int) -> torch.Tensor:
     """Expected excess squared risk of supervised learning by a table of X₁, exact (note §3.4); 0-d float64.
 

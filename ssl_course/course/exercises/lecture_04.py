@@ -76,13 +76,10 @@ def _input(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, ids: np.
     return np.concatenate([cls[None], (patches + positions)[ids]])
 
 
-def _all_places(fill: float) -> Any:
-    def rule(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        tokens = np.full_like(patches, fill)
-        tokens[ids] = patches[ids]
-        return np.concatenate([cls[None], tokens + positions])
-
-    return rule
+def _mask_tokens(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    tokens = np.zeros_like(patches)
+    tokens[ids] = patches[ids]
+    return np.concatenate([cls[None], tokens + positions])
 
 
 def _zeroed_after(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -103,7 +100,7 @@ _INPUT_MISTAKES = {
     ),
     "You feed mask tokens (zeros) to the encoder. It reads the visible patches only: that makes it fast, "
     "and keeps it from ever seeing tokens that do not occur when it is used. Mask tokens enter the "
-    "decoder.": _all_places(0.0),
+    "decoder.": _mask_tokens,
     "Removed patches are zeroed, but still there: the encoder reads all L tokens. Leave them out; mask "
     "tokens enter the decoder.": _zeroed_after,
     "Nothing is removed: the encoder reads what it is to predict.": lambda x, p, c, i: np.concatenate(
@@ -138,14 +135,10 @@ def encoder_input(function: Any, seed: int = 0) -> Card:
 
 # ------------------------------------------------------------------------------------------ the loss
 def _loss(target: np.ndarray, prediction: np.ndarray, mask: np.ndarray, *, ddof: int = 1, where: str = "removed",
-          epsilon: str = "inside", normal: bool = True, axis: int = -1) -> float:  # fmt: skip
+          root: bool = True, normal: bool = True, axis: int = -1) -> float:  # fmt: skip
     mean = target.mean(axis, keepdims=True)
-    variance = target.var(axis, keepdims=True, ddof=ddof)
-    spread = {
-        "inside": np.sqrt(variance + 1e-6),
-        "outside": np.sqrt(variance) + 1e-6,
-        "variance": variance + 1e-6,
-    }[epsilon]
+    spread = target.var(axis, keepdims=True, ddof=ddof) + 1e-6
+    spread = np.sqrt(spread) if root else spread
     error = (prediction - ((target - mean) / spread if normal else target)) ** 2
     per_patch = error.mean(-1)
     if where == "all":
@@ -181,7 +174,7 @@ _LOSS_MISTAKES = {
         _loss(t, p, m, normal=False)
     ),
     "You divide by the variance. Divide by its root, √(variance + 10⁻⁶).": lambda t, p, m: _loss(
-        t, p, m, epsilon="variance"
+        t, p, m, root=False
     ),
     "Mean and variance run over the patches. They belong to each patch: "
     "over its own D numbers, axis −1.": lambda t, p, m: _loss(t, p, m, axis=1),
