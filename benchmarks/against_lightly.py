@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import platform
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -29,6 +28,7 @@ from ssl_course import nets
 from ssl_course.data import scenes
 from ssl_course.evaluation import knn, linear_probe, pixels
 from ssl_course.methods import MAE, SimCLR, SimSiam
+from ssl_course.studies.recorded import machine
 from ssl_course.training import DEFAULTS, make_fabric, make_optimizer, train
 
 BATCH = 128
@@ -304,8 +304,7 @@ def main() -> None:
     found = {"speed": speed, "overhead": overhead, "accuracy": accuracy}[args.what](args)
     if args.json:
         command = f"python benchmarks/against_lightly.py {args.what}"
-        machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-        kept = {"command": command, "date": str(date.today()), "machine": machine, "results": found}
+        kept = {"command": command, "date": str(date.today()), "machine": machine(), "results": found}
         with open(args.json, "w", encoding="utf-8") as file:
             json.dump(kept, file, indent=1)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +22,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from ssl_course.data import painter, scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import Colorization
+from ssl_course.studies.recorded import machine
 from ssl_course.theory.independence import Estimate
 from ssl_course.theory.residual import held_out_epsilon_squared
 from ssl_course.training import train
@@ -109,11 +109,10 @@ def keep(path: Path, row: dict, given: argparse.Namespace) -> None:
     """Add or replace one λ; so the whole can be measured piece by piece."""
     old = json.loads(path.read_text())["results"] if path.is_file() else []
     rows = sorted([r for r in old if r["lambda"] != row["lambda"]] + [row], key=lambda r: r["lambda"])
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = {
         "command": f"python benchmarks/colorization_epsilon.py --steps {given.steps} --seed {given.seed} --json {path}",
-        "date": str(date.today()), "machine": machine, "test pictures": TEST, "results": rows,
+        "date": str(date.today()), "machine": machine(), "test pictures": TEST, "results": rows,
     }  # fmt: skip
     path.write_text(json.dumps(kept, indent=1) + "\n")
 

@@ -7,13 +7,13 @@ and 2,000 steps (25 passes) memorise them: 0.783 instead of 0.830 after 900.
 
 import argparse
 import json
-import platform
 import time
 from datetime import date
 
 import torch
 
 from ssl_course.data import scenes
+from ssl_course.studies.recorded import machine
 
 
 def network(classes: int) -> torch.nn.Module:
@@ -81,12 +81,11 @@ def main() -> None:
                 flush=True,
             )
     if given.json:
-        machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
         command = f"python benchmarks/gray_classifier.py --steps {given.steps} --seeds {given.seeds} --labels {' '.join(given.labels)}"
         kept = {
             "command": command,
             "date": str(date.today()),
-            "machine": machine,
+            "machine": machine(),
             "test pictures": 4000,
             "results": rows,
         }

@@ -8,7 +8,6 @@ Interrupted, the same command goes on where it stopped (build/checkpoints keeps 
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from ssl_course.methods.context_encoder import hole_loss
 from ssl_course.methods.mae import hidden_error, mean_picture, patch_means
 from ssl_course.nets import as_float
 from ssl_course.pretext import holes
+from ssl_course.studies.recorded import machine
 from ssl_course.training import train
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,11 +101,10 @@ def make(name: str) -> None:
     metrics = measure(method, data, world.sample(1000, seed=10**6))
     print(name, metrics)
     command = f"python benchmarks/reconstruction_checkpoints.py {name}"
-    machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     about = {
         "steps": rounds * stop,
         "batch_size": settings.get("batch_size", 128),
-        "machine": machine,
+        "machine": machine(),
     }
     path = SHIPPED / f"{name}.safetensors"
     checkpoints.save(

@@ -1,13 +1,13 @@
 """How fast the scenes are painted: `python benchmarks/scenes.py`; beside it, in the same process, the plain way
 to do its two costliest steps (fresh 1/f noise for each picture, and Lab → sRGB with a power for each pixel)."""
 
-import platform
 import time
 
 import torch
 
 from ssl_course.data import painter, scenes
 from ssl_course.pretext.color import lab_to_rgb
+from ssl_course.studies.recorded import machine
 
 N, SIZE = 4000, 64
 
@@ -43,7 +43,7 @@ def main() -> None:
     painted = rate(lambda: world.sample(N, size=SIZE))
     pool, fresh = rate(pooled_noise), rate(fresh_noise)
     table, power = rate(lambda: painter.to_uint8(lightness, ab)), rate(lambda: lab_to_rgb(lab))
-    print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}; {SIZE} px")
+    print(f"{machine()}; {SIZE} px")
     print(f"painted pictures a second: {painted:,.0f}")
     print(f"noise from the pool against fresh noise: {pool / fresh:.1f} times as fast")
     print(f"Lab to bytes by table against by powers: {table / power:.1f} times as fast")

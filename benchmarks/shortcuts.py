@@ -14,7 +14,6 @@ shortcut and in what it takes to close it.
 
 import argparse
 import json
-import platform
 import shlex
 import sys
 import time
@@ -30,6 +29,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import encode, linear_probe
 from ssl_course.methods import Jigsaw, Rotation
 from ssl_course.pretext.puzzles import lens
+from ssl_course.studies.recorded import machine
 from ssl_course.training import train
 
 SIZE, N_TRAIN, N_TEST, N_LABELS, STRENGTH = 32, 4096, 1000, 100, 0.04
@@ -151,7 +151,7 @@ def main() -> None:
         kept = {
             "command": shlex.join(["python", *sys.argv]),
             "date": str(date.today()),
-            "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}",
+            "machine": machine(),
             "seconds": round(time.perf_counter() - began),
             "protocol": (
                 f"{STEPS} steps on {N_TRAIN} pictures of {SIZE} px, {N_TEST} test pictures; linear probe with"

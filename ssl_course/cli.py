@@ -7,7 +7,6 @@ import functools
 import inspect
 import json
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -242,21 +241,6 @@ def _settings(given: list[str]) -> dict[str, Any]:
     return settings
 
 
-def _command() -> str:
-    """The command that runs, as a result should name it."""
-    return shlex.join(["python", "-m", "ssl_course", *sys.argv[1:]])
-
-
-def _machine() -> str:
-    """What a result should say about where it was made."""
-    import platform
-
-    import torch
-
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{platform.machine()}, {torch.get_num_threads()} threads{gpu}, torch {torch.__version__}"
-
-
 def _write_json(path: Path | None, result: dict[str, Any]) -> None:
     if path is not None:
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -293,6 +277,7 @@ def train(
 
     from ssl_course import checkpoints
     from ssl_course.data.files import DataError
+    from ssl_course.studies.recorded import command, machine
     from ssl_course.training import Diverged, fit, make_fabric
 
     arguments = _settings(given or [])
@@ -313,7 +298,7 @@ def train(
                 arguments = {"image_size": size} | arguments
             learner = kind(**_suited(kind, pictures, data) | arguments)
         fabric = make_fabric(accelerator, precision)
-        about = {"command": _command(), "data": data}
+        about = {"command": command(), "data": data}
         history = fit(
             learner,
             pictures,
@@ -340,7 +325,7 @@ def train(
         "source": pictures.source,
         "settings": history.state["settings"],
         "steps": history.state["step"],
-        "machine": _machine(),
+        "machine": machine(),
         "seconds": history.seconds,
         "samples_per_second": history.samples_per_second,
         "interrupted": history.interrupted,
@@ -370,6 +355,7 @@ def evaluate(
     from ssl_course import checkpoints, methods
     from ssl_course.data.files import DataError
     from ssl_course.evaluation import evaluate as measure
+    from ssl_course.studies.recorded import command, machine
 
     with _as_sentences(DataError, ValueError, OSError):
         if results is not None:
@@ -401,7 +387,7 @@ def evaluate(
         )
     typer.echo(evaluation)
     about = {"checkpoint": str(checkpoint), "data": data, "label": label}
-    _write_json(results, about | {"command": _command(), "machine": _machine()} | evaluation.as_dict())
+    _write_json(results, about | {"command": command(), "machine": machine()} | evaluation.as_dict())
 
 
 @app.command()

@@ -61,14 +61,7 @@ def record(
             if not bar:
                 print(json.dumps(row), flush=True)
             if file:
-                machine = (
-                    f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-                )
-                head = {
-                    "command": _command(),
-                    "date": str(date.today()),
-                    "machine": machine,
-                }
+                head = {"command": command(), "date": str(date.today()), "machine": machine()}
                 file.parent.mkdir(parents=True, exist_ok=True)
                 half = file.with_suffix(".part")
                 half.write_text(
@@ -81,13 +74,17 @@ def record(
     return wanted
 
 
-def _command() -> str:
+def command() -> str:
     """The command that runs, as a reader would type it."""
-    program, *rest = sys.argv
-    file = Path(program)
-    if file.name == "__main__.py":  # python -m PACKAGE
-        return shlex.join(["python", "-m", file.parent.name, *rest])
-    return shlex.join(["python", program, *rest])
+    program = Path(sys.argv[0])
+    module = {"__main__.py": program.parent.name, "ssl-course": "ssl_course"}.get(program.name)
+    return shlex.join(["python", *(["-m", module] if module else [sys.argv[0]]), *sys.argv[1:]])
+
+
+def machine() -> str:
+    """What a result should say about where it was made."""
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{platform.machine()}, {torch.get_num_threads()} threads{gpu}, torch {torch.__version__}"
 
 
 def _key(cell: dict[str, Any]) -> str:
