@@ -100,16 +100,15 @@ def test_bad_samples_are_named(arguments, message):
 
 def test_samples_follow_the_tables():
     world, n = scenes.World(0.5), 4000
-    pictures = world.sample(n, size=32)
-    labels = pictures.labels
+    labels = world.sample(n, size=16).labels  # the same at every size
     states = world.states().sum(6)  # (t, z1, o, count, y, z2)
     names = ["texture", "light", "object", "count", "biome", "tint"]
     for a, b in itertools.combinations(range(6), 2):
         other = [d for d in range(6) if d not in (a, b)]
         expected = states.sum(other).numpy()
         index = labels[names[a]] * expected.shape[1] + labels[names[b]]
-        found = torch.bincount(index, minlength=expected.size).reshape(expected.shape).numpy()
-        chi2 = ((found - n * expected) ** 2 / (n * expected)).sum()
+        counted = torch.bincount(index, minlength=expected.size).reshape(expected.shape).numpy()
+        chi2 = ((counted - n * expected) ** 2 / (n * expected)).sum()
         freedom = expected.size - 1
         assert chi2 < freedom + 5 * math.sqrt(2 * freedom), (names[a], names[b])
 
@@ -125,8 +124,8 @@ def test_x2_read_off_the_pictures():
         assert (rows.mean(0) - values[k]).abs().max() < 5 * noise / math.sqrt(len(rows))
     means = torch.stack([x2[pictures.labels["biome"] == y].mean(0) for y in range(3)])
     assert (means - world.class_means()).abs().max() < 1.2
-    found = estimate_epsilon_ci_squared(world.x1_index(pictures.labels), x2, pictures.labels["biome"])
-    assert abs(found.value - float(world.epsilon_ci_squared())) < 4 * found.standard_error
+    estimate = estimate_epsilon_ci_squared(world.x1_index(pictures.labels), x2, pictures.labels["biome"])
+    assert abs(estimate.value - float(world.epsilon_ci_squared())) < 4 * estimate.standard_error
 
 
 # ---- pictures ---------------------------------------------------------------------------------------------------
@@ -292,7 +291,7 @@ def test_pixels_are_hard():
 @pytest.mark.parametrize("size", [64, 256])
 def test_contact_sheet(build, size):
     """Not a test of looks: it paints what README shows, 3 × 8 in colour and in gray."""
-    pictures = scenes.World(0.5).sample(240, size=size, seed=11)
+    pictures = scenes.World(0.5).sample(48, size=size, seed=11)
     order = torch.cat([(pictures.labels["biome"] == k).nonzero()[:8, 0] for k in range(3)])
     for name, shown in (("color", pictures[order]), ("gray", pictures[order].gray())):
         rows = shown.images.reshape(3, 8, 3, size, size).permute(0, 3, 1, 4, 2).reshape(3 * size, 8 * size, 3)
