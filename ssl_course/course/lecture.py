@@ -51,7 +51,8 @@ class Shown:
         return self.text
 
 
-def _box(body: str, colour: str = palette.X1, kind: str = "ssl-card") -> str:
+def boxed(body: str, colour: str = palette.X1, kind: str = "ssl-card") -> str:
+    """HTML with a bar of this colour to its left; ``kind`` is its CSS class."""
     return f'<div class="{kind}" style="{_BOX.format(colour=colour)}">{body}</div>'
 
 
@@ -179,7 +180,7 @@ def card(
         f'<td style="text-align:left">{cell}</td></tr>'
         for head, cell in rows
     )
-    return Shown(_box(f"<table>{body}</table>"), f"Claim: {claim} (note {note})")
+    return Shown(boxed(f"<table>{body}</table>"), f"Claim: {claim} (note {note})")
 
 
 def _equation(row: Any) -> str:
@@ -236,7 +237,7 @@ class Prediction:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         offered = f"<br>{' · '.join(escape(str(c)) for c in self.choices)}" if self.choices else ""
-        html = _box(
+        html = boxed(
             f"<b>Predict first.</b> {_inline(self.question)}{offered}<br>"
             "<small>Run this cell to enter your guess.</small>",
             palette.Y, "ssl-predict",
@@ -304,7 +305,9 @@ def reveal(key: str, measured: object, text: str = "") -> Shown:
         f'Measured: <b style="font-size:1.15em">{escape(result)}</b>{how_far}'
         + (f"<br>{_inline(line)}" if line else "")
     )
-    return Shown(_box(body, palette.Y, "ssl-reveal"), f"guess: {guessed}; measured: {result}. {line}".strip())
+    return Shown(
+        boxed(body, palette.Y, "ssl-reveal"), f"guess: {guessed}; measured: {result}. {line}".strip()
+    )
 
 
 def _distance(kept: float | str, measured: object) -> str:

@@ -125,18 +125,12 @@ class _State(Gallery):
         return views(self.image(picture, upload)[0], dict(zip(STEPS, setting, strict=True)), mode, seed)
 
     @lru_cache(maxsize=64)  # noqa: B019
-    def cosines(
-        self,
-        name: str,
-        head: bool,
-        setting: tuple[float, ...],
-        mode: str,
-        seed: int,
-        picture: int,
-        upload: Upload,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Of the K pairs (K,), and of the first view of the first pair with all other pictures (OTHERS,)."""
-        images = self.made(setting, mode, seed, picture, upload).images
+    def cosines(self, name: str, head: bool, *made: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Of the K pairs (K,), and of the first view of the first pair with all other pictures (OTHERS,).
+
+        ``made``: the arguments of `made`.
+        """
+        images = self.made(*made).images
         z = F.normalize(features(_reader(self.networks[name], head), images), dim=1)  # (2 K, d)
         pair = (z[:MANY] * z[MANY:]).sum(1)
         return pair.numpy(), (self.others[name, head] @ z[0]).numpy()

@@ -48,7 +48,7 @@ class DrawnRow(Explorer):
         chance: Mapping[str, float] | None = None,
         first: str | None = None,
     ) -> None:
-        columns = tuple(reference)
+        columns, first = tuple(reference), first or next(iter(measured))
         for name, row in measured.items():
             if missing := [c for c in columns if c not in row]:
                 raise ValueError(f"the row {name!r} lacks {', '.join(missing)}")
@@ -60,15 +60,12 @@ class DrawnRow(Explorer):
             dict(chance or {}),
         )
         controls: dict[str, ipywidgets.Widget] = {
-            "row": ipywidgets.Dropdown(
-                options=list(measured), value=first or next(iter(measured)), description="augmentation"
-            ),
+            "row": ipywidgets.Dropdown(options=list(measured), value=first, description="augmentation"),
             "show": ipywidgets.Checkbox(False, description="show what was measured"),
         }
         whole = tuple(0.5 for _ in columns)
         part = (0.3, *[None] * (len(columns) - 1))
-        begun = next(iter(measured)) if first is None else first
-        tries = {"drawn": [((begun, whole),), ((begun, part),)], "column": [len(columns) - 1]}
+        tries = {"drawn": [((first, whole),), ((first, part),)], "column": [len(columns) - 1]}
         super().__init__(controls, state=state, hidden={"drawn": (), "column": 0}, tries=tries)
 
     def guesses(self, row: str | None = None) -> dict[str, float]:
@@ -82,9 +79,7 @@ class DrawnRow(Explorer):
         """The panels; pure."""
         mine = dict(drawn).get(row, (None,) * len(state.columns))
         open_ = show and None not in mine
-        plot = draw.Plot(
-            WIDTH, HEIGHT, (-0.5, len(state.columns) - 0.5), (0, 1.02), margin=(TOP, 10, 40, LEFT)
-        )
+        plot = _plot(len(state.columns))
         columns, heights = dict(enumerate(state.columns)), [0, 0.25, 0.5, 0.75, 1]
         plot.axes("label", "accuracy of a linear probe", columns, heights)
         plot.text(-0.5, 1.02, f"views differ by: {row}", anchor="lb", offset=(0, -7), bold=True)
@@ -115,11 +110,11 @@ class DrawnRow(Explorer):
         """Drag over the columns: each takes the height of the pointer."""
         if event.kind == "up":
             return
-        left, right, top, bottom = LEFT, WIDTH - 10, TOP, HEIGHT - 40  # the plot's box, CSS pixels
-        for x, y in event.path or ((event.x, event.y),):
-            column = int((x * WIDTH - left) / (right - left) * len(self.state.columns))
-            height = (bottom - y * HEIGHT) / (bottom - top) * 1.02
-            self._draw(min(max(column, 0), len(self.state.columns) - 1), height)
+        last = len(self.state.columns) - 1
+        plot = _plot(last + 1)
+        for at in event.path or ((event.x, event.y),):
+            column, height = plot.at(*at)
+            self._draw(min(max(int(column + 0.5), 0), last), height)
 
     def on_key(self, event: Key) -> None:
         """Left and right choose the column, up and down draw in it."""
@@ -137,6 +132,10 @@ class DrawnRow(Explorer):
         mine[column] = round(min(max(round(height / STEP) * STEP, 0.0), 1.0), 2)
         rows[values["row"]] = tuple(mine)
         self.set(drawn=tuple(rows.items()), column=column)
+
+
+def _plot(columns: int) -> draw.Plot:
+    return draw.Plot(WIDTH, HEIGHT, (-0.5, columns - 0.5), (0, 1.02), margin=(TOP, 10, 40, LEFT))
 
 
 def _readout(state: _State, row: str, show: bool, mine: Sequence[float | None]) -> str:

@@ -11,17 +11,14 @@ import ipywidgets
 import numpy as np
 import torch
 
-from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
-from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import Jigsaw
 from ssl_course.pretext.puzzles import cut, shuffle
 from ssl_course.widgets.frame import Key, Panel, Pointer, draw
-from ssl_course.widgets.frame.game import Boards, Game
+from ssl_course.widgets.frame.game import Boards, Game, opponent, pictures_for, readout
 from ssl_course.widgets.frame.sheet import cell_at
 
-PUZZLES = 12
 BOARD, RIM = 214, 5  # CSS pixels of the board, and between its tiles
 BEST = 5  # orders whose probabilities are shown
 RIGHT, WRONG = palette.PASSED, palette.WRONG
@@ -62,15 +59,8 @@ class JigsawGame(Game):
     """
 
     def __init__(self, network: Jigsaw | None = None, data: Pictures | None = None, seed: int = 5) -> None:
-        if network is None:
-            network = shipped(
-                "jigsaw",
-                "python -m ssl_course train jigsaw --data scenes --n 8192 "
-                "--steps 300 --out assets/checkpoints/jigsaw.safetensors",
-            )
-        data = scenes.World().sample(PUZZLES, 64, seed=1000 + seed) if data is None else data[:PUZZLES]
-        if not len(data):
-            raise ValueError("data has no picture to make a puzzle of")
+        network = opponent("jigsaw", steps=300) if network is None else network
+        data = pictures_for(data, 1000 + seed)
         ends = (0, network.grid**2 - 1)
         solved = tuple(range(network.grid**2))
         super().__init__(
@@ -149,37 +139,29 @@ class JigsawGame(Game):
         self.answer(tuple(order))
 
 
+@torch.no_grad()
 def _state(network: Jigsaw, data: Pictures, seed: int) -> _State:
     """All puzzles with the network's answers; nothing is computed later."""
     stream = torch.Generator().manual_seed(seed)
-    orders = network.permutations.cpu()
+    orders, device = network.permutations.cpu(), network.permutations.device
     # from 1: never the order that it has anyway
     which = torch.randint(1, len(orders), (len(data),), generator=stream)
-    puzzles = {}
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        network.eval()
-        for gaps in (True, False):
-            x = data.images.float() / 255
-            tiles = cut(x, network.grid, network.tile, gaps, generator=torch.Generator().manual_seed(seed))
-            shown = shuffle(tiles, orders[which])  # (N, T, 3, s, s)
-            device = network.permutations.device
-            chances = network.logits(shown.to(device)).softmax(1).cpu()  # (N, P)
-            for i, chance in enumerate(chances):
-                start = tuple(orders[which[i]].tolist())
-                guess = orders[chance.argmax()]
-                best = [
-                    (float(p), int((orders[k] == orders[which[i]]).sum()), bool(k == which[i]))
-                    for p, k in zip(*chance.topk(min(BEST, len(orders))), strict=True)
-                ]
-                # put back by the network: the tile that it takes for tile g goes to place g
-                placed = tuple(start[int((guess == g).nonzero())] for g in range(len(start)))
-                puzzles[i + 1, gaps] = _Puzzle(
-                    draw.rgba(data.images[i]),
-                    [draw.rgba(t) for t in tiles[i]],
-                    start,
-                    placed,
-                    best,
-                )
+    x, puzzles = data.images.float() / 255, {}
+    network.eval()
+    for gaps in (True, False):
+        tiles = cut(x, network.grid, network.tile, gaps, generator=torch.Generator().manual_seed(seed))
+        shown = shuffle(tiles, orders[which])  # (N, T, 3, s, s)
+        chances = network.logits(shown.to(device)).softmax(1).cpu()  # (N, P)
+        for i, chance in enumerate(chances):
+            start, guess = tuple(orders[which[i]].tolist()), orders[chance.argmax()]
+            best = [
+                (float(p), int((orders[k] == orders[which[i]]).sum()), bool(k == which[i]))
+                for p, k in zip(*chance.topk(min(BEST, len(orders))), strict=True)
+            ]
+            # put back by the network: the tile that it takes for tile g goes to place g
+            placed = tuple(start[int((guess == g).nonzero())] for g in range(len(start)))
+            cells = [draw.rgba(t) for t in tiles[i]]
+            puzzles[i + 1, gaps] = _Puzzle(draw.rgba(data.images[i]), cells, start, placed, best)
     return _State(puzzles, network.grid, len(orders))
 
 
@@ -266,16 +248,12 @@ def _readout(state: _State, boards: Boards, this: _Puzzle, done: bool) -> str:
     """Instructions or the verdict, and the score so far."""
     n = state.grid**2
     played = [(order, state.puzzles[key].guess) for key, (order, closed) in boards if closed]
-    score = ""
-    if played:
-        lines = []
-        for who, orders in zip(("you", "the network"), zip(*played, strict=True), strict=True):
-            hits = [_hits(order) for order in orders]
-            lines.append(f"<b>{who} {hits.count(n)}</b> solved, {sum(hits)} of {n * len(played)} tiles")
-        score = f"<br>Score after {len(played)}: {'; '.join(lines)}."
-    if done:
-        return f"The network was <b>{100 * this.best[0][0]:.0f} %</b> sure of its order.{score}"
-    return (
+    scores = []
+    for who, orders in zip(("you", "the network"), zip(*played, strict=True), strict=False):
+        hits = [_hits(order) for order in orders]
+        scores.append(f"<b>{who} {hits.count(n)}</b> solved, {sum(hits)} of {n * len(played)} tiles")
+    task = (
         "Drag a tile onto another (or arrows and Enter): they change places. Commit, then the network "
-        f"answers: it chooses among {state.orders} orders, you among {factorial(n):,}.{score}"
+        f"answers: it chooses among {state.orders} orders, you among {factorial(n):,}."
     )
+    return readout(task, this.best[0][0] if done else None, "order", len(played), "; ".join(scores))

@@ -14,7 +14,7 @@ from torch import nn
 
 from ssl_course import assets
 from ssl_course.course import palette
-from ssl_course.course.lecture import Shown, _box
+from ssl_course.course.lecture import Shown, boxed
 from ssl_course.data.pictures import Pictures
 from ssl_course.studies import comparison
 from ssl_course.training import Diverged, fit
@@ -276,4 +276,4 @@ def _what_there_is(rows: Sequence[dict[str, Any]], label: str) -> str:
 
 
 def _sentence(text: str, colour: str) -> Shown:
-    return Shown(_box(html.escape(text), colour, "ssl-entry"), text)
+    return Shown(boxed(html.escape(text), colour, "ssl-entry"), text)

@@ -11,15 +11,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
-from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods import Rotation
 from ssl_course.widgets.frame import Key, Panel, Pointer, draw
-from ssl_course.widgets.frame.game import Boards, Game
+from ssl_course.widgets.frame.game import Boards, Game, opponent, pictures_for, readout
 
-PUZZLES = 12
 SIDE = 200  # CSS pixels
 ZOOMS = {"the whole picture": 1, "a piece of it": 2, "a small piece": 4}
 
@@ -47,17 +44,10 @@ class RotationGame(Game):
     """
 
     def __init__(self, network: Rotation | None = None, data: Pictures | None = None, seed: int = 3) -> None:
-        if network is None:
-            network = shipped(
-                "rotation",
-                "python -m ssl_course train rotation --data scenes --n 8192 "
-                "--steps 150 --out assets/checkpoints/rotation.safetensors",
-            )
+        network = opponent("rotation", steps=150) if network is None else network
         if network.angles != (0.0, 90.0, 180.0, 270.0):
             raise ValueError(f"the game needs a network of the four right angles, not of {network.angles}")
-        data = scenes.World().sample(PUZZLES, 64, seed=2000 + seed) if data is None else data[:PUZZLES]
-        if not len(data):
-            raise ValueError("data has no picture to make a puzzle of")
+        data = pictures_for(data, 2000 + seed)
         whole, states = next(iter(ZOOMS)), [(2, False), (2, True), (0, True)]
         super().__init__(
             len(data),
@@ -160,14 +150,11 @@ def _answer(this: _Puzzle) -> list[Panel]:
 def _readout(state: dict, boards: Boards, this: _Puzzle, done: bool) -> str:
     """Instructions or the verdict, and the score so far."""
     played = [(state[key], turned) for key, (turned, closed) in boards if closed]
-    score = ""
-    if played:
-        mine = sum(p.quarters == turned for p, turned in played)
-        theirs = sum(p.quarters == int(np.argmax(p.chance)) for p, _ in played)
-        score = f"<br>Score after {len(played)}: <b>you {mine}</b>, <b>the network {theirs}</b>."
-    if done:
-        return f"The network was <b>{100 * max(this.chance):.0f} %</b> sure of its answer.{score}"
-    return (
+    mine = sum(p.quarters == turned for p, turned in played)
+    theirs = sum(p.quarters == int(np.argmax(p.chance)) for p, _ in played)
+    score = f"<b>you {mine}</b>, <b>the network {theirs}</b>"
+    task = (
         "Click, drag round the middle, or use the arrows: the picture turns by quarters. Commit when it is "
-        f"upright, then the network answers.{score}"
+        "upright, then the network answers."
     )
+    return readout(task, max(this.chance) if done else None, "answer", len(played), score)

@@ -110,12 +110,12 @@ class _Scenes:
             self.lightness[picture], painter.paint_colour(sky, ground, latents["biome"], None, self.size)[0]
         )
 
-    def paint(self, x2: np.ndarray, picture: int) -> np.ndarray:
-        """The gray picture in these colours: (sky, ground) or one colour for all."""
+    def paint(self, x2: np.ndarray, picture: int, contrast: float = 1.0) -> np.ndarray:
+        """The gray picture, or a paler one, in these colours: (sky, ground) or one colour for all."""
         c = torch.as_tensor(x2, dtype=torch.float32).reshape(1, -1)
         biome = self.biome[picture : picture + 1]
         ab = painter.paint_colour(c[:, :2], c[:, -2:], biome, None, self.size)[0]
-        return _rgba(self.lightness[picture], ab)
+        return _rgba(_paler(self.lightness[picture], contrast), ab)
 
 
 class _Photos:
@@ -197,9 +197,9 @@ class _Photos:
             return _rgba(self.lightness[picture], self.ab[picture])
         return self.paint(self.x2[self.other[row]].numpy(), picture)
 
-    def paint(self, x2: np.ndarray, picture: int) -> np.ndarray:
-        c = torch.as_tensor(x2, dtype=torch.float32)
-        return _rgba(self.lightness[picture], c[:, None, None].expand(2, *self.lightness.shape[2:]))
+    def paint(self, x2: np.ndarray, picture: int, contrast: float = 1.0) -> np.ndarray:
+        ab = torch.as_tensor(x2, dtype=torch.float32)[:, None, None]
+        return _rgba(_paler(self.lightness[picture], contrast), ab)
 
 
 @dataclass(frozen=True)
@@ -305,12 +305,16 @@ class SceneExplorer(SheetExplorer):
         if at is not None:
             shown += [(state.paint(triangle.colour(at), picture), "your guess", f"{gray} you chose")]
         if open_:
-            gap, truth = _gap(state, psi - through, picture), state.truth(dependence, picture)
+            gap = state.paint(3 * (psi - through), picture, contrast=0.15)
             shown += [
                 (state.paint(psi, picture), first, f"{gray} the best predictor expects"),
                 (state.paint(through, picture), second, f"{gray} the class alone explains"),
                 (gap, "their gap, three times", "gray where gray tells nothing more than the class"),
-                (truth, "one true X₂", "the picture with the colours that it was given"),
+                (
+                    state.truth(dependence, picture),
+                    "one true X₂",
+                    "the picture with the colours that it was given",
+                ),
             ]
         panels = [
             sheet(state.thumbs, picture, "choose X₁", "gray pictures", COLUMNS),
@@ -343,15 +347,9 @@ def _grays(lightness: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]
     return [_rgba(x, none) for x in lightness], [_rgba(x, none) for x in small]
 
 
-def _gap(state: Any, gap: np.ndarray, picture: int) -> np.ndarray:
-    flat = state.lightness[picture] * 0.15 + 52
-    c = torch.as_tensor(3 * gap, dtype=torch.float32).reshape(1, -1)
-    if c.shape[1] == 4:
-        biome = state.biome[picture : picture + 1]
-        ab = painter.paint_colour(c[:, :2], c[:, 2:], biome, None, flat.shape[-1])[0]
-    else:
-        ab = c[0][:, None, None].expand(2, *flat.shape[1:])
-    return _rgba(flat, ab)
+def _paler(lightness: torch.Tensor, contrast: float) -> torch.Tensor:
+    """Less contrast around a middle gray: then colours alone differ."""
+    return lightness if contrast == 1 else lightness * contrast + 52
 
 
 def _plot(

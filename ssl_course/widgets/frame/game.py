@@ -6,11 +6,40 @@ from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets
+from torch import nn
 
+from ssl_course.checkpoints import shipped
+from ssl_course.data import scenes
+from ssl_course.data.pictures import Pictures
 from ssl_course.widgets.frame.explorer import Explorer
 
+PUZZLES = 12
 Board = tuple[Any, bool]  # (the answer as it stands, whether it was committed)
 Boards = tuple[tuple[tuple, Board], ...]  # (puzzle, Board) of those that were touched
+
+
+def opponent(name: str, steps: int) -> nn.Module:
+    """The shipped network that plays against the student; where it is not there, the error names its command."""
+    how = f"--data scenes --n 8192 --steps {steps} --out assets/checkpoints/{name}.safetensors"
+    return shipped(name, f"python -m ssl_course train {name} {how}")
+
+
+def pictures_for(data: Pictures | None, seed: int) -> Pictures:
+    """The first `PUZZLES` pictures, one for each puzzle; None paints scenes.
+
+    Raises:
+        ValueError: no pictures.
+    """
+    data = scenes.World().sample(PUZZLES, 64, seed=seed) if data is None else data[:PUZZLES]
+    if not len(data):
+        raise ValueError("data has no picture to make a puzzle of")
+    return data
+
+
+def readout(task: str, sure: float | None, answer: str, played: int, score: str) -> str:
+    """The line below: what to do, or how sure the network was of its ``answer`` once that is shown; then the score."""
+    line = task if sure is None else f"The network was <b>{100 * sure:.0f} %</b> sure of its {answer}."
+    return line + (f"<br>Score after {played}: {score}." if played else "")
 
 
 class Game(Explorer):
