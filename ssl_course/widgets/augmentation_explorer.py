@@ -7,10 +7,10 @@ import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
 import torch.nn.functional as F
+from ipywidgets import Checkbox, Dropdown, FloatSlider, IntSlider, Widget
 from torch import Tensor, nn
 
 from ssl_course.checkpoints import shipped
@@ -174,22 +174,21 @@ class AugmentationExplorer(SheetExplorer):
         if len(data) < 2:
             raise ValueError(f"data has {len(data)} pictures; two at least, so that there is another one")
         state = _State({"untrained ψ": untrained(method), "trained ψ": method.eval()}, data)
-        slider, box = ipywidgets.FloatSlider, ipywidgets.Checkbox
-        controls: dict[str, ipywidgets.Widget] = {
-            "crop": slider(0.2, min=0.05, max=1, step=0.05, description="crop, smallest area"),
-            "zoom": slider(1.0, min=0.4, max=2.5, step=0.05, description="zoom up to"),
-            "turn": slider(0.0, min=0, max=180, step=5, description="turn, degrees"),
-            "flip": box(True, description="flip"),
-            "brightness": slider(0.4, min=0, max=1, step=0.05, description="brightness ±"),
-            "contrast": slider(0.4, min=0, max=1, step=0.05, description="contrast ±"),
-            "saturation": slider(0.4, min=0, max=1, step=0.05, description="saturation ±"),
-            "hue": slider(0.1, min=0, max=0.5, step=0.02, description="hue ±"),
-            "gray": slider(0.2, min=0, max=1, step=0.1, description="gray, probability"),
-            "blur": slider(0.0, min=0, max=4, step=0.25, description="blur, largest σ"),
-            "mode": ipywidgets.Dropdown(options=MODES, value="separate", description="both views from"),
-            "seed": ipywidgets.IntSlider(0, min=0, max=99, description="draw number"),
-            "head": box(False, description="after the head (z)"),
-            "guess": ipywidgets.Dropdown(
+        controls: dict[str, Widget] = {
+            "crop": FloatSlider(0.2, min=0.05, max=1, step=0.05, description="crop, smallest area"),
+            "zoom": FloatSlider(1.0, min=0.4, max=2.5, step=0.05, description="zoom up to"),
+            "turn": FloatSlider(0.0, min=0, max=180, step=5, description="turn, degrees"),
+            "flip": Checkbox(True, description="flip"),
+            "brightness": FloatSlider(0.4, min=0, max=1, step=0.05, description="brightness ±"),
+            "contrast": FloatSlider(0.4, min=0, max=1, step=0.05, description="contrast ±"),
+            "saturation": FloatSlider(0.4, min=0, max=1, step=0.05, description="saturation ±"),
+            "hue": FloatSlider(0.1, min=0, max=0.5, step=0.02, description="hue ±"),
+            "gray": FloatSlider(0.2, min=0, max=1, step=0.1, description="gray, probability"),
+            "blur": FloatSlider(0.0, min=0, max=4, step=0.25, description="blur, largest σ"),
+            "mode": Dropdown(options=MODES, value="separate", description="both views from"),
+            "seed": IntSlider(0, min=0, max=99, description="draw number"),
+            "head": Checkbox(False, description="after the head (z)"),
+            "guess": Dropdown(
                 options=[UNKNOWN, *state.networks],
                 value=UNKNOWN,
                 description="your guess: better recognised by",
@@ -201,11 +200,11 @@ class AugmentationExplorer(SheetExplorer):
             ["gray", "blur", "mode", "seed"],
             ["guess", "head"],
         ]
-        actions = {"another draw": self._another, "no augmentation": lambda: self.set(**OFF)}
+        actions = {
+            "another draw": lambda: self.set(seed=(self.values()["seed"] + 1) % 100),
+            "no augmentation": lambda: self.set(**OFF),
+        }
         super().__init__(controls, state=state, rows=rows, size=state.size, actions=actions)
-
-    def _another(self) -> None:
-        self.set(seed=(self.values()["seed"] + 1) % 100)
 
     @staticmethod
     def render(state: Any, **values: Any) -> tuple[list[Panel], str]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Dropdown, FloatSlider, IntSlider, SelectionSlider, ToggleButtons
 
 from ssl_course.course import palette
 from ssl_course.data import scenes
@@ -137,15 +137,16 @@ class BoundExplorer(Explorer):
     """
 
     def __init__(self, measured: Mapping | None = None, repeats: int = 120) -> None:
-        slider = ipywidgets.SelectionSlider
         controls = {
-            "world": ipywidgets.Dropdown(options=WORLDS, value="class", description="world"),
-            "probe": ipywidgets.ToggleButtons(options=PROBES, value="full", description="the probe sees"),
-            "n": slider(options=[(f"{v:,}", v) for v in LABELS], value=80, description="labels n_L"),
-            "dependence": ipywidgets.FloatSlider(0.3, min=0, max=1, step=0.05, description="dependence ρ, λ"),
-            "k": ipywidgets.IntSlider(3, min=1, max=6, description="classes k"),
-            "sigma": slider(options=[0.25, 0.5, 1.0, 2.0, 4.0], value=0.5, description="σ_k(M)"),
-            "noise": slider(options=[0.1, 0.3, 0.5, 0.7, 0.9], value=0.5, description="label noise σ²/k"),
+            "world": Dropdown(options=WORLDS, value="class", description="world"),
+            "probe": ToggleButtons(options=PROBES, value="full", description="the probe sees"),
+            "n": SelectionSlider(options=[(f"{v:,}", v) for v in LABELS], value=80, description="labels n_L"),
+            "dependence": FloatSlider(0.3, min=0, max=1, step=0.05, description="dependence ρ, λ"),
+            "k": IntSlider(3, min=1, max=6, description="classes k"),
+            "sigma": SelectionSlider(options=[0.25, 0.5, 1.0, 2.0, 4.0], value=0.5, description="σ_k(M)"),
+            "noise": SelectionSlider(
+                options=[0.1, 0.3, 0.5, 0.7, 0.9], value=0.5, description="label noise σ²/k"
+            ),
         }
         rows = [["world", "probe"], ["n", "dependence"], ["k", "sigma", "noise"]]
         super().__init__(controls, state=_Source(measured or {}, repeats), rows=rows)

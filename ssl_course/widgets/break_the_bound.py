@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
+from ipywidgets import Dropdown, FloatLogSlider, SelectionSlider
 
 from ssl_course.course import palette
-from ssl_course.theory.bounds import (
-    approximation_error,
-    label_noise,
-    literal_bound,
-    probe_limit,
-    sigma_k,
-)
+from ssl_course.theory.bounds import approximation_error, label_noise, literal_bound, probe_limit, sigma_k
 from ssl_course.theory.independence import (
     best_predictor,
     class_means,
@@ -67,7 +61,7 @@ class BreakTheBound(Explorer):
         grid = 10 ** np.linspace(SMALLEST, LARGEST, 39)
         state = np.array([[d, *broken(d)[:3]] for d in grid])  # (39, 4): δ, ε², σ₂, a, in the plain unit
         controls = {
-            "delta": ipywidgets.FloatLogSlider(
+            "delta": FloatLogSlider(
                 delta,
                 base=10,
                 min=SMALLEST,
@@ -76,10 +70,8 @@ class BreakTheBound(Explorer):
                 description="δ, how often x₂ decides Y",
                 readout_format=".3f",
             ),
-            "n": ipywidgets.SelectionSlider(
-                options=[(f"{v:,}", v) for v in LABELS], value=n, description="labels n_L"
-            ),
-            "unit": ipywidgets.Dropdown(options=UNITS, value=1.0, description="unit of X₂"),
+            "n": SelectionSlider(options=[(f"{v:,}", v) for v in LABELS], value=n, description="labels n_L"),
+            "unit": Dropdown(options=UNITS, value=1.0, description="unit of X₂"),
         }
         super().__init__(controls, state=state)
 

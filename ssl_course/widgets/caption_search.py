@@ -9,10 +9,10 @@ from math import log, log10
 from types import SimpleNamespace
 from typing import Any
 
-import ipywidgets
 import numpy as np
 import torch
 import torch.nn.functional as F
+from ipywidgets import Checkbox, Dropdown, FloatLogSlider, Text
 
 from ssl_course import assets, checkpoints
 from ssl_course.course import palette
@@ -175,16 +175,14 @@ class CaptionSearch(Explorer):
         text = first.start if caption is None else caption
         own = min(max(first.scale, 1.0), 100.0)
         controls = {
-            "caption": ipywidgets.Text(text, description="caption", layout={"width": "420px"}),
-            "pictures": ipywidgets.Dropdown(options=list(galleries), description="pictures"),
-            "label": ipywidgets.Dropdown(options=labels, description="zero-shot: which"),
-            "prompts": ipywidgets.Dropdown(
-                options=(*scenes.PROMPTS, EACH), value=EACH, description="asked by"
-            ),
-            "scale": ipywidgets.FloatLogSlider(
+            "caption": Text(text, description="caption", layout={"width": "420px"}),
+            "pictures": Dropdown(options=list(galleries), description="pictures"),
+            "label": Dropdown(options=labels, description="zero-shot: which"),
+            "prompts": Dropdown(options=(*scenes.PROMPTS, EACH), value=EACH, description="asked by"),
+            "scale": FloatLogSlider(
                 own, base=10, min=0, max=2, step=0.01, description="exp(logit_scale)", readout_format=".1f"
             ),
-            "masked": ipywidgets.Checkbox(False, description="mask equal captions"),
+            "masked": Checkbox(False, description="mask equal captions"),
         }
         rows = [["caption", "pictures"], ["label", "prompts"], ["scale", "masked"]]
         hidden, tries = {"rank": 0, "cursor": 0}, {"rank": [1, SHOWN - 1], "cursor": [3, BARS - 1]}

@@ -167,10 +167,9 @@ def _spread(history: list[Gauge], begin: int, end: int) -> Panel:
     """The spread over the steps, solid; before the output norm, dashed."""
     plot = draw.Plot(330, 192, (begin, max(end, begin + 1)), (0, 1.15), margin=(12, 12, 36, 50))
     plot.axes("step", "std·√d of z", yticks=[0, 0.5, 1])
-    plot.line([(begin, 1), (end, 1)], palette.MUTED, 1, dash=(4, 3))
-    plot.text(end, 1, "spread evenly: 1", palette.MUTED, 10, "rd", offset=(-2, -2))
-    plot.line([(begin, FALLEN), (end, FALLEN)], palette.WRONG, 1, dash=(4, 3))
-    plot.text(end, FALLEN, f"fallen: {FALLEN}", palette.WRONG, 10, "rd", offset=(-2, -2))
+    for level, words, colour in ((1, "spread evenly", palette.MUTED), (FALLEN, "fallen", palette.WRONG)):
+        plot.line([(begin, level), (end, level)], colour, 1, dash=(4, 3))
+        plot.text(end, level, f"{words}: {level}", colour, 10, "rd", offset=(-2, -2))
     now = history[-1]
     for name, colour, dash in (("before", palette.X2, (5, 3)), ("spread", palette.PSI, None)):
         points = [(g.step, getattr(g, name)) for g in history]

@@ -6,9 +6,9 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Checkbox, Dropdown, FloatSlider
 from torch.nn.functional import adaptive_avg_pool2d
 
 from ssl_course.checkpoints import together
@@ -67,10 +67,10 @@ class ColorizationExplorer(SheetExplorer):
         pictures = scenes.World().sample(SHOWN, 64, seed) if data is None else data
         slider = {"min": 0, "max": 1, "step": 0.02}
         controls = {
-            "network": ipywidgets.Dropdown(options=list(offered), description="network"),
-            "temperature": ipywidgets.FloatSlider(0.38, **slider, description="temperature T"),
-            "rebalancing": ipywidgets.FloatSlider(0.5, **slider, description="rebalancing"),
-            "answer": ipywidgets.Checkbox(False, description="show the true colours"),
+            "network": Dropdown(options=list(offered), description="network"),
+            "temperature": FloatSlider(0.38, **slider, description="temperature T"),
+            "rebalancing": FloatSlider(0.5, **slider, description="rebalancing"),
+            "answer": Checkbox(False, description="show the true colours"),
         }
         super().__init__(
             controls,
@@ -94,19 +94,14 @@ class ColorizationExplorer(SheetExplorer):
         truth = rgb_to_lab(image.float() / 255)[:, 1:]  # (1, 2, s, s)
         row, column = divmod(cell_at(*v.place, *psi.shape[-2:]), psi.shape[-1])
         here, true_here = (x[0, :, row, column] for x in (ab, adaptive_avg_pool2d(truth, psi.shape[-2:])))
-        open_ = v.answer or v.guess is not None
+        gray, open_ = Pictures(image).gray().images[0], v.answer or v.guess is not None
         p = psi[0, :, row, column].softmax(0).numpy() if classes else None
         true_there = true_here.numpy() if open_ else None
         alt = "the picture in the network's colours, with a ring around the place you chose"
         painted, original = (_ringed(x, v.place) for x in (paint(image, ab)[0], image[0]))
         panels = [
             state.sheet(v.picture, v.upload, "choose X₁", "gray pictures"),
-            Panel(
-                Pictures(image).gray().images[0],
-                "X₁: what the network sees",
-                "the chosen picture in gray",
-                WIDE,
-            ),
+            Panel(gray, "X₁: what the network sees", "the chosen picture in gray", WIDE),
             painted.panel("ψ(X₁): what it says; click a place", alt, operable=True),
             _plane(centres.numpy(), p, method.prior.cpu().numpy(), here.numpy(), true_there, v.guess),
         ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
+from ipywidgets import Dropdown, FloatSlider, IntSlider, SelectionSlider
 
 from ssl_course.course import palette
 from ssl_course.theory.ace import Ace, ace
@@ -72,11 +72,11 @@ class DependenceExplorer(Explorer):
 
     def __init__(self, shape: str = "parabola") -> None:
         controls = {
-            "shape": ipywidgets.Dropdown(options=SHAPES, value=shape, description="x₂ from x₁"),
-            "noise": ipywidgets.FloatSlider(0.1, min=0, max=0.8, step=0.05, description="noise"),
-            "step": ipywidgets.IntSlider(1, min=1, max=STEPS, description="steps of ACE"),
-            "n": ipywidgets.SelectionSlider(options=[60, 200, 600], value=200, description="samples"),
-            "span": ipywidgets.Dropdown(options=SPANS, value=0.2, description="window"),
+            "shape": Dropdown(options=SHAPES, value=shape, description="x₂ from x₁"),
+            "noise": FloatSlider(0.1, min=0, max=0.8, step=0.05, description="noise"),
+            "step": IntSlider(1, min=1, max=STEPS, description="steps of ACE"),
+            "n": SelectionSlider(options=[60, 200, 600], value=200, description="samples"),
+            "span": Dropdown(options=SPANS, value=0.2, description="window"),
         }
         super().__init__(controls)
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
+from ipywidgets import Checkbox, Dropdown, Widget
 
 from ssl_course.course import palette
 from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
@@ -59,9 +59,9 @@ class DrawnRow(Explorer):
             called,
             dict(chance or {}),
         )
-        controls: dict[str, ipywidgets.Widget] = {
-            "row": ipywidgets.Dropdown(options=list(measured), value=first, description="augmentation"),
-            "show": ipywidgets.Checkbox(False, description="show what was measured"),
+        controls: dict[str, Widget] = {
+            "row": Dropdown(options=list(measured), value=first, description="augmentation"),
+            "show": Checkbox(False, description="show what was measured"),
         }
         whole = tuple(0.5 for _ in columns)
         part = (0.3, *[None] * (len(columns) - 1))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Dropdown, FloatSlider
 
 from ssl_course.course import palette
 from ssl_course.data import painter, scenes
@@ -80,12 +80,8 @@ class FlipExplorer(Explorer):
 
     def __init__(self, world: str = "words", dependence: float = 0.3) -> None:
         controls = {
-            "world": ipywidgets.Dropdown(
-                options=WORLDS, value=world, description="world, and what ψ may keep"
-            ),
-            "dependence": ipywidgets.FloatSlider(
-                dependence, min=0, max=1, step=0.05, description="dependence λ"
-            ),
+            "world": Dropdown(options=WORLDS, value=world, description="world, and what ψ may keep"),
+            "dependence": FloatSlider(dependence, min=0, max=1, step=0.05, description="dependence λ"),
         }
         super().__init__(controls, state=_thumbs(), hidden={"chosen": 1}, tries={"chosen": [0, 3]})
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Dropdown, IntSlider, ToggleButtons
 
 from ssl_course.course import palette
 from ssl_course.data import scenes
@@ -93,10 +93,10 @@ class HalvesExplorer(Explorer):
             raise ValueError(f"need at least 200 pictures with a label, got {len(pictures)}")
         labels = list(pictures.labels)
         controls = {
-            "split": ipywidgets.ToggleButtons(options=SPLITS, value="top", description="halves"),
-            "method": ipywidgets.ToggleButtons(options=METHODS, value="pca", description="method"),
-            "component": ipywidgets.IntSlider(1, min=1, max=KEPT, description="component"),
-            "label": ipywidgets.Dropdown(options=labels, description="Y is"),
+            "split": ToggleButtons(options=SPLITS, value="top", description="halves"),
+            "method": ToggleButtons(options=METHODS, value="pca", description="method"),
+            "component": IntSlider(1, min=1, max=KEPT, description="component"),
+            "label": Dropdown(options=labels, description="Y is"),
         }
         rows = [["split", "component", "label"], ["method"]]
         super().__init__(controls, state=_Source(pictures, seed), rows=rows)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Dropdown, FloatSlider
 
 from ssl_course.course import palette
 from ssl_course.data import scenes
@@ -107,8 +107,8 @@ class HarmlessOrHarmful(Explorer):
 
     def __init__(self) -> None:
         controls = {
-            "where": ipywidgets.Dropdown(options=WHERE, value="aside", description="X₁ and X₂ share"),
-            "dependence": ipywidgets.FloatSlider(0.6, min=0, max=1, step=0.05, description="dependence ρ, λ"),
+            "where": Dropdown(options=WHERE, value="aside", description="X₁ and X₂ share"),
+            "dependence": FloatSlider(0.6, min=0, max=1, step=0.05, description="dependence ρ, λ"),
         }
         super().__init__(controls)
 

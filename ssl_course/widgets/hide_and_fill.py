@@ -26,6 +26,12 @@ def cell_of(at: Place, side: int) -> int:
     return cell_at(*at, side, side)
 
 
+def guessed(at: Place | None, cells: Cells) -> int | None:
+    """The cell that the student holds for the worst, if it is one of the hidden ones."""
+    cell = None if at is None else cell_of(at, isqrt(len(cells)))
+    return cell if cell is not None and cells[cell] else None
+
+
 def along(path: Sequence[Place], step: float) -> list[Place]:
     """The points and, between any two that lie further apart, more on the straight line: a fast stroke has no gaps."""
     points = [path[0]]
@@ -150,6 +156,5 @@ class HideAndFill(SheetExplorer):
         self.set(hand=(settings, cells.tobytes()), guess=None, cursor=cursor)
 
     def _guess(self, at: Place) -> None:
-        hidden = self.hidden_now()[1]
-        if hidden[cell_of(at, isqrt(len(hidden)))]:
+        if guessed(at, self.hidden_now()[1]) is not None:
             self.set(guess=at)

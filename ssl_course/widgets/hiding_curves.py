@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Checkbox, Dropdown, IntSlider, SelectionSlider
 
 from ssl_course.course import palette
 from ssl_course.theory.masking import ar1_covariance, masked_curves
@@ -62,10 +62,10 @@ class HidingCurves(Explorer):
 
     def __init__(self) -> None:
         controls = {
-            "hidden": ipywidgets.IntSlider(4, min=1, max=PIXELS - 1, description="hidden pixels"),
-            "pattern": ipywidgets.Dropdown(options=PATTERNS, value="random", description="which"),
-            "rho": ipywidgets.SelectionSlider(options=NEIGHBOURS, value=0.9, description="likeness ρ"),
-            "whole": ipywidgets.Checkbox(False, description="show the whole curves"),
+            "hidden": IntSlider(4, min=1, max=PIXELS - 1, description="hidden pixels"),
+            "pattern": Dropdown(options=PATTERNS, value="random", description="which"),
+            "rho": SelectionSlider(options=NEIGHBOURS, value=0.9, description="likeness ρ"),
+            "whole": Checkbox(False, description="show the whole curves"),
         }
         super().__init__(controls, state=None, rows=[["hidden", "pattern"], ["rho", "whole"]])
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Checkbox, Dropdown, IntSlider
 
 from ssl_course.course import palette
 from ssl_course.data import scenes
@@ -32,9 +32,9 @@ class HoleExplorer(Explorer):
     def __init__(self, seed: int = 28) -> None:
         world = scenes.World(dependence=0.5)
         controls = {
-            "picture": ipywidgets.IntSlider(0, 0, SHOWN - 1, description="picture"),
-            "guess": ipywidgets.Dropdown(options=[OPEN, *scenes.OBJECTS], description="in the hole stands a"),
-            "known": ipywidgets.Checkbox(False, description="tell me the part's texture"),
+            "picture": IntSlider(0, 0, SHOWN - 1, description="picture"),
+            "guess": Dropdown(options=[OPEN, *scenes.OBJECTS], description="in the hole stands a"),
+            "known": Checkbox(False, description="tell me the part's texture"),
         }
         super().__init__(controls, state=_State(world.sample(SHOWN, 96, seed), world.hole_table()))
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Checkbox, Dropdown, FloatSlider, IntSlider
 from torch import Tensor
 
 from ssl_course import nets
@@ -29,7 +29,7 @@ from ssl_course.widgets.hide_and_fill import (
     HideAndFill,
     Mark,
     Place,
-    cell_of,
+    guessed,
     offer,
     picture_panel,
 )
@@ -92,7 +92,8 @@ class _State(Gallery):
     @lru_cache(maxsize=128)  # noqa: B019
     def filled(self, network: str, picture: int, upload: Upload, hole: Cells, distance: int) -> _Filled:
         method, image = self.networks[network].eval(), self.image(picture, upload)
-        cut, x = as_mask(hole, self.size), nets.as_float(image)  # (1, 1, s, s), (1, 3, s, s)
+        cut, x = torch.tensor(list(hole)).float(), nets.as_float(image)  # (s·s,), (1, 3, s, s)
+        cut = cut.view(1, 1, self.size, self.size)
         inside, wide = cut.bool(), holes.dilate(cut, distance)
         part, whose = self.part(picture, upload)
         fillings = {
@@ -107,11 +108,6 @@ class _State(Gallery):
         pictures = (draw.rgba(fillings[name][0]) for name in ("network", "part"))
         place = (squares["network"] * cut).flatten().numpy()
         return _Filled(seen, wide[0, 0].bool(), *pictures, whose, place, errors)
-
-
-def as_mask(hole: Cells, size: int) -> torch.Tensor:
-    """(1, 1, size, size)."""
-    return torch.frombuffer(bytearray(hole), dtype=torch.uint8).view(1, 1, size, size).float()
 
 
 class HolePainter(HideAndFill):
@@ -150,13 +146,13 @@ class HolePainter(HideAndFill):
                 f"the networks are made for pictures of {size} px, not {shape}: load data of that size"
             )
         controls = {
-            "hole": ipywidgets.Dropdown(options=list(CHOICES.items()), description="hole"),
-            "share": ipywidgets.FloatSlider(0.25, min=0, max=1, step=0.01, description="its share"),
-            "distance": ipywidgets.IntSlider(0, 0, size // 4, description="distance"),
-            "number": ipywidgets.IntSlider(0, 0, 9, description="draw"),
-            "network": ipywidgets.Dropdown(options=list(offered), description="network"),
-            "brush": ipywidgets.IntSlider(max(size // 12, 1), 1, size // 4, description="brush"),
-            "answer": ipywidgets.Checkbox(False, description="show X₂"),
+            "hole": Dropdown(options=list(CHOICES.items()), description="hole"),
+            "share": FloatSlider(0.25, min=0, max=1, step=0.01, description="its share"),
+            "distance": IntSlider(0, 0, size // 4, description="distance"),
+            "number": IntSlider(0, 0, 9, description="draw"),
+            "network": Dropdown(options=list(offered), description="network"),
+            "brush": IntSlider(max(size // 12, 1), 1, size // 4, description="brush"),
+            "answer": Checkbox(False, description="show X₂"),
         }
         actions = {"No hole": self._clear}
         super().__init__(controls, state=_State(offered, data), cells=size**2, actions=actions)
@@ -167,8 +163,7 @@ class HolePainter(HideAndFill):
         v = SimpleNamespace(**values)
         _, hole = HolePainter.hiding(state, values)
         filled = state.filled(v.network, v.picture, v.upload, hole, v.distance)
-        at = None if v.guess is None else cell_of(v.guess, state.size)
-        at = at if at is not None and hole[at] else None
+        at = guessed(v.guess, hole)
         open_ = (v.answer or at is not None) and any(hole)
         brush = max(WIDE * v.brush / state.size, 6)  # CSS pixels
         panels = [

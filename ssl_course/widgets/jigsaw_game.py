@@ -7,9 +7,9 @@ from math import factorial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Checkbox
 
 from ssl_course.course import palette
 from ssl_course.data.pictures import Pictures
@@ -66,7 +66,7 @@ class JigsawGame(Game):
         super().__init__(
             len(data),
             "gaps",
-            ipywidgets.Checkbox(True, description="gaps between the tiles"),
+            Checkbox(True, description="gaps between the tiles"),
             state=_state(network, data, seed),
             fresh={"held": None, "at": None},
             hidden={"cursor": None},

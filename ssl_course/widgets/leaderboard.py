@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ipywidgets
-import torch
+from ipywidgets import Dropdown, SelectionSlider
 from torch import nn
 
 from ssl_course import assets
 from ssl_course.course import palette
 from ssl_course.course.lecture import Shown, boxed
-from ssl_course.data.pictures import Pictures
 from ssl_course.studies import comparison
+from ssl_course.studies.entry import Entry, try_out
 from ssl_course.training import Diverged, fit
 from ssl_course.widgets.frame import Explorer, Panel, draw
 
@@ -39,11 +38,6 @@ NOTES = {
     "word counts": "learns nothing",
 }
 N_LABELS = [str(n) for n in comparison.N_LABELS]
-TRY = 8  # pictures on which an entry is tried before it is trained
-
-
-class Entry(ValueError):
-    """What is wrong with a method that wants to enter, in a sentence for its author."""
 
 
 class Board(NamedTuple):
@@ -63,68 +57,6 @@ def recorded(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
         for label, file in files.items()
         if file.is_file()
     }
-
-
-def try_out(method: Any, data: Pictures) -> None:
-    """Call a method once as training and probe will, before minutes are spent on it.
-
-    Args:
-        method: any ``nn.Module`` with ``forward(batch)`` and ``encode(x)``.
-        data: of which the first few pictures are used.
-
-    Raises:
-        Entry: says which of the few rules it breaks.
-    """
-    if isinstance(method, type):
-        raise Entry(f"That is the class. Hand over an object: {method.__name__}().")
-    if not isinstance(method, nn.Module):
-        raise Entry(f"A method is a torch.nn.Module; yours is a {type(method).__name__}.")
-    if not callable(getattr(method, "encode", None)):
-        raise Entry("It has no encode(x): pictures (N, 3, H, W) → features (N, D).")
-    if not any(p.requires_grad for p in method.parameters()):
-        raise Entry(
-            "It has no parameters to train. Was super().__init__() called before the layers were made?"
-        )
-    if hasattr(method, "prepare"):
-        data = _called(method.prepare, data, "prepare(data)")
-    batch = data[: min(TRY, len(data))]
-    method.train()
-    loss = _called(method, batch, "forward(batch)")
-    if not torch.is_tensor(loss) or loss.numel() != 1:
-        shape = tuple(loss.shape) if torch.is_tensor(loss) else type(loss).__name__
-        raise Entry(f"forward(batch) must return one number, the loss, as a tensor; yours returns {shape}.")
-    if not torch.isfinite(loss):
-        raise Entry(f"The first loss is {loss.item()}: nothing can be learned from that.")
-    if not loss.requires_grad:
-        raise Entry(
-            "The loss does not depend on any parameter: did .item(), .detach() or torch.no_grad() cut it off?"
-        )
-    _called(lambda _: loss.backward(), batch, "loss.backward()")
-    if not any(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters()):
-        raise Entry("The gradient of the loss is zero everywhere: no step would change the network.")
-    method.zero_grad(set_to_none=True)
-    method.eval()
-    with torch.no_grad():
-        features = _called(method.encode, batch.inputs, "encode(x)")
-    if not torch.is_tensor(features) or features.ndim != 2 or len(features) != len(batch):
-        shape = tuple(features.shape) if torch.is_tensor(features) else type(features).__name__
-        raise Entry(
-            f"encode(x) of {len(batch)} pictures must return ({len(batch)}, D); yours returns {shape}."
-        )
-    if not torch.isfinite(features).all():
-        raise Entry("encode(x) gives features that are not finite.")
-
-
-def _called(function: Any, argument: Any, what: str) -> Any:
-    try:
-        return function(argument)
-    except Exception as error:
-        message, hint = str(error).strip().partition("\n")[0].rstrip("."), ""
-        if any(word in message for word in ("Byte", "uint8", "unsigned char")):
-            hint = " Pictures come as uint8: begin with ssl_course.nets.as_float(x)."
-        elif isinstance(error, AttributeError) and "Pictures" in message:
-            hint = " A batch has batch.inputs, the pictures (N, 3, H, W), and batch.labels."
-        raise Entry(f"{what} stopped with {type(error).__name__}: {message}.{hint}") from error
 
 
 class Leaderboard(Explorer):
@@ -162,11 +94,9 @@ class Leaderboard(Explorer):
             )
         labels = list(dict.fromkeys(k for rows in tables.values() for r in rows for k in r["accuracy"]))
         controls = {
-            "data": ipywidgets.Dropdown(options=list(tables), description="data"),
-            "label": ipywidgets.Dropdown(options=labels, description="label"),
-            "n_labels": ipywidgets.SelectionSlider(
-                options=N_LABELS, value="30", description="number of labels"
-            ),
+            "data": Dropdown(options=list(tables), description="data"),
+            "label": Dropdown(options=labels, description="label"),
+            "n_labels": SelectionSlider(options=N_LABELS, value="30", description="number of labels"),
         }
         rows = [["data"], ["label", "n_labels"]]
         super().__init__(controls, state=Board(tables, frozenset()), rows=rows)
@@ -184,7 +114,7 @@ class Leaderboard(Explorer):
         name = str(name).strip() or "mine"
         known = {r["cell"]["method"] for r in self.state.tables.get(self.LIVE, ())} - self.state.own
         if name in known | {comparison.PIXELS, comparison.RANDOM}:
-            return _sentence(f"There is a row called {name} already: give yours another name.", palette.WRONG)
+            return _reply(f"There is a row called {name} already: give yours another name.", palette.WRONG)
         train_set, test_set = comparison.train_and_test("scenes", "G", self._seed, self._budget)
         try:
             try_out(method, train_set)
@@ -196,11 +126,11 @@ class Leaderboard(Explorer):
                 method, train_set, test_set, self._seed, list(asked[0]), numbers or comparison.N_LABELS
             )
         except (Entry, Diverged, ValueError) as error:
-            return _sentence(f"Not entered. {error}", palette.WRONG)
+            return _reply(f"Not entered. {error}", palette.WRONG)
         except Exception as error:
-            return _sentence(f"Not entered. {type(error).__name__}: {error}", palette.WRONG)
+            return _reply(f"Not entered. {type(error).__name__}: {error}", palette.WRONG)
         if history.interrupted:
-            return _sentence("Not entered: its training was stopped.", palette.WRONG)
+            return _reply("Not entered: its training was stopped.", palette.WRONG)
         cell = {"data": "scenes", "table": "G", "method": name, "seed": self._seed}
         rows = [r for r in self.state.tables.get(self.LIVE, []) if r["cell"]["method"] != name]
         rows.append({"cell": cell, "accuracy": accuracy})
@@ -212,8 +142,8 @@ class Leaderboard(Explorer):
         label, n = self.values()["label"], self.values()["n_labels"]
         ranking = list(comparison.summary(rows, label, int(n)))
         if name not in ranking:
-            return _sentence(f"{name} is entered.", palette.PASSED)
-        return _sentence(
+            return _reply(f"{name} is entered.", palette.PASSED)
+        return _reply(
             f"{name} is number {ranking.index(name) + 1} of {len(ranking)} for {label} with {n} labels: "
             f"{accuracy[label][n]:.3f}. One seed: see the bars of the others before you celebrate.",
             palette.PASSED,
@@ -275,5 +205,5 @@ def _what_there_is(rows: Sequence[dict[str, Any]], label: str) -> str:
     return f"Measured with {', '.join(map(str, numbers))} labels."
 
 
-def _sentence(text: str, colour: str) -> Shown:
+def _reply(text: str, colour: str) -> Shown:
     return Shown(boxed(html.escape(text), colour, "ssl-entry"), text)

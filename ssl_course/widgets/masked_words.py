@@ -7,8 +7,8 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import torch
+from ipywidgets import FloatSlider, ToggleButtons
 
 from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
@@ -125,18 +125,15 @@ class MaskedWords(Explorer):
         if network.tokenizer is None:
             raise ValueError("this network has no tokenizer yet: network.prepare(data) gives it one")
         controls = {
-            "feeling": ipywidgets.ToggleButtons(
-                options=[UNKNOWN, *reviews.SENTIMENTS],
-                description="Y, the writer is",
-                style={"button_width": "auto"},
-            ),
-            "dependence": ipywidgets.FloatSlider(0.5, min=0, max=1, step=0.02, description="λ of the world"),
+            "feeling": ToggleButtons(options=[UNKNOWN, *reviews.SENTIMENTS], description="Y, the writer is"),
+            "dependence": FloatSlider(0.5, min=0, max=1, step=0.02, description="λ of the world"),
             "text": chips.text_area(text, "sentence", rows=2),
         }
-        self._words = tuple(w.text for w in chips.words_of(text))
+        controls["feeling"].style.button_width = "auto"
+        self._before = chips.texts_of(text)  # the next edit
         controls["text"].observe(self._edited, names="value")  # before the picture is drawn
-        first = next((k for k, w in enumerate(self._words) if w.lower() in FEELING), 0)
-        masks = (first,) if first < len(self._words) else ()
+        first = next((k for k, word in enumerate(self._before) if word.lower() in FEELING), 0)
+        masks = (first,) if first < len(self._before) else ()
         super().__init__(
             controls,
             state=_State(network, told, learned_at, purity),
@@ -154,7 +151,7 @@ class MaskedWords(Explorer):
         """The sentence, bars for the hidden words nearest to the cursor, and the leading feature. Pure."""
         words = chips.words_of(text)
         holes = _holes(words, masked)
-        pages = chips.pages(tuple(w.text for w in words), chips.from_right(text))
+        pages = chips.pages_of(text)
         page = chips.page_of(pages, cursor)
         missing = state.unknown(text)
         near = _nearest(holes, cursor)
@@ -233,17 +230,16 @@ class MaskedWords(Explorer):
         self.set(masked=())
 
     def _texts(self) -> tuple[str, ...]:
-        return tuple(w.text for w in chips.words_of(self.values()["text"]))
+        return chips.texts_of(self.values()["text"])
 
     def _page(self) -> tuple[chips.Chip, ...]:
-        text, cursor = self.values()["text"], self.values()["cursor"]
-        return chips.page_of(chips.pages(self._texts(), chips.from_right(text)), cursor)
+        return chips.page_of(chips.pages_of(self.values()["text"]), self.values()["cursor"])
 
     def _edited(self, change: Any) -> None:
         """Hidden words stay hidden while the text around them is edited."""
-        before, self._words = self._words, tuple(w.text for w in chips.words_of(change["new"]))
-        masked = chips.follow([k for k in self.values()["masked"] if k < len(before)], before, self._words)
-        cursor = min(self.values()["cursor"], max(len(self._words) - 1, 0))
+        before, self._before = self._before, chips.texts_of(change["new"])
+        masked = chips.follow([k for k in self.values()["masked"] if k < len(before)], before, self._before)
+        cursor = min(self.values()["cursor"], max(len(self._before) - 1, 0))
         self.attempt(lambda: self.set(masked=masked, cursor=cursor))
 
 

@@ -7,10 +7,10 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
 import torch.nn.functional as F
+from ipywidgets import Checkbox, Dropdown, FloatSlider, IntSlider
 from torch import Tensor
 
 from ssl_course import nets
@@ -31,6 +31,7 @@ from ssl_course.widgets.hide_and_fill import (
     Mark,
     Place,
     cell_of,
+    guessed,
     offer,
     picture_panel,
 )
@@ -135,11 +136,11 @@ class MaskingExplorer(HideAndFill):
         pictures = scenes.World().sample(SHOWN, size, seed) if data is None else data
         images, remark = fitted(pictures.images, size)
         controls = {
-            "ratio": ipywidgets.FloatSlider(0.75, min=0, max=1, step=0.01, description="hidden share"),
-            "kind": ipywidgets.Dropdown(options=KINDS, description="pattern"),
-            "number": ipywidgets.IntSlider(0, 0, 9, description="draw"),
-            "network": ipywidgets.Dropdown(options=list(offered), description="network"),
-            "answer": ipywidgets.Checkbox(False, description="show X₂ and the errors"),
+            "ratio": FloatSlider(0.75, min=0, max=1, step=0.01, description="hidden share"),
+            "kind": Dropdown(options=KINDS, description="pattern"),
+            "number": IntSlider(0, 0, 9, description="draw"),
+            "network": Dropdown(options=list(offered), description="network"),
+            "answer": Checkbox(False, description="show X₂ and the errors"),
         }
         cells = next(iter(offered.values())).grid ** 2
         super().__init__(controls, state=_State(offered, Pictures(images), remark), cells=cells)
@@ -152,21 +153,23 @@ class MaskingExplorer(HideAndFill):
         method, (_, hidden) = state.networks[v.network], MaskingExplorer.hiding(state, values)
         filled, grid = state.filled(v.network, v.picture, v.upload, hidden), method.grid
         cursor = None if v.cursor is None else cell_of(v.cursor, grid)
-        guess = None if v.guess is None else cell_of(v.guess, grid)
-        guess = guess if guess is not None and hidden[guess] else None
+        guess = guessed(v.guess, hidden)
         open_ = (v.answer or guess is not None) and any(hidden)
         leak = ", true mean and contrast of each patch lent: a leak" if method.norm_pix_loss else ""
         masked = f"the picture with {sum(hidden)} of {len(hidden)} patches hidden"
         panels = [
             state.sheet(v.picture, v.upload),
             picture_panel(
-                filled.seen, "X₁: click or drag to hide and show", masked, _frame(cursor, grid, palette.X1)
+                filled.seen,
+                "X₁: click or drag to hide and show",
+                masked,
+                _around_patch(cursor, grid, palette.X1),
             ),
             picture_panel(
                 filled.image,
                 f"ψ(X₁){leak}: point at the worst",
                 "the picture with its hidden patches filled in",
-                _frame(guess, grid, palette.Y),
+                _around_patch(guess, grid, palette.Y),
             ),
         ]
         if open_:
@@ -191,7 +194,7 @@ class MaskingExplorer(HideAndFill):
             cells.flat[cell_of(at, len(cells))] = self._hiding
 
 
-def _frame(patch: int | None, grid: int, colour: str, rim: float = 3) -> Mark | None:
+def _around_patch(patch: int | None, grid: int, colour: str, rim: float = 3) -> Mark | None:
     """Draws a frame, ``rim`` CSS pixels wide, inside one of the patches."""
     if patch is None:
         return None

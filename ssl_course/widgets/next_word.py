@@ -7,8 +7,8 @@ from functools import lru_cache
 from math import exp
 from typing import Any, NamedTuple
 
-import ipywidgets
 import torch
+from ipywidgets import Dropdown, FloatSlider
 
 from ssl_course import assets, checkpoints
 from ssl_course.course import palette
@@ -127,13 +127,12 @@ class NextWord(Explorer):
             raise ValueError(f"{bare[0]!r} has no tokenizer yet: gpt.prepare(data) gives it one")
         given = networks if isinstance(networks, dict) else {"yours": networks} if networks else offered
         name = next(iter(given))
-        text = (
-            BEGIN.get(name, "" if offered[name].tokenizer.words is None else START) if text is None else text
-        )
+        if text is None:
+            text = BEGIN.get(name, "" if offered[name].tokenizer.words is None else START)
         controls = {
-            "network": ipywidgets.Dropdown(options=list(offered), value=name, description="network has read"),
-            "temperature": ipywidgets.FloatSlider(1.0, min=0, max=2, step=0.05, description="temperature"),
-            "top_k": ipywidgets.Dropdown(options=TOP_K, value=0, description="top-k"),
+            "network": Dropdown(options=list(offered), value=name, description="network has read"),
+            "temperature": FloatSlider(1.0, min=0, max=2, step=0.05, description="temperature"),
+            "top_k": Dropdown(options=TOP_K, value=0, description="top-k"),
             "text": chips.text_area(text, "so far", rows=3),
         }
         self._past: list[str] = []
@@ -190,10 +189,8 @@ class NextWord(Explorer):
         text = self.values()["text"]
         if token == SEP:
             self.set(ended=True)
-            return
-        self._typing = False
-        self.set(text=text + self._gpt().tokenizer.decode([token], after=text), ended=False)
-        self._typing = False
+        else:
+            self._put(text + self._gpt().tokenizer.decode([token], after=text), ended=False)
 
     def greedy(self) -> None:
         """The likeliest token: "the next most probable word" (note §3.1)."""
@@ -212,9 +209,12 @@ class NextWord(Explorer):
         values, gpt = self.values(), self._gpt()
         before = values["text"]
         after = gpt.sample(before, values["temperature"], values["top_k"] or None, self._stream, WRITTEN)
+        self._put(after, ended=len(gpt.ids(after)) < len(gpt.ids(before)) + WRITTEN)
+
+    def _put(self, text: str, ended: bool) -> None:
+        """A step of its own, whatever was typed before and after."""
         self._typing = False
-        ended = len(gpt.ids(after)) < len(gpt.ids(before)) + WRITTEN
-        self.set(text=after, ended=ended)
+        self.set(text=text, ended=ended)
         self._typing = False
 
     def undo(self) -> None:

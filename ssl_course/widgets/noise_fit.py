@@ -6,8 +6,8 @@ import warnings
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
+from ipywidgets import Checkbox, Dropdown, FloatSlider, IntSlider, SelectionSlider
 
 from ssl_course.course import palette
 from ssl_course.theory.correlation import CCA, noise_edge, sample_noise
@@ -47,12 +47,12 @@ class NoiseFit(Explorer):
 
     def __init__(self) -> None:
         controls = {
-            "n": ipywidgets.SelectionSlider(options=ROWS, value=60, description="rows n"),
-            "p": ipywidgets.IntSlider(25, min=1, max=40, description="numbers in X₁"),
-            "q": ipywidgets.IntSlider(20, min=1, max=40, description="numbers in X₂"),
-            "shared": ipywidgets.FloatSlider(0.0, min=0, max=0.9, step=0.1, description="really shared"),
-            "ridge": ipywidgets.Dropdown(options=RIDGES, value=0.0, description="ridge"),
-            "fresh": ipywidgets.Checkbox(False, description="show fresh rows"),
+            "n": SelectionSlider(options=ROWS, value=60, description="rows n"),
+            "p": IntSlider(25, min=1, max=40, description="numbers in X₁"),
+            "q": IntSlider(20, min=1, max=40, description="numbers in X₂"),
+            "shared": FloatSlider(0.0, min=0, max=0.9, step=0.1, description="really shared"),
+            "ridge": Dropdown(options=RIDGES, value=0.0, description="ridge"),
+            "fresh": Checkbox(False, description="show fresh rows"),
         }
         super().__init__(controls, rows=[["n", "p", "q"], ["shared", "ridge", "fresh"]])
 
@@ -62,19 +62,19 @@ class NoiseFit(Explorer):
     ) -> tuple[list[Panel], str]:
         """The first pair on training rows, on fresh rows when asked for, and both correlations against n; pure."""
         f = fitted(n, p, q, round(shared, 1), ridge)
-        panels = [_pair(f.psi, f.eta, f.train, "the rows that CCA was fitted to")]
+        panels = [_scatter(f.psi, f.eta, f.train, "the rows that CCA was fitted to")]
         truth = f"really shared: {shared:.1f}" if shared else "the views are independent"
         line = f"{n:,} rows, {p} + {q} numbers: CCA reports a correlation of <b>{f.train:.2f}</b>; {truth}. "
         if fresh:
             caption = "fresh rows through the same maps"
-            panels.append(_pair(f.new_psi[:400], f.new_eta[:400], f.fresh, caption))
+            panels.append(_scatter(f.new_psi[:400], f.new_eta[:400], f.fresh, caption))
             line += f"On fresh rows: <b>{round(f.fresh, 2) + 0.0:.2f}</b>."
         else:
             line += "And on fresh rows? Guess, then tick the box."
         return [*panels, _curves(n, p, q, round(shared, 1), ridge, fresh)], line
 
 
-def _pair(psi: np.ndarray, eta: np.ndarray, rho: float, caption: str) -> Panel:
+def _scatter(psi: np.ndarray, eta: np.ndarray, rho: float, caption: str) -> Panel:
     plot = draw.Plot(SIDE, SIDE, (-3.2, 3.2), (-3.2, 3.2), margin=(10, 8, 38, 44), equal=True)
     plot.axes("ψ(x₁)", "η(x₂)", [-2, 0, 2], [-2, 0, 2])
     plot.line([(-3.2, -3.2), (3.2, 3.2)], palette.GRID, 1.5)

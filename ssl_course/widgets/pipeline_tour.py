@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
 import torch.nn.functional as F
+from ipywidgets import Dropdown, FloatSlider, IntSlider, SelectionSlider
 
 from ssl_course import nets
 from ssl_course.checkpoints import shipped
@@ -82,14 +82,12 @@ class PipelineTour(Explorer):
     def __init__(self, data: Pictures | None = None, n_train: int = 600, n_test: int = 400) -> None:
         pictures = scenes.World(0.5).sample(12, size=96, seed=21) if data is None else data[:12]
         controls = {
-            "task": ipywidgets.Dropdown(options=list(TASKS), description="pretext task"),
-            "picture": ipywidgets.IntSlider(0, 0, len(pictures) - 1, description="picture"),
-            "hide": ipywidgets.FloatSlider(
-                0.5, min=0.1, max=0.9, step=0.05, description="how much is hidden"
-            ),
-            "draw": ipywidgets.IntSlider(0, 0, 9, description="random draw"),
-            "label": ipywidgets.Dropdown(options=list(LABELS), description="label Y"),
-            "n_labels": ipywidgets.SelectionSlider(
+            "task": Dropdown(options=list(TASKS), description="pretext task"),
+            "picture": IntSlider(0, 0, len(pictures) - 1, description="picture"),
+            "hide": FloatSlider(0.5, min=0.1, max=0.9, step=0.05, description="how much is hidden"),
+            "draw": IntSlider(0, 0, 9, description="random draw"),
+            "label": Dropdown(options=list(LABELS), description="label Y"),
+            "n_labels": SelectionSlider(
                 options=[n for n in COUNTS if n <= n_train], value=30, description="labels for w"
             ),
         }
@@ -115,13 +113,11 @@ class PipelineTour(Explorer):
         line = f"<b>{QUESTIONS[task]}</b>"
         line += "<br>x → ψ(X₁) ≈ X₂ on unlabelled pictures; then only a linear w is learned."
         try:
-            panels += _pair(TASKS[task], state.pictures[picture], hide, seed=10 * picture + draw)
+            panels += _pair_of_task(TASKS[task], state.pictures[picture], hide, seed=10 * picture + draw)
             known = _known(task, state.n_train, state.n_test)
         except FileNotFoundError:
-            return (
-                panels,
-                f"{line}<br>The network of this task is not shipped yet: make checkpoints trains it.",
-            )
+            missing = "The network of this task is not shipped yet: make checkpoints trains it."
+            return panels, f"{line}<br>{missing}"
         psi = known.standard(_features(task, state.pictures[picture].gray().images))[0]  # (D,)
         scores = known.w(label, n_labels)(psi[None])[0]  # (k,)
         names = scenes.NAMES[label]
@@ -263,7 +259,7 @@ def _efficiency(curve: dict[str, dict[int, float]], label: str, n_labels: int, t
 
 
 # ------------------------------------------------------------------------------------------------ the question
-def _pair(task: Task, picture: Pictures, hide: float, seed: int) -> list[Panel]:
+def _pair_of_task(task: Task, picture: Pictures, hide: float, seed: int) -> list[Panel]:
     """X₁ and X₂ of one picture, as the task's network makes them when it learns."""
     captions = (f"X₁: {task.x1}", f"X₂: {task.x2}")
     batch, method = replace(picture, images=_at_size(picture.images, task.size)), shipped(task.network)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import atan2, pi
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
 import torch.nn.functional as F
+from ipywidgets import Dropdown
 from PIL import Image
 
 from ssl_course.course import palette
@@ -52,7 +52,7 @@ class RotationGame(Game):
         super().__init__(
             len(data),
             "zoom",
-            ipywidgets.Dropdown(options=list(ZOOMS), description="you both see"),
+            Dropdown(options=list(ZOOMS), description="you both see"),
             state=_state(network, data, seed),
             tries={"boards": [(((1, whole), board),) for board in states]},
         )

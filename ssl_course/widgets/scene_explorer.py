@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Checkbox, Dropdown, FloatSlider, Widget
 
 from ssl_course.course import palette
 from ssl_course.data import painter, scenes
@@ -266,12 +266,12 @@ class SceneExplorer(SheetExplorer):
 
     def __init__(self, data: Pictures | None = None, seed: int = 28, size: int = 96) -> None:
         source = _Scenes(seed, size) if data is None else _Photos(data, seed)
-        controls: dict[str, ipywidgets.Widget] = {
-            "dependence": ipywidgets.FloatSlider(0.0, min=0, max=1, step=0.05, description="dependence λ"),
-            "sees": ipywidgets.Dropdown(options=source.sees, description="X₂ is"),
-            "label": ipywidgets.Dropdown(options=source.labels, description="Y is"),
-            "known": ipywidgets.Checkbox(False, description="tell me Y"),
-            "answer": ipywidgets.Checkbox(False, description="show the answer"),
+        controls: dict[str, Widget] = {
+            "dependence": FloatSlider(0.0, min=0, max=1, step=0.05, description="dependence λ"),
+            "sees": Dropdown(options=source.sees, description="X₂ is"),
+            "label": Dropdown(options=source.labels, description="Y is"),
+            "known": Checkbox(False, description="tell me Y"),
+            "answer": Checkbox(False, description="show the answer"),
         }
         tries = {"picture": [3, SHOWN - 1], "guess": [(0.5, 0.5), (0.0, 1.0)]}
         super().__init__(controls, state=source, hidden={"guess": None}, tries=tries)

@@ -6,9 +6,9 @@ import warnings
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Dropdown, FloatSlider, IntSlider
 
 from ssl_course.course import palette
 from ssl_course.theory.correlation import CCA, PCA
@@ -90,11 +90,11 @@ class SharedVersusLarge(Explorer):
 
     def __init__(self) -> None:
         controls = {
-            "shared": ipywidgets.FloatSlider(1.0, min=0, max=3, step=0.1, description="shared part"),
-            "private": ipywidgets.FloatSlider(3.0, min=0, max=10, step=0.1, description="private part"),
-            "angle": ipywidgets.IntSlider(60, min=0, max=90, step=5, description="angle between them, °"),
-            "n": ipywidgets.IntSlider(300, min=10, max=600, step=10, description="pairs"),
-            "label": ipywidgets.Dropdown(options=LABELS, description="Y is"),
+            "shared": FloatSlider(1.0, min=0, max=3, step=0.1, description="shared part"),
+            "private": FloatSlider(3.0, min=0, max=10, step=0.1, description="private part"),
+            "angle": IntSlider(60, min=0, max=90, step=5, description="angle between them, °"),
+            "n": IntSlider(300, min=10, max=600, step=10, description="pairs"),
+            "label": Dropdown(options=LABELS, description="Y is"),
         }
         super().__init__(controls)
 

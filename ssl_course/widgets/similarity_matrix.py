@@ -6,10 +6,10 @@ import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 import torch
 import torch.nn.functional as F
+from ipywidgets import Dropdown, FloatLogSlider, IntSlider, Widget
 from torch import Tensor, nn
 
 from ssl_course.checkpoints import shipped
@@ -103,14 +103,12 @@ class SimilarityMatrix(Explorer):
         if len(data) < LEAST:
             raise ValueError(f"data has {len(data)} pictures; a pair needs another one as its negative")
         state = _State({"trained ψ": method, "untrained ψ": untrained(method)}, data, seed)
-        controls: dict[str, ipywidgets.Widget] = {
-            "temperature": ipywidgets.FloatLogSlider(
+        controls: dict[str, Widget] = {
+            "temperature": FloatLogSlider(
                 0.2, base=10, min=-1.5, max=1.5, step=0.05, description="temperature τ", readout_format=".2f"
             ),
-            "n": ipywidgets.IntSlider(
-                min(4, state.most), min=LEAST, max=state.most, description="pictures N"
-            ),
-            "network": ipywidgets.Dropdown(
+            "n": IntSlider(min(4, state.most), min=LEAST, max=state.most, description="pictures N"),
+            "network": Dropdown(
                 options=["trained ψ", "untrained ψ", COLLAPSED], value="trained ψ", description="z from"
             ),
         }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import ipywidgets
 import numpy as np
 import torch
+from ipywidgets import Checkbox, Dropdown, SelectionSlider
 
 from ssl_course.course import palette
 from ssl_course.theory.gaussian import GaussianWorld, gaussian_world
@@ -55,14 +55,12 @@ class WhereKComesFrom(Explorer):
 
     def __init__(self, dependence: float = 0.0, repeats: int = 200) -> None:
         controls = {
-            "dependence": ipywidgets.SelectionSlider(
+            "dependence": SelectionSlider(
                 options=[(f"{r:g}", r) for r in RHO], value=dependence, description="dependence ρ"
             ),
-            "n": ipywidgets.SelectionSlider(
-                options=[(f"{v:,}", v) for v in LABELS], value=60, description="labels n_L"
-            ),
-            "pairs": ipywidgets.Dropdown(options=PAIRS, value=0, description="ψ learned from"),
-            "ridge": ipywidgets.Checkbox(False, description="ridge"),
+            "n": SelectionSlider(options=[(f"{v:,}", v) for v in LABELS], value=60, description="labels n_L"),
+            "pairs": Dropdown(options=PAIRS, value=0, description="ψ learned from"),
+            "ridge": Checkbox(False, description="ridge"),
         }
         super().__init__(controls, state=_Worlds(repeats))
 

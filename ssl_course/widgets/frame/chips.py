@@ -63,6 +63,11 @@ def words_of(text: str) -> tuple[Word, ...]:
     return tuple(words)
 
 
+def texts_of(text: str) -> tuple[str, ...]:
+    """`words_of` without their places."""
+    return tuple(word.text for word in words_of(text))
+
+
 def masked_text(text: str, words: Sequence[Word], hidden: Sequence[int]) -> str:
     """The text with "[MASK]" in place of some of its words; all else stays as it is."""
     pieces, end = [], 0
@@ -137,6 +142,11 @@ def pages(words: tuple[str, ...], rtl: bool = False, lines: int = LINES) -> tupl
             width = _fit("later ›")[1]
             page.append(Chip(LATER, "later ›", WIDTH - width, lines * ROW, width))
     return tuple(tuple(page) for page in chips)
+
+
+def pages_of(text: str) -> tuple[tuple[Chip, ...], ...]:
+    """The `pages` of a text."""
+    return pages(texts_of(text), from_right(text))
 
 
 def page_of(pages: Sequence[Sequence[Chip]], index: int) -> Sequence[Chip]:

@@ -146,9 +146,7 @@ class Live(Explorer):
         self._clear()
         self._panels = self._views()
         super().__init__(
-            self.controls,
-            state=self._now(),
-            actions={"Start": self._start_or_pause, "Step": self._one},
+            self.controls, state=self._now(), actions={"Start": self._start_or_pause, "Step": self._one}
         )
         tips = {"Start": "Train until Pause or the last step", "Step": "One step"}
         for name, tip in tips.items():
