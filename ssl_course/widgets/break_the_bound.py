@@ -129,7 +129,10 @@ def _world(delta: float) -> Panel:
         for j in range(2):
             ones = joint[i, j, 1] / joint[i, j].sum()  # P(Y = 1 | x₁, x₂)
             top, left = 2 - i, j
-            parts = ((0, ones, palette.Y, palette.PAPER, 1), (ones, 1, "#ead6ef", palette.INK, 0))
+            parts = (
+                (0, ones, palette.Y, palette.PAPER, 1),
+                (ones, 1, palette.ground(palette.Y, 0.4), palette.INK, 0),
+            )
             for low, high, colour, ink, y in parts:
                 bottom, end = (top - 0.97 + 0.94 * share for share in (low, high))
                 if high > low:

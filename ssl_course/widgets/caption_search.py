@@ -335,12 +335,11 @@ def _matrix(gallery: _Gallery, label: str, kind: str) -> Panel:
     for i, name in enumerate(names):
         for j in range(k):
             share = float(table[i, j])
-            colour = palette.mix(palette.PAPER, palette.PSI, share)
+            colour = palette.ground(palette.PSI, share)
             plot.rect(j, i, j + 1, i + 1, colour, palette.GRID)
-            ink = palette.PAPER if share > 0.55 else palette.INK
             if k <= 6 or share >= 0.2:
                 text = f"{share:.2f}".lstrip("0") if share < 1 else "1"
-                plot.text(j + 0.5, i + 0.5, text, ink, 12 if k <= 6 else 10)
+                plot.text(j + 0.5, i + 0.5, text, palette.INK, 12 if k <= 6 else 10)
         plot.text(0, i + 0.5, _cut(name, 16), palette.INK, 11, "rm", offset=(-6, 0))
         # what is too long for a column is cut to its beginning: it is spelled out in the rows
         whole = k == 3 and max(map(len, names)) <= 6

@@ -165,7 +165,7 @@ def _plane(
 ) -> Panel:
     """The ab plane: squares are bins, their shade how common they are, discs how likely they are at the place."""
     width = float(np.abs(np.diff(np.unique(centres[:, 0]))).min())
-    plot = draw.Plot(PLANE, PLANE, (-114, 114), (-114, 114), margin=(8, 8, 38, 44), equal=True)
+    plot = draw.Plot(PLANE, PLANE, (-126, 126), (-126, 126), margin=(8, 8, 38, 44), equal=True)
     plot.axes(
         "a: green to red", "b: blue to yellow", [-80, -40, 0, 40, 80], [-80, -40, 0, 40, 80], grid=False
     )

@@ -143,9 +143,8 @@ def _table_words(v: View, chosen: int) -> Panel:
     for i in range(4):
         for j in range(4):
             share = p[i, j] / p.max()
-            ink = palette.PAPER if share > 0.5 else palette.INK
-            plot.rect(j, 3 - i, j + 1, 4 - i, fill=palette.mix(palette.PAPER, palette.PSI, share))
-            plot.text(j + 0.5, 3.5 - i, f"{100 * p[i, j]:.1f}", ink, 11)
+            plot.rect(j, 3 - i, j + 1, 4 - i, fill=palette.ground(palette.PSI, share))
+            plot.text(j + 0.5, 3.5 - i, f"{100 * p[i, j]:.1f}", palette.INK, 11)
         plot.text(0, 3.5 - i, WORDS_1[i], palette.X1, 12, "rm", i == chosen, (-6, 0))
         plot.text(i + 0.5, 4, WORDS_2[i], palette.X2, 12, "mb", False, (0, -5))
     plot.rect(0, 3 - chosen, 4, 4 - chosen, outline=palette.X1, width=3)

@@ -257,9 +257,7 @@ def _so_far(told: tuple[_Told, ...], rtl: bool) -> Panel:
         if nats is None:
             looks.append(chips.Look(palette.WASH, palette.MUTED, palette.MUTED))
             continue
-        shade = min(nats / 6, 1.0)
-        ink = palette.PAPER if shade > 0.6 else palette.INK
-        looks.append(chips.Look(palette.mix(palette.PAPER, palette.X2, shade), ink))
+        looks.append(chips.Look(palette.ground(palette.X2, nats / 6), palette.INK))
     spoken = ", ".join(f"{c.text} {told[c.index].nats:.1f}" for c in page if told[c.index].nats is not None)
     alt = f"the words so far with their surprise in nats: {spoken}" if spoken else "no words yet"
     caption = "X₁, the words so far: the darker, the less expected"

@@ -26,6 +26,7 @@ from ssl_course.widgets.frame.pairs import seeded
 
 LEAST, MOST = 2, 10  # pairs
 SIDE, EDGE = 400, 26  # CSS pixels of the matrix with its thumbnails, and of a thumbnail's strip
+WRITTEN = 12  # views up to which a cell says its cosine
 SHIPPED = "simclr"
 COLLAPSED = "collapsed: all z equal"
 TEMPERATURES = np.geomspace(0.03, 30, 61)
@@ -129,12 +130,11 @@ class SimilarityMatrix(Explorer):
         loss = state.loss(network, n, temperature)
         panels = [_matrix(state, loss, n, row, guess)]
         if guess is not None:
-            bars, below = _softmax(loss, n, row), _curve(state.curve(network, n), n, loss, temperature)
-            line = math.log(2 * n - 1)
-            words = f"softmax of row {row + 1}, its loss {float(loss.rows[row]):.3f}; below: the mean loss {loss.mean:.3f}"
-            alt = f"{words} at temperature {temperature:.2f}; a collapse has {line:.3f}"
-            both = np.concatenate([bars.array(), below.array()])
-            panels.append(Panel(both, words, alt, width=bars.width, pixelated=False))
+            words = f"softmax of row {row + 1}, its loss {float(loss.rows[row]):.3f}"
+            panels.append(_softmax(loss, n, row).panel(words, f"{words} at temperature {temperature:.2f}"))
+            words = f"the mean loss {loss.mean:.3f}"
+            alt = f"{words} at temperature {temperature:.2f}; a collapse has {math.log(2 * n - 1):.3f}"
+            panels.append(_curve(state.curve(network, n), n, loss, temperature).panel(words, alt))
         return panels, _readout(loss, n, row, guess, temperature)
 
     def on_pointer(self, event: Pointer) -> None:
@@ -162,8 +162,13 @@ def _matrix(state: Any, loss: Loss, n: int, row: int, guess: int | None) -> Pane
     m = 2 * n
     unit = (SIDE - EDGE) / m  # CSS pixels of a cell
     plot, cosine = draw.Plot.board(SIDE, SIDE), loss.cosine.numpy()
-    colours = draw.shades((cosine + 1) / 2, palette.X1)  # white at −1, the blue of X₁ at 1
-    plot.image(colours, EDGE, SIDE, SIDE, EDGE)
+    share = (cosine + 1) / 2  # paper at −1, the blue of X₁ at 1
+    if m > WRITTEN:
+        plot.image(draw.shades(share, palette.X1), EDGE, SIDE, SIDE, EDGE)
+    else:
+        for k, j in np.ndindex(m, m):
+            x, y = EDGE + j * unit, EDGE + k * unit
+            plot.rect(x, y, x + unit, y + unit, fill=palette.ground(palette.X1, share[k, j]))
     side = min(unit, EDGE) - 2
     for k, view in enumerate(state.rows(n)):
         at, other = EDGE + k * unit, EDGE + (k + n) % m * unit
@@ -174,12 +179,11 @@ def _matrix(state: Any, loss: Loss, n: int, row: int, guess: int | None) -> Pane
         plot.rect(other + 1, start, other + unit - 1, end, outline=palette.X2, width=2.5)
         plot.rect(start, start, end, end, fill=palette.WASH)
         plot.line([(start, start), (end, end)], palette.MUTED, 1)
-        if m <= 12:
+        if m <= WRITTEN:
             for j in range(m):
                 if j != k:
-                    ink = palette.PAPER if cosine[k, j] > 0.35 else palette.INK
                     x, y = EDGE + (j + 0.5) * unit, at + unit / 2
-                    plot.text(x, y, f"{cosine[k, j]:.2f}".replace("-", "−"), ink, 9)
+                    plot.text(x, y, f"{cosine[k, j]:.2f}".replace("-", "−"), palette.INK, 9)
     top = EDGE + row * unit
     plot.rect(1, top, SIDE - 1, top + unit, outline=palette.Y, width=2.5)
     caption = "cosines of all views; orange: the two views of one picture" + (

@@ -46,7 +46,7 @@ def _ssl_truth(widget):
         "kind": type(widget).__name__,
         "number": widget.canvas._frame["number"],
         "controls": {{name: c.description for name, c in widget.controls.items()}},
-        "hashes": [hashlib.sha256(p.rgba.tobytes()).hexdigest() for p in panels],
+        "hashes": [hashlib.sha256(p.svg.encode() if p.drawn else p.rgba.tobytes()).hexdigest() for p in panels],
         "values": repr(widget.values()),
         "error": repr(widget.error) if widget.error else "",
     }}))
@@ -355,15 +355,23 @@ class Shown:
         return int(self.box.locator(".ssl-canvas").get_attribute("data-frame"))
 
     def hashes(self) -> list[str]:
-        """sha256 of the RGBA bytes of each panel, read back from its canvas."""
-        pixels = self.box.locator(".ssl-canvas").evaluate(
-            """async (el) => Promise.all([...el.querySelectorAll("canvas")].map(async (c) => {
-              const bytes = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+        """sha256 of the RGBA bytes of each picture, read back from its canvas, or of the text of a drawing."""
+        return self.box.locator(".ssl-canvas").evaluate(
+            """async (el) => Promise.all([...el.querySelectorAll(".ssl-picture")].map(async (c) => {
+              let bytes;
+              const canvas = c.querySelector("canvas");
+              if (canvas) {
+                bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+              } else {
+                const fresh = document.createElement("div");
+                fresh.innerHTML = c.sslDrawing;
+                if (fresh.innerHTML !== c.innerHTML) return "the page shows another drawing than it was sent";
+                bytes = new TextEncoder().encode(c.sslDrawing);
+              }
               const digest = await crypto.subtle.digest("SHA-256", bytes);
               return [...new Uint8Array(digest)].map((b) => b.toString(16).padStart(2, "0")).join("");
             }))"""
         )
-        return pixels
 
     def start(self) -> list[str]:
         """The picture of the default values, also where the lecture has left the widget with others."""

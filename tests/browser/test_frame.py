@@ -29,7 +29,7 @@ def test_controls_strokes_and_keys(lab: Lab, open_notebook: Opener, known_errors
         tiny.move(label)
         assert tiny.settled() != before, f"{label!r} changes nothing on the screen"
 
-    page, canvas = notebook.page, tiny.box.locator("canvas").first
+    page, canvas = notebook.page, tiny.box.locator(".ssl-picture").first
     canvas.scroll_into_view_if_needed()
     where = canvas.bounding_box()
     number, x, y = tiny.number(), where["x"] + where["width"] / 4, where["y"] + where["height"] / 4
@@ -49,7 +49,7 @@ def test_controls_strokes_and_keys(lab: Lab, open_notebook: Opener, known_errors
     assert abs(x1 - x0 - 76 / where["width"]) < 0.01 and abs(y1 - y0 - 19 / where["height"]) < 0.01
 
     canvas.focus()
-    assert page.evaluate("() => document.activeElement.tagName") == "CANVAS"
+    assert page.evaluate("() => document.activeElement.className") == "ssl-picture"
     cell = "() => window.jupyterapp.shell.currentWidget.content.activeCellIndex"
     active, number = page.evaluate(cell), tiny.number()
     page.keyboard.press("ArrowRight")
@@ -58,7 +58,7 @@ def test_controls_strokes_and_keys(lab: Lab, open_notebook: Opener, known_errors
     page.keyboard.press("ArrowDown")
     tiny.next_frame(number, "a picture after an arrow key")
     tiny.settled()
-    assert page.evaluate("() => document.activeElement.tagName") == "CANVAS"
+    assert page.evaluate("() => document.activeElement.className") == "ssl-picture"
     assert page.evaluate(cell) == active, "JupyterLab took the arrow key and moved to another cell"
     notebook.screenshot("focus", tiny.box)
 

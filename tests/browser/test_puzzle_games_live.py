@@ -31,7 +31,7 @@ def test_games(lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
     page = notebook.page
 
     first = jigsaw.settled()
-    canvas = jigsaw.box.locator("canvas").first
+    canvas = jigsaw.box.locator(".ssl-picture").first
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     place = [
@@ -61,7 +61,7 @@ def test_games(lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
     back = eval(re.search(r"\(\(1, True\), \((\([\d, ]+\)), False\)\)", jigsaw.truth()["values"]).group(1))
     assert [back[3], back[1], back[2], back[0]] == list(order)
     press(jigsaw, "Commit")
-    assert jigsaw.box.locator("canvas").count() == 4
+    assert jigsaw.box.locator(".ssl-picture").count() == 4
     assert "Score after 1" in jigsaw.box.locator(".ssl-readout").inner_text()
     notebook.screenshot("jigsaw_answer", jigsaw.box)
     press(jigsaw, "Next puzzle")
@@ -69,7 +69,7 @@ def test_games(lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
     assert jigsaw.settled() == first
 
     start = rotation.settled()
-    canvas = rotation.box.locator("canvas").first
+    canvas = rotation.box.locator(".ssl-picture").first
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     x, y, reach = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.4 * box["width"]
@@ -86,7 +86,7 @@ def test_games(lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
     page.wait_for_timeout(300)
     assert rotation.settled() == start
     press(rotation, "Commit")
-    assert rotation.box.locator("canvas").count() == 4
+    assert rotation.box.locator(".ssl-picture").count() == 4
     notebook.screenshot("rotation_answer", rotation.box)
     assert notebook.serious() == []
     assert notebook.new_errors(known_errors) == []

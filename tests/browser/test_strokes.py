@@ -19,7 +19,7 @@ CELLS = {
 
 def stroke(notebook: Notebook, shown: Shown, panel: int) -> None:
     """A fast drag from left to right."""
-    canvas = shown.box.locator(".ssl-canvas canvas").nth(panel)
+    canvas = shown.box.locator(".ssl-picture").nth(panel)
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     mouse, y = shown.page.mouse, box["y"] + 0.9 * box["height"]
@@ -48,7 +48,7 @@ def test_strokes(kind: str, lab: Lab, open_notebook: Opener, known_errors: set[s
             "import numpy as np; print(np.frombuffer(widget.hidden_now()[1], np.uint8).reshape(64, 64)[57].sum())"
         )
         assert int(row) >= 62, f"{row} of 64 pixels under the stroke: it has gaps"
-    canvas = widget.box.locator(".ssl-canvas canvas").nth(1)
+    canvas = widget.box.locator(".ssl-picture").nth(1)
     canvas.focus()
     for key in ("ArrowRight", "Shift+Space"):  # Shift+Enter belongs to JupyterLab: it runs the cell
         number = widget.number()

@@ -23,7 +23,7 @@ def press(widget: Shown, name: str) -> None:
 
 def click(widget: Shown, panel: int, x: float, y: float) -> None:
     """At CSS pixels of a panel."""
-    canvas = widget.box.locator("canvas").nth(panel)
+    canvas = widget.box.locator(".ssl-picture").nth(panel)
     canvas.scroll_into_view_if_needed()
     number = widget.number()
     canvas.click(position={"x": x, "y": y})
@@ -44,9 +44,9 @@ def test_words(lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
     x, y = eval(places)[8]
     click(masked, 0, x, y)
     assert "'masked': (1, 8)" in masked.truth()["values"]
-    assert masked.box.locator("canvas").count() == 4
+    assert masked.box.locator(".ssl-picture").count() == 4
     notebook.screenshot("masked_two", masked.box)
-    masked.box.locator("canvas").first.focus()
+    masked.box.locator(".ssl-picture").first.focus()
     for key in ("ArrowLeft", "Enter"):
         number = masked.number()
         page.keyboard.press(key)

@@ -11,6 +11,9 @@ GROUPS = {
     "roles": [palette.X1, palette.X2, palette.Y, palette.PSI],
     "biomes": list(palette.BIOME.values()),
 }
+ALL = GROUPS | {
+    f"dark {name}": [palette.DARK[palette.NAMES[c]] for c in group] for name, group in GROUPS.items()
+}
 # Machado, Oliveira, Fernandes 2009, severity 1.0, on linear RGB
 SEEN_BY = {
     "normal": np.eye(3),
@@ -50,10 +53,20 @@ def test_text_on_paper_is_legible(colour: str) -> None:
     assert contrast(colour, palette.PAPER) >= 4.5
 
 
+@pytest.mark.parametrize("name", palette.DARK.keys() - {"grid", "paper", "wash"})
+@pytest.mark.parametrize("ground", ["paper", "wash"])
+def test_text_on_dark_paper_is_legible(name: str, ground: str) -> None:
+    assert contrast(palette.DARK[name], palette.DARK[ground]) >= 4.5
+
+
+def test_every_colour_has_its_name_and_its_dark_one() -> None:
+    assert set(palette.NAMES.values()) == palette.DARK.keys() and len(palette.NAMES) == len(palette.DARK)
+
+
 @pytest.mark.parametrize("eyes", SEEN_BY)
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", ALL)
 def test_colours_of_a_group_stay_apart(group: str, eyes: str) -> None:
-    seen = [lab(np.array(SEEN_BY[eyes]) @ linear(c)) for c in GROUPS[group]]
+    seen = [lab(np.array(SEEN_BY[eyes]) @ linear(c)) for c in ALL[group]]
     assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) >= 20  # ΔE₇₆; 2.3 is just noticeable
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 from dataclasses import dataclass
 from typing import Any
+from xml.etree import ElementTree
 
 import ipywidgets as w
 import numpy as np
+from legible import illegible
 
 from ssl_course.widgets.frame.explorer import Explorer
 
@@ -104,8 +107,15 @@ def look(rendered: Any) -> tuple:
             f"the line below says {word}: {line}"
         )
     for panel in panels:
-        assert panel.rgba.dtype == np.uint8 and panel.rgba.ndim == 3 and panel.rgba.shape[2] == 4
-        assert (panel.rgba[..., 3] == 255).all(), f"panel {panel.caption!r} is not opaque"
+        if panel.drawn:
+            assert not (dim := illegible(panel.picture.drawing())), f"{panel.caption!r}: {dim}"
+            ElementTree.fromstring(panel.svg)  # a browser shows half of what is not well formed
+            assert not re.search(r"[\"( ]-?(nan|inf)\b", panel.svg), (
+                f"a mark of {panel.caption!r} has no place"
+            )
+        else:
+            assert panel.rgba.dtype == np.uint8 and panel.rgba.ndim == 3 and panel.rgba.shape[2] == 4
+            assert (panel.rgba[..., 3] == 255).all(), f"panel {panel.caption!r} is not opaque"
         assert panel.caption and panel.alt, "every panel has a caption and says in words what it shows"
         assert 0 < panel.width <= 1200, f"panel {panel.caption!r} is {panel.width} CSS pixels wide"
-    return tuple((p.rgba.tobytes(), p.caption, p.alt, p.width) for p in panels), line
+    return tuple((p.svg or p.rgba.tobytes(), p.caption, p.alt, p.width) for p in panels), line

@@ -14,7 +14,7 @@ from ssl_course.data import scenes
 from ssl_course.losses import clip_loss
 from ssl_course.methods import CLIP
 from ssl_course.widgets import CaptionSearch, caption_search
-from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame import paint
 from ssl_course.widgets.frame.canvas import Key, Pointer
 
 
@@ -37,7 +37,7 @@ def widget(network, data):
 
 
 def said(widget) -> str:
-    return draw.plain(widget.readout)
+    return paint.plain(widget.readout)
 
 
 def test_pictures_come_in_the_order_of_their_cosines(widget, network, data):

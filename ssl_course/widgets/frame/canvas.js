@@ -1,4 +1,4 @@
-// The course's canvas: draws the kernel's raw RGBA bytes and reports strokes and keys. Plain ES module, no imports.
+// The course's canvas: shows the kernel's pixels and drawings, and reports strokes and keys. Plain ES module, no imports.
 
 const POINTER_KEYS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Enter", " "]);
 // Keys that controls need for themselves while JupyterLab, in command mode, would move the cell or start editing it.
@@ -66,11 +66,11 @@ function outbox(model) {
 }
 
 /** Strokes (one report per animation frame) and keys of one panel. */
-function listen(canvas, panel, box) {
+function listen(picture, panel, box) {
   let path = [];
   let frame = 0;
   const where = (event) => {
-    const r = canvas.getBoundingClientRect();
+    const r = picture.getBoundingClientRect();
     const inside = (v) => Math.min(1, Math.max(0, v));
     return [inside((event.clientX - r.left) / r.width), inside((event.clientY - r.top) / r.height)];
   };
@@ -84,30 +84,30 @@ function listen(canvas, panel, box) {
     frame = 0;
     if (path.length) report("drag", event);
   };
-  const active = () => canvas.dataset.operable === "true";
-  canvas.addEventListener("pointerdown", (event) => {
+  const active = () => picture.dataset.operable === "true";
+  picture.addEventListener("pointerdown", (event) => {
     if (!active() || event.button !== 0) return;
-    canvas.setPointerCapture(event.pointerId);
-    canvas.focus({ preventScroll: true });
+    picture.setPointerCapture(event.pointerId);
+    picture.focus({ preventScroll: true });
     path = [where(event)];
     report("down", event);
   });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!active() || !canvas.hasPointerCapture(event.pointerId)) return;
+  picture.addEventListener("pointermove", (event) => {
+    if (!active() || !picture.hasPointerCapture(event.pointerId)) return;
     const points = event.getCoalescedEvents?.() ?? [];
     for (const point of points.length ? points : [event]) path.push(where(point));
     frame ||= requestAnimationFrame(() => flushDrag(event));
   });
   const up = (event) => {
-    if (!active() || !canvas.hasPointerCapture(event.pointerId)) return;
+    if (!active() || !picture.hasPointerCapture(event.pointerId)) return;
     flushDrag(event);
-    canvas.releasePointerCapture(event.pointerId);
+    picture.releasePointerCapture(event.pointerId);
     path = [where(event)];
     report("up", event);
   };
-  canvas.addEventListener("pointerup", up);
-  canvas.addEventListener("pointercancel", up);
-  canvas.addEventListener("keydown", (event) => {
+  picture.addEventListener("pointerup", up);
+  picture.addEventListener("pointercancel", up);
+  picture.addEventListener("keydown", (event) => {
     if (!active() || !POINTER_KEYS.has(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
@@ -179,39 +179,50 @@ function render({ model, el }) {
   function panelNodes(index) {
     if (!shown[index]) {
       const figure = element("figure", "ssl-panel", row);
-      const canvas = element("canvas", "", figure);
-      canvas.setAttribute("role", "img");
+      const picture = element("div", "ssl-picture", figure); // stays, with its focus, whatever it holds
       const caption = element("figcaption", "", figure);
-      listen(canvas, index, box);
-      shown[index] = { figure, canvas, caption };
+      listen(picture, index, box);
+      shown[index] = { figure, picture, caption };
     }
     return shown[index];
+  }
+
+  function paint(picture, panel, pixels) {
+    const canvas = picture.querySelector("canvas") ?? document.createElement("canvas");
+    if (!canvas.isConnected) picture.replaceChildren(canvas);
+    if (canvas.width !== panel.width) canvas.width = panel.width;
+    if (canvas.height !== panel.height) canvas.height = panel.height;
+    canvas.getContext("2d").putImageData(new ImageData(pixels, panel.width, panel.height), 0, 0);
+    canvas.style.aspectRatio = `${panel.width} / ${panel.height}`;
+    canvas.classList.toggle("ssl-pixelated", panel.pixelated);
+    picture.sslDrawing = "";
+  }
+
+  function write(picture, panel) {
+    if (picture.sslDrawing !== panel.svg) picture.innerHTML = picture.sslDrawing = panel.svg;
   }
 
   function draw() {
     const frame = model.get("_frame");
     const bytes = model.get("_pixels");
     if (!frame?.panels || !bytes) return;
-    const needed = frame.panels.reduce((sum, p) => sum + 4 * p.width * p.height, 0);
+    const size = (panel) => (panel.svg ? 0 : 4 * panel.width * panel.height);
+    const needed = frame.panels.reduce((sum, panel) => sum + size(panel), 0);
     if (bytes.byteLength !== needed) return; // half a frame: its other half is on the way
     let offset = bytes.byteOffset ?? 0;
     const buffer = bytes.buffer ?? bytes;
     frame.panels.forEach((panel, index) => {
-      const { figure, canvas, caption } = panelNodes(index);
-      const length = 4 * panel.width * panel.height;
-      if (canvas.width !== panel.width) canvas.width = panel.width;
-      if (canvas.height !== panel.height) canvas.height = panel.height;
-      const pixels = new Uint8ClampedArray(buffer, offset, length);
-      canvas.getContext("2d").putImageData(new ImageData(pixels, panel.width, panel.height), 0, 0);
-      offset += length;
+      const { figure, picture, caption } = panelNodes(index);
+      if (panel.svg) write(picture, panel);
+      else paint(picture, panel, new Uint8ClampedArray(buffer, offset, size(panel)));
+      offset += size(panel);
       figure.style.width = `${panel.css}px`;
-      canvas.style.aspectRatio = `${panel.width} / ${panel.height}`;
-      canvas.classList.toggle("ssl-pixelated", panel.pixelated);
-      canvas.setAttribute("aria-label", panel.alt);
-      canvas.dataset.operable = String(panel.operable);
-      if (panel.operable) canvas.tabIndex = 0;
-      else canvas.removeAttribute("tabindex");
-      canvas.dataset.frame = frame.number;
+      picture.setAttribute("role", panel.svg ? "group" : "img"); // what is drawn has text to be read
+      picture.setAttribute("aria-label", panel.alt);
+      picture.dataset.operable = String(panel.operable);
+      if (panel.operable) picture.tabIndex = 0;
+      else picture.removeAttribute("tabindex");
+      picture.dataset.frame = frame.number;
       writeCaption(caption, panel.caption);
       caption.hidden = !panel.caption;
     });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,8 @@ class Panel:
     """One picture of a widget.
 
     Attributes:
-        rgba: (H, W, 4) uint8; other pictures that :func:`rgba` understands are converted. Always opaque: a
-            browser keeps colours premultiplied by alpha, and would round those of a transparent pixel.
+        picture: pixels that :func:`rgba` understands, or a drawing: what has `svg()`, a `width` and a `height` in CSS
+            pixels, and `array()` for where there is no browser.
         caption: a short line under the picture. ``X₁``, ``X₂``, ``Y`` and ``ψ`` get their colours.
         alt: what the picture shows, for those who do not see it.
         width: CSS pixels; None is the picture's own width.
@@ -61,7 +62,7 @@ class Panel:
         operable: takes strokes and keys: the pointer is a cross there, and Tab stops at it.
     """
 
-    rgba: np.ndarray
+    picture: Any
     caption: str = ""
     alt: str = ""
     width: int | None = None
@@ -69,10 +70,24 @@ class Panel:
     operable: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rgba", rgba(self.rgba))
-        object.__setattr__(self, "width", int(self.width or self.rgba.shape[1]))
+        object.__setattr__(self, "drawn", hasattr(self.picture, "svg"))
+        if not self.drawn:
+            object.__setattr__(self, "picture", rgba(self.picture))
+        own = self.picture.width if self.drawn else self.picture.shape[1]
+        object.__setattr__(self, "width", int(self.width or own))
         if not self.alt:
             object.__setattr__(self, "alt", self.caption)
+
+    @cached_property
+    def rgba(self) -> np.ndarray:
+        """Its pixels, (H, W, 4) uint8. Always opaque: a browser keeps colours premultiplied by alpha, and would round
+        those of a transparent pixel."""
+        return self.picture.array() if self.drawn else self.picture
+
+    @cached_property
+    def svg(self) -> str:
+        """A drawing as an element, "" for pixels."""
+        return self.picture.svg() if self.drawn else ""
 
 
 @dataclass(frozen=True)
@@ -121,8 +136,8 @@ class Key:
 class Canvas(anywidget.AnyWidget):
     """Panels side by side with a line of HTML below.
 
-    All pictures travel in one binary buffer, together with their layout and the line below, in one message:
-    what is on the screen is always one whole frame. The browser sends the next batch of events only when the
+    Pixels travel in one binary buffer, drawings as text, together with their layout and the line below, in one
+    message: what is on the screen is always one whole frame. The browser sends the next batch of events only when the
     last has been handled, and merges the strokes that come in between, so a slow kernel never falls behind.
     """
 
@@ -143,8 +158,9 @@ class Canvas(anywidget.AnyWidget):
         self.panels, self.readout = list(panels), readout
         layout = [
             {
-                "width": panel.rgba.shape[1],
-                "height": panel.rgba.shape[0],
+                "width": panel.picture.width if panel.drawn else panel.picture.shape[1],
+                "height": panel.picture.height if panel.drawn else panel.picture.shape[0],
+                "svg": panel.svg,
                 "css": panel.width,
                 "caption": panel.caption,
                 "alt": panel.alt,
@@ -155,7 +171,7 @@ class Canvas(anywidget.AnyWidget):
         ]
         number = self._frame.get("number", 0) + 1
         with self.hold_sync():  # one message
-            self._pixels = b"".join(panel.rgba.tobytes() for panel in self.panels)
+            self._pixels = b"".join(p.picture.tobytes() for p in self.panels if not p.drawn)
             self._frame = {"number": number, "canvas": self.model_id, "panels": layout, "readout": readout}
 
     def _receive(self, _widget: Any, content: dict, _buffers: Any) -> None:

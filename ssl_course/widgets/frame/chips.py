@@ -11,7 +11,7 @@ from typing import NamedTuple
 import ipywidgets
 
 from ssl_course.course.palette import GRID, INK, PAPER
-from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame import draw, paint
 from ssl_course.widgets.frame.canvas import Panel
 
 MASKED = "[MASK]"
@@ -110,7 +110,7 @@ class Chip(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _length(text: str) -> float:
-    return draw.font(SIZE * draw.SCALE).getlength(text) / draw.SCALE
+    return paint.font(SIZE * paint.SCALE).getlength(text) / paint.SCALE
 
 
 def _fit(text: str) -> tuple[str, float]:

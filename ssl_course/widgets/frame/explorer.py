@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets
 
-from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame import draw, paint
 from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer
 
 RUN_THIS_CELL = "Run this cell to use the widget."
@@ -187,8 +187,8 @@ class Explorer(ipywidgets.VBox):
 
     def png(self) -> bytes:
         """All panels with their captions, the settings and the line below, as one PNG at twice its size."""
-        words = f"{self._settings()}\n{draw.plain(self.readout)}".strip()
-        return draw.png(draw.compose(self.panels, words), self.colors)
+        words = f"{self._settings()}\n{paint.plain(self.readout)}".strip()
+        return paint.png(paint.compose(self.panels, words), self.colors)
 
     # Newest only
     def _on_change(self, change: Any) -> None:
@@ -266,7 +266,7 @@ class Explorer(ipywidgets.VBox):
         """The live widget; for pages without a kernel, its picture and how to bring it alive."""
         data = super()._repr_mimebundle_(**kwargs) or {}
         png = self.png()
-        width, height = (side // draw.SCALE for side in draw.png_size(png))
+        width, height = (side // paint.SCALE for side in paint.png_size(png))
         data["text/plain"] = f"{type(self).__name__}. {RUN_THIS_CELL}"
         data["image/png"] = base64.b64encode(png).decode()
         return data, {"image/png": {"width": width, "height": height}}

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ssl_course.course import palette
 from ssl_course.training.steps import Step, read_losses
-from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame import draw, paint
 from ssl_course.widgets.frame.canvas import Canvas, Panel
 
 BINS = 400  # about one for each CSS pixel of the curve: more would not be seen; an even number
@@ -167,7 +167,7 @@ def _rows(
     """(step, words, row, whether right of the line) of each mark: the first row in which no words lie there yet."""
     taken: list[list[tuple[float, float]]] = []
     for step, words in marks:
-        x, long = (step - begin) / (end - begin) * width, draw.font(10).getlength(words) + 8
+        x, long = (step - begin) / (end - begin) * width, paint.font(10).getlength(words) + 8
         right = x + long < width
         here = (x, x + long) if right else (x - long, x)
         free = (r for r, spans in enumerate(taken) if all(here[1] < a or b < here[0] for a, b in spans))
@@ -294,7 +294,7 @@ def rate_words(step: Any) -> str:
 def still(panel: Panel) -> dict[str, str]:
     """A panel as an output that needs no kernel: a figure with alt text, the same as PNG, its caption as text."""
     image = Image.fromarray(panel.rgba).convert("RGB")
-    data = base64.b64encode(draw.png(image, colors=64)).decode()
+    data = base64.b64encode(paint.png(image, colors=64)).decode()
     figure = (
         f'<figure class="ssl-figure" style="margin:0.5em 0"><img alt="{html.escape(panel.alt)}" '
         f'src="data:image/png;base64,{data}" width="{panel.width}" '

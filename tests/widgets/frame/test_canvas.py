@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from ssl_course.course import palette
 from ssl_course.widgets.frame import canvas as module
 from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer, rgba
+from ssl_course.widgets.frame.draw import Plot
 
 
 def test_what_counts_as_a_picture() -> None:
@@ -90,7 +93,26 @@ def test_events_arrive_and_are_answered_even_if_the_handler_fails() -> None:
     assert answers == [{"handled": 1}, {"handled": 2}]
 
 
-@pytest.mark.parametrize("name", ["X1", "X2", "Y", "PSI"])
-def test_the_style_sheet_has_the_colours_of_the_palette(name: str) -> None:
+def test_the_style_sheet_has_the_colours_of_the_palette_for_both_themes() -> None:
     css = (module.HERE / "canvas.css").read_text(encoding="utf-8")
-    assert f"--ssl-{name.lower()}: {getattr(palette, name)};" in css
+    light, dark = (
+        dict(re.findall(r"--ssl-([\w]+): (#\w+);", block))
+        for block in re.findall(r"\.ssl-canvas \{([^}]*--ssl-x1[^}]*)\}", css)
+    )
+    assert light == {name: colour for colour, name in palette.NAMES.items()}
+    assert dark == palette.DARK
+
+
+def test_drawings_travel_as_text_and_pixels_as_bytes() -> None:
+    canvas = Canvas()
+    gray, plot = (
+        Panel(np.full((2, 3), 7, np.uint8), "a"),
+        Plot(90, 60, (0, 1), (0, 1)).dot(0.5, 0.5).panel("b", "a dot"),
+    )
+    messages = sent(canvas)
+    canvas.show([plot, gray])
+    (message,) = messages
+    assert bytes(message["_pixels"]) == gray.rgba.tobytes()
+    first, second = message["_frame"]["panels"]
+    assert first["svg"] == plot.svg and (first["width"], first["height"], first["css"]) == (90, 60, 90)
+    assert second["svg"] == "" and plot.rgba.shape == (120, 180, 4)

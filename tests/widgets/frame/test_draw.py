@@ -8,19 +8,8 @@ import numpy as np
 import pytest
 
 from ssl_course.course import palette
-from ssl_course.widgets.frame.draw import (
-    SCALE,
-    Plot,
-    compose,
-    font,
-    framed,
-    number,
-    plain,
-    shades,
-    short,
-    ticks,
-    tile,
-)
+from ssl_course.widgets.frame.draw import Plot, framed, number, shades, short, ticks, tile
+from ssl_course.widgets.frame.paint import SCALE, compose, font, plain
 
 
 def ink(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:

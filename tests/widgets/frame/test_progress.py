@@ -152,7 +152,7 @@ def test_words_of_marks_do_not_cover_each_other() -> None:
     assert [right for *_, right in placed] == [True, True, True, True, False]
     boxes = []
     for step, words, row, right in placed:
-        long = progress.draw.font(10).getlength(words)
+        long = progress.paint.font(10).getlength(words)
         boxes.append((row, 4 * step if right else 4 * step - long, 4 * step + long if right else 4 * step))
     for i, (row, left, _) in enumerate(boxes):
         assert not any(r == row and a < boxes[i][2] and left < b for r, a, b in boxes[:i])

@@ -1,0 +1,89 @@
+"""What a drawing consists of: marks in CSS pixels from its top left, in the order in which they lie on each other.
+
+`draw.Plot` records them; `svg` writes them for a browser, `paint` paints them where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+Color = str | tuple[int, int, int] | tuple[int, int, int, int]
+
+
+class Line(NamedTuple):
+    """Through points, (N, 2); dash = (on, off)."""
+
+    points: np.ndarray
+    color: Color
+    width: float
+    dash: tuple[float, float] | None = None
+    rounded: bool = False  # at its joints
+
+
+class Area(NamedTuple):
+    """A polygon with corners, (N, 2), filled."""
+
+    points: np.ndarray
+    fill: Color
+
+
+class Discs(NamedTuple):
+    """Round points, (N, 2), of radius r, each of its colour; told: what each says under the pointer, or nothing."""
+
+    points: np.ndarray
+    r: float
+    fills: Sequence[Color | None]
+    outline: Color | None = None
+    width: float = 0
+    told: Sequence[str] = ()
+
+
+class Box(NamedTuple):
+    """A filled rectangle from its upper left to its lower right."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    fill: Color
+    told: str = ""
+
+
+class Picture(NamedTuple):
+    """Pixels, (H, W, 4), stretched over a rectangle; smooth: between their middles."""
+
+    pixels: np.ndarray
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    smooth: bool
+
+
+class Text(NamedTuple):
+    """One line. anchor is Pillow's: l/m/r, then a/t/m/s/b/d from its top to its bottom (s: baseline); turned reads upwards."""
+
+    x: float
+    y: float
+    text: str
+    color: Color
+    size: float
+    anchor: str
+    bold: bool = False
+    halo: bool = False
+    turned: bool = False
+
+
+Mark = Line | Area | Discs | Box | Picture | Text
+
+
+class Drawing(NamedTuple):
+    """Paper of so many CSS pixels and the marks on it; texts lie above all else."""
+
+    width: int
+    height: int
+    paper: Color
+    marks: Sequence[Mark]

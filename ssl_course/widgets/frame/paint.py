@@ -1,0 +1,198 @@
+"""Drawings and whole frames as pixels, by Pillow: for files, printed pages and wherever no browser draws."""
+
+from __future__ import annotations
+
+import functools
+import html
+import importlib.util
+import io
+import pathlib
+import re
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ssl_course.course.palette import INK, PAPER
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Line, Picture, Text
+
+SCALE = 2  # pixels per CSS pixel, for sharp screens
+FINER = 2  # shapes are painted at so many times that, and averaged down
+FINE = SCALE * FINER
+
+SMALL = {
+    "b": str.maketrans("0123456789+-−", "₀₁₂₃₄₅₆₇₈₉₊₋₋"),
+    "p": str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻"),
+}
+
+
+@functools.cache
+def font(size: float, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which has ψ, ε, ₁ and ⊥ (Pillow's own font has not), `size` in pixels."""
+    spec = importlib.util.find_spec("matplotlib")  # found, not imported: that takes half a second
+    if spec and spec.origin:
+        folder = pathlib.Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf"
+        return ImageFont.truetype(str(folder / f"DejaVuSans{'-Bold' if bold else ''}.ttf"), size)
+    return ImageFont.load_default(size)
+
+
+def paint(drawing: Drawing) -> np.ndarray:
+    """(2·height, 2·width, 4) uint8, on light paper."""
+    image = Image.new("RGB", (drawing.width * FINE, drawing.height * FINE), drawing.paper)
+    pen = ImageDraw.Draw(image, "RGBA")
+    for mark in drawing.marks:
+        match mark:
+            case Line(points, color, width, dash, rounded):
+                path, joint = _fine(points), "curve" if rounded else None
+                for piece in _dashes(path, dash[0] * FINE, dash[1] * FINE) if dash else [path]:
+                    pen.line(piece, fill=color, width=_thick(width), joint=joint)
+            case Area(points, fill):
+                pen.polygon(_fine(points), fill=fill)
+            case Discs(points, r, fills, outline, width):
+                r, thick = r * FINE, _thick(width) if outline is not None else 0
+                for (x, y), fill in zip(_fine(points), fills, strict=True):
+                    pen.ellipse((x - r, y - r, x + r, y + r), fill=fill, outline=outline, width=thick)
+            case Box(x0, y0, x1, y1, fill):
+                pen.rectangle([side * FINE for side in (x0, y0, x1, y1)], fill=fill)
+            case Picture(pixels, x0, y0, x1, y1, smooth):
+                left, top, right, bottom = (side * FINE for side in (x0, y0, x1, y1))
+                size = max(1, round(right - left)), max(1, round(bottom - top))
+                how = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
+                shown = Image.fromarray(pixels).resize(size, how)
+                image.paste(shown, (round(left), round(top)), shown)
+    image = image.reduce(FINER)
+    for mark in drawing.marks:
+        if isinstance(mark, Text):
+            _write(image, mark)
+    return np.asarray(image.convert("RGBA"))
+
+
+def _fine(points: np.ndarray) -> list[tuple[float, float]]:
+    return list(zip((points[:, 0] * FINE).tolist(), (points[:, 1] * FINE).tolist(), strict=True))
+
+
+def _thick(width: float) -> int:
+    return max(1, round(width * FINE))
+
+
+def _write(image: Image.Image, mark: Text) -> None:
+    face = font(mark.size * SCALE, mark.bold)
+    if mark.turned:
+        x0, y0, x1, y1 = face.getbbox(mark.text)
+        strip = Image.new("L", (int(x1), int(y1) + SCALE), 0)
+        ImageDraw.Draw(strip).text((0, 0), mark.text, font=face, fill=255)
+        strip = strip.transpose(Image.Transpose.ROTATE_90)
+        image.paste(mark.color, (round(mark.x * SCALE), round(mark.y * SCALE - strip.height / 2)), strip)
+        return
+    halo = {"stroke_width": 2 * SCALE, "stroke_fill": PAPER} if mark.halo else {}
+    at = (mark.x * SCALE, mark.y * SCALE)
+    ImageDraw.Draw(image).text(at, mark.text, font=face, fill=mark.color, anchor=mark.anchor, **halo)
+
+
+def _dashes(points: list[tuple[float, float]], on: float, off: float) -> list[list[tuple[float, float]]]:
+    """A path cut into pieces of length `on` with gaps of `off`, the pattern carried over its corners."""
+    pieces: list[list[tuple[float, float]]] = []
+    left, drawing = on, True
+    piece = [points[0]]
+    for (xa, ya), (xb, yb) in zip(points, points[1:], strict=False):
+        length = float(np.hypot(xb - xa, yb - ya))
+        done = 0.0
+        while length - done > left:
+            done += left
+            cut = (xa + (xb - xa) * done / length, ya + (yb - ya) * done / length)
+            if drawing:
+                pieces.append([*piece, cut])
+            drawing = not drawing
+            piece, left = [cut], on if drawing else off
+        left -= length - done
+        if drawing:
+            piece.append((xb, yb))
+    if drawing and len(piece) > 1:
+        pieces.append(piece)
+    return pieces
+
+
+def compose(panels: Sequence[Panel], readout: str = "", width: int = 760) -> Image.Image:
+    """The panels in rows with their captions, and a line beneath, as on the screen; RGB, at `SCALE`."""
+    gap, line = 24, 18
+    shown = [min(p.width, width) for p in panels]
+    rows: list[list[int]] = [[]]
+    used = 0
+    for i, w in enumerate(shown):
+        if rows[-1] and used + gap + w > width:
+            rows.append([])
+        used = w if not rows[-1] else used + gap + w
+        rows[-1].append(i)
+    heights = [round(w * p.rgba.shape[0] / p.rgba.shape[1]) for p, w in zip(panels, shown, strict=True)]
+    captions = [_wrap(plain(p.caption), w, 12) for p, w in zip(panels, shown, strict=True)]
+    foot = _wrap(readout, width, 13) if readout else []
+    row_heights = [max(heights[i] + 8 + line * len(captions[i]) for i in row) for row in rows]
+    total_w = max(sum(shown[i] for i in row) + gap * (len(row) - 1) for row in rows)
+    if foot:
+        total_w = max(total_w, *(int(font(13 * SCALE).getlength(t) / SCALE) + 1 for t in foot))
+    total_h = sum(row_heights) + gap * (len(rows) - 1) + (8 + 20 * len(foot) if foot else 0)
+    sheet = Image.new("RGB", ((total_w + 16) * SCALE, (total_h + 16) * SCALE), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    y = 8
+    for row, row_height in zip(rows, row_heights, strict=True):
+        x = 8
+        for i in row:
+            size = (shown[i] * SCALE, heights[i] * SCALE)
+            how = Image.Resampling.NEAREST if panels[i].pixelated else Image.Resampling.LANCZOS
+            picture = Image.fromarray(panels[i].rgba)
+            picture = picture if picture.size == size else picture.resize(size, how)
+            sheet.paste(picture, (x * SCALE, y * SCALE), picture)
+            for k, text in enumerate(captions[i]):
+                at = (x * SCALE, (y + heights[i] + 8 + line * k) * SCALE)
+                pen.text(at, text, font=font(12 * SCALE), fill=INK)
+            x += shown[i] + gap
+        y += row_height + gap
+    for k, text in enumerate(foot):
+        pen.text((8 * SCALE, (y - gap + 8 + 20 * k) * SCALE), text, font=font(13 * SCALE), fill=INK)
+    return sheet
+
+
+def _wrap(text: str, width: float, size: float) -> list[str]:
+    """Lines no wider than `width` CSS pixels, broken at spaces."""
+    face = font(size * SCALE)
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        current = ""
+        for word in paragraph.split():
+            longer = f"{current} {word}".strip()
+            if current and face.getlength(longer) > width * SCALE:
+                lines.append(current)
+                current = word
+            else:
+                current = longer
+        lines.append(current)
+    return lines
+
+
+DRAWN = 2000  # a picture with no more colours than this is a drawing: a few inks and their soft edges
+
+
+def png(image: Image.Image, colors: int | None = None) -> bytes:
+    """The image as PNG; a drawing with a palette of 256 colours, which takes 40 % of the bytes, and all with ``colors``."""
+    file = io.BytesIO()
+    if colors is None and image.mode == "RGB" and image.getcolors(DRAWN) is not None:
+        colors = 256
+    if colors is not None:
+        image = image.quantize(colors, dither=Image.Dither.NONE)
+    image.save(file, "png", optimize=False, compress_level=6)
+    return file.getvalue()
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a PNG, from its header."""
+    return struct.unpack(">II", data[16:24])
+
+
+def plain(text: str) -> str:
+    """HTML to plain text, for where there is no browser."""
+    text = re.sub(r"<br\s*/?>|</(p|div|tr)>", "\n", text)
+    text = re.sub(r"<su([bp])>([0-9+−-]+)</su\1>", lambda m: m[2].translate(SMALL[m[1]]), text)
+    text = re.sub(r"<sub>([^<]*)</sub>", r"_\1", text)
+    return html.unescape(re.sub(r"<[^>]+>", "", text)).strip()

@@ -1,0 +1,141 @@
+"""Drawings as SVG: sharp at any zoom, its text is text, and the palette's colours follow the page's theme.
+
+A colour of the palette becomes a variable of `canvas.css` with its light value behind it, so that a drawing which
+leaves the course's pages keeps its colours.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+from itertools import groupby
+
+import numpy as np
+from PIL import Image
+
+from ssl_course.course.palette import NAMES, Mixed
+from ssl_course.widgets.frame.marks import Area, Box, Color, Discs, Drawing, Line, Picture, Text
+
+TELLING = 300  # of more points than this none says its values: they would be most of the drawing
+ANCHORS = {"l": "start", "m": "middle", "r": "end"}
+# From where Pillow's anchor puts a text to its baseline, in sizes of the font: by DejaVu's ascender (a, d below), or
+# by the letters themselves (t, b).
+BASELINE = {"a": 0.93, "t": 0.75, "m": 0.35, "s": 0.0, "b": -0.1, "d": -0.24}
+
+
+def write(drawing: Drawing) -> str:
+    """One <svg> element; texts last, above all else."""
+    marks = sorted(drawing.marks, key=lambda mark: isinstance(mark, Text))  # stable
+    paper = _box(Box(0, 0, drawing.width, drawing.height, drawing.paper))
+    inside = "".join([paper, *(_WRITE[type(mark)](mark) for mark in marks)])
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="ssl-drawing" viewBox="0 0 {drawing.width} {drawing.height}" '
+        f'width="{drawing.width}" height="{drawing.height}">{inside}</svg>'
+    )
+
+
+def css(color: Color) -> str:
+    """A colour for a page: of the palette by its name, a mixture as a mixture, all else as it is."""
+    if isinstance(color, Mixed):
+        return f"color-mix(in srgb,{css(color.high)} {100 * color.share:.3g}%,{css(color.low)})"
+    if not isinstance(color, str):
+        return "#" + bytes(color).hex()
+    base, alpha = color[:7], color[7:]
+    if base not in NAMES:
+        return color
+    solid = f"var(--ssl-{NAMES[base]},{base})"
+    return f"color-mix(in srgb,{solid} {int(alpha, 16) / 2.55:.3g}%,transparent)" if alpha else solid
+
+
+def _path(points: np.ndarray, close: str = "") -> str:
+    return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points.tolist()) + close
+
+
+def _n(value: float) -> str:
+    """A tenth of a pixel is fine enough, and the shortest way to write it."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _line(mark: Line) -> str:
+    dash = f' stroke-dasharray="{_n(mark.dash[0])} {_n(mark.dash[1])}"' if mark.dash else ""
+    joint = ' stroke-linejoin="round"' if mark.rounded or len(mark.points) > 2 else ""
+    return (
+        f'<path d="{_path(mark.points)}" fill="none" stroke="{css(mark.color)}" '
+        f'stroke-width="{max(mark.width, 1):g}"{dash}{joint}/>'
+    )
+
+
+def _area(mark: Area) -> str:
+    return f'<path d="{_path(mark.points, "Z")}" fill="{css(mark.fill)}"/>'
+
+
+def _discs(mark: Discs) -> str:
+    if mark.outline is None and not mark.told:
+        return "".join(_points(points, mark.r, fill) for fill, points in _by_fill(mark.points, mark.fills))
+    # Pillow's outline lies inside the radius, SVG's on it.
+    edge = f' stroke="{css(mark.outline)}" stroke-width="{mark.width:g}"' if mark.outline is not None else ""
+    r = mark.r - mark.width / 2 if edge else mark.r
+    return "".join(
+        f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(r)}" fill="{"none" if fill is None else css(fill)}"{edge}'
+        + (f"><title>{escape(told)}</title></circle>" if told else "/>")
+        for (x, y), fill, told in zip(
+            mark.points.tolist(), mark.fills, mark.told or [""] * len(mark.fills), strict=True
+        )
+    )
+
+
+def _by_fill(points: np.ndarray, fills: Sequence[Color | None]) -> Iterable[tuple[Color | None, np.ndarray]]:
+    """Runs of one colour, so that who lies above whom stays as it was."""
+    for fill, run in groupby(range(len(fills)), key=lambda i: fills[i]):
+        yield fill, points[list(run)]
+
+
+def _points(points: np.ndarray, r: float, fill: Color | None) -> str:
+    """Lines of no length with round ends: a dot in a dozen letters."""
+    dots = "".join(f"M{_n(x)} {_n(y)}h0" for x, y in points.tolist())
+    color = "none" if fill is None else css(fill)
+    return f'<path d="{dots}" stroke="{color}" stroke-width="{_n(2 * r)}" stroke-linecap="round"/>'
+
+
+def _box(mark: Box) -> str:
+    size = f'width="{_n(mark.x1 - mark.x0)}" height="{_n(mark.y1 - mark.y0)}"'
+    told = f"><title>{escape(mark.told)}</title></rect>" if mark.told else "/>"
+    return f'<rect x="{_n(mark.x0)}" y="{_n(mark.y0)}" {size} fill="{css(mark.fill)}"{told}'
+
+
+def _picture(mark: Picture) -> str:
+    file = io.BytesIO()
+    Image.fromarray(mark.pixels).convert("RGB").save(file, "png", compress_level=1)
+    data = base64.b64encode(file.getvalue()).decode()
+    sharp = "" if mark.smooth else ' style="image-rendering:pixelated"'
+    left, right, top, bottom = (
+        min(mark.x0, mark.x1),
+        max(mark.x0, mark.x1),
+        min(mark.y0, mark.y1),
+        max(mark.y0, mark.y1),
+    )
+    return (
+        f'<image x="{_n(left)}" y="{_n(top)}" width="{_n(right - left)}" height="{_n(bottom - top)}" '
+        f'preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
+    )
+
+
+def _text(mark: Text) -> str:
+    look = f'font-size="{mark.size:g}" fill="{css(mark.color)}"' + (
+        ' font-weight="bold"' if mark.bold else ""
+    )
+    if mark.halo:
+        look += f' stroke="{css("#ffffff")}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
+    if mark.turned:
+        where = f'transform="translate({_n(mark.x + 0.93 * mark.size)} {_n(mark.y)}) rotate(-90)" text-anchor="middle"'
+    else:
+        across, along = mark.anchor
+        where = (
+            f'x="{_n(mark.x)}" y="{_n(mark.y + BASELINE[along] * mark.size)}" text-anchor="{ANCHORS[across]}"'
+        )
+    return f"<text {where} {look}>{escape(mark.text)}</text>"
+
+
+_WRITE = {Line: _line, Area: _area, Discs: _discs, Box: _box, Picture: _picture, Text: _text}

@@ -1,0 +1,82 @@
+"""Whether each text of a drawing stands out from what lies beneath it, in the light theme and in the dark."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from ssl_course.course.palette import DARK, NAMES, Mixed
+from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Picture, Text
+
+LEAST = 4.5  # WCAG 2.1, 1.4.3; 3 for large letters: 24 px, or 18.7 px and bold
+
+
+def shown(color: Any, dark: bool) -> np.ndarray:
+    """(r, g, b, alpha) in [0, 1] as a page of that theme shows a colour of a drawing."""
+    if isinstance(color, Mixed):
+        low, high = (shown(end, dark) for end in (color.low, color.high))
+        return low + color.share * (high - low)
+    if not isinstance(color, str):
+        return np.array([*color, 255][:4]) / 255
+    base = DARK[NAMES[color[:7]]] if dark and color[:7] in NAMES else color[:7]
+    return np.array([int(c, 16) for c in re.findall("..", base[1:] + (color[7:] or "ff"))]) / 255
+
+
+def luminance(rgb: np.ndarray) -> float:
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def inside(mark: Any, x: float, y: float) -> Any:
+    """The fill of a mark at a place; None where it does not lie."""
+    if isinstance(mark, Box):
+        return mark.fill if mark.x0 <= x <= mark.x1 and mark.y0 <= y <= mark.y1 else None
+    if isinstance(mark, Discs):
+        near = np.flatnonzero(((mark.points - (x, y)) ** 2).sum(1) <= mark.r**2)
+        return mark.fills[near[-1]] if len(near) else None
+    if isinstance(mark, Area):
+        (xs, ys), (xe, ye) = mark.points.T, np.roll(mark.points, -1, 0).T
+        crosses = (ys > y) != (ye > y)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = crosses & (x < xs + (y - ys) * (xe - xs) / (ye - ys))
+        return mark.fill if left.sum() % 2 else None
+    return None
+
+
+def illegible(drawing: Drawing) -> list[str]:
+    """Texts that do not stand out, with the contrast and the theme. What lies on a picture needs a halo."""
+    found = []
+    for text in (
+        mark for mark in drawing.marks if isinstance(mark, Text) and mark.text.strip() and not mark.halo
+    ):
+        across, along = (text.anchor + "mm")[:2]
+        x = text.x + {"l": 3, "r": -3}.get(across, 0)  # within its first or last letter
+        y = text.y + {"a": 0.5, "t": 0.4, "s": -0.35, "b": -0.35, "d": -0.5}.get(along, 0) * text.size
+        for dark in (False, True):
+            ground: Any = shown(drawing.paper, dark)[:3]
+            for mark in drawing.marks:
+                if isinstance(mark, Picture) and mark.x0 <= x <= mark.x1 and mark.y0 <= y <= mark.y1:
+                    ground = None  # of any colour
+                elif (fill := inside(mark, x, y)) is not None:
+                    *rgb, alpha = shown(fill, dark)
+                    opaque = alpha == 1 and ground is None
+                    ground = (
+                        np.array(rgb)
+                        if opaque
+                        else ground
+                        if ground is None
+                        else alpha * np.array(rgb) + (1 - alpha) * ground
+                    )
+            if ground is None:
+                found.append(f"{text.text!r}: on a picture, without a halo")
+                break
+            *rgb, alpha = shown(text.color, dark)
+            ink = alpha * np.array(rgb) + (1 - alpha) * ground
+            low, high = sorted((luminance(ink), luminance(ground)))
+            contrast = (high + 0.05) / (low + 0.05)
+            large = text.size >= 24 or text.bold and text.size >= 18.7
+            if contrast < (3 if large else LEAST) - 0.01:
+                found.append(f"{text.text!r}: {contrast:.1f} in the {'dark' if dark else 'light'} theme")
+    return found
