@@ -1,6 +1,7 @@
 """What each augmentation makes SimCLR's features forget (lecture 08).
 
     python benchmarks/augmentation_study.py --json assets/results/augmentations.json
+    python benchmarks/augmentation_study.py --learned --json assets/results/augmentations_learned.json
     python benchmarks/augmentation_study.py --ship
 
 One cell is SimCLR trained once under one augmentation set, at one strength, from one seed, and probed for the
@@ -8,7 +9,10 @@ six labels of the scenes. The seed draws the pictures, the first weights, the ba
 labelled rows, so the spread over the seeds is all of the spread. Two rows train nothing: raw pixels, and the
 network as it is before training. A stopped run goes on where it was.
 
-The second command trains the network that the widgets of the lecture show, and writes
+With --learned each cell trains `LONG` steps instead of 120, which leave the loss near log(2N − 1) where crops are hard,
+and keeps the probe's curve; it is marked where the loss has not left that value. Its probes read h, and z after the head.
+
+The last command trains the network that the widgets of the lecture show, and writes
 assets/checkpoints/simclr.safetensors.
 """
 
@@ -16,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shlex
 import time
 from functools import lru_cache
@@ -30,12 +35,15 @@ from ssl_course.data.scenes import World
 from ssl_course.evaluation import encode, linear_probe, pixels
 from ssl_course.methods import SimCLR
 from ssl_course.nets import ConvNet
+from ssl_course.studies import comparison, pretraining
 from ssl_course.studies.recorded import record
 from ssl_course.training import train
 
 SIZE, N_TRAIN, N_TEST, STEPS, BATCH, LR = 32, 4096, 2000, 120, 128, 4e-3
 WIDTHS = (16, 32, 64)  # smaller than the course's ConvNet: one training takes about 10 s on one core
 N_LABELS, DRAWS = (30, 300), 2
+LONG = 1200  # steps of the study in which the rows learn: 153,600 pictures, about 100 s of one core
+STUCK = 0.1  # nats below log(2N − 1): a loss that has come no further has learned nothing
 LABELS = ("biome", "light", "tint", "texture", "object", "count")
 NOTHING = {"crop": None, "flip": 0.0, "jitter": 0.0, "gray": 0.0}
 CROP = {"usual": {"crop": (0.2, 1.0)}, "strong": {"crop": (0.08, 0.4)}}
@@ -107,6 +115,23 @@ def measure(views: str, strength: str, seed: int, steps: int = STEPS) -> dict:
     return row
 
 
+def learned(views: str, strength: str, seed: int, steps: int = LONG) -> dict:
+    """Train once until the probe is flat: its curve, then all labels, read before the head and after it."""
+    data, test = pictures(seed)
+    torch.manual_seed(seed)
+    kept = NOTHING if views in UNTRAINED else settings(views, strength)
+    method = SimCLR(backbone=ConvNet(WIDTHS), augmentation=kept).eval()
+    row: dict = {}
+    if views not in UNTRAINED:
+        row = pretraining.learn(method, method, data, test, steps, BATCH, seed)
+        row["stuck"] = row["loss"][-1] > math.log(2 * BATCH - 1) - STUCK
+        row["after the head"] = comparison.probe_all(
+            method.eval().project, data, test, seed, LABELS, N_LABELS
+        )
+    encoder = pixels(16) if views == "raw pixels" else method
+    return row | {"accuracy": comparison.probe_all(encoder, data, test, seed, LABELS, N_LABELS)}
+
+
 def cells(seeds: int) -> list[dict]:
     """Every cell; first the rows about which the lecture makes claims, so that an unfinished study has those whole."""
     first = [(name, "usual") for name in (*UNTRAINED, "nothing")]
@@ -144,11 +169,11 @@ def _plain(made: dict) -> dict:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in made.items()}
 
 
-def about() -> dict:
+def about(steps: int = STEPS, lr: float | str = LR) -> dict:
     """What holds for all cells."""
     return {
         "protocol": (
-            f"SimCLR, ConvNet {WIDTHS}, {STEPS} steps of {BATCH} pictures of {SIZE} px, lr {LR}, {N_TRAIN} scenes to train on,"
+            f"SimCLR, ConvNet {WIDTHS}, {steps} steps of {BATCH} pictures of {SIZE} px, lr {lr}, {N_TRAIN} scenes to train on,"
             f" {N_TEST} to test on, λ = 0; linear probe of h, mean of {DRAWS} draws of labels;"
             " the seed draws pictures, weights, batches, views and labels"
         ),
@@ -191,12 +216,16 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ship", action="store_true", help="train and write the network of the widgets")
+    parser.add_argument("--learned", action="store_true", help="train each cell until it has learned")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.ship:
         ship()
+        return
+    if given.learned:
+        record(given.json, cells(given.seeds), learned, about(LONG, "the method's own"))
         return
     rows = record(given.json, cells(given.seeds), measure, about())
     for strength in STRENGTHS:
