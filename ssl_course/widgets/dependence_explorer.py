@@ -11,6 +11,7 @@ from ipywidgets import Dropdown, FloatSlider, IntSlider, SelectionSlider
 from ssl_course.course import palette
 from ssl_course.theory.ace import Ace, ace
 from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame.progress import smooth
 
 SHAPES = ["line", "parabola", "wave", "circle", "cross", "steps", "nothing shared"]
 STEPS = 15  # of ACE that can be watched
@@ -118,11 +119,7 @@ def _pairs(fit: Fit, span: float) -> Panel:
     plot.dots(np.stack([fit.x1, fit.x2], 1), palette.MUTED, 2.2)
     half = max(2, round(span * len(fit.x1) / 2))
     order = fit.x1.argsort()
-    total = np.concatenate([[0.0], fit.x2[order].cumsum()])
-    at = np.arange(len(order))
-    low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(order))
-    mean = (total[high] - total[low]) / (high - low)
-    plot.line(np.stack([fit.x1[order], mean], 1), palette.PSI, 3)
+    plot.line(np.stack([fit.x1[order], smooth(fit.x2[order], half)], 1), palette.PSI, 3)
     alt = f"{len(order)} pairs; linear correlation {fit.linear:.2f}"
     return plot.panel("the pairs; line: ψ* = E[X₂ | X₁], what reconstruction sees", alt)
 

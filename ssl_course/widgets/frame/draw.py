@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -115,9 +115,7 @@ class Plot:
         self._x = (x0, (x1 - x0) / (xlim[1] - xlim[0]))  # CSS pixel of xlim[0], pixels per unit
         self._y = (y1, (y0 - y1) / (ylim[1] - ylim[0]))
         self._marks: list[Mark] = []
-        self._tells: tuple[
-            _Axis, ...
-        ] = ()  # what a mark says of its x and of its y: nothing before axes are drawn
+        self._tells: tuple[_Axis, ...] = ()  # what a mark says of x and of y: nothing before axes are drawn
 
     @classmethod
     def board(cls, width: int, height: int) -> Plot:
@@ -349,11 +347,11 @@ class Plot:
         return Panel(self, caption, alt, width=self.width, pixelated=False, operable=operable)
 
 
-class _Axis:
+class _Axis(NamedTuple):
     """What a mark says of its place on one axis."""
 
-    def __init__(self, label: str, ticks: Sequence[float] | dict[float, str] | None) -> None:
-        self.label, self.ticks = label, ticks
+    label: str
+    ticks: Sequence[float] | dict[float, str] | None
 
     def says(self, value: float) -> str:
         """ "steps 300"; only ticks' own words where an axis has words, which may stand for anything, as in a log axis."""

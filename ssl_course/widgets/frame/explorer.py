@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
+from PIL import Image
 
 from ssl_course.widgets.frame import draw, paint
 from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer
@@ -216,13 +218,10 @@ class Explorer(ipywidgets.VBox):
             number = self._wanted
         try:
             frame = type(self).render(self.state, **self.values())
-        except Exception:
+        finally:
             with self._lock:
-                self._drawn = number  # one message for each failing value, not a loop
-            raise
+                self._drawn = number  # of failing values, too: one message for each, not a loop
         panels, line = frame if isinstance(frame, tuple) else (frame, "")
-        with self._lock:
-            self._drawn = number
         self.error = None
         self.canvas.show(panels, line)
         answer_while_busy(self.canvas)
@@ -266,7 +265,7 @@ class Explorer(ipywidgets.VBox):
         """The live widget; for pages without a kernel, its picture and how to bring it alive."""
         data = super()._repr_mimebundle_(**kwargs) or {}
         png = self.png()
-        width, height = (side // paint.SCALE for side in paint.png_size(png))
+        width, height = (side // paint.SCALE for side in Image.open(io.BytesIO(png)).size)
         data["text/plain"] = f"{type(self).__name__}. {RUN_THIS_CELL}"
         data["image/png"] = base64.b64encode(png).decode()
         return data, {"image/png": {"width": width, "height": height}}

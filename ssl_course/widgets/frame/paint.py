@@ -8,7 +8,6 @@ import importlib.util
 import io
 import pathlib
 import re
-import struct
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,24 +92,14 @@ def _write(image: Image.Image, mark: Text) -> None:
 
 def _dashes(points: list[tuple[float, float]], on: float, off: float) -> list[list[tuple[float, float]]]:
     """A path cut into pieces of length `on` with gaps of `off`, the pattern carried over its corners."""
-    pieces: list[list[tuple[float, float]]] = []
-    left, drawing = on, True
-    piece = [points[0]]
-    for (xa, ya), (xb, yb) in zip(points, points[1:], strict=False):
-        length = float(np.hypot(xb - xa, yb - ya))
-        done = 0.0
-        while length - done > left:
-            done += left
-            cut = (xa + (xb - xa) * done / length, ya + (yb - ya) * done / length)
-            if drawing:
-                pieces.append([*piece, cut])
-            drawing = not drawing
-            piece, left = [cut], on if drawing else off
-        left -= length - done
-        if drawing:
-            piece.append((xb, yb))
-    if drawing and len(piece) > 1:
-        pieces.append(piece)
+    path = np.array(points)  # (N, 2)
+    along = np.concatenate([[0.0], np.hypot(*np.diff(path, axis=0).T).cumsum()])  # (N,) the way to each point
+    pieces = []
+    for start in np.arange(0, along[-1], on + off):
+        ends = [start, min(start + on, along[-1])]
+        first, last = np.stack([np.interp(ends, along, side) for side in path.T], 1).tolist()
+        inside = path[(ends[0] < along) & (along < ends[1])].tolist()
+        pieces.append([tuple(point) for point in (first, *inside, last)])
     return pieces
 
 
@@ -183,11 +172,6 @@ def png(image: Image.Image, colors: int | None = None) -> bytes:
         image = image.quantize(colors, dither=Image.Dither.NONE)
     image.save(file, "png", optimize=False, compress_level=6)
     return file.getvalue()
-
-
-def png_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a PNG, from its header."""
-    return struct.unpack(">II", data[16:24])
 
 
 def plain(text: str) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
 from html import escape
-from itertools import groupby
+from itertools import groupby, zip_longest
+from operator import itemgetter
 
 import numpy as np
 from PIL import Image
@@ -73,36 +73,40 @@ def _area(mark: Area) -> str:
 
 def _discs(mark: Discs) -> str:
     if mark.outline is None and not mark.told:
-        return "".join(_points(points, mark.r, fill) for fill, points in _by_fill(mark.points, mark.fills))
+        return _dots(mark)
     # Pillow's outline lies inside the radius, SVG's on it.
     edge = f' stroke="{css(mark.outline)}" stroke-width="{mark.width:g}"' if mark.outline is not None else ""
     r = mark.r - mark.width / 2 if edge else mark.r
     return "".join(
-        f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(r)}" fill="{"none" if fill is None else css(fill)}"{edge}'
+        f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(r)}" fill="{fill}"{edge}'
         + (f"><title>{escape(told)}</title></circle>" if told else "/>")
-        for (x, y), fill, told in zip(
-            mark.points.tolist(), mark.fills, mark.told or [""] * len(mark.fills), strict=True
-        )
+        for (x, y), fill, told in zip_longest(mark.points.tolist(), _fills(mark), mark.told)
     )
 
 
-def _by_fill(points: np.ndarray, fills: Sequence[Color | None]) -> Iterable[tuple[Color | None, np.ndarray]]:
-    """Runs of one colour, so that who lies above whom stays as it was."""
-    for fill, run in groupby(range(len(fills)), key=lambda i: fills[i]):
-        yield fill, points[list(run)]
+def _dots(mark: Discs) -> str:
+    """Lines of no length with round ends: a dot in a dozen letters. Runs of one colour: who lies above whom stays."""
+    paths = []
+    for color, run in groupby(zip(_fills(mark), mark.points.tolist(), strict=True), key=itemgetter(0)):
+        dots = "".join(f"M{_n(x)} {_n(y)}h0" for _, (x, y) in run)
+        paths.append(
+            f'<path d="{dots}" stroke="{color}" stroke-width="{_n(2 * mark.r)}" stroke-linecap="round"/>'
+        )
+    return "".join(paths)
 
 
-def _points(points: np.ndarray, r: float, fill: Color | None) -> str:
-    """Lines of no length with round ends: a dot in a dozen letters."""
-    dots = "".join(f"M{_n(x)} {_n(y)}h0" for x, y in points.tolist())
-    color = "none" if fill is None else css(fill)
-    return f'<path d="{dots}" stroke="{color}" stroke-width="{_n(2 * r)}" stroke-linecap="round"/>'
+def _fills(mark: Discs) -> list[str]:
+    return ["none" if fill is None else css(fill) for fill in mark.fills]
+
+
+def _place(mark: Box | Picture) -> str:
+    size = f'width="{_n(mark.x1 - mark.x0)}" height="{_n(mark.y1 - mark.y0)}"'
+    return f'x="{_n(mark.x0)}" y="{_n(mark.y0)}" {size}'
 
 
 def _box(mark: Box) -> str:
-    size = f'width="{_n(mark.x1 - mark.x0)}" height="{_n(mark.y1 - mark.y0)}"'
     told = f"><title>{escape(mark.told)}</title></rect>" if mark.told else "/>"
-    return f'<rect x="{_n(mark.x0)}" y="{_n(mark.y0)}" {size} fill="{css(mark.fill)}"{told}'
+    return f'<rect {_place(mark)} fill="{css(mark.fill)}"{told}'
 
 
 def _picture(mark: Picture) -> str:
@@ -110,16 +114,7 @@ def _picture(mark: Picture) -> str:
     Image.fromarray(mark.pixels).convert("RGB").save(file, "png", compress_level=1)
     data = base64.b64encode(file.getvalue()).decode()
     sharp = "" if mark.smooth else ' style="image-rendering:pixelated"'
-    left, right, top, bottom = (
-        min(mark.x0, mark.x1),
-        max(mark.x0, mark.x1),
-        min(mark.y0, mark.y1),
-        max(mark.y0, mark.y1),
-    )
-    return (
-        f'<image x="{_n(left)}" y="{_n(top)}" width="{_n(right - left)}" height="{_n(bottom - top)}" '
-        f'preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
-    )
+    return f'<image {_place(mark)} preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
 
 
 def _text(mark: Text) -> str:
