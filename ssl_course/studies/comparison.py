@@ -217,11 +217,7 @@ def run_cell(
         encode = make("SimCLR", budget)
     else:
         learner = make(method, budget, train_set)
-        losses, spent = run_training(learner, train_set, budget, seed)
-        row |= {
-            "loss": [round(statistics.mean(part), 4) for part in (losses[:10], losses[-10:])],
-            "train_seconds": round(spent, 1),
-        }
+        row = run_training(learner, train_set, budget.steps, budget.batch, seed)
         encode = encoder(learner)
     row["accuracy"] = probe_all(encode, train_set, test_set, seed, labels, n_labels)
     if method != PIXELS:
@@ -230,16 +226,16 @@ def run_cell(
     return row
 
 
-def run_training(
-    learner: nn.Module, data: Any, budget: Budget, seed: int, on_step: Callable[[Any], None] | None = None
-) -> tuple[list[float], float]:
-    """Losses of all steps and the seconds they took."""
-    began, losses = time.perf_counter(), []
-    for step in train(learner, data, budget.steps, budget.batch, seed=seed):
-        losses.append(step.loss)
-        if on_step is not None:
-            on_step(step)
-    return losses, time.perf_counter() - began
+def run_training(learner: nn.Module, data: Any, steps: int, batch: int, seed: int) -> dict[str, Any]:
+    """Train: ``loss`` and ``train_seconds`` of `run_cell`."""
+    began = time.perf_counter()
+    losses = [step.loss for step in train(learner, data, steps, batch, seed=seed)]
+    return {"loss": ends_of(losses), "train_seconds": round(time.perf_counter() - began, 1)}
+
+
+def ends_of(losses: Sequence[float]) -> list[float]:
+    """The mean of the first ten and of the last ten."""
+    return [round(statistics.mean(part), 4) for part in (losses[:10], losses[-10:])]
 
 
 # ------------------------------------------------------------------------------------- the measured dependence
@@ -375,20 +371,16 @@ def run_text_cell(method: str, seed: int, budget: Budget | None = None) -> dict[
     if hasattr(learner, "prepare"):
         train_set, test_set = learner.prepare(train_set), learner.prepare(test_set)
     if method in ("BERT", "GPT"):
-        began = time.perf_counter()
-        losses = [s.loss for s in train(learner, train_set, 4 * budget.steps, budget.batch, seed=seed)]
-        row["loss"] = [round(statistics.mean(part), 4) for part in (losses[:10], losses[-10:])]
-        row["train_seconds"] = round(time.perf_counter() - began, 1)
+        row = run_training(learner, train_set, 4 * budget.steps, budget.batch, seed)
+    encode: Callable[[Tensor], Tensor] | nn.Module = learner
     if method == "word counts":
         size = int(train_set.inputs.max()) + 1
 
         def count(ids: Tensor) -> Tensor:
             return F.one_hot(ids.clamp(min=0), size).sum(1).float()  # (N, V)
 
-        row["accuracy"] = probe_all(count, train_set, test_set, seed)
-    else:
-        row["accuracy"] = probe_all(learner, train_set, test_set, seed)
-    return row
+        encode = count
+    return row | {"accuracy": probe_all(encode, train_set, test_set, seed)}
 
 
 # --------------------------------------------------------------------------------------------------- the tables
@@ -464,13 +456,19 @@ def summary(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> dic
         results: rows of `recorded.record`.
         label, n_labels: which probe.
     """
-    values: dict[str, list[float]] = {}
+    found = {}
+    for name, by_seed in accuracies(results, label, n_labels).items():
+        v = list(by_seed.values())
+        error = statistics.stdev(v) / math.sqrt(len(v)) if len(v) > 1 else 0.0
+        found[name] = Cell(statistics.mean(v), error, len(v))
+    return dict(sorted(found.items(), key=lambda item: -item[1].mean))
+
+
+def accuracies(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> dict[str, dict[int, float]]:
+    """method → seed → accuracy, of the rows that have this probe; see `summary`."""
+    reached: dict[str, dict[int, float]] = {}
     for row in results:
         value = row.get("accuracy", {}).get(label, {}).get(str(n_labels))
         if value is not None:
-            values.setdefault(row["cell"]["method"], []).append(value)
-    found = {
-        name: Cell(statistics.mean(v), statistics.stdev(v) / math.sqrt(len(v)) if len(v) > 1 else 0.0, len(v))
-        for name, v in values.items()
-    }
-    return dict(sorted(found.items(), key=lambda item: -item[1].mean))
+            reached.setdefault(row["cell"]["method"], {})[row["cell"]["seed"]] = value
+    return reached

@@ -44,12 +44,7 @@ SAMPLES = {
     "CLIP": 100_000,
 }
 SUPERVISED_STEPS = 200
-CURVE = (
-    "biome",
-    "texture",
-    "object",
-    "class",
-)  # labels that are probed during training, where the set has them
+CURVE = ("biome", "texture", "object", "class")  # probed during training, where the set has them
 LABELLED = 1024  # pictures from which their labels are drawn
 N_LABELS = {"cifar10": (100, 1000, 5000)}
 HALVINGS = 6  # the curve has its points at the whole run and at so many halves of it
@@ -142,7 +137,7 @@ def learn(
             | {label: by_n[str(number)] for label, by_n in accuracy.items()}
         )
         began = time.process_time()
-    loss = [round(statistics.mean(part), 4) for part in (losses[:10], losses[-10:])]
+    loss = comparison.ends_of(losses)
     return {"samples": steps * batch, "cpu_seconds": round(spent, 1), "loss": loss, "curve": curve}
 
 
@@ -218,12 +213,7 @@ def verdicts(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> di
         results: rows of `recorded.record`.
         label, n_labels: which probe.
     """
-    reached: dict[str, dict[int, float]] = {}
-    for row in results:
-        value = row["accuracy"].get(label, {}).get(str(n_labels))
-        if value is not None:
-            reached.setdefault(row["cell"]["method"], {})[row["cell"]["seed"]] = value
-    given = {}
+    reached, given = comparison.accuracies(results, label, n_labels), {}
     for name, values in reached.items():
         baselines = [reached.get(base, {}) for base in (own_random(name), PIXELS)]
         if name not in (PIXELS, RANDOM, RANDOM_VIT) and all(set(values) & set(base) for base in baselines):

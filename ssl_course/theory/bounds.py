@@ -42,15 +42,17 @@ def probe_limit(joint: Array, x2: Array, rank: int | None = None) -> ProbeLimit:
     Raises:
         ValueError: rank below 1, one class only, a class that never occurs, or a table or x2 that is none.
     """
-    features = best_predictor(joint, x2)  # (n1, d)
-    if rank is not None:
-        if rank < 1:
-            raise ValueError(f"rank must be at least 1, got {rank}")
-        p = as_joint(joint).sum((1, 2))
-        centred = features - p @ features
-        v = torch.linalg.svd(p.sqrt()[:, None] * centred, full_matrices=False)[2][:rank]  # (rank, d)
-        features = centred @ v.T
-    return probe_features(joint, features)
+    if rank is not None and rank < 1:
+        raise ValueError(f"rank must be at least 1, got {rank}")
+    return probe_features(joint, best_predictor(joint, x2) if rank is None else leading(joint, x2, rank))
+
+
+def leading(joint: Array, x2: Array, rank: int) -> torch.Tensor:
+    """The leading principal components of ψ*(X₁), centred, (n1, rank) (note §3.4)."""
+    psi, p = best_predictor(joint, x2), as_joint(joint).sum((1, 2))  # (n1, d), (n1,)
+    centred = psi - p @ psi
+    v = torch.linalg.svd(p.sqrt()[:, None] * centred, full_matrices=False)[2][:rank]  # (rank, d)
+    return centred @ v.T
 
 
 def probe_features(joint: Array, features: torch.Tensor) -> ProbeLimit:

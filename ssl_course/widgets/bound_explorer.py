@@ -94,7 +94,7 @@ class _Source:
         ceiling = epsilon / sigma**2
         if cut:
             ceiling = float(bounds.over_square(torch.tensor(4 * epsilon), bounds.sigma_k(joint, x2)))
-        supervised = np.array([float(table_excess(scenes_joint(rho), int(v))) for v in n])
+        supervised = np.array([float(table_excess(scenes.World(rho).joint(), int(v))) for v in n])
         # from the number of labels after the last one where it is worse it stays better
         after = int(np.flatnonzero(supervised >= measured).max(initial=-1)) + 1
         overtakes = float(n[after]) if after < len(n) else np.inf
@@ -105,20 +105,9 @@ class _Source:
     def simulated(self, where: str, probe: str, rho: float, n: int, *gaussian: float) -> Simulated:
         if where in scenes.SEES:
             joint, x2 = _small(rho, where)
-            features = None
-            if probe == "top":
-                psi, p = bounds.best_predictor(joint, x2), joint.sum((1, 2))
-                centred = psi - p @ psi
-                features = (
-                    centred @ torch.linalg.svd(p.sqrt()[:, None] * centred, full_matrices=False)[2][:3].T
-                )
+            features = bounds.leading(joint, x2, 3) if probe == "top" else None
             return simulate_excess(joint, x2, n, self.repeats, seed=3, features=features)
         return self.gaussian(where, *gaussian).simulate(n, probe, self.repeats, seed=3)
-
-
-def scenes_joint(rho: float) -> torch.Tensor:
-    """The whole skeleton, 162 states of X₁."""
-    return scenes.World(rho).joint()
 
 
 @lru_cache(maxsize=32)

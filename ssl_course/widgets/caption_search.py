@@ -216,8 +216,7 @@ class CaptionSearch(Explorer):
         if event.panel == 0:
             self._choose(cell_at(event.x, event.y, ROWS, COLUMNS))
         elif event.panel == 2:
-            ranked = _captions_of(self._gallery(), self._picture())
-            self._ask(min(int(event.y * len(ranked)), len(ranked) - 1))
+            self._ask(int(event.y * len(self._ranked())))
 
     def on_key(self, event: Key) -> None:
         """Arrows move; Enter on a caption asks for it."""
@@ -229,27 +228,25 @@ class CaptionSearch(Explorer):
             if (dx, dy) == (0, 0):
                 self._ask(values["cursor"])
             else:
-                many = len(_captions_of(self._gallery(), self._picture()))
-                self.set(cursor=(values["cursor"] + dx + dy) % many)
+                self.set(cursor=(values["cursor"] + dx + dy) % len(self._ranked()))
 
     def _gallery(self) -> _Gallery:
         return self.state[self.values()["pictures"]]
 
-    def _picture(self) -> int:
-        """The chosen picture's index."""
-        values = self.values()
-        order, _ = self._gallery().order(values["caption"])
-        return order[min(values["rank"], len(order) - 1, SHOWN - 1)]
+    def _ranked(self) -> list[int]:
+        """The captions of the chosen picture."""
+        values, gallery = self.values(), self._gallery()
+        order, _ = gallery.order(values["caption"])
+        return _captions_of(gallery, order[min(values["rank"], len(order) - 1, SHOWN - 1)])
 
     def _choose(self, rank: int) -> None:
         if rank < len(self._gallery().data):
             self.set(rank=rank, cursor=0)
 
     def _ask(self, row: int) -> None:
-        gallery = self._gallery()
-        ranked = _captions_of(gallery, self._picture())
-        if row < len(ranked):
-            self.set(caption=gallery.captions[ranked[row]], rank=0, cursor=0)
+        ranked = self._ranked()
+        caption = self._gallery().captions[ranked[min(row, len(ranked) - 1)]]  # the one that is outlined
+        self.set(caption=caption, rank=0, cursor=0)
 
     def _moved(self) -> None:
         """Other pictures: a caption that suits them, and their network's own scale."""

@@ -49,14 +49,12 @@ class Board(NamedTuple):
 
 def recorded(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
     """The tables that have been measured so far, by what the switch says; files that are not there are left out."""
-    files = {
-        label: folder / f"{name}.json" if folder else assets.results(name) for label, name in TABLES.items()
-    }
-    return {
-        label: json.loads(file.read_text(encoding="utf-8"))["results"]
-        for label, file in files.items()
-        if file.is_file()
-    }
+    there = {}
+    for label, name in TABLES.items():
+        file = folder / f"{name}.json" if folder else assets.results(name)
+        if file.is_file():
+            there[label] = json.loads(file.read_text(encoding="utf-8"))["results"]
+    return there
 
 
 class Leaderboard(Explorer):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -202,19 +201,12 @@ class _Photos:
         return _rgba(_paler(self.lightness[picture], contrast), ab)
 
 
-@dataclass(frozen=True)
-class _Triangle:
-    """The plane of the class means, seen from above; what lies off the plane becomes a stem.
+class _Triangle(NamedTuple):
+    """The plane of the class means, seen from above; what lies off the plane becomes a stem."""
 
-    Attributes:
-        centre: (d,) mean of the corners.
-        basis: (d, 2 or more) orthonormal; the first two span the plane.
-        corners: (k, 2) the class means in it.
-    """
-
-    centre: np.ndarray
-    basis: np.ndarray
-    corners: np.ndarray
+    centre: np.ndarray  # (d,) mean of the corners
+    basis: np.ndarray  # (d, 2 or more) orthonormal; the first two span the plane
+    corners: np.ndarray  # (k, 2) the class means in it
 
     @classmethod
     def of(cls, view: View) -> _Triangle:

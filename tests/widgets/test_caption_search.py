@@ -67,9 +67,7 @@ def test_a_click_chooses_a_picture_and_a_click_on_a_caption_asks_for_it(widget):
     before = widget.panels[1].alt
     widget._on_events([Pointer("down", 0, 0.5, 0.9)])
     assert widget.values()["rank"] == 6 + 3 and widget.panels[1].alt != before
-    wanted = widget.state["yours"].captions[
-        caption_search._captions_of(widget.state["yours"], widget._picture())[2]
-    ]
+    wanted = widget.state["yours"].captions[widget._ranked()[2]]
     widget._on_events([Pointer("down", 2, 0.3, 2.5 / 8)])
     assert widget.values()["caption"] == wanted and widget.values()["rank"] == 0
     widget._on_events([Key(0, "ArrowRight"), Key(0, "ArrowDown")])
