@@ -46,32 +46,27 @@ def record(
     if kept["about"] != about:
         raise ValueError(f"{path} was made with other settings: move it away, or give another name")
     done = {_key(row["cell"]): row for row in kept["results"]}
-    wanted, cells = [], list(cells)
-    new = [cell for cell in cells if _key(cell) not in done]
+    cells = list(cells)
+    new = {_key(cell): cell for cell in cells if _key(cell) not in done}
     shown = tqdm(total=len(cells), initial=len(cells) - len(new), unit="cell", disable=not bar)
-    for cell in cells:
-        key = _key(cell)
-        if key not in done:
-            shown.set_description(" ".join(str(v) for v in cell.values()))
-            began = time.perf_counter()
-            row = {"cell": cell} | measure(**cell)
-            row["seconds"] = round(time.perf_counter() - began, 1)
-            done[key] = row
-            shown.update()
-            if not bar:
-                print(json.dumps(row), flush=True)
-            if file:
-                head = {"command": command(), "date": str(date.today()), "machine": machine()}
-                file.parent.mkdir(parents=True, exist_ok=True)
-                half = file.with_suffix(".part")
-                half.write_text(
-                    json.dumps(head | {"about": about, "results": list(done.values())}, indent=1) + "\n",
-                    encoding="utf-8",
-                )
-                os.replace(half, file)
-        wanted.append(done[key])
+    for key, cell in new.items():
+        shown.set_description(" ".join(str(v) for v in cell.values()))
+        began = time.perf_counter()
+        row = {"cell": cell} | measure(**cell)
+        row["seconds"] = round(time.perf_counter() - began, 1)
+        done[key] = row
+        shown.update()
+        if not bar:
+            print(json.dumps(row), flush=True)
+        if file:
+            head = {"command": command(), "date": str(date.today()), "machine": machine()}
+            text = json.dumps(head | {"about": about, "results": list(done.values())}, indent=1)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            half = file.with_suffix(".part")
+            half.write_text(text + "\n", encoding="utf-8")
+            os.replace(half, file)
     shown.close()
-    return wanted
+    return [done[_key(cell)] for cell in cells]
 
 
 def command() -> str:

@@ -35,7 +35,8 @@ MODES = {
     "exactly these values": "exact",
 }
 UNKNOWN = "not yet"
-STEPS = ("crop", "zoom", "turn", "flip", "brightness", "contrast", "saturation", "hue", "gray", "blur")
+LIGHT = ("brightness", "contrast", "saturation")  # factors around 1
+STEPS = ("crop", "zoom", "turn", "flip", *LIGHT, "hue", "gray", "blur")
 OFF = dict.fromkeys(STEPS, 0.0) | {"crop": 1.0, "zoom": 1.0}
 
 
@@ -55,11 +56,7 @@ def recipe(setting: dict[str, float]) -> Augmentation:
         rotate=setting["turn"],
         zoom=(min(zoom, 1.0), max(zoom, 1.0)),
         jitter=1.0,
-        brightness=setting["brightness"],
-        contrast=setting["contrast"],
-        saturation=setting["saturation"],
-        hue=setting["hue"],
-        gray=setting["gray"],
+        **{name: setting[name] for name in (*LIGHT, "hue", "gray")},
         blur=float(blur > 0),
         blur_sigma=(min(0.1, blur) or 0.1, max(blur, 0.1)),
     )
@@ -78,9 +75,7 @@ def exactly(setting: dict[str, float], strength: Tensor, size: int) -> Draw:
         flip=(s * setting["flip"] >= 0.5).float(),
         angle=s * setting["turn"],
         zoom=setting["zoom"] ** s,
-        brightness=1 + s * setting["brightness"],
-        contrast=1 + s * setting["contrast"],
-        saturation=1 + s * setting["saturation"],
+        **{name: 1 + s * setting[name] for name in LIGHT},
         hue=s * setting["hue"],
         gray=(s * setting["gray"] >= 0.5).float(),
         sigma=s * setting["blur"],
@@ -179,9 +174,7 @@ class AugmentationExplorer(SheetExplorer):
             "zoom": FloatSlider(1.0, min=0.4, max=2.5, step=0.05, description="zoom up to"),
             "turn": FloatSlider(0.0, min=0, max=180, step=5, description="turn, degrees"),
             "flip": Checkbox(True, description="flip"),
-            "brightness": FloatSlider(0.4, min=0, max=1, step=0.05, description="brightness ±"),
-            "contrast": FloatSlider(0.4, min=0, max=1, step=0.05, description="contrast ±"),
-            "saturation": FloatSlider(0.4, min=0, max=1, step=0.05, description="saturation ±"),
+            **{n: FloatSlider(0.4, min=0, max=1, step=0.05, description=f"{n} ±") for n in LIGHT},
             "hue": FloatSlider(0.1, min=0, max=0.5, step=0.02, description="hue ±"),
             "gray": FloatSlider(0.2, min=0, max=1, step=0.1, description="gray, probability"),
             "blur": FloatSlider(0.0, min=0, max=4, step=0.25, description="blur, largest σ"),
@@ -196,7 +189,7 @@ class AugmentationExplorer(SheetExplorer):
         }
         rows = [
             ["crop", "zoom", "turn", "flip"],
-            ["brightness", "contrast", "saturation", "hue"],
+            [*LIGHT, "hue"],
             ["gray", "blur", "mode", "seed"],
             ["guess", "head"],
         ]
@@ -245,7 +238,7 @@ def what_was_done(drawn: Draw, i: int, size: int) -> str:
         parts.append(f"turned {value('angle', 0):.0f}°")
     if value("flip", 0):
         parts.append("flipped")
-    colour = [f"{n} {value(n, 1):.2f}" for n in ("brightness", "contrast", "saturation") if value(n, 1) != 1]
+    colour = [f"{n} {value(n, 1):.2f}" for n in LIGHT if value(n, 1) != 1]
     if value("hue", 0):
         colour.append(f"hue {value('hue', 0):+.2f}")
     if value("gray", 0):

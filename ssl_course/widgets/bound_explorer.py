@@ -62,23 +62,10 @@ class _Source:
             return self._scenes(where, probe, rho)
         world, n = self.gaussian(where, k, rho, sigma, noise), torch.as_tensor(GRID)
         ceiling, s2, rank = world.approximation_bound(probe), world.label_noise(), world.rank(probe)
-        curves = (
-            world.excess(n, probe),
-            bounds.excess_risk(float(ceiling), float(s2), rank, n),
-            world.excess(n, "raw"),
-        )
-        return Curves(
-            k,
-            rank,
-            float(world.epsilon_ci_squared()),
-            float(world.sigma_k()),
-            float(s2),
-            float(world.approximation_error(probe)),
-            float(ceiling),
-            GRID,
-            *(curve.numpy() for curve in curves),
-            float(world.overtakes(probe)),
-        )
+        numbers = (world.epsilon_ci_squared(), world.sigma_k(), s2, world.approximation_error(probe), ceiling)
+        bound = bounds.excess_risk(float(ceiling), float(s2), rank, n)
+        curves = (curve.numpy() for curve in (world.excess(n, probe), bound, world.excess(n, "raw")))
+        return Curves(k, rank, *map(float, numbers), GRID, *curves, float(world.overtakes(probe)))
 
     def _scenes(self, sees: str, probe: str, rho: float) -> Curves:
         joint, x2 = _small(rho, sees)

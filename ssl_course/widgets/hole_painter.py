@@ -64,8 +64,7 @@ class _State(Gallery):
         self.label = next(iter(pictures.labels), "")
         y = pictures.labels[self.label].cpu() if self.label else torch.zeros(len(pictures), dtype=torch.long)
         self.y = y[:SHOWN].tolist()
-        names = pictures.names.get(self.label, [])
-        self.names = names or [str(k) for k in range(int(y.max()) + 1)]
+        self.names = pictures.names.get(self.label) or [str(k) for k in range(int(y.max()) + 1)]
         images = pictures.images.cpu()
         self.parts = {k: part_means(images[y == k]) for k in set(y.tolist())}  # class → (3, s, s)
         self.any_part = part_means(images)

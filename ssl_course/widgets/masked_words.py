@@ -91,9 +91,6 @@ class _State:
             },
         )
 
-    def unknown(self, text: str) -> list[str]:
-        return self.network.tokenizer.unknown(text)
-
 
 class MaskedWords(Explorer):
     """Click words to hide them: what could stand there, by the world's exact tables and by a trained BERT.
@@ -153,7 +150,7 @@ class MaskedWords(Explorer):
         holes = _holes(words, masked)
         pages = chips.pages_of(text)
         page = chips.page_of(pages, cursor)
-        missing = state.unknown(text)
+        missing = state.network.tokenizer.unknown(text)
         near = _nearest(holes, cursor)
         odds = {hole: state.odds(text, holes, hole, feeling, dependence) for hole in near}
         panels = [_sentence(page, set(holes), set(missing), cursor if words else -1)]

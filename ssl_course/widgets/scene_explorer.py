@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -269,44 +270,32 @@ class SceneExplorer(SheetExplorer):
         super().__init__(controls, state=source, hidden={"guess": None}, tries=tries)
 
     @staticmethod
-    def render(
-        state: Any,
-        *,
-        dependence: float,
-        sees: str,
-        label: str,
-        known: bool,
-        answer: bool,
-        picture: int,
-        guess: tuple[float, float] | None,
-    ) -> tuple[list[Panel], str]:
+    def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
         """The panels; pure."""
-        view: View = state.view(dependence, sees, label)
-        picture = picture % len(state.thumbs)
+        v = SimpleNamespace(**values)
+        view: View = state.view(v.dependence, v.sees, v.label)
+        picture = v.picture % len(state.thumbs)
         triangle, y = _Triangle.of(view), view.classes[view.label[picture]]
-        cell, open_ = view.cell[picture], answer or guess is not None
+        cell, open_ = view.cell[picture], v.answer or v.guess is not None
         psi, through = view.psi[cell], view.through[cell]
         first, second = "ψ* = E[X₂ | X₁]", "Σ P(y|X₁) E[X₂|y]"
-        if known:
+        if v.known:
             psi, through = view.known[picture], view.means[view.label[picture]]
             first, second = f"E[X₂ | X₁, Y = {y}]", f"E[X₂ | Y = {y}]"
-        plot = _plot(view, triangle, psi if open_ else None, guess)
-        at = None if guess is None else np.array(plot.at(*guess))
+        plot = _plot(view, triangle, psi if open_ else None, v.guess)
+        at = None if v.guess is None else np.array(plot.at(*v.guess))
         gray = "the gray picture in the colours that"
         shown = [(state.grays[picture], "X₁: what the network sees", "the chosen picture in gray")]
         if at is not None:
             shown += [(state.paint(triangle.colour(at), picture), "your guess", f"{gray} you chose")]
         if open_:
             gap = state.paint(3 * (psi - through), picture, contrast=0.15)
+            truth = state.truth(v.dependence, picture)
             shown += [
                 (state.paint(psi, picture), first, f"{gray} the best predictor expects"),
                 (state.paint(through, picture), second, f"{gray} the class alone explains"),
                 (gap, "their gap, three times", "gray where gray tells nothing more than the class"),
-                (
-                    state.truth(dependence, picture),
-                    "one true X₂",
-                    "the picture with the colours that it was given",
-                ),
+                (truth, "one true X₂", "the picture with the colours that it was given"),
             ]
         panels = [
             sheet(state.thumbs, picture, "choose X₁", "gray pictures", COLUMNS),
@@ -314,7 +303,7 @@ class SceneExplorer(SheetExplorer):
             *(Panel(pixels, caption, alt, WIDE) for pixels, caption, alt in shown),
         ]
         guessed = None if at is None else float(np.hypot(*(at - triangle.foot(view.psi[cell][None])[0])))
-        return panels, _readout(view, cell, y if known else None, open_, guessed)
+        return panels, _readout(view, cell, y if v.known else None, open_, guessed)
 
     def on_pointer(self, event: Pointer) -> None:
         """Choose a picture on the sheet, or guess a colour in the triangle."""

@@ -73,13 +73,11 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 def log_ticks(*values: float) -> dict[float, str]:
     """Ticks of an axis of log10: {3: "1,000", -1: "0.1", -3: "10⁻³"} for 1000, 0.1 and 0.001."""
-    powers = [round(np.log10(value)) for value in values]
-    return {
-        float(np.log10(value)): f"{value:,g}"
-        if value >= 0.01
-        else f"10{str(power).translate(paint.SMALL['p'])}"
-        for value, power in zip(values, powers, strict=True)
-    }
+    words = {}
+    for value in values:
+        at = float(np.log10(value))
+        words[at] = f"{value:,g}" if value >= 0.01 else f"10{str(round(at)).translate(paint.SMALL['p'])}"
+    return words
 
 
 class Plot:

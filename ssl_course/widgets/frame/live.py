@@ -21,12 +21,12 @@ import ipywidgets
 import torch
 from torch import nn
 
-from ssl_course.training import DEFAULTS, Step, read_losses, train
+from ssl_course.training import DEFAULTS, Step, train
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 from ssl_course.widgets.frame.pairs import pair_panels, seeded
-from ssl_course.widgets.frame.progress import Curve, Losses, curve_panel, so_far
+from ssl_course.widgets.frame.progress import Curve, curve_panel, so_far
 
 PAUSE = 0.2  # seconds between two pictures, at least
 SHARE = 1 / 10  # of the time may go into pictures
@@ -39,14 +39,8 @@ _ALIVE: weakref.WeakSet[Live] = weakref.WeakSet()
 class Run(NamedTuple):
     """All that a picture of a run is made of; a new one every few steps, none is ever changed."""
 
-    name: str
     labels: dict[str, str]  # of the controls
-    losses: Losses
-    begin: int
-    index: int
-    steps: int
-    words: str  # of the caption
-    marks: tuple[tuple[int, str], ...]
+    curve: dict[str, Any]  # what `curve_panel` draws
     panels: tuple[Panel, ...]  # the views
     line: str  # HTML
 
@@ -161,11 +155,7 @@ class Live(Explorer):
     def render(state: Run, /, **values: Any) -> tuple[list[Panel], str]:
         """The curve with the controls' values above it, then the views; pure."""
         note = " · ".join(f"{state.labels[name]} {_in_words(value)}" for name, value in values.items())
-        place = (state.begin, state.index, state.steps)
-        curve = curve_panel(
-            state.name, state.losses, *place, state.words, note=draw.short(note, 72), marks=state.marks
-        )
-        return [curve, *state.panels], state.line
+        return [curve_panel(**state.curve, note=draw.short(note, 72)), *state.panels], state.line
 
     # ------------------------------------------------------------------------------- what a student uses
     @property
@@ -292,7 +282,7 @@ class Live(Explorer):
         finally:
             self.method.eval()  # for views, cells and other widgets
         self._step, self._index, self._steps = step, step.index, step.steps
-        self._unread.append(step)
+        self._curve.see(step)
         if self._over():
             self._end_generator()
         return True
@@ -300,10 +290,7 @@ class Live(Explorer):
     @property
     def losses(self) -> list[float]:
         """Of all steps so far; read from the device when asked for, all at once, since each reading waits for it."""
-        unread, self._unread = self._unread, []
-        for step, loss in zip(unread, read_losses(unread), strict=True):
-            self._losses.append(loss)
-            self._curve.add(step.index, loss)
+        self._losses += self._curve.read()
         return self._losses
 
     def _over(self) -> bool:
@@ -395,7 +382,6 @@ class Live(Explorer):
     def _clear(self) -> None:
         """As if no step had been done."""
         self._index, self._step = self._begin, None
-        self._unread: list[Step] = []
         self._losses: list[float] = []
         self._curve, self._marks = Curve(self._begin), []
         self.failure: Exception | None = None
@@ -469,8 +455,9 @@ class Live(Explorer):
         for text in wrong:
             line = f'<span class="ssl-error">{html.escape(text)}</span> {line}'
         labels = {name: control.description for name, control in self.controls.items()}
-        place = (self._begin, done, self._steps)
-        return Run(name, labels, self._curve.losses(), *place, words, tuple(self._marks), self._panels, line)
+        curve = {"name": name, "losses": self._curve.losses(), "marks": tuple(self._marks), "caption": words}
+        curve |= {"begin": self._begin, "done": done, "steps": self._steps}
+        return Run(labels, curve, self._panels, line)
 
 
 @atexit.register
@@ -553,10 +540,10 @@ def _snapshot(method: nn.Module) -> dict[str, Any]:
         plain = {}
         for key, value in vars(module).items():
             if key not in _TORCHS:
-                try:
+                with contextlib.suppress(
+                    Exception
+                ):  # a lock, an open file: not part of what training changes
                     plain[key] = copy.deepcopy(value)
-                except Exception:  # a lock, an open file: not part of what training changes
-                    continue
         first[name] = (tensors, plain)
     return first
 

@@ -106,19 +106,18 @@ def _dashes(points: list[tuple[float, float]], on: float, off: float) -> list[li
 def compose(panels: Sequence[Panel], readout: str = "", width: int = 760) -> Image.Image:
     """The panels in rows with their captions, and a line beneath, as on the screen; RGB, at `SCALE`."""
     gap, line = 24, 18
-    shown = [min(p.width, width) for p in panels]
-    rows: list[list[int]] = [[]]
+    rows: list[list[tuple[Panel, int, int, list[str]]]] = [[]]  # with width, height and lines of caption
     used = 0
-    for i, w in enumerate(shown):
+    for panel in panels:
+        w = min(panel.width, width)
         if rows[-1] and used + gap + w > width:
             rows.append([])
         used = w if not rows[-1] else used + gap + w
-        rows[-1].append(i)
-    heights = [round(w * p.rgba.shape[0] / p.rgba.shape[1]) for p, w in zip(panels, shown, strict=True)]
-    captions = [_wrap(plain(p.caption), w, 12) for p, w in zip(panels, shown, strict=True)]
+        h = round(w * panel.rgba.shape[0] / panel.rgba.shape[1])
+        rows[-1].append((panel, w, h, _wrap(plain(panel.caption), w, 12)))
     foot = _wrap(readout, width, 13) if readout else []
-    row_heights = [max(heights[i] + 8 + line * len(captions[i]) for i in row) for row in rows]
-    total_w = max(sum(shown[i] for i in row) + gap * (len(row) - 1) for row in rows)
+    row_heights = [max(h + 8 + line * len(caption) for _, _, h, caption in row) for row in rows]
+    total_w = max(sum(w for _, w, _, _ in row) + gap * (len(row) - 1) for row in rows)
     if foot:
         total_w = max(total_w, *(int(font(13 * SCALE).getlength(t) / SCALE) + 1 for t in foot))
     total_h = sum(row_heights) + gap * (len(rows) - 1) + (8 + 20 * len(foot) if foot else 0)
@@ -127,16 +126,14 @@ def compose(panels: Sequence[Panel], readout: str = "", width: int = 760) -> Ima
     y = 8
     for row, row_height in zip(rows, row_heights, strict=True):
         x = 8
-        for i in row:
-            size = (shown[i] * SCALE, heights[i] * SCALE)
-            how = Image.Resampling.NEAREST if panels[i].pixelated else Image.Resampling.LANCZOS
-            picture = Image.fromarray(panels[i].rgba)
-            picture = picture if picture.size == size else picture.resize(size, how)
+        for panel, w, h, caption in row:
+            how = Image.Resampling.NEAREST if panel.pixelated else Image.Resampling.LANCZOS
+            picture = Image.fromarray(panel.rgba).resize((w * SCALE, h * SCALE), how)
             sheet.paste(picture, (x * SCALE, y * SCALE), picture)
-            for k, text in enumerate(captions[i]):
-                at = (x * SCALE, (y + heights[i] + 8 + line * k) * SCALE)
+            for k, text in enumerate(caption):
+                at = (x * SCALE, (y + h + 8 + line * k) * SCALE)
                 pen.text(at, text, font=font(12 * SCALE), fill=INK)
-            x += shown[i] + gap
+            x += w + gap
         y += row_height + gap
     for k, text in enumerate(foot):
         pen.text((8 * SCALE, (y - gap + 8 + 20 * k) * SCALE), text, font=font(13 * SCALE), fill=INK)

@@ -43,6 +43,19 @@ class Curve:
         self.begin, self.per = begin, 1  # steps in a bin
         self._sum, self._count = np.zeros(BINS), np.zeros(BINS, int)
         self._low, self._high = np.full(BINS, np.inf), np.full(BINS, -np.inf)
+        self._unread: list[Step] = []
+
+    def see(self, step: Step) -> None:
+        """One more step; its loss waits for `read`."""
+        self._unread.append(step)
+
+    def read(self) -> list[float]:
+        """Add the losses of all steps seen since, in one reading: each waits for the device."""
+        unread, self._unread = self._unread, []
+        losses = read_losses(unread)
+        for step, loss in zip(unread, losses, strict=True):
+            self.add(step.index, loss)
+        return losses
 
     def add(self, index: int, loss: float) -> None:
         """The loss of step ``index`` (1 is the first); one that is no number leaves a gap."""
@@ -102,8 +115,6 @@ def curve_panel(
     *,
     note: str = "",
     marks: Sequence[tuple[int, str]] = (),
-    width: int = 480,
-    height: int = 192,
 ) -> Panel:
     """The curve so far beneath a bar for the whole run. Pure.
 
@@ -114,8 +125,8 @@ def curve_panel(
         caption: under the picture.
         note: a short line between bar and curve.
         marks: (step, words): upright lines, where something was changed.
-        width, height: in CSS pixels.
     """
+    width, height = 480, 192  # CSS pixels
     end = _end(begin, done, max(steps, begin + 1))
     value, (low, high), yticks = _axis(losses)
     top = 38 if note else 24
@@ -225,30 +236,24 @@ class Bar:
         self.canvas: Canvas | None = None
         self.pictures = 0
         self._next = 0.0
-        self._unread: list[Step] = []
 
     def update(self, step: Step) -> None:
-        """One more step; the first one displays the bar. Losses are read when a picture is due: each reading waits."""
+        """One more step; the first one displays the bar. Losses are read when a picture is due."""
         now = time.perf_counter()
         if self.canvas is None:
             self.canvas, self.curve = Canvas(), Curve(step.index - 1)
             self._began = now
-        self._unread.append(step)
+        self.curve.see(step)
         self.step = step
         if now >= self._next:
-            self._read()
+            self.curve.read()
             self._draw(time.perf_counter())
-
-    def _read(self) -> None:
-        for step, loss in zip(self._unread, read_losses(self._unread), strict=True):
-            self.curve.add(step.index, loss)
-        self._unread = []
 
     def close(self, history: Any) -> None:
         """The run is over, stopped early (``history.interrupted``) or broken off by an error."""
         if self.canvas is None:  # not one step: nothing to show
             return
-        self._read()
+        self.curve.read()
         begin, done, steps = self.curve.begin, self.step.index, self.step.steps
         caption = (
             f"{done - begin:,} steps in {duration(history.seconds)} · loss {history.losses[0]:.3f} → "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ipywidgets
@@ -15,7 +15,7 @@ from ssl_course.data.photos import open_picture
 from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Upload:
     """What came of an upload: a picture, or a sentence that says why there is none.
 
@@ -25,7 +25,7 @@ class Upload:
         message: empty where there is a picture.
     """
 
-    pixels: bytes = b""
+    pixels: bytes = field(default=b"", repr=False)
     size: int = 0
     message: str = ""
 
@@ -40,9 +40,6 @@ class Upload:
     def line(self) -> str:
         """The message as HTML for the line under the pictures."""
         return f'<span class="ssl-error">{html.escape(self.message)}</span><br>' if self.message else ""
-
-    def __repr__(self) -> str:
-        return f"Upload({len(self.pixels)} bytes, {self.message!r})"
 
 
 NOTHING = Upload()

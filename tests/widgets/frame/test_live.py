@@ -188,7 +188,9 @@ def test_controls_act_before_the_next_step() -> None:
     widget.run()
     assert widget.losses == losses and weights(one) == weights(other)
     assert other.seen == [(0.5, True)] * 3 + [(0.25, True)] * 3 + [(0.25, False)] * 6
-    assert [index for index, _ in widget.state.marks] == [3, 6] and (widget.panels[0].rgba != first).any()
+    assert [index for index, _ in widget.state.curve["marks"]] == [3, 6] and (
+        widget.panels[0].rgba != first
+    ).any()
 
 
 def test_controls_from_another_thread_act_between_steps() -> None:
@@ -328,7 +330,7 @@ def test_reset_brings_everything_back() -> None:
     widget.reset_button.click()
     assert weights(method) == first and widget.index == 0 and widget.losses == []
     assert method.temperature == widget.controls["temperature"].value == 0.5 and method.seen == []
-    assert [p.rgba.tobytes() for p in widget.panels] == pixels and widget.state.marks == ()
+    assert [p.rgba.tobytes() for p in widget.panels] == pixels and widget.state.curve["marks"] == ()
     assert all(a is b for a, b in zip(holder, method.parameters(), strict=True)), "others hold these tensors"
     widget.run(5)
     assert widget.losses == losses
