@@ -63,11 +63,11 @@ UNSOLVED = Card("unsolved", "Replace the dots by your lines and run the cell aga
 
 
 class Verdict(Exception):  # noqa: N818  no error: it carries the card out of whatever was being tried
-    """Ends a check with a card."""
+    """Ends a check with a card; a text says what is wrong."""
 
-    def __init__(self, card: Card) -> None:
-        super().__init__(card.text)
-        self.card = card
+    def __init__(self, card: Card | str) -> None:
+        self.card = wrong(card) if isinstance(card, str) else card
+        super().__init__(self.card.text)
 
 
 def is_stub(value: Any) -> bool:
@@ -122,7 +122,7 @@ def ask(function: Callable[..., Any], *case: Any, hint: str = "", may_be_none: b
     except NotImplementedError:
         raise Verdict(UNSOLVED) from None
     except BaseException as error:
-        raise Verdict(wrong(f"Your function stopped with {said_by(error)} {hint}".rstrip())) from None
+        raise Verdict(f"Your function stopped with {said_by(error)} {hint}".rstrip()) from None
     if is_stub(value) and not (may_be_none and value is None):
         raise Verdict(UNSOLVED)
     return value

@@ -79,9 +79,7 @@ def _read(value: Any, one_number: bool) -> np.ndarray:
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
         if one_number and array.ndim and array.size != 1:
             raise Verdict(
-                wrong(
-                    f"One number is wanted; your function returns an array of shape {array.shape}: sum it up."
-                )
+                f"One number is wanted; your function returns an array of shape {array.shape}: sum it up."
             )
         if array.dtype.kind not in "biufO":
             raise TypeError(array.dtype)
@@ -90,10 +88,10 @@ def _read(value: Any, one_number: bool) -> np.ndarray:
         raise
     except BaseException:
         raise Verdict(
-            wrong(f"{wanted} wanted; your function returns {type(value).__name__}{_shown(value)}.")
+            f"{wanted} wanted; your function returns {type(value).__name__}{_shown(value)}."
         ) from None
     if np.isnan(array).any():
-        raise Verdict(wrong("It gives NaN: look for 0/0, or the logarithm or root of a negative number."))
+        raise Verdict("It gives NaN: look for 0/0, or the logarithm or root of a negative number.")
     return array.reshape(()) if one_number else array
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,29 +26,26 @@ def _encode(ab: np.ndarray, centres: np.ndarray, sigma: float, weigh: Rule = _ga
 
 
 _ENCODE_MISTAKES = {
-    "That is one-hot: all on the nearest bin. "
-    "Soft encoding shares among the three nearest.": lambda ab, c, s: _encode(ab, c, s, k=1),
-    "The Gaussian weights are right, but they do not sum to 1: divide by their sum.": lambda ab, c, s: (
-        _encode(ab, c, s, normal=False)
+    "That is one-hot: all on the nearest bin. Soft encoding shares among the three nearest.": partial(
+        _encode, k=1
+    ),
+    "The Gaussian weights are right, but they do not sum to 1: divide by their sum.": partial(
+        _encode, normal=False
     ),
     "You share among all bins. Wanted are the three nearest; the others get 0.": lambda ab, c, s: _encode(
         ab, c, s, k=len(c)
     ),
-    "You use exp(−d/σ). The Gaussian is exp(−d²/(2σ²)).": lambda ab, c, s: _encode(
-        ab, c, s, lambda d, s: np.exp(-d / s)
+    "You use exp(−d/σ). The Gaussian is exp(−d²/(2σ²)).": partial(_encode, weigh=lambda d, s: np.exp(-d / s)),
+    "You use exp(−d²/σ²): the 2 of the Gaussian's 2σ² is missing.": partial(
+        _encode, weigh=lambda d, s: np.exp(-(d**2) / s**2)
     ),
-    "You use exp(−d²/σ²): the 2 of the Gaussian's 2σ² is missing.": lambda ab, c, s: _encode(
-        ab, c, s, lambda d, s: np.exp(-(d**2) / s**2)
+    "You take the softmax of the negative distances. The Gaussian squares them and divides by 2σ².": partial(
+        _encode, weigh=lambda d, s: np.exp(-d)
     ),
-    "You take the softmax of the negative distances. "
-    "The Gaussian squares them and divides by 2σ².": lambda ab, c, s: _encode(
-        ab, c, s, lambda d, s: np.exp(-d)
+    "You keep the three farthest bins: argsort puts the smallest first.": partial(_encode, farthest=True),
+    "The three nearest share equally. The nearer ones get more: weigh with exp(−d²/(2σ²)).": partial(
+        _encode, weigh=lambda d, s: 1.0
     ),
-    "You keep the three farthest bins: argsort puts the smallest first.": lambda ab, c, s: _encode(
-        ab, c, s, farthest=True
-    ),
-    "The three nearest share equally. The nearer ones get more: "
-    "weigh with exp(−d²/(2σ²)).": lambda ab, c, s: _encode(ab, c, s, lambda d, s: 1.0),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -155,29 +156,27 @@ def _loss(target: np.ndarray, prediction: np.ndarray, mask: np.ndarray, *, ddof:
 
 _LOSS_MISTAKES = {
     "The loss is taken on all patches. Only removed ones count: "
-    "copying a visible patch teaches nothing.": lambda t, p, m: _loss(t, p, m, where="all"),
-    "Polarity: you count the visible patches. The mask is 1 where a patch is removed.": lambda t, p, m: _loss(
-        t, p, m, where="visible"
+    "copying a visible patch teaches nothing.": partial(_loss, where="all"),
+    "Polarity: you count the visible patches. The mask is 1 where a patch is removed.": partial(
+        _loss, where="visible"
     ),
     "The variance is biased (divided by n). "
-    "MAE uses the unbiased one, divided by n − 1: ddof=1 in NumPy.": lambda t, p, m: _loss(t, p, m, ddof=0),
+    "MAE uses the unbiased one, divided by n − 1: ddof=1 in NumPy.": partial(_loss, ddof=0),
     "Two things: the loss is taken on all patches, and the variance is biased (ddof=1 in NumPy "
-    "is not).": lambda t, p, m: _loss(t, p, m, ddof=0, where="all"),
-    "You divide by the number of all patches. "
-    "Divide by the number of removed ones, mask.sum().": lambda t, p, m: _loss(t, p, m, where="share"),
-    "The errors of a patch are summed; wanted is their mean over its D numbers.": lambda t, p, m: _loss(
-        t, p, m, where="sum"
+    "is not).": partial(_loss, ddof=0, where="all"),
+    "You divide by the number of all patches. Divide by the number of removed ones, mask.sum().": partial(
+        _loss, where="share"
     ),
-    "You average within each picture first. "
-    "Here all removed patches of the batch count alike.": lambda t, p, m: _loss(t, p, m, where="pictures"),
-    "The target is not normalised: subtract each patch's mean and divide by its spread.": lambda t, p, m: (
-        _loss(t, p, m, normal=False)
+    "The errors of a patch are summed; wanted is their mean over its D numbers.": partial(_loss, where="sum"),
+    "You average within each picture first. Here all removed patches of the batch count alike.": partial(
+        _loss, where="pictures"
     ),
-    "You divide by the variance. Divide by its root, √(variance + 10⁻⁶).": lambda t, p, m: _loss(
-        t, p, m, root=False
+    "The target is not normalised: subtract each patch's mean and divide by its spread.": partial(
+        _loss, normal=False
     ),
+    "You divide by the variance. Divide by its root, √(variance + 10⁻⁶).": partial(_loss, root=False),
     "Mean and variance run over the patches. They belong to each patch: "
-    "over its own D numbers, axis −1.": lambda t, p, m: _loss(t, p, m, axis=1),
+    "over its own D numbers, axis −1.": partial(_loss, axis=1),
 }
 
 

@@ -15,33 +15,30 @@ from ssl_course.pretext.puzzles import turn
 # ---- the smallest Hamming distance -------------------------------------------------------------------------
 
 
-def _pairs(orders: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    return list(combinations(orders, 2))
+def _apart(orders: np.ndarray) -> np.ndarray:
+    """In how many places each pair of orders differs, (pairs,)."""
+    return np.array([(a != b).sum() for a, b in combinations(orders, 2)])
 
 
 def _right(orders: np.ndarray) -> float:
-    return float(min((a != b).sum() for a, b in _pairs(orders)))
+    return _apart(orders).min()
 
 
 _DISTANCES = {
     "That is the largest distance. A set is as good as its two most similar orders: take the "
-    "smallest.": lambda o: float(max((a != b).sum() for a, b in _pairs(o))),
+    "smallest.": lambda o: _apart(o).max(),
     "That is the mean distance. It can be large although two orders are nearly equal: take the "
-    "smallest.": lambda o: float(np.mean([(a != b).sum() for a, b in _pairs(o)])),
+    "smallest.": lambda o: _apart(o).mean(),
     "It is always 0: each order has distance 0 to itself. Compare different rows only.": lambda o: 0.0,
-    "You count the places that agree. The Hamming distance counts those that differ.": lambda o: float(
-        min((a == b).sum() for a, b in _pairs(o))
-    ),
+    "You count the places that agree. The Hamming distance counts those that differ.": lambda o: (
+        o.shape[1] - _apart(o)
+    ).min(),
     "You add up how far the numbers are apart. Tiles have no size: "
-    "a place differs or it does not.": lambda o: float(min(np.abs(a - b).sum() for a, b in _pairs(o))),
-    "You compare with the first order only. Every pair counts.": lambda o: float(
-        min((a != o[0]).sum() for a in o[1:])
-    ),
-    "You compare neighbouring rows only. Every pair counts.": lambda o: float(
-        min((a != b).sum() for a, b in zip(o, o[1:], strict=False))
-    ),
-    "You divide by the number of tiles. The distance is a number of places.": lambda o: float(
-        min((a != b).mean() for a, b in _pairs(o))
+    "a place differs or it does not.": lambda o: min(np.abs(a - b).sum() for a, b in combinations(o, 2)),
+    "You compare with the first order only. Every pair counts.": lambda o: (o[1:] != o[0]).sum(1).min(),
+    "You compare neighbouring rows only. Every pair counts.": lambda o: (o[1:] != o[:-1]).sum(1).min(),
+    "You divide by the number of tiles. The distance is a number of places.": lambda o: (
+        _right(o) / o.shape[1]
     ),
 }
 

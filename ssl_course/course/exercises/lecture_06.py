@@ -13,23 +13,19 @@ from ssl_course.pretext.words import IGNORE, MASK, PAD, SPECIAL
 # ---- the causal mask ----------------------------------------------------------------------------------------------
 
 
-def _causal(n: int) -> np.ndarray:
-    return np.tril(np.ones((n, n)))
-
-
 _SEES = {
     "Transposed: here the first word sees all the others, and the last only itself. "
-    "Row i says what word i sees.": lambda n: _causal(n).T,
+    "Row i says what word i sees.": lambda n: np.tri(n).T,
     "Off by one: word i sees word i + 1, which is just what it must predict. "
-    "The loss falls to 0 and nothing is learned.": lambda n: np.tril(np.ones((n, n)), 1),
+    "The loss falls to 0 and nothing is learned.": lambda n: np.tri(n, k=1),
     "Off by one: word i does not see itself, so the newest word is lost, and the first row sees nothing at "
-    "all (a softmax over nothing is NaN).": lambda n: np.tril(np.ones((n, n)), -1),
+    "all (a softmax over nothing is NaN).": lambda n: np.tri(n, k=-1),
     "Turned over: True stands where a word must NOT look. Some libraries mark it so; "
-    "here True is what is seen.": lambda n: np.triu(np.ones((n, n)), 1),
+    "here True is what is seen.": lambda n: np.tri(n, k=-1).T,
     "Every word sees every word: that is BERT's mask, not GPT's.": lambda n: np.ones((n, n)),
     "Each word sees itself alone. All earlier words may be seen, too.": lambda n: np.eye(n),
     "Each word sees itself and one before: all earlier words may be seen.": lambda n: (
-        np.tril(np.ones((n, n))) - np.tril(np.ones((n, n)), -2)
+        np.tri(n) - np.tri(n, k=-2)
     ),
     "Nobody sees anything.": lambda n: np.zeros((n, n)),
 }
@@ -46,7 +42,7 @@ def causal_mask(function: Any, seed: int = 0) -> Card:
         "Each word sees itself and all before it: with that, every place of every text is an example at once."
     )
     hint = "Row i must be True up to and including column i, and False after it."
-    return judge(function, [(int(n),) for n in sizes], _causal, _SEES, praise, hint)
+    return judge(function, [(int(n),) for n in sizes], np.tri, _SEES, praise, hint)
 
 
 # ---- 80/10/10 -----------------------------------------------------------------------------------------------------
@@ -123,10 +119,8 @@ def mask_rule(function: Any, seed: int = 0) -> Card:
         ids = rng.integers(len(SPECIAL), 40, 400)
         special = rng.random(400) < 0.2
         ids[special] = rng.integers(0, len(SPECIAL), int(special.sum()))
-        anything = (ids - len(SPECIAL) + rng.integers(1, 34, 400)) % 35 + len(
-            SPECIAL
-        )  # never the word itself
-        cases.append((ids, rng.random(400), rng.random(400), anything))
+        other = (ids - len(SPECIAL) + rng.integers(1, 34, 400)) % 35  # never the word itself
+        cases.append((ids, rng.random(400), rng.random(400), other + len(SPECIAL)))
     praise = "Words that stay or change make the network look at every word: it never knows which ones it may trust."
     hint = (
         "Chosen: u < 0.15 and a word (id ≥ 5). Inputs: 4 where v < 0.8, anything where 0.8 ≤ v < 0.9, else "

@@ -41,14 +41,19 @@ def _spoilt(whiten: Callable[..., np.ndarray], centre: bool = True) -> Callable[
     return lambda x, y: _svd(whiten(*_covariances(x, y, centre)))
 
 
+def _powers(first: float, second: float, centre: bool = True) -> Callable[..., np.ndarray]:
+    """Singular values of Σ₁₁^first Σ₁₂ Σ₂₂^second; whitening has −½ twice."""
+    return _spoilt(lambda a, b, c: _power(a, first) @ c @ _power(b, second), centre)
+
+
 def _wrong_triangle(sxx: np.ndarray, syy: np.ndarray, sxy: np.ndarray) -> np.ndarray:
     lx, ly = (np.linalg.inv(np.linalg.cholesky(s)) for s in (sxx, syy))
     return lx.T @ sxy @ ly
 
 
 _MISTAKES = {
-    "Uncentred: without the means taken off first, the constant counts as something shared.": _spoilt(
-        lambda a, b, c: _power(a, -0.5) @ c @ _power(b, -0.5), centre=False
+    "Uncentred: without the means taken off first, the constant counts as something shared.": _powers(
+        -0.5, -0.5, centre=False
     ),
     "You whiten with the wrong side: Σ₁₁^(−½) belongs to the side of X₁, the rows of Σ₁₂, and Σ₂₂^(−½) to "
     "its columns. It only fits here since both views have equally many numbers.": _spoilt(
@@ -57,19 +62,15 @@ _MISTAKES = {
     "You whiten with the transposed factors: with Σ = L Lᵀ the whitened cross-covariance is L₁⁻¹ Σ₁₂ L₂⁻ᵀ, "
     "not L₁⁻ᵀ Σ₁₂ L₂⁻¹.": _spoilt(_wrong_triangle),
     "No whitening: these are the singular values of the cross-covariance, covariances with units. "
-    "They favour what is large.": _spoilt(lambda a, b, c: c),
+    "They favour what is large.": _powers(0, 0),
     "You divide by standard deviations only. Whitening must also undo the correlations within "
     "each view.": _spoilt(lambda a, b, c: c / np.sqrt(np.outer(np.diag(a), np.diag(b)))),
-    "Too much: you multiply by the inverses. Whitening takes inverse square roots, Σ^(−½).": _spoilt(
-        lambda a, b, c: _power(a, -1) @ c @ _power(b, -1)
-    ),
-    "You multiply by the square roots. Whitening takes their inverses, Σ^(−½).": _spoilt(
-        lambda a, b, c: _power(a, 0.5) @ c @ _power(b, 0.5)
-    ),
+    "Too much: you multiply by the inverses. Whitening takes inverse square roots, Σ^(−½).": _powers(-1, -1),
+    "You multiply by the square roots. Whitening takes their inverses, Σ^(−½).": _powers(0.5, 0.5),
     "Only the first view is whitened. Both must be, "
-    "or the answer depends on the units of the second.": _spoilt(lambda a, b, c: _power(a, -0.5) @ c),
+    "or the answer depends on the units of the second.": _powers(-0.5, 0),
     "Only the second view is whitened. Both must be, "
-    "or the answer depends on the units of the first.": _spoilt(lambda a, b, c: c @ _power(b, -0.5)),
+    "or the answer depends on the units of the first.": _powers(0, -0.5),
     "These are the squares ρ², the eigenvalues of Σ₁₁⁻¹ Σ₁₂ Σ₂₂⁻¹ Σ₂₁. Wanted is ρ.": lambda x, y: (
         _right(x, y) ** 2
     ),

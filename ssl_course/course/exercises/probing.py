@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssl_course import nets
-from ssl_course.course.exercises.card import Card, Verdict, wrong
+from ssl_course.course.exercises.card import Card, Verdict
 from ssl_course.course.exercises.judging import Mistakes, Rule, judge
 
 
@@ -64,9 +64,7 @@ def judge_features(
         h = function(network, x)
         if torch.is_tensor(h) and h.ndim == 4:
             raise Verdict(
-                wrong(
-                    "That is the backbone's map, (N, dim, h, w). Take the mean over places: method.encode does."
-                )
+                "That is the backbone's map, (N, dim, h, w). Take the mean over places: method.encode does."
             )
         return h
 
