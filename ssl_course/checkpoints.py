@@ -110,13 +110,9 @@ def save(
     return path
 
 
-def saver(path: str | os.PathLike[str], method: nn.Module, **about: Any) -> Callable[[dict[str, Any]], None]:
+def saver(path: str | os.PathLike[str], method: nn.Module, **about: Any) -> Callable[[dict[str, Any]], Path]:
     """What to hand to ``train(…, save=…)``."""
-
-    def write(state: dict[str, Any]) -> None:
-        save(path, method, state=state, **about)
-
-    return write
+    return lambda state: save(path, method, state=state, **about)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:

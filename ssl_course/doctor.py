@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import re
@@ -31,6 +32,9 @@ class Check:
     seen: str
     fix: str = ""
     required: bool = True
+
+
+_optional = functools.partial(Check, required=False)
 
 
 def report() -> list[Check]:
@@ -129,20 +133,20 @@ def _gpu(torch: ModuleType) -> Check:
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         seen, why = f"{names} (CUDA {torch.version.cuda})", gpu_fault()
         if why:
-            return Check("gpu", False, f"{seen}, but it does not compute: {why}", DRIVER, required=False)
-        return Check("gpu", True, seen, required=False)
+            return _optional("gpu", False, f"{seen}, but it does not compute: {why}", DRIVER)
+        return _optional("gpu", True, seen)
     if torch.backends.mps.is_available():
-        return Check("gpu", True, "Apple (mps)", required=False)
+        return _optional("gpu", True, "Apple (mps)")
     if shutil.which("nvidia-smi"):
-        return Check("gpu", False, "there, but this build of torch cannot use it", DRIVER, required=False)
-    return Check("gpu", False, "none; every lecture runs on the CPU", required=False)
+        return _optional("gpu", False, "there, but this build of torch cannot use it", DRIVER)
+    return _optional("gpu", False, "none; every lecture runs on the CPU")
 
 
 def _disk() -> Check:
     """Room in the current folder. Only told, never required: what needs much room may lie elsewhere."""
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     fix = "" if free >= 1 else "make room: notebooks, reports and downloaded data need about 1 GB"
-    return Check("disk", free >= 1, f"{free:.1f} GB free here", fix, required=False)
+    return _optional("disk", free >= 1, f"{free:.1f} GB free here", fix)
 
 
 def _browser() -> list[Check]:
@@ -156,11 +160,9 @@ def _browser() -> list[Check]:
     try:
         path = browser.find_browser()
     except FileNotFoundError as error:
-        return [
-            Check("browser for tests", False, str(error), "unset CHROMIUM, or correct it", required=False)
-        ]
+        return [_optional("browser for tests", False, str(error), "unset CHROMIUM, or correct it")]
     fix = "" if path else f"{sys.executable} -m tools.browser ensure"
-    return [Check("browser for tests", path is not None, path or "none", fix, required=False)]
+    return [_optional("browser for tests", path is not None, path or "none", fix)]
 
 
 def _data() -> list[Check]:
@@ -169,11 +171,9 @@ def _data() -> list[Check]:
 
         where = catalog.available()
     except (ImportError, OSError) as error:  # reported above with its fix
-        return [Check("data sets", False, f"cannot look: {error}", INSTALL, required=False)]
+        return [_optional("data sets", False, f"cannot look: {error}", INSTALL)]
     checks = []
     for name, place in where.items():
         fix = "" if place else FETCH.format(name=name)
-        checks.append(
-            Check(f"data: {name}", place is not None, place or "not on this machine", fix, required=False)
-        )
+        checks.append(_optional(f"data: {name}", place is not None, place or "not on this machine", fix))
     return checks

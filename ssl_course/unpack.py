@@ -10,9 +10,8 @@ from pathlib import Path
 
 from ssl_course import __version__, assets
 
-KEPT = (
-    ".ssl-course"  # what the course keeps in a student's folder; JupyterLab's file browser does not show it
-)
+# What the course keeps in a student's folder; JupyterLab's file browser does not show it.
+KEPT = ".ssl-course"
 
 
 @dataclass

@@ -100,22 +100,20 @@ def load(
 
 def available() -> dict[str, str | None]:
     """Where each set lies on this machine, or None; looks only whether files exist, downloads nothing."""
-    where: dict[str, str | None] = {"scenes": "painted on demand"}
-    folder = earth.source_folder()
-    where["earth"] = str(folder / "bmng.jpg") if folder else None
-    where["photos"] = "your own: load('photos', root=FOLDER)"
-    for name in torchvision_sets.SETS:
-        folder = torchvision_sets.find(name)
-        where[name] = str(folder) if folder else None
-    emoji, flickr = captioned.find_emoji(), captioned.find_flickr8k()
-    where["emoji"] = None if emoji is None else str(emoji[1] if emoji[0] == "folder" else emoji[1][0])
-    where["flickr8k"] = None if flickr is None else str(flickr[0])
-    where["reviews"] = "made on demand"
-    for name in corpora.CORPORA:
-        paths = corpora.find(name)
-        where[name] = str(paths[0].parent) if paths else None
-    where["text"] = "your own: load('text', root=FILE)"
-    return where
+    folder, emoji, flickr = earth.source_folder(), captioned.find_emoji(), captioned.find_flickr8k()
+    texts = {name: corpora.find(name) for name in corpora.CORPORA}
+    where = {
+        "scenes": "painted on demand",
+        "earth": folder and folder / "bmng.jpg",
+        "photos": "your own: load('photos', root=FOLDER)",
+        **{name: torchvision_sets.find(name) for name in torchvision_sets.SETS},
+        "emoji": emoji and (emoji[1] if emoji[0] == "folder" else emoji[1][0]),
+        "flickr8k": flickr and flickr[0],
+        "reviews": "made on demand",
+        **{name: paths and paths[0].parent for name, paths in texts.items()},
+        "text": "your own: load('text', root=FILE)",
+    }
+    return {name: place and str(place) for name, place in where.items()}
 
 
 def _check_name(name: str) -> None:

@@ -44,7 +44,6 @@ class Rows:
 def _chosen(strings: list[str], index: Any) -> list[str]:
     """Index a list, empty where a set has none, the way a tensor is indexed."""
     if strings and not (torch.is_tensor(index) and index.dtype != torch.bool):
-        index = torch.arange(len(strings))[
-            index
-        ]  # a batch's own indices are not worth numbering the whole set
+        # Only here: a batch's own indices are not worth numbering the whole set.
+        index = torch.arange(len(strings))[index]
     return [strings[i] for i in index.reshape(-1).tolist()] if strings else []

@@ -75,9 +75,8 @@ class Tokenizer:
         )
         core.train_from_iterator((" " + s for s in strings), trainer)
         plain = json.loads(core.to_str())
-        plain[
-            "added_tokens"
-        ] = []  # a typed "[PAD]" is then text like any other; the ids stay in the vocabulary
+        # A typed "[PAD]" is then text like any other; the ids stay in the vocabulary.
+        plain["added_tokens"] = []
         core = tokenizers.Tokenizer.from_str(json.dumps(plain))
         # lstrip: the space before a word belongs to its piece, so [MASK] must swallow it too
         core.add_special_tokens([tokenizers.AddedToken(SPECIAL[MASK], lstrip=True, normalized=False)])

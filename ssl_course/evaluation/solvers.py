@@ -40,16 +40,13 @@ def logistic(
     (draws, _, dim), folds = x.shape, weight.shape[2]
     target, weight, l2 = np.eye(k)[y][:, :, None], weight[..., None], l2[:, None, None, None]
     curvature = np.square(x).transpose(0, 2, 1) @ weight[..., 0] * (k - 1) / k**2  # (B, D, F)
-    scale = np.sqrt(
-        curvature[..., None] + l2
-    )  # (B, D, F, 1): the walk goes through W · scale, which is round
+    # The walk goes through W · scale, which is round.
+    scale = np.sqrt(curvature[..., None] + l2)  # (B, D, F, 1)
     x_columns = np.ascontiguousarray(x.transpose(0, 2, 1))  # (B, D, n)
 
     def loss_and_gradient(flat: Floats) -> tuple[float, Floats]:
-        scaled, b = np.split(
-            flat.reshape(draws, dim + 1, folds, k), [-1], axis=1
-        )  # (B, D, F, k), (B, 1, F, k)
-        w = scaled / scale
+        solution = flat.reshape(draws, dim + 1, folds, k)
+        w, b = solution[:, :-1] / scale, solution[:, -1:]  # (B, D, F, k), (B, 1, F, k)
         scores = (x @ w.reshape(draws, dim, folds * k)).reshape(draws, -1, folds, k) + b  # (B, n, F, k)
         scores -= scores.max(3, keepdims=True)
         p = np.exp(scores)
@@ -62,9 +59,8 @@ def logistic(
         return loss + (w * of_penalty).sum() / 2, gradient.ravel()
 
     scale_with_b = np.concatenate([scale, np.ones((draws, 1, folds, 1))], 1)
-    if start is None:
-        begin = np.zeros((draws, dim + 1, folds, k))
-    else:
+    begin = np.zeros((draws, dim + 1, folds, k))
+    if start is not None:
         begin = start.transpose(0, 2, 1, 3) * scale_with_b
     options = {"maxiter": 1000, "gtol": gtol, "ftol": 1e-12, "maxcor": 20}
     optimum = minimize(loss_and_gradient, begin.ravel(), jac=True, method="L-BFGS-B", options=options)
