@@ -182,9 +182,7 @@ class AugmentationExplorer(SheetExplorer):
             "seed": IntSlider(0, min=0, max=99, description="draw number"),
             "head": Checkbox(False, description="after the head (z)"),
             "guess": Dropdown(
-                options=[UNKNOWN, *state.networks],
-                value=UNKNOWN,
-                description="your guess: better recognised by",
+                options=[UNKNOWN, *state.networks], description="your guess: better recognised by"
             ),
         }
         rows = [

@@ -208,9 +208,8 @@ def _dot(plot: draw.Plot, n: float, m: Simulated, colour: str, ring: bool = Fals
     low = np.log10(max(m.mean - 2 * m.standard_error, 1e-9))
     high = np.log10(m.mean + 2 * m.standard_error)
     plot.line([(x, max(low, LOW)), (x, min(high, HIGH))], colour, 1.5)
-    plot.dot(
-        x, y, palette.PAPER if ring else colour, 4.5, colour if ring else palette.PAPER, 2 if ring else 1
-    )
+    inside, edge, width = (palette.PAPER, colour, 2) if ring else (colour, palette.PAPER, 1)
+    plot.dot(x, y, inside, 4.5, edge, width)
 
 
 def _parts(c: Curves, n: int, m: Simulated, literal: float, finite: bool) -> Panel:
@@ -233,9 +232,8 @@ def _parts(c: Curves, n: int, m: Simulated, literal: float, finite: bool) -> Pan
         plot.bars([i], [base], colour, 0.62)
         plot.bars([i], [end], colour + "55", 0.62, base)
         if bars[i][1] + more > top:
-            plot.arrow(
-                (i, 0.86 * top), (i, 0.99 * top), palette.PAPER if base > 0.9 * top else palette.INK, 2, 8
-            )
+            ink = palette.PAPER if base > 0.9 * top else palette.INK
+            plot.arrow((i, 0.86 * top), (i, 0.99 * top), ink, 2, 8)
     plot.names([("dark: no label mends it", palette.INK)], row=1, bold=False)
     plot.names([("light: for lack of labels", palette.INK)], bold=False)
     parts = ", ".join(f"{name} {base:.3g} plus {more:.3g}" for name, base, more, _ in bars)

@@ -79,18 +79,9 @@ class BreakTheBound(Explorer):
     def render(state: Any, *, delta: float, n: int, unit: float) -> tuple[list[Panel], str]:
         """The world, the magnifying glass, promise against truth; pure."""
         now = broken(delta, n, unit)
-        times = now.excess / now.promise
-        epsilon, sigma, quotient, a, promise, excess = map(
-            draw.number,
-            (
-                now.epsilon_squared,
-                now.sigma**2,
-                now.epsilon_squared / now.sigma**2,
-                now.approximation,
-                now.promise,
-                now.excess,
-            ),
-        )
+        times, allowed = now.excess / now.promise, now.epsilon_squared / now.sigma**2
+        numbers = (now.epsilon_squared, now.sigma**2, allowed, now.approximation, now.promise, now.excess)
+        epsilon, sigma, quotient, a, promise, excess = map(draw.number, numbers)
         line = (
             f"The note promises an excess of k/n_L + ε² = <b>{promise}</b>. The probe's is "
             f"<b>{excess}</b>: {_times(times)}. Best possible accuracy from X₁ {100 * now.bayes:.1f} %, "
@@ -103,7 +94,7 @@ class BreakTheBound(Explorer):
     def on_pointer(self, event: Pointer) -> None:
         """On the plot: choose δ."""
         if event.panel == 2 and event.kind != "up":
-            self._move(_axes(1.0).at(event.x, event.y)[0])
+            self._move(_axes().at(event.x, event.y)[0])
 
     def on_key(self, event: Key) -> None:
         """Arrows on the plot move δ."""
@@ -185,13 +176,13 @@ def _glass(delta: float, unit: float) -> Panel:
     return plot.panel(caption, alt)
 
 
-def _axes(unit: float) -> draw.Plot:
+def _axes() -> draw.Plot:
     return draw.Plot(654, 250, (SMALLEST, 0), (-6.2, 0.4), margin=(10, 150, 40, 58))
 
 
 def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) -> Panel:
     """Promise and truth against δ, both axes logarithmic."""
-    plot = _axes(unit)
+    plot = _axes()
     xticks = {-2: "0.01", -1.5: "0.03", -1: "0.1", -0.5: "0.3", 0: "1"}
     plot.axes("δ", "squared risk", xticks, draw.log_ticks(*(10.0**-k for k in range(7))))
     x = np.log10(state[:, 0])

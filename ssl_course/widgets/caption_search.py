@@ -169,15 +169,13 @@ class CaptionSearch(Explorer):
                     candidates = every if set(data.captions) <= set(every) else ()
                 galleries["yours"] = _Gallery(network, data, candidates, START)
         first = next(iter(galleries.values()))
-        labels = list(dict.fromkeys(label for g in galleries.values() for label in g.labels)) or [
-            "(no label)"
-        ]
+        labels = list(dict.fromkeys(label for g in galleries.values() for label in g.labels))
         text = first.start if caption is None else caption
         own = min(max(first.scale, 1.0), 100.0)
         controls = {
             "caption": Text(text, description="caption", layout={"width": "420px"}),
             "pictures": Dropdown(options=list(galleries), description="pictures"),
-            "label": Dropdown(options=labels, description="zero-shot: which"),
+            "label": Dropdown(options=labels or ["(no label)"], description="zero-shot: which"),
             "prompts": Dropdown(options=(*scenes.PROMPTS, EACH), value=EACH, description="asked by"),
             "scale": FloatLogSlider(
                 own, base=10, min=0, max=2, step=0.01, description="exp(logit_scale)", readout_format=".1f"

@@ -166,9 +166,8 @@ def _plane(
     """The ab plane: squares are bins, their shade how common they are, discs how likely they are at the place."""
     width = float(np.abs(np.diff(np.unique(centres[:, 0]))).min())
     plot = draw.Plot(PLANE, PLANE, (-126, 126), (-126, 126), margin=(8, 8, 38, 44), equal=True)
-    plot.axes(
-        "a: green to red", "b: blue to yellow", [-80, -40, 0, 40, 80], [-80, -40, 0, 40, 80], grid=False
-    )
+    ticks = [-80, -40, 0, 40, 80]
+    plot.axes("a: green to red", "b: blue to yellow", ticks, ticks, grid=False)
     shade = np.clip((np.log10(prior + 1e-9) + 4) / 4, 0, 1)  # one in ten thousand and less: hardly there
     swatches, half = _swatches(centres.astype(np.float32).tobytes()), width / 2
     for (x, y), colour, s in zip(centres.tolist(), swatches, shade.tolist(), strict=True):

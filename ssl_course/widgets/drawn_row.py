@@ -52,13 +52,8 @@ class DrawnRow(Explorer):
         for name, row in measured.items():
             if missing := [c for c in columns if c not in row]:
                 raise ValueError(f"the row {name!r} lacks {', '.join(missing)}")
-        state = _State(
-            {name: dict(row) for name, row in measured.items()},
-            columns,
-            dict(reference),
-            called,
-            dict(chance or {}),
-        )
+        rows = {name: dict(row) for name, row in measured.items()}
+        state = _State(rows, columns, dict(reference), called, dict(chance or {}))
         controls: dict[str, Widget] = {
             "row": Dropdown(options=list(measured), value=first, description="augmentation"),
             "show": Checkbox(False, description="show what was measured"),

@@ -123,9 +123,8 @@ class HarmlessOrHarmful(Explorer):
             verdict = "nothing is shared"
         else:
             verdict = "<b>harmless</b>, this probe loses nothing"
-        epsilon, ceiling, a = (
-            draw.number(round(x, 9)) for x in (v.epsilon_squared, v.ceiling, v.approximation)
-        )
+        numbers = (v.epsilon_squared, v.ceiling, v.approximation)
+        epsilon, ceiling, a = (draw.number(round(x, 9)) for x in numbers)
         line = f"ε² = {epsilon}, ε²/σ² = {ceiling}, a = <b>{a}</b>: {verdict}."
         if v.accuracy:
             line += f" Accuracy {v.accuracy[1]:.3f}, Bayes {v.accuracy[0]:.3f}."

@@ -54,12 +54,8 @@ class _State:
         drawn = sharpen(own.log(), temperature, top_k or None)
         ids = own.topk(min(CANDIDATES, int((own > 0).sum()))).indices
         exact = self.exact(network, text)
-        return _Next(
-            ids.tolist(),
-            drawn[ids].tolist(),
-            own[ids].tolist(),
-            None if exact is None else exact[ids].tolist(),
-        )
+        told = None if exact is None else exact[ids].tolist()
+        return _Next(ids.tolist(), drawn[ids].tolist(), own[ids].tolist(), told)
 
     @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
     def own(self, network: str, text: str) -> torch.Tensor:

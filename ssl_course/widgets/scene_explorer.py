@@ -282,7 +282,7 @@ class SceneExplorer(SheetExplorer):
         if v.known:
             psi, through = view.known[picture], view.means[view.label[picture]]
             first, second = f"E[X₂ | X₁, Y = {y}]", f"E[X₂ | Y = {y}]"
-        plot = _plot(view, triangle, psi if open_ else None, v.guess)
+        plot, colours = _plot(view, triangle, psi if open_ else None, v.guess)
         at = None if v.guess is None else np.array(plot.at(*v.guess))
         gray = "the gray picture in the colours that"
         shown = [(state.grays[picture], "X₁: what the network sees", "the chosen picture in gray")]
@@ -299,7 +299,7 @@ class SceneExplorer(SheetExplorer):
             ]
         panels = [
             sheet(state.thumbs, picture, "choose X₁", "gray pictures", COLUMNS),
-            _plot_panel(plot, open_),
+            colours,
             *(Panel(pixels, caption, alt, WIDE) for pixels, caption, alt in shown),
         ]
         guessed = None if at is None else float(np.hypot(*(at - triangle.foot(view.psi[cell][None])[0])))
@@ -335,7 +335,7 @@ def _paler(lightness: torch.Tensor, contrast: float) -> torch.Tensor:
 
 def _plot(
     view: View, triangle: _Triangle, psi: np.ndarray | None, guess: tuple[float, float] | None
-) -> draw.Plot:
+) -> tuple[draw.Plot, Panel]:
     """The colour triangle and the guess in its plane; with ``psi``, this picture's ψ* among all others."""
     tips, feet, corners = triangle.tip(view.psi), triangle.foot(view.psi), triangle.corners
     around = np.concatenate([tips, feet, corners])
@@ -356,15 +356,11 @@ def _plot(
         plot.cross(*plot.at(*guess), color=palette.X2, r=7, width=3)
     if psi is not None:
         plot.dot(*triangle.tip(psi[None])[0], color=None, r=8, outline=palette.X1, width=3)
-    return plot
-
-
-def _plot_panel(plot: draw.Plot, open_: bool) -> Panel:
     caption, what = "guess: click where the colour lies", "click to guess"
-    if open_:
+    if psi is not None:
         caption = "○ this picture's ψ*, • all others, × your guess"
         what = "each dot is the expected colour of one kind of gray"
-    return plot.panel(caption, f"the colours of the classes as corners; {what}", operable=True)
+    return plot, plot.panel(caption, f"the colours of the classes as corners; {what}", operable=True)
 
 
 def _readout(view: View, cell: int, known: str | None, open_: bool, guessed: float | None) -> str:

@@ -109,9 +109,7 @@ class SimilarityMatrix(Explorer):
                 0.2, base=10, min=-1.5, max=1.5, step=0.05, description="temperature τ", readout_format=".2f"
             ),
             "n": IntSlider(min(4, state.most), min=LEAST, max=state.most, description="pictures N"),
-            "network": Dropdown(
-                options=["trained ψ", "untrained ψ", COLLAPSED], value="trained ψ", description="z from"
-            ),
+            "network": Dropdown(options=list(state.z), description="z from"),
         }
         super().__init__(
             controls,
