@@ -358,10 +358,8 @@ def _without_docstrings(source: str) -> str:
     drop: set[int] = set()
     for node in ast.walk(ast.parse(source)):
         has_body = isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
-        if has_body and ast.get_docstring(node):
-            first = node.body[0]
-            if len(node.body) > 1:  # a body that is nothing but its docstring keeps it
-                drop.update(range(first.lineno - 1, first.end_lineno))
+        if has_body and ast.get_docstring(node) and len(node.body) > 1:  # one that is nothing else keeps it
+            drop.update(range(node.body[0].lineno - 1, node.body[0].end_lineno))
     return "\n".join(line for i, line in enumerate(lines) if i not in drop) + "\n"
 
 

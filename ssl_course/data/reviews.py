@@ -51,7 +51,8 @@ NAMES = {
     "part": PARTS,
     "order": ORDERS,
 }
-_SIZES = tuple(len(NAMES[k]) for k in ("adjective", "verb", "subject", "thing", "part", "order"))
+_COLUMNS = ("adjective", "verb", "subject", "thing", "part", "order")
+_SIZES = tuple(len(NAMES[k]) for k in _COLUMNS)
 
 
 @functools.cache
@@ -89,7 +90,7 @@ def _foxes() -> list[tuple[str, float]]:
 
 
 class _Table(NamedTuple):
-    """Every text there is, in the mixed radix (adjective, verb, subject, thing, part, order, fox)."""
+    """Every text there is, in the mixed radix (`_COLUMNS`, fox)."""
 
     strings: list[str]
     ids: torch.Tensor  # (M, T)
@@ -100,10 +101,7 @@ class _Table(NamedTuple):
 def _table() -> _Table:
     foxes = _foxes()
     plain = [
-        review(verb, adjective, subject, thing, part, order)
-        for adjective, verb, subject, thing, part, order in product(
-            ADJECTIVES, VERBS, SUBJECTS, THINGS, PARTS, ORDERS
-        )
+        review(**dict(zip(_COLUMNS, words, strict=True))) for words in product(*(NAMES[k] for k in _COLUMNS))
     ]
     strings = [fox.format(text) for text in plain for fox, _ in foxes]
     ids, _ = tokenizer().rows(strings, 10**9)
@@ -322,7 +320,7 @@ class World:
         row = torch.zeros(n, dtype=torch.long)
         for column, size in zip([*columns, fox], [*_SIZES, len(table.fox)], strict=True):
             row = row * size + column
-        words = dict(zip(("adjective", "verb", "subject", "thing", "part", "order"), columns, strict=True))
+        words = dict(zip(_COLUMNS, columns, strict=True))
         ids, strings = table.ids[row], [table.strings[i] for i in row.tolist()]
         if single:
             for i in (u[:, 10] < single).nonzero()[:, 0].tolist():

@@ -92,8 +92,7 @@ class World:
 
     def texture_given_biome(self) -> torch.Tensor:
         """P(t | y), (3, 6): a biome's own two textures share ``purity``, the other four share the rest."""
-        own = torch.arange(6) // 2 == torch.arange(3)[:, None]
-        own = own.double()
+        own = (torch.arange(6) // 2 == torch.arange(3)[:, None]).double()
         return own * self.purity / 2 + (1 - own) * (1 - self.purity) / 4
 
     def tint_given_light(self) -> torch.Tensor:

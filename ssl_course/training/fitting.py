@@ -57,7 +57,7 @@ def fit(
         if save is not None:
             save(state)
 
-    shown = _bar(type(method).__name__) if bar else _Silent()
+    shown = _bar(type(method).__name__) if bar else None
     unread: list[Step] = []
     began = time.perf_counter()
     try:
@@ -67,20 +67,22 @@ def fit(
                 history.losses += read_losses(unread)
                 unread = []
             history.samples_per_second = step.samples_per_second
-            shown.update(step)
+            if shown is not None:
+                shown.update(step)
     except KeyboardInterrupt:
         history.interrupted = True
     finally:
         history.losses += read_losses(unread)
         history.seconds = time.perf_counter() - began
-        shown.close(history)
+        if shown is not None:
+            shown.close(history)
     return history
 
 
 def _bar(name: str) -> Any:
     """The notebook's bar inside a notebook, a line of tqdm elsewhere; none on ranks but the first."""
     if int(os.environ.get("RANK", 0)) > 0:
-        return _Silent()
+        return None
     try:
         shell = get_ipython().__class__.__name__  # type: ignore[name-defined]
     except NameError:
@@ -90,14 +92,6 @@ def _bar(name: str) -> Any:
 
         return Bar(name)
     return _Line(name)
-
-
-class _Silent:
-    def update(self, step: Step) -> None:
-        pass
-
-    def close(self, history: History) -> None:
-        pass
 
 
 class _Line:

@@ -73,28 +73,31 @@ def random_masking(function: Any, seed: int = 0) -> Card:
 
 
 # ------------------------------------------------------------------------------------------ what the encoder reads
+def _after(cls: np.ndarray, patches: np.ndarray) -> np.ndarray:
+    """The class token, then the patches."""
+    return np.concatenate([cls[None], patches])
+
+
 def _input(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    return np.concatenate([cls[None], (patches + positions)[ids]])
+    return _after(cls, (patches + positions)[ids])
 
 
 def _mask_tokens(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, ids: np.ndarray) -> np.ndarray:
     tokens = np.zeros_like(patches)
     tokens[ids] = patches[ids]
-    return np.concatenate([cls[None], tokens + positions])
+    return _after(cls, tokens + positions)
 
 
 def _zeroed_after(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, ids: np.ndarray) -> np.ndarray:
     tokens = np.zeros_like(patches)
     tokens[ids] = (patches + positions)[ids]
-    return np.concatenate([cls[None], tokens])
+    return _after(cls, tokens)
 
 
 _INPUT_MISTAKES = {
     "The positions are added after masking: the first kept patch gets place 0, "
-    "wherever it was. Add them before.": lambda x, p, c, i: np.concatenate([c[None], x[i] + p[: len(i)]]),
-    "The positions are missing: a bag of patches, in no place.": lambda x, p, c, i: np.concatenate(
-        [c[None], x[i]]
-    ),
+    "wherever it was. Add them before.": lambda x, p, c, i: _after(c, x[i] + p[: len(i)]),
+    "The positions are missing: a bag of patches, in no place.": lambda x, p, c, i: _after(c, x[i]),
     "The class token is missing, in front.": lambda x, p, c, i: (x + p)[i],
     "The class token stands behind the patches; it comes first.": lambda x, p, c, i: np.concatenate(
         [(x + p)[i], c[None]]
@@ -104,12 +107,8 @@ _INPUT_MISTAKES = {
     "decoder.": _mask_tokens,
     "Removed patches are zeroed, but still there: the encoder reads all L tokens. Leave them out; mask "
     "tokens enter the decoder.": _zeroed_after,
-    "Nothing is removed: the encoder reads what it is to predict.": lambda x, p, c, i: np.concatenate(
-        [c[None], x + p]
-    ),
-    "You keep the patches that were to be removed.": lambda x, p, c, i: np.concatenate(
-        [c[None], np.delete(x + p, i, 0)]
-    ),
+    "Nothing is removed: the encoder reads what it is to predict.": lambda x, p, c, i: _after(c, x + p),
+    "You keep the patches that were to be removed.": lambda x, p, c, i: _after(c, np.delete(x + p, i, 0)),
     "The class token gets the position of the first patch: it has no place.": lambda x, p, c, i: (
         np.concatenate([c[None] + p[:1], (x + p)[i]])
     ),
