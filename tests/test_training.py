@@ -356,7 +356,7 @@ def readings(monkeypatch):
         return read(steps)
 
     monkeypatch.setattr(Step, "loss", property(one))
-    for module in ("training.fitting", "widgets.frame.progress", "widgets.frame.live"):
+    for module in ("training.fitting", "widgets.frame.progress"):
         monkeypatch.setattr(importlib.import_module(f"ssl_course.{module}"), "read_losses", many)
     return count
 

@@ -325,20 +325,16 @@ def _distance(kept: float | str, measured: object) -> str:
 # -------------------------------------------------------------------------------- source, and prose from results
 
 
-def show_source(obj: Callable | type, *, docstring: bool = False) -> Shown:
-    """The library's own lines, highlighted on light paper so that they read in both themes.
+def show_source(obj: Callable | type) -> Shown:
+    """The library's own lines of a function, method or class, highlighted on light paper that reads in both themes.
 
-    Args:
-        obj: function, method or class.
-        docstring: keep the docstring; by default the lines stand beside the equation and do without.
+    They stand beside the equation, so they do without their docstring.
     """
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    source = textwrap.dedent(inspect.getsource(obj))
-    if not docstring:
-        source = _without_docstrings(source)
+    source = _without_docstrings(textwrap.dedent(inspect.getsource(obj)))
     paper = (
         f"background:{palette.WASH};color:{palette.INK};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;"
         "border-radius:4px;line-height:1.4;font-size:0.92em"

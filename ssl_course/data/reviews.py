@@ -139,12 +139,8 @@ class World:
 
     # ---- the two words: tables, exact ---------------------------------------------------------------------
 
-    def features(self) -> dict[str, list[str]]:
-        """The states on each axis of `joint`, in order: x1 `ADJECTIVES`, x2 `VERBS`, y `SENTIMENTS`."""
-        return {"x1": list(ADJECTIVES), "x2": list(VERBS), "y": list(SENTIMENTS)}
-
     def joint(self, label: str = "sentiment") -> torch.Tensor:
-        """P(x₁, x₂, label), (4, 4, 2) float64; the label is "sentiment", or "intensity" (of x₁).
+        """P(x₁, x₂, label), (4, 4, 2) float64: `ADJECTIVES`, `VERBS`, then `SENTIMENTS`, each in its order. The label is "sentiment", or "intensity" (of x₁).
 
         Raises:
             ValueError: another label.

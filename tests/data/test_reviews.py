@@ -30,10 +30,11 @@ def test_the_counts_of_theory():
     assert counts.dtype == torch.float64
     expected = [[246, 82, 54, 18], [82, 246, 18, 54], [54, 18, 246, 82], [18, 54, 82, 246]]
     torch.testing.assert_close(counts, torch.tensor(expected, dtype=torch.float64))
-    order = World().features()
-    assert order == {"x1": ADJECTIVES, "x2": VERBS, "y": ["happy", "unhappy"]}
-    assert order["x1"] == ["nice", "awesome", "dull", "awful"]
-    assert order["x2"] == ["like", "love", "dislike", "hate"]
+    assert list(ADJECTIVES) == ["nice", "awesome", "dull", "awful"] and list(SENTIMENTS) == [
+        "happy",
+        "unhappy",
+    ]
+    assert list(VERBS) == ["like", "love", "dislike", "hate"]
 
 
 @pytest.mark.parametrize("dependence, purity", [(0, 0.9), (0.3, 0.9), (1, 0.7), (0.5, 1.0)])
