@@ -266,6 +266,7 @@ def test_the_recorded_network_is_within_three_points_of_bayes():
         assert row["best possible"] - 0.03 <= row["accuracy"] <= row["best possible"] + 3 * error
 
 
+@pytest.mark.slow
 def test_pixels_are_hard():
     from sklearn.linear_model import LogisticRegression
 

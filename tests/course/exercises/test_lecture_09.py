@@ -126,6 +126,7 @@ def test_bad_answers(answer, says):
     assert not card.passed and says in card.text
 
 
+@pytest.mark.slow
 def test_the_spread_of_a_fallen_and_a_standing_run():
     torch.manual_seed(0)
     assert check.spread_after({"stop_gradient": False}, steps=70) < 0.3 < check.spread_after({}, steps=70)
