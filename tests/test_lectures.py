@@ -1,6 +1,8 @@
 """The lectures as they are: each notebook belongs to its source, keeps the rules, and runs."""
 
 import ast
+import json
+import pydoc
 import re
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ssl_course.course.lecture import FIRST_CELL
+from ssl_course.course.lecture import FIRST_CELL, show_source
 from tools import build, lint
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,6 +75,19 @@ def test_teaching_cells_teach(src):
                 r"^\s*assert\b|\bWHOLE\b|\.whole\b|\bPath\(|__file__|environ|read_text|json\.load|quantize"
             )
             assert not re.search(plumbing, cell.source, re.M), cell.source
+
+
+@pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
+def test_sources_that_are_shown_are_the_librarys(src):
+    """What a stored page shows of a function is what the function is now."""
+    for cell in json.loads(build.notebook_of(src).read_text())["cells"]:
+        for output in cell.get("outputs", ()):
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            if name := re.search(r'class="ssl-source"><small>from <code>([\w.]+)</code>', html):
+                shown = show_source(pydoc.locate(name[1]))
+                assert "".join(output["data"]["text/plain"]).strip() == repr(shown).strip(), (
+                    f"{name[1]}: build {src.stem} anew"
+                )
 
 
 @pytest.mark.notebook

@@ -92,15 +92,15 @@ class BERT(LanguageModel):
         # [CLS] and [SEP] stand around the words, as they did in every text of training.
         room = min(self.context - 2, len(ids))
         start = (holes - room // 2).clamp(0, len(ids) - room)  # (masks,)
-        out = []
+        probabilities = []
         # A row for each hole, with the other holes in sight as [MASK]: in training, too, several are hidden at once.
         for hole, first in zip(holes.split(256), start.split(256), strict=True):
             rows = F.pad(ids[first[:, None] + torch.arange(room)], (1, 1), value=SEP)  # (m, room + 2)
             rows[:, 0] = CLS
             rows = rows.to(self.bias.device)
             states = self.hidden(rows)[torch.arange(len(hole)), 1 + hole - first]  # (m, dim)
-            out.append(_words(self.scores(states)).softmax(-1))
-        return torch.cat(out)
+            probabilities.append(_words(self.scores(states)).softmax(-1))
+        return torch.cat(probabilities)
 
     def fill(self, text: str, k: int = 5) -> list[list[Candidate]]:
         """The k most probable words at each [MASK] of a text, in descending order.
@@ -126,8 +126,8 @@ class BERT(LanguageModel):
         Raises:
             ValueError: a text without any of the words.
         """
-        found = torch.tensor([self._one_id(w) for w in words], device=ids.device)
-        hidden = torch.isin(ids, found)  # (N, T)
+        wanted = torch.tensor([self._one_id(w) for w in words], device=ids.device)
+        hidden = torch.isin(ids, wanted)  # (N, T)
         if not hidden.any(1).all():
             raise ValueError(
                 f"{int((~hidden.any(1)).sum())} of {len(ids)} texts have none of the words to hide"
@@ -136,7 +136,7 @@ class BERT(LanguageModel):
         # Out of sight, or the word would be copied instead of told from the others.
         scores = self._at(ids.scatter(1, place[:, None], MASK), place)  # (N, V)
         # Given that it is one of these: what the others of the vocabulary get says nothing of the class.
-        return scores[:, found.to(scores.device)].softmax(-1)
+        return scores[:, wanted.to(scores.device)].softmax(-1)
 
     @torch.no_grad()
     def pseudo_perplexity(self, texts: Texts, batch_size: int = 256) -> float:
@@ -193,10 +193,10 @@ class BERT(LanguageModel):
         return float(gain.mean()), error
 
     def _one_id(self, word: str) -> int:
-        found = self.ids(word)
-        if len(found) != 1 or found[0] < len(SPECIAL):  # a word in pieces would need several masks
+        ids = self.ids(word)
+        if len(ids) != 1 or ids[0] < len(SPECIAL):  # a word in pieces would need several masks
             raise ValueError(f"{word!r} is not one word of this model's vocabulary")
-        return found[0]
+        return ids[0]
 
     def _at(self, ids: Tensor, places: Tensor) -> Tensor:
         """Scores of words at one place of each row, (n, V)."""

@@ -134,6 +134,6 @@ class CaptionReader(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """The inverse of `get_extra_state`."""
-        found = json.loads(bytes(state.cpu().tolist()).decode())
-        self.tokenizer = Tokenizer.from_json(found["tokenizer"]) if found["tokenizer"] else None
-        self.seen = set(found["seen"])
+        kept = json.loads(bytes(state.cpu().tolist()).decode())
+        self.tokenizer = Tokenizer.from_json(kept["tokenizer"]) if kept["tokenizer"] else None
+        self.seen = set(kept["seen"])

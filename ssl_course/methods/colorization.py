@@ -163,14 +163,14 @@ class Colorization(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """The loss: cross-entropy in nats a place, rebalanced, or squared error in Lab units² a place."""
         lightness, ab = self.pair(batch)  # (N, 1, H, W), (N, 2, h, w)
-        out = self.answer(lightness).float()
+        answer = self.answer(lightness).float()  # (N, Q or 2, h, w)
         if self.objective == "l2":
-            return reconstruction(ab, out) / out[0, 0].numel()
+            return reconstruction(ab, answer) / answer[0, 0].numel()
         # Classes, since a mean of red and green apples is gray; soft ones, since bins next to each other look alike (§2.1).
         share = self.soft(ab)  # (N, Q, h, w)
         # Skies and walls are many and dull: unweighted, dull is the best answer everywhere (§2.2).
         weight = self.weights[share.argmax(1)]  # (N, h, w), of the nearest bin (eq. 3)
-        return -(weight * (share * out.log_softmax(1)).sum(1)).mean()
+        return -(weight * (share * answer.log_softmax(1)).sum(1)).mean()
 
     def rebalanced(self, logits: Tensor, mix: float) -> Tensor:
         """Logits (N, Q, h, w) as if it had been trained with another mix.
@@ -188,12 +188,12 @@ class Colorization(nn.Module):
         Args:
             temperature, mix: instead of the method's own; an "l2" network has neither.
         """
-        out = self.predict(images).float()
+        answer = self.predict(images).float()  # (N, Q or 2, h, w)
         if self.objective == "l2":
-            return out
-        out = out if mix is None else self.rebalanced(out, mix)
+            return answer
+        logits = answer if mix is None else self.rebalanced(answer, mix)
         t = self.temperature if temperature is None else temperature
-        return color.annealed_mean(out, self.centres, t)
+        return color.annealed_mean(logits, self.centres, t)
 
     @torch.no_grad()
     def colorize(self, images: Tensor, temperature: float | None = None, mix: float | None = None) -> Tensor:

@@ -261,14 +261,14 @@ def _columns(draw: Draw, images: torch.Tensor, start: int, stop: int) -> dict[st
     """What is done to the rows from start to stop, by name: numbers as (n, 1, 1, 1) or (1, 1, 1, 1)."""
     if len({getattr(draw, name) is None for name in BOX}) > 1:
         raise ValueError("a box needs all of top, left, height and width")
-    out = {}
+    columns = {}
     for name, value in vars(draw).items():
         if value is not None:
             value = torch.as_tensor(value, dtype=torch.float32, device=images.device).reshape(-1, 1, 1, 1)
             if len(value) not in (1, len(images)):
                 raise ValueError(f"{name} has {len(value)} values for {len(images)} pictures")
-            out[name] = value if len(value) == 1 else value[start:stop]
-    return out
+            columns[name] = value if len(value) == 1 else value[start:stop]
+    return columns
 
 
 def _between(low: float, high: float, u: torch.Tensor) -> torch.Tensor:

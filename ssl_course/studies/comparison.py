@@ -154,12 +154,12 @@ def train_and_test(data: str, table: str, seed: int, budget: Budget) -> tuple[Pi
     sets = []
     for split, n, start in (("train", budget.n_train, 0), ("test", budget.n_test, TEST_SEED)):
         if data == "scenes":
-            found = load("scenes", budget.size, split, n=n, seed=seed)
+            pictures = load("scenes", budget.size, split, n=n, seed=seed)
         else:
-            found = load(data, budget.size, split)
-            order = torch.randperm(len(found), generator=torch.Generator().manual_seed(start + seed))
-            found = found[order[:n]]
-        sets.append(gray_with_colours(found) if table == "G" else found)
+            pictures = load(data, budget.size, split)
+            order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(start + seed))
+            pictures = pictures[order[:n]]
+        sets.append(gray_with_colours(pictures) if table == "G" else pictures)
     return sets[0], sets[1]
 
 
@@ -180,16 +180,16 @@ def probe_all(
 ) -> dict[str, dict[str, float]]:
     """Accuracy of a linear probe, label → number of labels (as text) → share of test rows named rightly."""
     features = [evaluation.encode(encode, s) for s in (train_set, test_set)]
-    found: dict[str, dict[str, float]] = {}
+    reached: dict[str, dict[str, float]] = {}
     for label in labels or train_set.labels:
-        found[label] = {}
+        reached[label] = {}
         for n in (n for n in n_labels if n <= len(train_set)):
             draws = DRAWS if n <= FEW else 1
             probe = linear_probe(
                 None, train=features[0], test=features[1], label=label, n_labels=n, draws=draws, seed=seed
             )
-            found[label][str(n)] = round(probe.accuracy, 4)
-    return found
+            reached[label][str(n)] = round(probe.accuracy, 4)
+    return reached
 
 
 def run_cell(
@@ -344,12 +344,12 @@ def run_dependence(
     views = two_views(method, train_set, seed)
     if views is None:
         return {"covered": False}
-    found = {name: dependence(*views, y, seed) for name, y in train_set.labels.items()}
+    measured = {name: dependence(*views, y, seed) for name, y in train_set.labels.items()}
     return {
         "covered": True,
         "given": {
             name: {k: float(f"{v:.4g}") for k, v in d._asdict().items()} | {"silent": d.silent}
-            for name, d in found.items()
+            for name, d in measured.items()
         },
     }
 
@@ -456,12 +456,12 @@ def summary(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> dic
         results: rows of `recorded.record`.
         label, n_labels: which probe.
     """
-    found = {}
+    cells = {}
     for name, by_seed in accuracies(results, label, n_labels).items():
         v = list(by_seed.values())
         error = statistics.stdev(v) / math.sqrt(len(v)) if len(v) > 1 else 0.0
-        found[name] = Cell(statistics.mean(v), error, len(v))
-    return dict(sorted(found.items(), key=lambda item: -item[1].mean))
+        cells[name] = Cell(statistics.mean(v), error, len(v))
+    return dict(sorted(cells.items(), key=lambda item: -item[1].mean))
 
 
 def accuracies(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> dict[str, dict[int, float]]:
