@@ -9,8 +9,8 @@ six labels of the scenes. The seed draws the pictures, the first weights, the ba
 labelled rows, so the spread over the seeds is all of the spread. Two rows train nothing: raw pixels, and the
 network as it is before training. A stopped run goes on where it was.
 
-With --learned each cell trains `LONG` steps instead of 120, which leave the loss near log(2N − 1) where crops are hard,
-and keeps the probe's curve; it is marked where the loss has not left that value. Its probes read h, and z after the head.
+With --learned each cell trains `LONG` steps instead of 120, which leave the loss at log(2N − 1) where strong crops and
+colours come together, and keeps the probe's curve; it is marked where the loss has not left that value. Its probes read h, and z after the head.
 
 The last command trains the network that the widgets of the lecture show, and writes
 assets/checkpoints/simclr.safetensors.
@@ -116,7 +116,7 @@ def measure(views: str, strength: str, seed: int, steps: int = STEPS) -> dict:
 
 
 def learned(views: str, strength: str, seed: int, steps: int = LONG) -> dict:
-    """Train once until the probe is flat: its curve, then all labels, read before the head and after it."""
+    """Train once, and longer: the probe's curve, then all labels, read before the head and after it."""
     data, test = pictures(seed)
     torch.manual_seed(seed)
     kept = NOTHING if views in UNTRAINED else settings(views, strength)
@@ -216,7 +216,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ship", action="store_true", help="train and write the network of the widgets")
-    parser.add_argument("--learned", action="store_true", help="train each cell until it has learned")
+    parser.add_argument("--learned", action="store_true", help="train each cell ten times as long")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json")
     given = parser.parse_args()

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import legible
 import numpy as np
 import pytest
 
@@ -25,14 +26,12 @@ SEEN_BY = {
 
 def linear(colour: str) -> np.ndarray:
     """'#rrggbb' → linear RGB."""
-    c = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return legible.linear(legible.shown(colour, dark=False)[:3])
 
 
 def contrast(a: str, b: str) -> float:
     """WCAG 2 contrast ratio."""
-    high, low = sorted((linear(c) @ [0.2126, 0.7152, 0.0722] for c in (a, b)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
+    return legible.contrast(*(legible.shown(c, dark=False)[:3] for c in (a, b)))
 
 
 def lab(rgb: np.ndarray) -> np.ndarray:

@@ -24,9 +24,23 @@ def shown(color: Any, dark: bool) -> np.ndarray:
     return np.array([int(c, 16) for c in re.findall("..", base[1:] + (color[7:] or "ff"))]) / 255
 
 
-def luminance(rgb: np.ndarray) -> float:
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
+def linear(rgb: np.ndarray) -> np.ndarray:
+    """sRGB in [0, 1] → linear light."""
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(a: np.ndarray, b: np.ndarray) -> float:
+    """WCAG 2's ratio of two colours (r, g, b) in [0, 1], from 1 to 21."""
+    high, low = sorted((float(linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (a, b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def over(ground: np.ndarray | None, colour: np.ndarray) -> np.ndarray | None:
+    """A colour (r, g, b, alpha) laid on a ground; None is a picture, which shines through all that is not opaque."""
+    *rgb, alpha = colour
+    if alpha == 1:
+        return np.array(rgb)
+    return None if ground is None else alpha * np.array(rgb) + (1 - alpha) * ground
 
 
 def inside(mark: Any, x: float, y: float) -> Any:
@@ -55,28 +69,17 @@ def illegible(drawing: Drawing) -> list[str]:
         x = text.x + {"l": 3, "r": -3}.get(across, 0)  # within its first or last letter
         y = text.y + {"a": 0.5, "t": 0.4, "s": -0.35, "b": -0.35, "d": -0.5}.get(along, 0) * text.size
         for dark in (False, True):
-            ground: Any = shown(drawing.paper, dark)[:3]
+            ground: np.ndarray | None = shown(drawing.paper, dark)[:3]
             for mark in drawing.marks:
                 if isinstance(mark, Picture) and mark.x0 <= x <= mark.x1 and mark.y0 <= y <= mark.y1:
                     ground = None  # of any colour
                 elif (fill := inside(mark, x, y)) is not None:
-                    *rgb, alpha = shown(fill, dark)
-                    opaque = alpha == 1 and ground is None
-                    ground = (
-                        np.array(rgb)
-                        if opaque
-                        else ground
-                        if ground is None
-                        else alpha * np.array(rgb) + (1 - alpha) * ground
-                    )
+                    ground = over(ground, shown(fill, dark))
             if ground is None:
                 found.append(f"{text.text!r}: on a picture, without a halo")
                 break
-            *rgb, alpha = shown(text.color, dark)
-            ink = alpha * np.array(rgb) + (1 - alpha) * ground
-            low, high = sorted((luminance(ink), luminance(ground)))
-            contrast = (high + 0.05) / (low + 0.05)
+            ratio = contrast(over(ground, shown(text.color, dark)), ground)
             large = text.size >= 24 or text.bold and text.size >= 18.7
-            if contrast < (3 if large else LEAST) - 0.01:
-                found.append(f"{text.text!r}: {contrast:.1f} in the {'dark' if dark else 'light'} theme")
+            if ratio < (3 if large else LEAST) - 0.01:
+                found.append(f"{text.text!r}: {ratio:.1f} in the {'dark' if dark else 'light'} theme")
     return found

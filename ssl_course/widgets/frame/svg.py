@@ -15,7 +15,7 @@ from operator import itemgetter
 import numpy as np
 from PIL import Image
 
-from ssl_course.course.palette import NAMES, Mixed
+from ssl_course.course.palette import NAMES, PAPER, Mixed
 from ssl_course.widgets.frame.marks import Area, Box, Color, Discs, Drawing, Line, Picture, Text
 
 TELLING = 300  # of more points than this none says its values: they would be most of the drawing
@@ -122,9 +122,9 @@ def _text(mark: Text) -> str:
         ' font-weight="bold"' if mark.bold else ""
     )
     if mark.halo:
-        look += f' stroke="{css("#ffffff")}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
+        look += f' stroke="{css(PAPER)}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
     if mark.turned:
-        where = f'transform="translate({_n(mark.x + 0.93 * mark.size)} {_n(mark.y)}) rotate(-90)" text-anchor="middle"'
+        where = f'transform="translate({_n(mark.x + BASELINE["a"] * mark.size)} {_n(mark.y)}) rotate(-90)" text-anchor="middle"'
     else:
         across, along = mark.anchor
         where = (
