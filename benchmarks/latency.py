@@ -29,25 +29,36 @@ from harness import Lab, Notebook, Shown  # noqa: E402
 
 from tools.browser import FLAGS, HELP, find_browser  # noqa: E402
 
-# Runs in the kernel: for each widget alive, one with panels of the same sizes, filled with a gray.
+# Runs in the kernel: for each widget alive, one with panels of the same kinds and sizes, filled with a gray. `twin_of`
+# says which belong together, for a lecture may make widgets that it does not show.
 TWINS = """
-import ipywidgets, numpy as np
+import ipywidgets, json, numpy as np
 from ipywidgets.widgets.widget import _instances
-from ssl_course.widgets import Explorer, Panel
+from ssl_course.widgets import Explorer, Panel, Plot
 
 class Twin(Explorer):
     def __init__(self, other):
-        sizes = [(p.rgba.shape[:2], p.width, p.operable) for p in other.panels]
+        sizes = [
+            (p.drawn, *((p.picture.width, p.picture.height) if p.drawn else p.picture.shape[1::-1]), p.width, p.operable)
+            for p in other.panels
+        ]
         gray = ipywidgets.IntSlider(100, min=0, max=255, description="gray")
         super().__init__({"gray": gray}, state=sizes)
     @staticmethod
     def render(state, *, gray):
-        return [Panel(np.full(s, gray, np.uint8), "a gray", f"gray {gray}", w, operable=o) for s, w, o in state]
+        return [
+            Panel(Plot.board(w, h).rect(0, 0, w, h, (gray,) * 3) if drawn else np.full((h, w), gray, np.uint8),
+                  "a gray", f"gray {gray}", css, operable=operable)
+            for drawn, w, h, css, operable in state
+        ]
     def on_pointer(self, event):
         if event.kind == "down":
             self.controls["gray"].value = (self.values()["gray"] + 40) % 256
 
-ipywidgets.VBox([Twin(w) for w in list(_instances.values()) if isinstance(w, Explorer) and not isinstance(w, Twin)])
+shown = [w for w in list(_instances.values()) if isinstance(w, Explorer) and not isinstance(w, Twin)]
+twins = [Twin(w) for w in shown]
+twin_of = {w.canvas.model_id: twin.canvas.model_id for w, twin in zip(shown, twins)}
+ipywidgets.VBox(twins)
 """
 PAINTERS = {
     "HolePainter": "HolePainter({'untrained': methods.ContextEncoder()}, with_shipped=False)",
@@ -130,15 +141,14 @@ def lecture(notebook: Notebook) -> dict[str, Any]:
     """Each widget that has a slider, beside its twin."""
     notebook.cut_short()
     notebook.run_all()
-    everything = notebook.explorers()
-    widgets = [shown for shown in everything if shown.kind != "Twin"]
-    twins = [shown for shown in everything if shown.kind == "Twin"]
+    everything = {shown.canvas_id: shown for shown in notebook.explorers()}
+    twin_of = json.loads(notebook.ask("print(json.dumps(twin_of))"))
     rows = {}
-    for index, (shown, twin) in enumerate(zip(widgets, twins, strict=True)):
+    for index, shown in enumerate(shown for shown in everything.values() if shown.kind != "Twin"):
         slider = shown.box.locator("[role=slider]")
         if slider.count() and slider.first.is_visible():
             name = f"{Path(notebook.name).stem}: {shown.kind} {index}"
-            rows[name] = beside(keys(shown), keys(twin))
+            rows[name] = beside(keys(shown), keys(everything[twin_of[shown.canvas_id]]))
     return rows
 
 
