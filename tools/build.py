@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import jupytext
 import nbformat
@@ -136,12 +137,13 @@ def execute(notebook: NotebookNode, folder: Path, name: str) -> NotebookNode:
         notebook, timeout=TIMEOUT, kernel_name="python3", store_widget_state=False, record_timing=False,
         coalesce_streams=True, resources={"metadata": {"path": str(folder)}},
     )  # fmt: skip
-    # Few steps are for quick browser runs, never for what readers see.
+    # Few steps are for quick browser runs, an author's guesses for nobody: never for what readers see.
     environment = {k: v for k, v in os.environ.items() if k != "SSL_COURSE_MAX_STEPS"}
-    try:
-        client.execute(env=environment)
-    except CellExecutionError as error:
-        raise RuntimeError(f"{name}: {error}") from None
+    with TemporaryDirectory() as nothing_kept:
+        try:
+            client.execute(env=environment | {"SSL_COURSE_KEPT": nothing_kept})
+        except CellExecutionError as error:
+            raise RuntimeError(f"{name}: {error}") from None
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [kept for output in cell.outputs for kept in _without_view(output)]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_course import assets
-from ssl_course.course import palette
+from ssl_course.course import kept, palette
 
 if TYPE_CHECKING:
     from ssl_course.data.pictures import Pictures
@@ -190,36 +190,52 @@ def _equation(row: Any) -> str:
 
 # ------------------------------------------------------------------------------------------ predict first
 
-# key → guess; lives as long as the kernel, so re-running a cell keeps it
-_GUESSES: dict[str, float | str] = {}
+
+def with_reset(shown: Sequence[Any], action: Callable[[], None]) -> Any:
+    """A box of widgets, or of HTML, with a Reset button below, which calls ``action``."""
+    import ipywidgets
+
+    button = ipywidgets.Button(
+        description="Reset", tooltip="Forget what was kept", layout={"width": "max-content"}
+    )
+    button.on_click(lambda _: action())
+    widgets = [ipywidgets.HTML(part) if isinstance(part, str) else part for part in shown]
+    return ipywidgets.VBox([*widgets, button])
 
 
 class Prediction:
-    """A question with a labelled input; what the reader enters is kept under ``key``."""
+    """A question with a labelled input; what the reader enters is kept under ``key``, beyond this kernel."""
 
     def __init__(self, key: str, question: str, kind: str, choices: Sequence[str] | None) -> None:
         import ipywidgets
 
         self.key, self.question, self.kind, self.choices = key, question, kind, choices
         style, layout = {"description_width": "initial"}, ipywidgets.Layout(width="max-content")
-        kept = _GUESSES.get(key)
+        mine = guess(key)
+        if not (mine in choices if choices else not isinstance(mine, str)):
+            mine = None  # the question has changed since
         if kind == "number":
             self.input = ipywidgets.Text(
-                value="" if kept is None else number(kept), placeholder="a number", description="Your guess:",
+                value="" if mine is None else number(mine), placeholder="a number", description="Your guess:",
                 continuous_update=False, style=style, layout=layout,
             )  # fmt: skip
         else:
             self.input = ipywidgets.RadioButtons(
-                options=list(choices), value=kept if kept in choices else None, description="Your guess:",
+                options=list(choices), value=mine, description="Your guess:",
                 style=style, layout=layout,
             )  # fmt: skip
-        self.answer = ipywidgets.HTML(self._receipt(kept))
-        self.input.observe(self._store, "value")
+        self.answer = ipywidgets.HTML()
         question_html = ipywidgets.HTMLMath(f"<b>Predict first.</b> {_inline(question)}")
-        self.box = ipywidgets.VBox([question_html, self.input, self.answer])
+        self.box = with_reset([question_html, self.input, self.answer], self._forget)
+        self._receipt(mine)
+        self.input.observe(self._store, "value")
 
-    def _receipt(self, guess: float | str | None) -> str:
-        return "" if guess is None else f"Kept: <b>{escape(number(guess))}</b>. It waits beside the result."
+    def _receipt(self, mine: float | str | None, why_not: str = "") -> None:
+        waits = "It waits beside the result."
+        if why_not:
+            waits = f"It lasts only as long as this kernel, since it could not be saved: {why_not}."
+        self.answer.value = "" if mine is None else f"Kept: <b>{escape(number(mine))}</b>. {escape(waits)}"
+        self.box.children[-1].layout.display = "none" if mine is None else None
 
     def _store(self, change: dict) -> None:
         value = change["new"]
@@ -229,11 +245,11 @@ class Prediction:
             except ValueError:
                 self.answer.value = "That is not a number: write for instance 30, 0.25 or 25 %."
                 return
-        if value is None or value == "":
-            _GUESSES.pop(self.key, None)
-        else:
-            _GUESSES[self.key] = value
-        self.answer.value = self._receipt(_GUESSES.get(self.key))
+        value = None if value == "" else value
+        self._receipt(value, kept.put(_lecture_of(self.key), self.key, value))
+
+    def _forget(self) -> None:
+        self.input.value = "" if self.kind == "number" else None  # and so `_store` forgets it
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
         offered = f"<br>{' · '.join(escape(str(c)) for c in self.choices)}" if self.choices else ""
@@ -285,7 +301,14 @@ def predict(
 
 def guess(key: str) -> float | str | None:
     """The guess kept under ``key``, or None."""
-    return _GUESSES.get(key)
+    found = kept.get(_lecture_of(key), key)
+    usable = isinstance(found, str) or (isinstance(found, int | float) and abs(found) < 1e300)
+    return found if usable else None
+
+
+def _lecture_of(key: str) -> str:
+    """The "01" of "01-probe"."""
+    return key.partition("-")[0]
 
 
 def reveal(key: str, measured: object, text: str = "") -> Shown:
@@ -296,10 +319,10 @@ def reveal(key: str, measured: object, text: str = "") -> Shown:
         measured: number, 0-d tensor, or one of the choices.
         text: a sentence to follow; ``{measured}`` and ``{guess}`` are filled in.
     """
-    kept, result = _GUESSES.get(key), number(measured)
-    how_far = "" if kept is None else f" &nbsp;·&nbsp; {_distance(kept, plain(measured))}"
-    guessed = "none (enter one above and run this cell again)" if kept is None else number(kept)
-    line = text.replace("{measured}", result).replace("{guess}", guessed if kept is not None else "no guess")
+    mine, result = guess(key), number(measured)
+    how_far = "" if mine is None else f" &nbsp;·&nbsp; {_distance(mine, plain(measured))}"
+    guessed = "none (enter one above and run this cell again)" if mine is None else number(mine)
+    line = text.replace("{measured}", result).replace("{guess}", guessed if mine is not None else "no guess")
     body = (
         f'Your guess: <b style="font-size:1.15em">{escape(guessed)}</b> &nbsp;·&nbsp; '
         f'Measured: <b style="font-size:1.15em">{escape(result)}</b>{how_far}'

@@ -88,6 +88,7 @@ class Lab:
         environment["JUPYTER_TOKEN"] = self.token
         environment["JUPYTER_RUNTIME_DIR"] = str(root / "runtime")
         environment.pop("SSL_COURSE_MAX_STEPS", None)
+        environment["SSL_COURSE_KEPT"] = str(root / "kept")
         environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "widgets")])
         self.log = root / "jupyter.log"
         argv = [*argv, "--LabApp.expose_app_in_browser=True"]  # the tests call JupyterLab's own commands

@@ -16,10 +16,8 @@ from ssl_course.theory.independence import epsilon_ci_squared
 
 
 @pytest.fixture(autouse=True)
-def no_guesses():
-    lecture._GUESSES.clear()
-    yield
-    lecture._GUESSES.clear()
+def no_guesses(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_COURSE_KEPT", str(tmp_path / "kept"))
 
 
 # ---- first cell ---------------------------------------------------------------------------------------------------

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import linecache
+import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, Literal
 
 from ssl_course.assets import PACKAGE
-from ssl_course.course import palette
+from ssl_course.course import kept, palette
+from ssl_course.course.lecture import with_reset
 
 _LOOKS = {
     "passed": ("✓ Passed", palette.PASSED),
@@ -26,10 +30,14 @@ class Card:
     Attributes:
         state: "passed", "wrong" or "unsolved".
         text: why, in a sentence or two.
+        earlier: the cell with the student's last answer, where the stub is back in its place.
+        forget: what Reset does to that answer.
     """
 
     state: Literal["passed", "wrong", "unsolved"]
     text: str
+    earlier: str = ""
+    forget: Callable[[], Any] = field(default=lambda: None, repr=False, compare=False)
 
     @property
     def passed(self) -> bool:
@@ -39,11 +47,28 @@ class Card:
     def _repr_html_(self) -> str:
         head, colour = _LOOKS[self.state]
         # Light ground of its own, so that it reads the same in the dark theme.
+        earlier = ""
+        if self.earlier:
+            code = f'<pre style="white-space:pre-wrap">{escape(self.earlier)}</pre>'
+            earlier = f"<p>Your last answer, kept for you:</p>{code}"
         return (
             f'<div class="ssl-check" role="status" style="border-left:4px solid {colour};padding:0.4em 0.9em;'
             f'margin:0.5em 0;border-radius:4px;background:{palette.WASH};color:{palette.INK}">'
-            f'<b style="color:{colour}">{head}.</b> {escape(self.text)}</div>'
+            f'<b style="color:{colour}">{head}.</b> {escape(self.text)}{earlier}</div>'
         )
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """With an earlier answer, also a Reset that forgets it."""
+        if not self.earlier:
+            return {}
+
+        def forget() -> None:
+            self.forget()
+            box.children[0].value = replace(self, earlier="")._repr_html_()
+            box.children = box.children[:1]
+
+        box = with_reset([self._repr_html_()], forget)
+        return box._repr_mimebundle_() | {"text/html": self._repr_html_(), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"{_LOOKS[self.state][0]}. {self.text}"
@@ -87,6 +112,10 @@ def check(wants: str = "function") -> Callable[[Callable[..., Card]], Callable[.
     def decorate(function: Callable[..., Card]) -> Callable[..., Card]:
         @functools.wraps(function)
         def checked(answer: Any, *more: Any, **settings: Any) -> Card:
+            card, cell = verdict(answer, *more, **settings), _cell_ending_in(function.__name__)
+            return _remember(card, cell, function) if cell else card
+
+        def verdict(answer: Any, *more: Any, **settings: Any) -> Card:
             if is_stub(answer):
                 return UNSOLVED
             if wants == "function" and not callable(answer):
@@ -107,6 +136,32 @@ def check(wants: str = "function") -> Callable[[Callable[..., Card]], Callable[.
         return checked
 
     return decorate
+
+
+def _cell_ending_in(name: str) -> str:
+    """The text of the cell that called the check and shows its card, ``check.NAME(…)`` being its last line.
+
+    "" for every other caller, such as the cell with the solution, which looks at the card first.
+    """
+    frame = sys._getframe(2)
+    if frame.f_locals is not frame.f_globals:
+        return ""
+    text = "".join(linecache.getlines(frame.f_code.co_filename)).strip()
+    try:
+        last = ast.parse(text).body[-1].value  # type: ignore[attr-defined]
+        return text if last.func.attr == name else ""
+    except (SyntaxError, AttributeError, IndexError):
+        return ""
+
+
+def _remember(card: Card, cell: str, function: Callable[..., Card]) -> Card:
+    """Keep the cell if it answers; if it does not, the card gets the answer that was kept."""
+    lecture, key = function.__module__.rpartition("_")[2], f"check.{function.__name__}"
+    if card.state != "unsolved":
+        kept.put(lecture, key, cell)
+    elif isinstance(earlier := kept.get(lecture, key), str):
+        return replace(card, earlier=earlier, forget=lambda: kept.put(lecture, key, None))
+    return card
 
 
 def ask(function: Callable[..., Any], *case: Any, hint: str = "", may_be_none: bool = False) -> Any:
