@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_course import assets
-from ssl_course.course import kept, palette
+from ssl_course.course import kept, palette, themes
 
 if TYPE_CHECKING:
     from ssl_course.data.pictures import Pictures
@@ -33,7 +33,7 @@ except ImportError:
 """
 
 _BOX = (
-    "border-left:4px solid {colour};padding:0.4em 0.9em;margin:0.5em 0;"
+    "border-left:4px solid {colour};border-left-color:{both};padding:0.4em 0.9em;margin:0.5em 0;"
     "background:var(--jp-layout-color1,transparent);color:var(--jp-content-font-color1,inherit)"
 )
 
@@ -53,7 +53,8 @@ class Shown:
 
 def boxed(body: str, colour: str = palette.X1, kind: str = "ssl-card") -> str:
     """HTML with a bar of this colour to its left; ``kind`` is its CSS class."""
-    return f'<div class="{kind}" style="{_BOX.format(colour=colour)}">{body}</div>'
+    style = _BOX.format(colour=colour, both=themes.both(colour))
+    return f'{themes.SCHEME}<div class="{kind} ssl-shown" style="{style}">{body}</div>'
 
 
 def _inline(text: str) -> str:
@@ -349,7 +350,7 @@ def _distance(kept: float | str, measured: object) -> str:
 
 
 def show_source(obj: Callable | type) -> Shown:
-    """The library's own lines of a function, method or class, highlighted on light paper that reads in both themes.
+    """The library's own lines of a function, method or class, highlighted in the course's colours.
 
     They stand beside the equation, so they do without their docstring.
     """
@@ -358,14 +359,12 @@ def show_source(obj: Callable | type) -> Shown:
     from pygments.lexers import PythonLexer
 
     source = _without_docstrings(textwrap.dedent(inspect.getsource(obj)))
-    paper = (
-        f"background:{palette.WASH};color:{palette.INK};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;"
-        "border-radius:4px;line-height:1.4;font-size:0.92em"
-    )
+    paper = f"{themes.on_wash()};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;border-radius:4px;line-height:1.4;font-size:0.92em"
     code = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True, noclasses=True, style=_code_style()))
+    code = re.sub(r"(?<=color: )#[0-9A-F]{6}", lambda found: themes.both(found[0].lower()), code)
     name = f"{obj.__module__}.{obj.__qualname__}"
     html = (
-        f'<div class="ssl-source"><small>from <code>{escape(name)}</code></small>'
+        f'{themes.SCHEME}<div class="ssl-source ssl-shown"><small>from <code>{escape(name)}</code></small>'
         # A region that scrolls must be reachable from the keyboard.
         f'<pre tabindex="0" role="region" aria-label="Source of {escape(name)}" style="{paper}">{code}</pre></div>'
     )

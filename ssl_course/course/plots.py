@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ssl_course.course import palette
+from ssl_course.course import palette, themes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-DPI = 144  # pixels per inch of the stored picture; shown at 72 per inch, so sharp on dense screens
+DPI = 144  # pixels per inch where a figure has pixels; shown at 72 per inch, so sharp on dense screens
 
 
 def style() -> None:
-    """Set matplotlib's defaults to the course's: light paper in every theme, colours of palette.py."""
+    """Set matplotlib's defaults to the course's: colours of palette.py, which `figure` gives their dark ones."""
     import matplotlib as mpl
 
     mpl.rcParams.update(
@@ -64,29 +64,22 @@ class FigureImage:
     """A finished figure as ``<figure><img alt=…>``; the last expression of a cell shows it.
 
     Attributes:
-        png: the picture's bytes.
+        svg: the drawing, its colours by their names in the palette.
         alt: what the picture says, for those who do not see it.
     """
 
-    def __init__(self, png: bytes, alt: str, caption: str | None, width: int) -> None:
-        self.png, self.alt, self.caption, self.width = png, alt, caption, width
+    def __init__(self, svg: str, alt: str, caption: str | None, width: int) -> None:
+        self.svg, self.alt, self.caption, self.width = svg, alt, caption, width
 
     def _repr_html_(self) -> str:
-        data = base64.b64encode(self.png).decode("ascii")
-        # The paper is part of the figure: a plot with dark ink must not lie on a dark page.
-        image = (
-            f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{data}" width="{self.width}" '
-            f'style="max-width:100%;height:auto;background:{palette.PAPER};border-radius:4px">'
-        )
-        text = f"<figcaption>{escape(self.caption)}</figcaption>" if self.caption else ""
-        return f'<figure class="ssl-figure" style="margin:0.5em 0">{image}{text}</figure>'
+        return themes.figure(self.svg, self.alt, self.width, self.caption)
 
     def __repr__(self) -> str:
         return f"<figure: {self.alt}>"
 
 
 def figure(fig: Figure, alt: str, caption: str | None = None, width: int | None = None) -> FigureImage:
-    """Turn a matplotlib figure into an image with alt text, and close it.
+    """Turn a matplotlib figure into a drawing with alt text that follows the page's theme, and close it.
 
     Args:
         fig: drawn figure; closed here, so that the notebook does not show it a second time.
@@ -97,16 +90,27 @@ def figure(fig: Figure, alt: str, caption: str | None = None, width: int | None 
     Raises:
         ValueError: empty alt text.
     """
+    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
     if not alt or not alt.strip():
         raise ValueError("figure() needs alt text: say in a sentence what the figure shows")
-    buffer = io.BytesIO()
-    # No software version in the file: the same figure gives the same bytes.
-    fig.savefig(buffer, format="png", dpi=DPI, facecolor=palette.PAPER, metadata={"Software": None})
+    for ax in fig.axes:
+        if ax.images or any(isinstance(drawn, mpl.collections.QuadMesh) for drawn in ax.collections):
+            for text in ax.texts:  # what lies under them is the same in both themes, so they stay as well
+                text.set_color(_unnamed(mpl.colors.to_hex(text.get_color())))
+    buffer = io.StringIO()
+    # Text as text, and no date or version in the file: the same figure gives the same bytes.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ssl"}):
+        fig.savefig(buffer, format="svg", dpi=DPI, metadata={"Date": None, "Creator": None})
     plt.close(fig)
     shown = round(72 * fig.get_size_inches()[0]) if width is None else width
-    return FigureImage(buffer.getvalue(), alt.strip(), caption, shown)
+    return FigureImage(themes.named(buffer.getvalue()), alt.strip(), caption, shown)
+
+
+def _unnamed(colour: str) -> str:
+    """As good as this colour, and not one of the palette's, whose names follow the theme."""
+    return f"#{int(colour[1:], 16) ^ 1:06x}"
 
 
 def pictures(
@@ -118,7 +122,7 @@ def pictures(
     caption: str | None = None,
     width: float = 7.6,
 ) -> FigureImage:
-    """Rows of pictures, stored in 192 colours: their own pixels are dithered and then enlarged, so they pack well.
+    """Rows of pictures, stored with their own pixels, dithered in 160 colours, so they pack well.
 
     Args:
         rows: of pictures, equally many in each: tensors (3, H, W) or arrays (H, W, 3 or 4), uint8 or in [0, 1].
@@ -132,18 +136,19 @@ def pictures(
         ValueError: empty alt text, or rows, names or titles that do not belong together.
     """
     import matplotlib.pyplot as plt
+    import numpy as np
     from PIL import Image
 
     cell = (width - 0.25 * bool(names)) / len(rows[0])
     above = 0.15 + 0.16 * max(title.count("\n") + 1 for title in titles) if titles else 0
     size = (width, cell * len(rows) + above)
     fig, axes = plt.subplots(len(rows), len(rows[0]), figsize=size, squeeze=False, layout="compressed")
-    theirs, all_colours = _palettes([picture for row in rows for picture in row])
+    pixels = np.concatenate([np.asarray(_rgb(picture)).reshape(-1, 3) for row in rows for picture in row])
+    theirs = Image.fromarray(pixels[None]).quantize(160, kmeans=1)
     for line, row in zip(axes, rows, strict=True):
         for ax, picture in zip(line, row, strict=True):
-            ax.imshow(
-                _rgb(picture).quantize(palette=theirs, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")
-            )
+            few = _rgb(picture).quantize(palette=theirs, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")
+            ax.imshow(few, interpolation="none")  # of an SVG: as it is, enlarged by who shows it
             ax.set(xticks=[], yticks=[])
             ax.grid(False)
             ax.spines[:].set_visible(False)
@@ -151,11 +156,18 @@ def pictures(
         ax.set_ylabel(name, fontsize=9)
     for ax, title in zip(axes[0], titles or [""] * len(rows[0]), strict=True):
         ax.set_title(title, fontsize=9)
-    shown, smaller = figure(fig, alt, caption), io.BytesIO()
-    enlarged = Image.open(io.BytesIO(shown.png)).convert("RGB")
-    enlarged.quantize(palette=all_colours, dither=Image.Dither.NONE).save(smaller, "png", optimize=True)
-    shown.png = smaller.getvalue()
+    shown = figure(fig, alt, caption)
+    shown.svg = re.sub(r"(?<=data:image/png;base64,)[^\"]+", lambda found: _smaller(found[0]), shown.svg)
     return shown
+
+
+def _smaller(data: str) -> str:
+    """A PNG of few colours, which matplotlib writes with four bytes a pixel, with one; both in base64."""
+    from PIL import Image
+
+    picture, file = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), io.BytesIO()
+    picture.quantize(palette=None, colors=256).save(file, "png", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _rgb(picture: Any) -> Image:
@@ -167,17 +179,3 @@ def _rgb(picture: Any) -> Image:
     array = array if array.dtype == np.uint8 else (255 * array.clip(0, 1)).round().astype(np.uint8)
     image = Image.fromarray(array).convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, palette.PAPER), image).convert("RGB")
-
-
-def _palettes(pictures: Sequence[Any]) -> tuple[Image, Image]:
-    """160 colours that suit the pictures together, and these with 32 more from ink to paper, for the letters."""
-    import numpy as np
-    from PIL import Image, ImageColor
-
-    pixels = np.concatenate([np.asarray(_rgb(picture)).reshape(-1, 3) for picture in pictures])
-    theirs = Image.fromarray(pixels[None]).quantize(160, kmeans=1)
-    ink, paper = (np.array(ImageColor.getrgb(colour)) for colour in (palette.INK, palette.PAPER))
-    letters = (ink + np.linspace(0, 1, 32)[:, None] * (paper - ink)).round().astype(int)
-    both = Image.new("P", (1, 1))
-    both.putpalette(theirs.getpalette()[: 3 * 160] + letters.flatten().tolist())
-    return theirs, both

@@ -202,12 +202,11 @@ def test_highlighting_is_legible():
 
     from ssl_course.course import palette
 
-    colours = set(
-        re.findall(r"(?<!background:)(?<![\w])#[0-9a-fA-F]{6}", lecture.show_source(lecture.say).html)
-    )
+    html = lecture.show_source(lecture.say).html
+    colours = set(re.findall(r"(?<=[\";]color:) ?light-dark\((#\w{6}),(#\w{6})\)", html))
     assert len(colours) >= 4
-    for colour in colours - {palette.WASH}:
-        assert contrast(colour, palette.WASH) >= 4.5
+    for light, dark in colours:
+        assert contrast(light, palette.WASH) >= 4.5 and contrast(dark, palette.DARK["wash"]) >= 4.5
 
 
 # ---- prose from results -------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
-"""Figures carry their alt text, and look the same in both themes."""
+"""Figures carry their alt text, and follow the theme."""
 
 import base64
 import io
 import re
-from itertools import pairwise
+from xml.etree import ElementTree
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -13,6 +13,15 @@ import torch
 from PIL import Image
 
 from ssl_course.course import palette, plots
+
+SPACE = "{http://www.w3.org/2000/svg}"
+
+
+def embedded(figure):
+    """The files of the pictures in a figure, in its order."""
+    return [
+        io.BytesIO(base64.b64decode(data)) for data in re.findall(r"image/png;base64,([^\"]+)", figure.svg)
+    ]
 
 
 def drawn():
@@ -26,16 +35,32 @@ def test_figure_is_an_image_with_alt_text():
     html = shown._repr_html_()
     assert 'alt="Two points, &quot;rising&quot; &lt;fast&gt;."' in html
     assert "<figcaption>a &lt; b</figcaption>" in html and 'width="300"' in html
-    data = base64.b64decode(re.search(r"base64,([^\"]+)", html)[1])
-    image = Image.open(io.BytesIO(data))
-    assert image.format == "PNG" and image.width == 4 * plots.DPI
-    assert image.convert("RGBA").getpixel((0, 0)) == (255, 255, 255, 255)  # opaque paper
+    drawing = ElementTree.fromstring(base64.b64decode(re.search(r"svg\+xml;base64,([^\"]+)", html)[1]))
+    assert drawing.get("viewBox") == "0 0 288 144"  # 4 × 2 inches
+    assert [e.text for e in drawing.iter(f"{SPACE}text")][:2] == ["0.0", "0.2"]  # text is text
     assert repr(shown) == '<figure: Two points, "rising" <fast>.>'
 
 
 def test_figure_is_closed_and_its_bytes_are_repeatable():
-    a, b = (plots.figure(drawn(), alt="line").png for _ in range(2))
+    a, b = (plots.figure(drawn(), alt="line").svg for _ in range(2))
     assert a == b and plt.get_fignums() == []
+
+
+def test_colours_of_the_palette_follow_the_theme_but_for_words_on_pictures():
+    with matplotlib.rc_context():
+        plots.style()
+        fig, (left, right) = plt.subplots(1, 2)
+        left.plot([1, 2], color=palette.X2)
+        left.set_title("over a plot")
+        right.imshow(np.eye(3))
+        right.text(1, 1, "over pixels", color=palette.PAPER)
+        svg = plots.figure(fig, alt="a line and a picture").svg
+    assert f"stroke: var(--ssl-x2,{palette.X2})" in svg and palette.X2 not in svg.replace(
+        f",{palette.X2})", ""
+    )
+    words = {e.text: e.get("style") for e in ElementTree.fromstring(svg).iter(f"{SPACE}text")}
+    assert f"fill: var(--ssl-ink,{palette.INK})" in words["over a plot"]
+    assert "fill: #fffffe" in words["over pixels"]  # as good as white, and without its name
 
 
 @pytest.mark.parametrize("alt", ["", "  ", None])
@@ -57,12 +82,12 @@ def test_pictures_stand_in_rows_with_names_and_titles():
         titles=["a", "b"],
         width=3,
     )
-    image = Image.open(io.BytesIO(shown.png))
-    assert image.mode == "P" and image.width == 3 * plots.DPI and plt.get_fignums() == []
-    share = {
-        colour: count / (image.width * image.height) for count, colour in image.convert("RGB").getcolors()
-    }
-    assert 0.1 < share[255, 0, 0] < share[0, 0, 255] / 2.9 < 0.25
+    colours = [Image.open(file) for file in embedded(shown)]
+    assert [image.convert("RGB").getcolors() for image in colours] == [
+        [(64, (255, 0, 0))], *3 * [[(64, (0, 0, 255))]]
+    ]  # fmt: skip
+    words = [e.text for e in ElementTree.fromstring(shown.svg).iter(f"{SPACE}text")]
+    assert sorted(words) == ["a", "above", "b", "below"] and plt.get_fignums() == []
     with pytest.raises(ValueError, match="alt text"):
         plots.pictures([[red]], alt="")
     with pytest.raises(ValueError):
@@ -70,18 +95,16 @@ def test_pictures_stand_in_rows_with_names_and_titles():
 
 
 def test_pictures_keep_their_means_in_few_colours():
-    """A ramp in thousands of colours, six pixels of the screen for each of its own: places keep their mean."""
+    """A ramp in thousands of colours: places keep their mean."""
     across, down = np.meshgrid(np.linspace(0, 1, 64), np.linspace(0, 1, 64))
     ramp = np.stack([across, down, 1 - across], 2)
-    image = Image.open(io.BytesIO(plots.pictures([[ramp]], alt="a ramp", width=3).png)).convert("RGB")
-    shown = np.asarray(image, float)
-    paper = (shown > 250).all(2)
-    (top, *_, bottom), (left, *_, right) = (np.flatnonzero(~paper.all(axis)) for axis in (1, 0))
-    shown = shown[top : bottom + 1, left : right + 1]
-    places = [np.linspace(0, side, 9).astype(int) for side in shown.shape[:2]]
-    means = [[shown[a:b, c:d].mean((0, 1)) for c, d in pairwise(places[1])] for a, b in pairwise(places[0])]
+    (file,) = embedded(plots.pictures([[ramp]], alt="a ramp", width=3))
+    image = Image.open(file)
+    assert image.mode == "P" and image.size == (64, 64)
+    shown = np.asarray(image.convert("RGB"), float)
+    means = shown.reshape(8, 8, 8, 8, 3).mean((1, 3))
     truth = 255 * ramp.reshape(8, 8, 8, 8, 3).mean((1, 3))
-    assert np.abs(np.array(means) - truth).max() < 6
+    assert np.abs(means - truth).max() < 6
 
 
 def test_style_uses_the_palette():

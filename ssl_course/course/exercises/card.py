@@ -13,7 +13,7 @@ from html import escape
 from typing import Any, Literal
 
 from ssl_course.assets import PACKAGE
-from ssl_course.course import kept, palette
+from ssl_course.course import kept, palette, themes
 from ssl_course.course.lecture import with_reset
 
 _LOOKS = {
@@ -46,15 +46,14 @@ class Card:
 
     def _repr_html_(self) -> str:
         head, colour = _LOOKS[self.state]
-        # Light ground of its own, so that it reads the same in the dark theme.
-        earlier = ""
+        earlier, both = "", themes.both(colour)
         if self.earlier:
             code = f'<pre style="white-space:pre-wrap">{escape(self.earlier)}</pre>'
             earlier = f"<p>Your last answer, kept for you:</p>{code}"
         return (
-            f'<div class="ssl-check" role="status" style="border-left:4px solid {colour};padding:0.4em 0.9em;'
-            f'margin:0.5em 0;border-radius:4px;background:{palette.WASH};color:{palette.INK}">'
-            f'<b style="color:{colour}">{head}.</b> {escape(self.text)}{earlier}</div>'
+            f'{themes.SCHEME}<div class="ssl-check ssl-shown" role="status" style="border-left:4px solid {colour};'
+            f'border-left-color:{both};padding:0.4em 0.9em;margin:0.5em 0;border-radius:4px;{themes.on_wash()}">'
+            f'<b style="color:{colour};color:{both}">{head}.</b> {escape(self.text)}{earlier}</div>'
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:

@@ -73,10 +73,15 @@ class Panel:
         object.__setattr__(self, "drawn", hasattr(self.picture, "svg"))
         if not self.drawn:
             object.__setattr__(self, "picture", rgba(self.picture))
-        own = self.picture.width if self.drawn else self.picture.shape[1]
-        object.__setattr__(self, "width", int(self.width or own))
+        object.__setattr__(self, "width", int(self.width or self.size[0]))
         if not self.alt:
             object.__setattr__(self, "alt", self.caption)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its picture's own width and height: pixels, or CSS pixels of a drawing."""
+        height, width = (self.picture.height, self.picture.width) if self.drawn else self.picture.shape[:2]
+        return width, height
 
     @cached_property
     def rgba(self) -> np.ndarray:
@@ -158,8 +163,8 @@ class Canvas(anywidget.AnyWidget):
         self.panels, self.readout = list(panels), readout
         layout = [
             {
-                "width": panel.picture.width if panel.drawn else panel.picture.shape[1],
-                "height": panel.picture.height if panel.drawn else panel.picture.shape[0],
+                "width": panel.size[0],
+                "height": panel.size[1],
                 "svg": panel.svg,
                 "css": panel.width,
                 "caption": panel.caption,

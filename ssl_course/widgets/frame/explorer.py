@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets
-from PIL import Image
 
-from ssl_course.widgets.frame import draw, paint
+from ssl_course.course import themes
+from ssl_course.widgets.frame import draw, paint, svg
 from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer
 
 RUN_THIS_CELL = "Run this cell to use the widget."
@@ -189,8 +188,11 @@ class Explorer(ipywidgets.VBox):
 
     def png(self) -> bytes:
         """All panels with their captions, the settings and the line below, as one PNG at twice its size."""
+        return paint.png(paint.compose(self._sheet()), self.colors)
+
+    def _sheet(self) -> paint.Sheet:
         words = f"{self._settings()}\n{paint.plain(self.readout)}".strip()
-        return paint.png(paint.compose(self.panels, words), self.colors)
+        return paint.lay_out(self.panels, words)
 
     # Newest only
     def _on_change(self, change: Any) -> None:
@@ -264,8 +266,9 @@ class Explorer(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The live widget; for pages without a kernel, its picture and how to bring it alive."""
         data = super()._repr_mimebundle_(**kwargs) or {}
-        png = self.png()
-        width, height = (side // paint.SCALE for side in Image.open(io.BytesIO(png)).size)
+        there = self._sheet()
+        alt = " ".join(panel.alt for panel in self.panels)
         data["text/plain"] = f"{type(self).__name__}. {RUN_THIS_CELL}"
-        data["image/png"] = base64.b64encode(png).decode()
-        return data, {"image/png": {"width": width, "height": height}}
+        data["text/html"] = themes.figure(svg.sheet(there, self.colors), alt, there.width)
+        data["image/png"] = base64.b64encode(self.png()).decode()
+        return data, {"image/png": {"width": there.width, "height": there.height}}

@@ -9,6 +9,7 @@ import io
 import pathlib
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -103,9 +104,18 @@ def _dashes(points: list[tuple[float, float]], on: float, off: float) -> list[li
     return pieces
 
 
-def compose(panels: Sequence[Panel], readout: str = "", width: int = 760) -> Image.Image:
-    """The panels in rows with their captions, and a line beneath, as on the screen; RGB, at `SCALE`."""
-    gap, line = 24, 18
+class Sheet(NamedTuple):
+    """Where everything of a frame lies, in CSS pixels."""
+
+    width: int
+    height: int
+    panels: list[tuple[Panel, int, int, int, int]]  # x, y, width, height
+    words: list[Text]
+
+
+def lay_out(panels: Sequence[Panel], readout: str = "", width: int = 760) -> Sheet:
+    """The panels in rows with their captions, and a line beneath, as on the screen."""
+    gap, line, edge = 24, 18, 8
     rows: list[list[tuple[Panel, int, int, list[str]]]] = [[]]  # with width, height and lines of caption
     used = 0
     for panel in panels:
@@ -113,30 +123,37 @@ def compose(panels: Sequence[Panel], readout: str = "", width: int = 760) -> Ima
         if rows[-1] and used + gap + w > width:
             rows.append([])
         used = w if not rows[-1] else used + gap + w
-        h = round(w * panel.rgba.shape[0] / panel.rgba.shape[1])
+        own = panel.size
+        h = round(w * own[1] / own[0])
         rows[-1].append((panel, w, h, _wrap(plain(panel.caption), w, 12)))
     foot = _wrap(readout, width, 13) if readout else []
-    row_heights = [max(h + 8 + line * len(caption) for _, _, h, caption in row) for row in rows]
-    total_w = max(sum(w for _, w, _, _ in row) + gap * (len(row) - 1) for row in rows)
-    if foot:
-        total_w = max(total_w, *(int(font(13 * SCALE).getlength(t) / SCALE) + 1 for t in foot))
-    total_h = sum(row_heights) + gap * (len(rows) - 1) + (8 + 20 * len(foot) if foot else 0)
-    sheet = Image.new("RGB", ((total_w + 16) * SCALE, (total_h + 16) * SCALE), PAPER)
-    pen = ImageDraw.Draw(sheet)
-    y = 8
-    for row, row_height in zip(rows, row_heights, strict=True):
-        x = 8
+    total = max(sum(w for _, w, _, _ in row) + gap * (len(row) - 1) for row in rows)
+    total = max([total, *(int(font(13 * SCALE).getlength(t) / SCALE) + 1 for t in foot)])
+    sheet, y = Sheet(0, 0, [], []), edge
+    for row in rows:
+        x = edge
         for panel, w, h, caption in row:
-            how = Image.Resampling.NEAREST if panel.pixelated else Image.Resampling.LANCZOS
-            picture = Image.fromarray(panel.rgba).resize((w * SCALE, h * SCALE), how)
-            sheet.paste(picture, (x * SCALE, y * SCALE), picture)
-            for k, text in enumerate(caption):
-                at = (x * SCALE, (y + h + 8 + line * k) * SCALE)
-                pen.text(at, text, font=font(12 * SCALE), fill=INK)
+            sheet.panels.append((panel, x, y, w, h))
+            sheet.words.extend(
+                Text(x, y + h + 8 + line * k, text, INK, 12, "la") for k, text in enumerate(caption)
+            )
             x += w + gap
-        y += row_height + gap
-    for k, text in enumerate(foot):
-        pen.text((8 * SCALE, (y - gap + 8 + 20 * k) * SCALE), text, font=font(13 * SCALE), fill=INK)
+        y += max(h + 8 + line * len(caption) for _, _, h, caption in row) + gap
+    y -= gap
+    sheet.words.extend(Text(edge, y + 8 + 20 * k, text, INK, 13, "la") for k, text in enumerate(foot))
+    y += 8 + 20 * len(foot) if foot else 0
+    return sheet._replace(width=total + 2 * edge, height=y + edge)
+
+
+def compose(there: Sheet) -> Image.Image:
+    """A whole frame as pixels; RGB, at `SCALE`."""
+    sheet = Image.new("RGB", (there.width * SCALE, there.height * SCALE), PAPER)
+    for panel, x, y, w, h in there.panels:
+        how = Image.Resampling.NEAREST if panel.pixelated else Image.Resampling.LANCZOS
+        picture = Image.fromarray(panel.rgba).resize((w * SCALE, h * SCALE), how)
+        sheet.paste(picture, (x * SCALE, y * SCALE), picture)
+    for mark in there.words:
+        _write(sheet, mark)
     return sheet
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from ssl_course.course import palette
+from ssl_course.course import palette, themes
 from ssl_course.training.steps import Step, read_losses
 from ssl_course.widgets.frame import draw, paint
 from ssl_course.widgets.frame.canvas import Canvas, Panel
@@ -297,13 +296,10 @@ def rate_words(step: Any) -> str:
 
 
 def still(panel: Panel) -> dict[str, str]:
-    """A panel as an output that needs no kernel: a figure with alt text, the same as PNG, its caption as text."""
+    """A drawing as an output that needs no kernel: a figure with alt text, the same as PNG, its caption as text."""
     image = Image.fromarray(panel.rgba).convert("RGB")
-    data = base64.b64encode(paint.png(image, colors=64)).decode()
-    figure = (
-        f'<figure class="ssl-figure" style="margin:0.5em 0"><img alt="{html.escape(panel.alt)}" '
-        f'src="data:image/png;base64,{data}" width="{panel.width}" '
-        f'style="max-width:100%;height:auto;background:{palette.PAPER};border-radius:4px">'
-        f"<figcaption>{html.escape(panel.caption)}</figcaption></figure>"
-    )
-    return {"text/html": figure, "image/png": data, "text/plain": panel.caption}
+    return {
+        "text/html": themes.figure(panel.svg, panel.alt, panel.width, panel.caption),
+        "image/png": base64.b64encode(paint.png(image, colors=64)).decode(),
+        "text/plain": panel.caption,
+    }

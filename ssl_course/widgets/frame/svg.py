@@ -15,8 +15,11 @@ from operator import itemgetter
 import numpy as np
 from PIL import Image
 
-from ssl_course.course.palette import NAMES, PAPER, Mixed
-from ssl_course.widgets.frame.marks import Area, Box, Color, Discs, Drawing, Line, Picture, Text
+from ssl_course.course.palette import PAPER
+from ssl_course.course.themes import css
+from ssl_course.widgets.frame import paint
+from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Line, Picture, Text
+from ssl_course.widgets.frame.paint import Sheet
 
 TELLING = 300  # of more points than this none says its values: they would be most of the drawing
 ANCHORS = {"l": "start", "m": "middle", "r": "end"}
@@ -36,17 +39,20 @@ def write(drawing: Drawing) -> str:
     )
 
 
-def css(color: Color) -> str:
-    """A colour for a page: of the palette by its name, a mixture as a mixture, all else as it is."""
-    if isinstance(color, Mixed):
-        return f"color-mix(in srgb,{css(color.high)} {100 * color.share:.3g}%,{css(color.low)})"
-    if not isinstance(color, str):
-        return "#" + bytes(color).hex()
-    base, alpha = color[:7], color[7:]
-    if base not in NAMES:
-        return color
-    solid = f"var(--ssl-{NAMES[base]},{base})"
-    return f"color-mix(in srgb,{solid} {int(alpha, 16) / 2.55:.3g}%,transparent)" if alpha else solid
+def sheet(there: Sheet, colors: int | None = None) -> str:
+    """A whole frame as one <svg> element; pixels in so many colours, None: in all they have."""
+    parts = [_box(Box(0, 0, there.width, there.height, PAPER))]
+    for panel, x, y, w, h in there.panels:
+        if panel.drawn:
+            parts.append(f'<g transform="translate({x} {y}) scale({w / panel.size[0]:.4g})">{panel.svg}</g>')
+        else:
+            file = paint.png(Image.fromarray(panel.rgba).convert("RGB"), colors)
+            parts.append(_image(file, f'x="{x}" y="{y}" width="{w}" height="{h}"', not panel.pixelated))
+    parts.extend(_text(mark) for mark in there.words)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {there.width} {there.height}" width="{there.width}" '
+        f'height="{there.height}">{"".join(parts)}</svg>'
+    )
 
 
 def _path(points: np.ndarray, close: str = "") -> str:
@@ -112,9 +118,13 @@ def _box(mark: Box) -> str:
 def _picture(mark: Picture) -> str:
     file = io.BytesIO()
     Image.fromarray(mark.pixels).convert("RGB").save(file, "png", compress_level=1)
-    data = base64.b64encode(file.getvalue()).decode()
-    sharp = "" if mark.smooth else ' style="image-rendering:pixelated"'
-    return f'<image {_place(mark)} preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
+    return _image(file.getvalue(), _place(mark), mark.smooth)
+
+
+def _image(png: bytes, place: str, smooth: bool) -> str:
+    sharp = "" if smooth else ' style="image-rendering:pixelated"'
+    data = base64.b64encode(png).decode()
+    return f'<image {place} preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
 
 
 def _text(mark: Text) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from ssl_course.course import palette
 from ssl_course.widgets.frame.draw import Plot, framed, number, shades, short, ticks, tile
-from ssl_course.widgets.frame.paint import SCALE, compose, font, plain
+from ssl_course.widgets.frame.paint import SCALE, compose, font, lay_out, plain
 
 
 def ink(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
@@ -86,7 +86,7 @@ def test_plain() -> None:
 
 def test_compose_has_room_for_everything() -> None:
     panels = [Plot(300, 100, (0, 1), (0, 1)).panel(f"caption {i} " * 9, "a plot") for i in range(5)]
-    image = compose(panels, "a long line below " * 30)
+    image = compose(lay_out(panels, "a long line below " * 30))
     assert image.width <= (760 + 16) * SCALE
     pixels = np.asarray(image)
     for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):

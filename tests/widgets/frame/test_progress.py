@@ -205,7 +205,11 @@ def test_a_bar_while_it_runs_and_afterwards(output: Shown) -> None:
     assert "application/vnd.jupyter.widget-view+json" not in still
     assert 'alt="loss curve of MAE: 2 at the start, 0.5 after step 4 of 4' in still["text/html"]
     image = Image.open(io.BytesIO(base64.b64decode(still["image/png"])))
-    assert image.size == panel.rgba.shape[1::-1] and still["image/png"] in still["text/html"]
+    assert image.size == panel.rgba.shape[1::-1]
+    drawing = base64.b64decode(still["text/html"].split("svg+xml;base64,")[1].split('"')[0]).decode()
+    assert (
+        "loss" in drawing and f"--ssl-psi:{palette.DARK['psi']}" in drawing
+    )  # it knows the dark theme's colours
     assert is_psi(np.asarray(image.convert("RGB"))).sum() > 1000, "the curve and the bar are in the picture"
     assert len(still["image/png"]) < 30_000
     assert canvas.comm is None, "a canvas that nobody sees any more is closed"

@@ -1,0 +1,89 @@
+"""Light and dark for what stays on a page without a kernel: pictures and cards that carry both sets of colours.
+
+A stored picture is an SVG in an <img>, with both sets inside: an <svg> in the page itself is dropped where a notebook is
+not trusted, and leaves its letters behind. The picture follows the ``color-scheme`` of what it stands in, and so does
+CSS's ``light-dark()``; JupyterLab sets none, so `SCHEME` does.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from html import escape
+
+from ssl_course.course.palette import DARK, INK, NAMES, WASH, Mixed
+
+# Dark pages of JupyterLab and nbconvert, of VS Code, and of Sphinx with furo. An untrusted notebook loses the rule and
+# shows light paper.
+SCHEME = (
+    '<style>[data-jp-theme-light="false"] .ssl-shown,.vscode-dark .ssl-shown,[data-theme="dark"] .ssl-shown'
+    "{color-scheme:dark}</style>"
+)
+FONT = "'DejaVu Sans',Verdana,system-ui,sans-serif"
+
+
+def css(color: str | tuple[int, ...]) -> str:
+    """A colour for a drawing: of the palette by its name, a mixture as a mixture, all else as it is."""
+    if isinstance(color, Mixed):
+        return f"color-mix(in srgb,{css(color.high)} {100 * color.share:.3g}%,{css(color.low)})"
+    if not isinstance(color, str):
+        return "#" + bytes(color).hex()
+    base, alpha = color[:7], color[7:]
+    if base not in NAMES:
+        return color
+    solid = f"var(--ssl-{NAMES[base]},{base})"
+    return f"color-mix(in srgb,{solid} {int(alpha, 16) / 2.55:.3g}%,transparent)" if alpha else solid
+
+
+def both(colour: str) -> str:
+    """A colour of the palette for a card: its light and its dark one, as ``light-dark(…)``."""
+    return f"light-dark({colour},{DARK[NAMES[colour]]})"
+
+
+def on_wash() -> str:
+    """CSS of words in ink on the wash; first for browsers older than 2024 and untrusted pages, which drop what follows."""
+    return f"background:{WASH};color:{INK};background:{both(WASH)};color:{both(INK)}"
+
+
+def standalone(svg: str) -> str:
+    """An <svg> whose colours are names of the palette, with what they mean on a light and on a dark page."""
+    used = {name: colour for colour, name in NAMES.items() if f"--ssl-{name}" in svg}
+    light, dark = (
+        ":root{" + ";".join(f"--ssl-{name}:{colour}" for name, colour in colours) + "}"
+        for colours in (used.items(), ((name, DARK[name]) for name in used))
+    )
+    style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}text{{font-family:{FONT}}}</style>"
+    svg = re.sub(r"<title>.*?</title>", "", svg, flags=re.DOTALL)  # an <img> does not tell them
+    return re.sub(r"(<svg[^>]*>)", lambda found: found[1] + style, svg, count=1)
+
+
+def img(svg: str, alt: str, width: int) -> str:
+    """An <img> of a drawing, in CSS pixels at most as wide as the page; with `SCHEME`, which it needs."""
+    data = base64.b64encode(standalone(svg).encode()).decode()
+    return (
+        f'{SCHEME}<img class="ssl-shown" alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}" width="{width}" '
+        'style="max-width:100%;height:auto;border-radius:4px">'
+    )
+
+
+def figure(svg: str, alt: str, width: int, caption: str | None = None) -> str:
+    """`img` as a <figure> with its caption."""
+    words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure class="ssl-figure" style="margin:0.5em 0">{img(svg, alt, width)}{words}</figure>'
+
+
+def named(svg: str) -> str:
+    """Matplotlib's SVG with the palette's colours by their names, and without what it repeats for every mark."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"(?<=: )#[0-9a-f]{6}", lambda found: css(found[0]), svg)
+    svg = re.sub(r" font-family: 'DejaVu Sans'[^;\"]*;?", "", svg)  # `standalone` says it once
+    svg = re.sub(r" transform=\"rotate\(-?0 [^\"]*\"", "", svg)
+    svg = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r"((?:<use [^>]*?(style=\"[^\"]*\")/>\s*)(?:<use [^>]*?\2/>\s*)+)", _together, svg)
+    return re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
+
+
+def _together(found: re.Match) -> str:
+    """Marks of one look: the look once."""
+    return f"<g {found[2]}>{found[1].replace(' ' + found[2], '')}</g>"
