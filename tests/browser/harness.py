@@ -58,11 +58,11 @@ NEWEST = f"""{FIND}
 print(_ssl_widget(%r).canvas._frame["number"])
 """
 
-# A slider that is shown snaps its value to its own steps; that alone is no reason to go back to the start.
+# Two logarithms or powers may differ in their last bit; that alone is no reason to go back to the start.
 START = f"""{FIND}
 from ssl_course.widgets.frame.explorer import Explorer as _SslExplorer
 def _ssl_moved(now, start):
-    return abs(now - start) > 0.02 * abs(start) if isinstance(start, float) else now != start
+    return abs(now - start) > 1e-12 * abs(start) if isinstance(start, float) else now != start
 _ssl_explorer = _ssl_widget(%r)
 if type(_ssl_explorer).reset is _SslExplorer.reset and any(
     _ssl_moved(now, _ssl_explorer.defaults[name]) for name, now in _ssl_explorer.values().items()

@@ -53,3 +53,32 @@ def test_guesses_and_answers_outlive_the_kernel(
     assert page.locator("input[placeholder='a number']").input_value() == ""
     assert page.locator(".ssl-check pre").count() == 0
     assert not again.cell_errors() and not again.new_errors(known_errors)
+
+
+SLIDERS = """
+import ipywidgets as w
+def sliders():
+    odd = {"min": 0.05, "max": 0.95}
+    yield from (w.FloatSlider(v / 37, step=0.05, **odd) for v in range(2, 36, 3))
+    yield from (w.FloatSlider(v / 7 - 1, min=-1, max=1.1, step=0.3) for v in range(14))
+    yield from (w.FloatLogSlider(10 ** (v / 9 - 2), min=-2, max=1, step=0.07) for v in range(1, 27))
+    yield from (w.IntSlider(v, 1, 40, 7) for v in range(1, 40, 4))
+"""
+
+
+def test_sliders_stand_where_settle_puts_them(lab: Lab, open_notebook: Opener) -> None:
+    show = "shown = w.VBox(list(sliders()))\nshown"
+    notebook = open_notebook(lab.write("sliders.ipynb", [SLIDERS, show]))
+    notebook.run_all()
+    notebook.wait("() => document.querySelectorAll('.noUi-handle').length === 62", "62 sliders")
+    notebook.page.wait_for_timeout(1000)  # for what they say to the kernel
+    wrong = notebook.ask("""
+from ssl_course.widgets.frame.slider import settle
+for there, mine in zip(shown.children, sliders()):
+    before = mine.value
+    settle(mine)
+    log = isinstance(mine, w.FloatLogSlider)  # logarithms and powers may differ in their last bit
+    if there.value != mine.value if not log else abs(there.value / mine.value - 1) > 1e-14:
+        print(type(mine).__name__, before, "the browser:", there.value, "settle:", mine.value)
+""")
+    assert not wrong

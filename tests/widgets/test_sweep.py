@@ -10,6 +10,7 @@ from tiny import Planted, PlantedMemory, PlantedPair, Tiny
 
 import ssl_course.widgets as widgets
 from ssl_course.widgets.frame.explorer import Explorer
+from ssl_course.widgets.frame.slider import settle
 
 # What widgets are made of; live() makes a Live.
 FRAME = {"Canvas", "Panel", "Pointer", "Key", "Explorer", "Plot", "live"}
@@ -25,6 +26,19 @@ def test_every_value_of_every_control(name: str) -> None:
     kind = getattr(widgets, name)
     assert issubclass(kind, Explorer), f"{name} is no Explorer: if it is part of the frame, add it to FRAME"
     assert sweep(example(name)) == []
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_reset_brings_the_first_frame_back_that_a_browser_shows(name: str) -> None:
+    explorer = example(name)
+    for control in explorer.controls.values():
+        settle(control)  # as the browser does
+    assert explorer.values() == explorer.defaults
+    first, readout = [panel.rgba.tobytes() for panel in explorer.panels], explorer.readout
+    if type(explorer).reset is Explorer.reset:  # live ones have done some steps
+        explorer.set(**{name: values[0] for name, values in explorer.tries.items()})
+        explorer.reset()
+        assert [panel.rgba.tobytes() for panel in explorer.panels] == first and explorer.readout == readout
 
 
 def test_the_smallest_widget_is_clean() -> None:

@@ -15,6 +15,7 @@ import ipywidgets
 from ssl_course.course import themes
 from ssl_course.widgets.frame import draw, paint, svg
 from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer
+from ssl_course.widgets.frame.slider import settle
 
 RUN_THIS_CELL = "Run this cell to use the widget."
 
@@ -73,6 +74,8 @@ class Explorer(ipywidgets.VBox):
         self._hidden = dict(hidden or {})
         rows = [list(self.controls)] if rows is None else [list(row) for row in rows]
         self._check(rows)
+        for control in self.controls.values():
+            settle(control)
         self.defaults = self.values()
         self.error: Exception | None = None
         self._lock = threading.Lock()  # guards the four below; never held while rendering

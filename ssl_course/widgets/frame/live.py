@@ -27,6 +27,7 @@ from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 from ssl_course.widgets.frame.pairs import pair_panels, seeded
 from ssl_course.widgets.frame.progress import Curve, curve_panel, so_far
+from ssl_course.widgets.frame.slider import settle
 
 PAUSE = 0.2  # seconds between two pictures, at least
 SHARE = 1 / 10  # of the time may go into pictures
@@ -132,6 +133,8 @@ class Live(Explorer):
         made = {name: _control(name, what, method, self._lr) for name, what in (controls or {}).items()}
         self._acts = {name: act for name, (_, act) in made.items()}
         self.controls = {name: control for name, (control, _) in made.items()}
+        for control in self.controls.values():  # before it acts
+            settle(control)
         self._applied = {name: control.value for name, control in self.controls.items()}
         for name, value in self._applied.items():
             self._act(name, value)
