@@ -365,9 +365,9 @@ class Shown:
                 bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
               } else {
                 const fresh = document.createElement("div");
-                fresh.innerHTML = c.sslDrawing;
+                fresh.innerHTML = c.sslContent;
                 if (fresh.innerHTML !== c.innerHTML) return "the page shows another drawing than it was sent";
-                bytes = new TextEncoder().encode(c.sslDrawing);
+                bytes = new TextEncoder().encode(c.sslContent);
               }
               const digest = await crypto.subtle.digest("SHA-256", bytes);
               return [...new Uint8Array(digest)].map((b) => b.toString(16).padStart(2, "0")).join("");

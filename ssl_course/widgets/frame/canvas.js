@@ -175,6 +175,8 @@ function render({ model, el }) {
   readout.setAttribute("role", "status"); // read aloud when it changes
   const box = outbox(model);
   const shown = [];
+  const bitmaps = new WeakMap();
+  let newest = 0;
 
   function panelNodes(index) {
     if (!shown[index]) {
@@ -187,37 +189,42 @@ function render({ model, el }) {
     return shown[index];
   }
 
-  function paint(picture, panel, pixels) {
+  function paint(picture, panel, bitmap) {
     const canvas = picture.querySelector("canvas") ?? document.createElement("canvas");
     if (!canvas.isConnected) picture.replaceChildren(canvas);
     if (canvas.width !== panel.width) canvas.width = panel.width;
     if (canvas.height !== panel.height) canvas.height = panel.height;
-    canvas.getContext("2d").putImageData(new ImageData(pixels, panel.width, panel.height), 0, 0);
+    canvas.getContext("2d").drawImage(bitmap, 0, 0);
     canvas.style.aspectRatio = `${panel.width} / ${panel.height}`;
     canvas.classList.toggle("ssl-pixelated", panel.pixelated);
-    picture.sslDrawing = "";
   }
 
-  function write(picture, panel) {
-    if (picture.sslDrawing !== panel.svg) picture.innerHTML = picture.sslDrawing = panel.svg;
+  /** A drawing as it is, the bytes of a PNG as pixels: decoded once, however many frames show them. */
+  function decoded(content) {
+    if (typeof content === "string") return content;
+    if (!bitmaps.has(content)) bitmaps.set(content, createImageBitmap(new Blob([content]), { colorSpaceConversion: "none" }));
+    return bitmaps.get(content);
   }
 
-  function draw() {
+  async function draw() {
     const frame = model.get("_frame");
-    const bytes = model.get("_pixels");
-    if (!frame?.panels || !bytes) return;
-    const size = (panel) => (panel.svg ? 0 : 4 * panel.width * panel.height);
-    const needed = frame.panels.reduce((sum, panel) => sum + size(panel), 0);
-    if (bytes.byteLength !== needed) return; // half a frame: its other half is on the way
-    let offset = bytes.byteOffset ?? 0;
-    const buffer = bytes.buffer ?? bytes;
+    if (!frame?.panels) return;
+    const contents = frame.panels.map((_, index) => model.get(`_panel${index}`));
+    if (contents.some((content) => content === undefined || content === null)) return; // its other half is on the way
+    const pictures = await Promise.all(contents.map(decoded));
+    if (frame.number <= newest) return; // a later frame was quicker
+    newest = frame.number;
     frame.panels.forEach((panel, index) => {
-      const { figure, picture, caption } = panelNodes(index);
-      if (panel.svg) write(picture, panel);
-      else paint(picture, panel, new Uint8ClampedArray(buffer, offset, size(panel)));
-      offset += size(panel);
+      const nodes = panelNodes(index);
+      const { figure, picture, caption } = nodes;
+      const drawn = typeof contents[index] === "string";
+      if (nodes.content !== contents[index]) {
+        if (drawn) picture.innerHTML = contents[index];
+        else paint(picture, panel, pictures[index]);
+        picture.sslContent = nodes.content = contents[index];
+      }
       figure.style.width = `${panel.css}px`;
-      picture.setAttribute("role", panel.svg ? "group" : "img"); // what is drawn has text to be read
+      picture.setAttribute("role", drawn ? "group" : "img"); // what is drawn has text to be read
       picture.setAttribute("aria-label", panel.alt);
       picture.dataset.operable = String(panel.operable);
       if (panel.operable) picture.tabIndex = 0;

@@ -1,7 +1,8 @@
-"""The one canvas that every widget of the course draws on: pictures in as raw bytes, strokes and keys out."""
+"""The one canvas that every widget of the course draws on: pictures and drawings in, strokes and keys out."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from typing import Any
 import anywidget
 import numpy as np
 import traitlets
+from PIL import Image
 
 HERE = Path(__file__).parent
 LARGEST_SIDE = 4096  # beyond this a browser's canvas may silently stay blank
@@ -94,6 +96,15 @@ class Panel:
         """A drawing as an element, "" for pixels."""
         return self.picture.svg() if self.drawn else ""
 
+    @cached_property
+    def sent(self) -> str | bytes:
+        """What travels to the browser: a drawing as text, pixels as a PNG, which loses nothing."""
+        if self.drawn:
+            return self.svg
+        file = io.BytesIO()
+        Image.fromarray(self.picture).convert("RGB").save(file, "png", compress_level=1)
+        return file.getvalue()
+
 
 @dataclass(frozen=True)
 class Pointer:
@@ -141,15 +152,14 @@ class Key:
 class Canvas(anywidget.AnyWidget):
     """Panels side by side with a line of HTML below.
 
-    Pixels travel in one binary buffer, drawings as text, together with their layout and the line below, in one
-    message: what is on the screen is always one whole frame. The browser sends the next batch of events only when the
+    Each panel has a trait of its own, and those that changed travel with the layout and the line below in one message:
+    what is on the screen is always one whole frame, and a row of thumbnails that stays is sent once. The browser sends the next batch of events only when the
     last has been handled, and merges the strokes that come in between, so a slow kernel never falls behind.
     """
 
     _esm = HERE / "canvas.js"
     _css = HERE / "canvas.css"
     _frame = traitlets.Dict().tag(sync=True)
-    _pixels = traitlets.Bytes().tag(sync=True)
 
     def __init__(self, on_events: Callable[[list[Pointer | Key]], None] | None = None) -> None:
         super().__init__()
@@ -165,7 +175,6 @@ class Canvas(anywidget.AnyWidget):
             {
                 "width": panel.size[0],
                 "height": panel.size[1],
-                "svg": panel.svg,
                 "css": panel.width,
                 "caption": panel.caption,
                 "alt": panel.alt,
@@ -175,8 +184,13 @@ class Canvas(anywidget.AnyWidget):
             for panel in self.panels
         ]
         number = self._frame.get("number", 0) + 1
+        names = [f"_panel{i}" for i in range(len(self.panels))]
+        self.add_traits(
+            **{name: traitlets.Any().tag(sync=True) for name in names if not self.has_trait(name)}
+        )
         with self.hold_sync():  # one message
-            self._pixels = b"".join(p.picture.tobytes() for p in self.panels if not p.drawn)
+            for name, panel in zip(names, self.panels, strict=True):
+                setattr(self, name, panel.sent)
             self._frame = {"number": number, "canvas": self.model_id, "panels": layout, "readout": readout}
 
     def _receive(self, _widget: Any, content: dict, _buffers: Any) -> None:

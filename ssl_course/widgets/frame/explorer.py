@@ -190,8 +190,8 @@ class Explorer(ipywidgets.VBox):
             self._refresh()
 
     def png(self) -> bytes:
-        """All panels with their captions, the settings and the line below, as one PNG at twice its size."""
-        return paint.png(paint.compose(self._sheet()), self.colors)
+        """All panels with their captions, the settings and the line below, as one PNG, for where no SVG is shown."""
+        return paint.png(paint.compose(self._sheet()).reduce(paint.SCALE), self.colors)
 
     def _sheet(self) -> paint.Sheet:
         words = f"{self._settings()}\n{paint.plain(self.readout)}".strip()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ssl_course.course import palette
 from ssl_course.widgets.frame import canvas as module
@@ -54,14 +56,22 @@ def sent(canvas: Canvas) -> list[dict]:
     return messages
 
 
+def whole(messages: list[dict]) -> dict:
+    """The one message with a frame; those before it make room for new panels."""
+    *room, message = messages
+    assert all(value is None for empty in room for value in empty.values())
+    assert message.keys() == {"_frame", "_panel0", "_panel1"}
+    return message
+
+
 def test_a_frame_is_one_message_with_all_bytes() -> None:
     canvas = Canvas()
     a, b = Panel(np.full((2, 3), 7, np.uint8), "a", width=30), Panel(np.full((1, 1), 9, np.uint8), "b", "bee")
     messages = sent(canvas)
     canvas.show([a, b], "<b>line</b>")
-    assert [set(m) for m in messages] == [{"_frame", "_pixels"}]
-    (message,) = messages
-    assert bytes(message["_pixels"]) == a.rgba.tobytes() + b.rgba.tobytes()
+    message = whole(messages)
+    for panel, name in ((a, "_panel0"), (b, "_panel1")):
+        assert np.array_equal(Image.open(io.BytesIO(message[name])), panel.rgba[..., :3])
     frame = message["_frame"]
     assert [(p["width"], p["height"], p["css"], p["alt"]) for p in frame["panels"]] == [
         (3, 2, 30, "a"),
@@ -71,6 +81,9 @@ def test_a_frame_is_one_message_with_all_bytes() -> None:
     number = frame["number"]
     canvas.show([a, b], "same pictures")
     assert messages[-1]["_frame"]["number"] == number + 1
+    assert messages[-1].keys() == {"_frame"}, "what did not change must not travel again"
+    canvas.show([a, Panel(np.full((1, 1), 8, np.uint8))])
+    assert messages[-1].keys() == {"_frame", "_panel1"}
 
 
 def test_events_arrive_and_are_answered_even_if_the_handler_fails() -> None:
@@ -111,8 +124,8 @@ def test_drawings_travel_as_text_and_pixels_as_bytes() -> None:
     )
     messages = sent(canvas)
     canvas.show([plot, gray])
-    (message,) = messages
-    assert bytes(message["_pixels"]) == gray.rgba.tobytes()
-    first, second = message["_frame"]["panels"]
-    assert first["svg"] == plot.svg and (first["width"], first["height"], first["css"]) == (90, 60, 90)
-    assert second["svg"] == "" and plot.rgba.shape == (120, 180, 4)
+    message = whole(messages)
+    assert np.array_equal(Image.open(io.BytesIO(message["_panel1"])), gray.rgba[..., :3])
+    first, _ = message["_frame"]["panels"]
+    assert message["_panel0"] == plot.svg and (first["width"], first["height"], first["css"]) == (90, 60, 90)
+    assert plot.rgba.shape == (120, 180, 4)

@@ -166,7 +166,7 @@ def test_the_picture_that_stays_behind() -> None:
     assert re.search("run this cell", data["text/plain"], re.I)
     image = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     size = metadata["image/png"]
-    assert image.size == (2 * size["width"], 2 * size["height"])
+    assert image.size == (size["width"], size["height"])
     pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     for panel in tiny.panels:  # the colours of each panel are there
         assert (pixels == panel.rgba[0, 0, :3]).all(1).any()
