@@ -6,18 +6,22 @@ import io
 import os
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from ssl_course.data.files import DataError, is_test
 from ssl_course.data.pictures import Pictures
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif"}
 # Only these decoders are tried, whatever a file calls itself: others run programs (EPS) or are rare.
 FORMATS = ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"]
+if find_spec("PIL.AvifImagePlugin"):  # of Pillow since 11.3
+    FORMATS.append("AVIF")
 MAX_PIXELS = 50_000_000  # more than any phone's camera in its usual mode; 150 MB once decoded
 PROGRESS_FROM = 200  # pictures; fewer are read before one could read the bar
 
@@ -31,7 +35,8 @@ def open_picture(source: str | os.PathLike | bytes, size: int) -> torch.Tensor:
     """Any usual picture as a (3, size, size) uint8 tensor.
 
     The largest centred square is cut out and resized (PIL, bicubic, antialiased). Rotated as its EXIF says;
-    what is transparent shows white; 16 bits are brought to 8; of an animation the first picture is taken.
+    what is transparent shows white; 16 bits are brought to 8; of an animation the first picture is taken. Colours
+    are brought to sRGB from what the ICC profile says they are; without one they count as sRGB.
 
     Args:
         source: a path, or the bytes of a file (an upload).
@@ -60,7 +65,7 @@ def open_picture(source: str | os.PathLike | bytes, size: int) -> torch.Tensor:
         ) from None
     except Image.UnidentifiedImageError:
         raise DataError(
-            f"{name} is not a picture that can be read here (JPEG, PNG, GIF, BMP, WebP or TIFF; "
+            f"{name} is not a picture that can be read here (JPEG, PNG, GIF, BMP, WebP, TIFF or AVIF; "
             "export HEIC photographs as JPEG)"
         ) from None
     except Exception as error:  # a damaged header fails in many ways inside the decoders
@@ -97,7 +102,7 @@ def _square(picture: Image.Image) -> Image.Image:
     width, height = picture.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    picture = picture.crop((left, top, left + side, top + side))
+    picture = _in_srgb(picture.crop((left, top, left + side, top + side)))
     if picture.mode.startswith("I"):  # 16 bits a pixel: PIL's own conversion cuts at 255 instead of scaling
         picture = Image.fromarray((np.asarray(picture).clip(0, 65535) / 257).round().astype(np.uint8))
     if picture.mode == "F":
@@ -109,6 +114,21 @@ def _square(picture: Image.Image) -> Image.Image:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture)
     return picture.convert("RGB")
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """With the colours that the picture's ICC profile means; as it is where that says nothing, or cannot be read."""
+    with suppress(KeyError, TypeError, ValueError, OSError, ImportError, ImageCms.PyCMSError):
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
+        if "sRGB" in ImageCms.getProfileDescription(profile):
+            return picture
+        shown = picture.convert("RGBA") if picture.has_transparency_data else picture
+        colours = shown.convert("RGB") if shown.mode in ("RGBA", "P") else shown
+        srgb = ImageCms.profileToProfile(colours, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        if shown.mode == "RGBA":
+            srgb.putalpha(shown.getchannel("A"))
+        return srgb
+    return picture
 
 
 def load_photos(root: str | os.PathLike, size: int, split: str) -> Pictures:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
-from harness import DARK, LIGHT, Lab, Opener
+from harness import DARK, LIGHT, Lab, Notebook, Opener
+from PIL import Image
+from playwright.sync_api import BrowserContext
+from uploads import display_p3, file, p3_in_srgb
 
 pytestmark = pytest.mark.browser
 
@@ -82,3 +91,120 @@ for there, mine in zip(shown.children, sliders()):
         print(type(mine).__name__, before, "the browser:", there.value, "settle:", mine.value)
 """)
     assert not wrong
+
+
+PAINTER = """\
+from examples import example
+painter = example("HolePainter")
+came = []
+painter.upload.on_msg(lambda _, content, buffers: came.append((content, [len(b) for b in buffers])))
+painter"""
+NOW = """
+import json
+upload = painter.values()["upload"]
+corners = [] if upload.image is None else [upload.image[:, y, x].tolist() for y in (8, 24) for x in (8, 24)]
+print(json.dumps({"corners": corners, "message": upload.message, "sent": [sum(b) for _, b in came]}))
+"""
+COLOURS = np.array(
+    [[200, 80, 70], [90, 150, 80], [60, 90, 200], [180, 120, 220]]
+)  # of the quarters, row by row
+
+
+def quarters(width: int, height: int, colours: np.ndarray = COLOURS) -> np.ndarray:
+    """A picture of four colours whose centred square has them in its corners."""
+    rows = np.arange(height)[:, None] >= height // 2
+    return colours[2 * rows + (np.arange(width) >= width // 2)].astype(np.uint8)
+
+
+def arrived(notebook: Notebook, count: int) -> dict:
+    """What the kernel has after so many uploads."""
+    for _ in range(100):
+        if len((now := json.loads(notebook.ask(NOW)))["sent"]) >= count:
+            return now
+        notebook.page.wait_for_timeout(100)
+    raise AssertionError(f"upload {count} has not arrived: {now}")
+
+
+def near(now: dict, colours: np.ndarray) -> bool:
+    assert not now["message"]
+    return np.abs(np.array(now["corners"]) - colours).max() < 5
+
+
+def photograph(path: Path) -> Path:
+    """12 MB of a camera held upright: a picture that lies on its side, in Display P3, with the grain of a sensor."""
+    upright = quarters(3000, 4000) + np.random.default_rng(0).normal(0, 20, (4000, 3000, 1))
+    lying = Image.fromarray(upright.clip(0, 255).astype(np.uint8)).transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying.save(path, "JPEG", quality=99, subsampling=0, exif=exif, icc_profile=display_p3())
+    return path
+
+
+def test_pictures_arrive(
+    lab: Lab, open_notebook: Opener, browser: BrowserContext, tmp_path: Path, known_errors: set[str]
+) -> None:
+    notebook = open_notebook(lab.write("bring.ipynb", [PAINTER]))
+    notebook.run_all()
+    page, (painter,) = notebook.page, notebook.explorers()
+    chooser = page.locator(".ssl-explorer input[type=file]")
+
+    large = photograph(tmp_path / "IMG_0001.jpg")
+    assert large.stat().st_size > 12e6
+    chooser.set_input_files(large)
+    now = arrived(notebook, 1)
+    assert near(now, p3_in_srgb(COLOURS)), now
+    assert not near(now, COLOURS)  # as they would be if the profile was not read
+    assert now["sent"][0] < 1e6
+    painter.settled()
+    for theme in (DARK, LIGHT):
+        notebook.theme(theme)
+        notebook.screenshot(f"photograph_{theme.split()[-1]}")
+
+    shifted = np.roll(COLOURS, 1, 0)
+    wide = base64.b64encode(file(Image.fromarray(quarters(300, 200, shifted)))).decode()
+    dropped = page.evaluate(
+        """async (data) => {
+          const bytes = await (await fetch(`data:image/png;base64,${data}`)).blob();
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([bytes], "mine.png", { type: "image/png" }));
+          const panel = document.querySelector(".ssl-explorer .ssl-picture");
+          return ["dragover", "drop"].map((name) =>
+            !panel.dispatchEvent(new DragEvent(name, { bubbles: true, cancelable: true, dataTransfer })));
+        }""",
+        wide,
+    )
+    assert dropped == [True, True]  # the browser does not open the file instead
+    assert near(arrived(notebook, 2), shifted)
+
+    browser.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate(
+        """async (data) => {
+          const blob = await (await fetch(`data:image/png;base64,${data}`)).blob();
+          await navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]);
+        }""",
+        base64.b64encode(file(Image.fromarray(quarters(200, 300)))).decode(),
+    )
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    page.locator(".ssl-explorer .ssl-picture").first.focus()
+    page.keyboard.press("Control+v")
+    assert near(arrived(notebook, 3), COLOURS)
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells  # and no cell was pasted
+
+    (tmp_path / "letter.png").write_bytes(b"Dear reader")
+    (tmp_path / "IMG_0002.heic").write_bytes(b"\0" * 6_000_000)
+    for count, (name, says) in enumerate(
+        [("letter.png", "not a picture that can be read here"), ("IMG_0002.heic", "cannot read IMG_0002.heic (6 MB)")], 4
+    ):  # fmt: skip
+        chooser.set_input_files(tmp_path / name)
+        now = arrived(notebook, count)
+        assert says in now["message"] and not now["corners"]
+        notebook.wait(
+            "(t) => document.querySelector('.ssl-error')?.innerText.includes(t)", "the sentence", arg=says
+        )
+    notebook.screenshot("broken")
+    stream = io.BytesIO()  # this browser has no TIFF; the kernel has
+    Image.fromarray(quarters(300, 200)).save(stream, "TIFF")
+    (tmp_path / "scan.tif").write_bytes(stream.getvalue())
+    chooser.set_input_files(tmp_path / "scan.tif")
+    assert near(arrived(notebook, 6), COLOURS)
+    assert not notebook.new_errors(known_errors) and notebook.serious() == []

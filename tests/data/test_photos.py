@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFile
+from PIL import Image, ImageCms, ImageFile, features
+from uploads import display_p3, p3_in_srgb
 
 from ssl_course.data import files
 from ssl_course.data.catalog import DataError, load
@@ -121,6 +122,76 @@ def test_of_an_animation_the_first_picture(form: str) -> None:
         **{"lossless": True} if form == "WEBP" else {},
     )
     assert colour(open_picture(moving, 4)) == [255, 0, 0]
+
+
+IN_P3 = [
+    (200, 60, 40),
+    (70, 150, 60),
+    (30, 90, 200),
+    (128, 128, 128),
+    (255, 255, 255),
+    (0, 0, 0),
+    (180, 120, 220),
+]
+
+
+@pytest.mark.parametrize(("form", "options"), [
+    ("PNG", {}), ("TIFF", {}), ("JPEG", {"quality": 100, "subsampling": 0}), ("WEBP", {"lossless": True}),
+    ("AVIF", {"quality": 100, "subsampling": "4:4:4"}),
+])  # fmt: skip
+def test_colours_of_a_profile_become_those_of_srgb(form: str, options: dict) -> None:
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    truth = p3_in_srgb(IN_P3)
+    assert np.abs(truth - IN_P3).max() > 15
+    for given, meant in zip(IN_P3, truth, strict=True):
+        file = encoded(Image.new("RGB", (16, 16), given), form, icc_profile=display_p3(), **options)
+        off = np.abs(np.array(colour(open_picture(file, 8))) - meant).max()
+        assert off <= (4 if form in ("JPEG", "AVIF") else 1.5), given  # what they round grows in the dark
+
+
+def test_a_profile_and_transparency() -> None:
+    for mode, fill in (("RGBA", (200, 60, 40, 255)), ("P", 1)):
+        picture = Image.new(mode, (8, 8), fill)
+        if mode == "P":
+            picture.putpalette([0, 0, 0, 200, 60, 40])
+        opened = colour(open_picture(encoded(picture, icc_profile=display_p3()), 8))
+        assert np.abs(opened - p3_in_srgb([(200, 60, 40)])[0]).max() <= 1.5
+    clear = Image.new("RGBA", (8, 8), (200, 60, 40, 0))
+    assert colour(open_picture(encoded(clear, icc_profile=display_p3()), 8)) == [255, 255, 255]
+
+
+@pytest.mark.parametrize("profile", [b"", b"no profile", display_p3()[:200]])
+def test_a_profile_that_cannot_be_read_changes_nothing(profile: bytes) -> None:
+    for mode in ("RGB", "RGBA", "L", "CMYK"):
+        form = "TIFF" if mode == "CMYK" else "PNG"
+        picture = Image.fromarray(noise(8, 8)).convert(mode)
+        assert torch.equal(
+            open_picture(encoded(picture, form, icc_profile=profile), 8),
+            open_picture(encoded(picture, form), 8),
+        )
+
+
+def test_a_profile_for_other_channels_and_srgb_itself_change_nothing() -> None:
+    gray, picture = Image.fromarray(noise(8, 8)).convert("L"), Image.fromarray(noise(8, 8))
+    assert torch.equal(
+        open_picture(encoded(gray, icc_profile=display_p3()), 8), open_picture(encoded(gray), 8)
+    )
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert torch.equal(open_picture(encoded(picture, icc_profile=srgb), 8), open_picture(encoded(picture), 8))
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_avif(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (40, 20), (30, 160, 220))
+    picture.paste((220, 40, 30), (0, 0, 20, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter: left is above
+    opened = open_picture(encoded(picture, "AVIF", quality=95, exif=exif), 16).float()
+    assert (opened[0, :7] > 190).all() and (opened[2, 9:] > 190).all()
+    torn = encoded(picture, "AVIF")[:-200]
+    with pytest.raises(DataError, match="cannot be read|damaged or cut short|not a picture"):
+        open_picture(torn, 16)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])

@@ -95,7 +95,7 @@ def bomb():
 )
 def test_what_is_no_picture_gets_a_sentence(explorer, content, says):
     before = explorer.panels[2].rgba
-    bring(explorer, content, "letter.png")
+    bring(explorer, content)
     assert says in explorer.readout and 'class="ssl-error"' in explorer.readout
     assert explorer.error is None and "Traceback" not in explorer.readout and "<svg" not in explorer.readout
     assert np.array_equal(explorer.panels[2].rgba, before)  # what was there stays

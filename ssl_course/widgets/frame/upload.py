@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-import ipywidgets
+import anywidget
 import torch
+import traitlets
 
 from ssl_course.data.files import DataError
 from ssl_course.data.photos import open_picture
+from ssl_course.widgets.frame.canvas import HERE
 from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 
 
@@ -48,7 +49,9 @@ NOTHING = Upload()
 def read_upload(content: bytes, size: int) -> Upload:
     """A file's bytes as an `Upload` of size × size pixels; never raises for what is in them."""
     if not content:
-        return Upload(message="The file is empty: choose a picture (JPEG, PNG, GIF, BMP, WebP or TIFF).")
+        return Upload(
+            message="The file is empty: choose a picture (JPEG, PNG, GIF, BMP, WebP, TIFF or AVIF)."
+        )
     try:
         image = open_picture(content, size)
     except (DataError, ValueError, MemoryError) as error:
@@ -56,17 +59,31 @@ def read_upload(content: bytes, size: int) -> Upload:
     return Upload(image.contiguous().numpy().tobytes(), size)
 
 
-def add_upload(explorer: Explorer, size: int, receive: Callable[[Upload], None]) -> ipywidgets.FileUpload:
+class PictureButton(anywidget.AnyWidget):
+    """A button for a file; its `Explorer` also takes one that is dropped on it or pasted into it.
+
+    Args:
+        receive: called with a sentence, or with the bytes of a picture: PNG, a square of at most ``side`` pixels, or
+            the file itself where the browser cannot read it.
+    """
+
+    _esm = HERE / "upload.js"
+    side = traitlets.Int(512).tag(sync=True)
+
+    def __init__(self, receive: Callable[[str | bytes], None]) -> None:
+        super().__init__()
+        self.on_msg(lambda _, content, buffers: receive(content.get("error") or bytes(buffers[0])))
+
+
+def add_upload(explorer: Explorer, size: int, receive: Callable[[Upload], None]) -> PictureButton:
     """Put the button into the explorer's first row; ``receive`` gets what each upload became."""
-    words = {"description": "your picture", "tooltip": "Upload a picture of your own"}
-    button = ipywidgets.FileUpload(accept="image/*", multiple=False, layout={"width": "auto"}, **words)
 
-    def take(change: Any) -> None:
+    def take(given: str | bytes) -> None:
         answer_while_busy(button)
-        if change["new"]:
-            explorer.attempt(lambda: receive(read_upload(bytes(change["new"][0]["content"]), size)))
+        upload = Upload(message=given) if isinstance(given, str) else read_upload(given, size)
+        explorer.attempt(lambda: receive(upload))
 
-    button.observe(take, names="value")
+    button = PictureButton(take)
     row = explorer.children[0]
     row.children = (*row.children, button)
     answer_while_busy(button)
