@@ -22,7 +22,7 @@ from ssl_course.evaluation import features
 from ssl_course.pretext.augment import Augmentation, Draw, apply
 from ssl_course.widgets.frame import Panel, draw
 from ssl_course.widgets.frame.pairs import seeded
-from ssl_course.widgets.frame.sheet import SHOWN, Gallery, SheetExplorer
+from ssl_course.widgets.frame.sheet import SHOWN, THUMB, Gallery, SheetExplorer
 from ssl_course.widgets.frame.upload import Upload
 
 MANY = 8  # draws in the row
@@ -247,19 +247,23 @@ def what_was_done(drawn: Draw, i: int, size: int) -> str:
 
 
 def _row(made: Views, exact: bool) -> Panel:
-    """All K pairs: first views above, second ones below."""
-    rows = draw.tile(resize((made.images * 255).round().to(torch.uint8), 48), MANY)
+    """All K pairs, in two rows: first views above, second ones below."""
+    small = [draw.rgba(x) for x in resize((made.images * 255).round().to(torch.uint8), THUMB)]
+    half = MANY // 2
+    pairs = [draw.tile([*small[k : k + half], *small[MANY + k :][:half]], half) for k in (0, half)]
+    rows = draw.tile(pairs, 1, gap=12)
     caption = f"{MANY} draws: X₁ above, X₂ below; the first pair is shown large"
     if exact:
-        caption = "from the full setting (left) to hardly any"
-    return Panel(rows, caption, f"{MANY} pairs of views of the picture", 3 * rows.shape[1] // 2)
+        caption = "from the full setting (first) to hardly any"
+    alt = f"{MANY} pairs of views of the picture"
+    return Panel(rows, caption, alt, rows.shape[1], pixelated=False, columns=half)
 
 
 def _plot(cosines: dict[str, tuple[np.ndarray, np.ndarray]]) -> Panel:
     """For each network a lane: other pictures as a cloud, the K pairs as dots, the shown pair with a ring."""
     low = min([0.0, *(float(min(p.min(), o.min())) for p, o in cosines.values())])
     low = math.floor(low * 5) / 5
-    plot = draw.Plot(330, 196, (low, 1.03), (-0.2, 2.2), margin=(8, 10, 38, 8))
+    plot = draw.Plot(300, 200, (low, 1.03), (-0.2, 2.2), margin=(8, 10, 38, 8))
     plot.axes("cosine", "", yticks=[])
     for lane, name in enumerate(("untrained ψ", "trained ψ")):
         y = 1.1 - 1.1 * lane

@@ -170,7 +170,7 @@ LEFT, RIGHT, LOW, HIGH = float(np.log10(6)), float(np.log10(8000)), -3.6, 1.3
 
 def _curves(c: Curves, n: int, m: Simulated, points: Mapping, finite: bool) -> Panel:
     """``points``: name → labels → `Simulated`, of trained networks."""
-    plot = draw.Plot(452, 300, (LEFT, RIGHT), (LOW, HIGH), margin=(34, 10, 40, 56))
+    plot = draw.Plot(420, 300, (LEFT, RIGHT), (LOW, HIGH), margin=(34, 10, 40, 56))
     xticks, yticks = draw.log_ticks(10, 100, 1000), draw.log_ticks(10, 1, 0.1, 0.01, 0.001)
     plot.axes("labels n_L", "excess squared risk", xticks, yticks)
     curves = (
@@ -188,7 +188,8 @@ def _curves(c: Curves, n: int, m: Simulated, points: Mapping, finite: bool) -> P
     if LEFT < np.log10(min(c.overtakes, 1e9)) < RIGHT:
         at = float(np.log10(c.overtakes))
         plot.line([(at, LOW), (at, HIGH)], palette.INK, 1, (3, 3))
-        plot.text(at, LOW, f"{c.overtakes:,.0f}", palette.INK, 11, "lb", offset=(4, -4), halo=True)
+        anchor, side = ("lb", 4) if at < RIGHT - 0.5 else ("rb", -4)
+        plot.text(at, LOW, f"{c.overtakes:,.0f}", palette.INK, 11, anchor, offset=(side, -4), halo=True)
     x = float(np.log10(n))
     plot.rect(x - 0.02, LOW, x + 0.02, HIGH, fill=palette.GRID + "88")
     _dot(plot, n, m, palette.PSI)
@@ -225,7 +226,7 @@ def _parts(c: Curves, n: int, m: Simulated, literal: float, finite: bool) -> Pan
     most = min(m.mean, 1e3)
     top = 1.15 * max(most, *(min(v, 3 * most) for v in (literal, allowed, at)))
     top = max(float(top), 1e-6)
-    plot = draw.Plot(270, 300, (-0.55, 3.55), (0, top), margin=(34, 6, 40, 56))
+    plot = draw.Plot(300, 300, (-0.55, 3.55), (0, top), margin=(34, 6, 40, 56))
     plot.axes("", "excess squared risk", dict(enumerate(["measured", "bound", "note", "superv."])), None)
     for i, (_, base, more, colour) in enumerate(bars):
         base, end = min(base, top), min(base + more, top)

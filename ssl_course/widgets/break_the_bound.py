@@ -177,7 +177,7 @@ def _glass(delta: float, unit: float) -> Panel:
 
 
 def _axes() -> draw.Plot:
-    return draw.Plot(654, 250, (SMALLEST, 0), (-6.2, 0.4), margin=(10, 150, 40, 58))
+    return draw.Plot(440, 250, (SMALLEST, 0), (-6.2, 0.4), margin=(40, 12, 40, 58))
 
 
 def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) -> Panel:
@@ -191,16 +191,11 @@ def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) ->
         (2 / n + unit**2 * state[:, 1], palette.X2, "promised: k/n_L + ε²", (7, 5), 2.5),
         (unit**2 * state[:, 1], palette.MUTED, "ε² alone", (2, 4), 2.0),
     )
-    ends = []
-    for value, colour, name, dash, width in curves:
+    for value, colour, _, dash, width in curves:
         y = np.log10(value).clip(-6.2, 0.4)
         plot.line(np.stack([x, y], 1), colour, width, dash)
-        ends.append([y[-1], name, colour])
-    ends.sort(key=lambda e: -e[0])
-    for before, after in zip(ends, ends[1:], strict=False):
-        after[0] = min(after[0], before[0] - 0.5)  # room for each name
-    for y, name, colour in ends:
-        plot.text(x[-1], y, name, colour, 11, "lm", True, (8, 0))
+    (excess, *others) = [(name, colour) for _, colour, name, _, _ in curves]
+    plot.names([excess], row=1).names(others)
     at, low, high = np.log10(delta), np.log10(now.promise), np.log10(now.excess)
     low, high = (float(np.clip(v, -6.1, 0.3)) for v in (low, high))
     plot.line([(at, -6.2), (at, 0.4)], palette.GRID, 2)

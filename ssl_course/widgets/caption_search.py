@@ -26,10 +26,10 @@ from ssl_course.methods.clip import by_each_text
 from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, chips, draw
 from ssl_course.widgets.frame.sheet import cell_at
 
-GALLERY, COLUMNS, ROWS = 240, 6, 2  # pictures searched; the best of them are shown
+GALLERY, COLUMNS, ROWS = 240, 4, 3  # pictures searched; the best of them are shown
 SHOWN = COLUMNS * ROWS
 CELL, FOOT = 96, 18  # CSS pixels of a picture on the sheet, and of its number below
-BARS, BAR, WIDE = 8, 26, 460  # captions of the chosen picture
+BARS, BAR, WIDE = 8, 28, 420  # captions of the chosen picture
 SIZE = 32  # pixels of the scenes that the shipped network was trained with
 EACH = "each caption"  # no mean feature: the probabilities of all captions, added up
 BATCH = 64  # pairs whose loss is drawn
@@ -284,17 +284,17 @@ def _sheet(
     plot = draw.Plot.board(COLUMNS * CELL, ROWS * (CELL + FOOT))
     for i, picture in enumerate(order[:SHOWN]):
         x, y = i % COLUMNS * CELL, i // COLUMNS * (CELL + FOOT)
-        plot.image(gallery.thumbs[picture], x + 4, y + CELL - 4, x + CELL - 4, y + 4, smooth=True)
+        plot.image(gallery.thumbs[picture], x + 2, y + CELL - 2, x + CELL - 2, y + 2, smooth=True)
         if i == rank:
             plot.rect(x + 2, y + 2, x + CELL - 2, y + CELL - 2, outline=palette.X1, width=3)
         if cosines:
             cosine = f"{cosines[i]:.2f}".replace("-", "−")
             plot.text(x + CELL / 2, y + CELL + 6, cosine, palette.INK, 11)
     if not cosines:
-        return plot.panel("X₁: click one", "pictures in their own order", operable=True)
+        return plot.panel("X₁: click one", "pictures in their own order", operable=True, columns=COLUMNS)
     best = [f"{gallery.data.captions[k]} ({c:.2f})" for k, c in zip(order[:3], cosines, strict=False)]
     alt = f"the pictures nearest to “{_cut(caption)}”: {'; '.join(best)}"
-    return plot.panel("X₁: best first, with the cosine; click one", alt, operable=True)
+    return plot.panel("X₁: best first, with the cosine; click one", alt, operable=True, columns=COLUMNS)
 
 
 def _chosen(gallery: _Gallery, picture: int, ranked: list[int], scale: float, cursor: int) -> list[Panel]:
@@ -308,7 +308,8 @@ def _chosen(gallery: _Gallery, picture: int, ranked: list[int], scale: float, cu
         plot.rect(0, y + 2, max(p * WIDE, 2), y + BAR - 2, fill=palette.X2 + "46")  # its text stays readable
         if row == min(cursor, len(ranked) - 1):
             plot.rect(1, y + 1, WIDE - 1, y + BAR - 1, outline=palette.GRID)
-        words = ("✓ " if i == own else "") + _cut(gallery.captions[i], 66)
+        words = ("✓ " if i == own else "") + gallery.captions[i].strip()
+        words = draw.fitted(words, WIDE - 52, 11, bold=i == own)
         plot.text(6, y + BAR / 2, words, palette.INK, 11, "lm", bold=i == own)
         plot.text(WIDE - 6, y + BAR / 2, f"{p:.2f}", palette.INK, 12, "rm")
     spoken = "; ".join(f"{_cut(gallery.captions[i])} {float(chance[i]):.2f}" for i in ranked[:4])
@@ -316,7 +317,7 @@ def _chosen(gallery: _Gallery, picture: int, ranked: list[int], scale: float, cu
     place = f"{1 + int((cosine > cosine[own]).sum()):,} of {len(gallery.captions):,}"
     its_own = f"the chosen picture: {gallery.data.captions[picture]}"
     return [
-        Panel(gallery.thumbs[picture], f"its own caption: place {place}", its_own, 128, pixelated=False),
+        Panel(gallery.thumbs[picture], f"its own caption: place {place}", its_own, 160, pixelated=False),
         plot.panel("X₂: its captions, P(X₂ | X₁); ✓ its own; click one to ask for it", alt, operable=True),
     ]
 
@@ -352,7 +353,7 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
     scales, loss, floor = gallery.curve(masked)
     n = min(BATCH, len(gallery.data))
     top = 1.4 * log(n)  # far above a random guess the exact loss teaches nothing
-    plot = draw.Plot(320, 240, (0, 2), (0, top), margin=(14, 12, 40, 48))
+    plot = draw.Plot(300, 200, (0, 2), (0, top), margin=(14, 12, 40, 48))
     plot.axes("exp(logit_scale)", "loss", xticks=draw.log_ticks(1, 2, 5, 10, 20, 50, 100))
     for y, name, colour, dash in (
         (log(n), f"log N = log {n} = {log(n):.2f}", palette.MUTED, (5, 4)),
@@ -364,10 +365,21 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
     plot.line(np.stack([np.log10(scales), loss], 1)[inside], palette.PSI, 2.5)
     own = log10(min(max(gallery.scale, 1.0), 100.0))
     at_own, now = (float(np.interp(v, np.log10(scales), loss)) for v in (own, log10(scale)))
-    plot.dot(own, min(at_own, top), None, r=6, outline=palette.X1, width=2.5)
-    plot.dot(log10(scale), min(now, top), palette.INK, r=4)
+    if at_own <= top:
+        plot.dot(own, at_own, None, r=6, outline=palette.X1, width=2.5)
+    if now <= top:
+        plot.dot(log10(scale), now, palette.INK, r=4)
+    else:
+        _above(plot, log10(scale), top, now, palette.INK)
     alt = f"loss against the scale; at {scale:.1f} it is {now:.2f}, log N is {log(n):.2f}, the floor {floor:.2f}"
     return plot.panel("● loss at your scale, ○ where training left it", alt)
+
+
+def _above(plot: draw.Plot, x: float, top: float, value: float, color: str) -> None:
+    """An arrow at the plot's upper edge to a value that lies beyond it, and the value."""
+    plot.arrow((x, 0.88 * top), (x, top), color)
+    anchor, side = ("lm", 8) if x < 1 else ("rm", -8)
+    plot.text(x, 0.94 * top, f"{value:.1f}, above", color, 11, anchor, True, (side, 0), halo=True)
 
 
 def _of_the_caption(network: CLIP, caption: str) -> Iterator[str]:

@@ -119,7 +119,7 @@ def circle_panel(unit: Tensor, classes: Tensor, names: list[str], pictures: Tens
 
     ``pictures`` (M, 3, H, W), uint8, stand outside the circle where the first M rows point.
     """
-    size, far = (250, 1.3) if pictures is None else (360, 1.62)
+    size, far = (250, 1.3) if pictures is None else (320, 1.62)
     plot = draw.Plot(size, size, (-far, far), (-far, far), margin=(4, 4, 4, 4), equal=True)
     turn = np.linspace(0, 2 * np.pi, 121)
     colours = _colours(names)
@@ -165,7 +165,7 @@ def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
 
 def _spread(history: list[Gauge], begin: int, end: int) -> Panel:
     """The spread over the steps, solid; before the output norm, dashed."""
-    plot = draw.Plot(330, 192, (begin, max(end, begin + 1)), (0, 1.15), margin=(12, 12, 36, 50))
+    plot = draw.Plot(300, 200, (begin, max(end, begin + 1)), (0, 1.15), margin=(12, 12, 36, 50))
     plot.axes("step", "std·√d of z", yticks=[0, 0.5, 1])
     for level, words, colour in ((1, "spread evenly", palette.MUTED), (FALLEN, "fallen", palette.WRONG)):
         plot.line([(begin, level), (end, level)], colour, 1, dash=(4, 3))
@@ -188,7 +188,7 @@ def _spectrum(unit: Tensor) -> Panel:
     values = (spectrum(unit) * d).clamp(min=FLOOR).numpy()[:BARS]  # (min(d, BARS),)
     rank = effective_rank(unit)
     low, high = np.log10(FLOOR), 2.6
-    plot = draw.Plot(300, 192, (0, len(values) + 1), (low, high), margin=(12, 8, 36, 50))
+    plot = draw.Plot(300, 200, (0, len(values) + 1), (low, high), margin=(12, 8, 36, 50))
     marks = {float(e): f"1e{e}" if e else "1" for e in (-6, -4, -2, 0, 2)}
     plot.axes("eigenvalue, largest first", "d · eigenvalue", yticks=marks)
     x = np.arange(1, len(values) + 1)

@@ -12,7 +12,7 @@ from ipywidgets import Checkbox, Dropdown, Widget
 from ssl_course.course import palette
 from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
 
-WIDTH, HEIGHT, LEFT, TOP = 560, 290, 58, 32
+WIDTH, HEIGHT, LEFT, TOP = 440, 270, 58, 32
 STEP = 0.05  # what an arrow moves, and the grid of guesses
 
 Row = Mapping[str, tuple[float, float]]  # column → (mean, standard error)

@@ -23,7 +23,7 @@ COUNTS = [1, 2, 4, 8]  # of the accuracy curve
 SPLITS = {"left | right": "left", "top | bottom": "top"}
 METHODS = {"PCA of X₁: what is large": "pca", "CCA of X₁ and X₂: what is shared": "cca"}
 RIDGE = 1e-3  # share of the pixels' mean variance
-SHOWN, THUMB = 6, 44
+SHOWN, THUMB = 4, 64
 
 
 class Parts(NamedTuple):
@@ -98,7 +98,7 @@ class HalvesExplorer(Explorer):
             "component": IntSlider(1, min=1, max=KEPT, description="component"),
             "label": Dropdown(options=labels, description="Y is"),
         }
-        rows = [["split", "component", "label"], ["method"]]
+        rows = [["split", "method"], ["component", "label"]]
         super().__init__(controls, state=_Source(pictures, seed), rows=rows)
 
     @staticmethod
@@ -142,7 +142,9 @@ def _sorted(state: Any, parts: Parts, i: int, split: str) -> Panel:
         (cell.swapaxes(0, 1) if split == "left" else cell)[len(cell) // 2] = 255
     sheet = draw.tile(cells, SHOWN)
     alt = "held-out pictures: above those with the lowest value of the component, in the middle average ones, below the highest"
-    return Panel(sheet, "lowest, average, highest value; held-out pictures", alt, SHOWN * (THUMB + 2))
+    return Panel(
+        sheet, "lowest, average, highest value; held-out pictures", alt, SHOWN * (THUMB + 2), columns=SHOWN
+    )
 
 
 def _curve(state: Any, label: str, curves: dict[str, list[float]]) -> Panel:

@@ -148,7 +148,7 @@ def _plane(v: View, finite: bool) -> Panel:
     low, high = (points.min(0), points.max(0)) if finite else (np.full(2, -2.7), np.full(2, 2.7))
     pad = 0.12 * (high - low).max()
     xlim, ylim = zip(low - pad, high + pad, strict=True)
-    plot = draw.Plot(262, 280, xlim, ylim, margin=(12, 8, 26, 26), equal=True)
+    plot = draw.Plot(240, 260, xlim, ylim, margin=(12, 8, 26, 26), equal=True)
     plot.axes(*names, [], [])
     for a, b in zip(through, psi, strict=True):
         plot.line([a, b], palette.X2 + ("cc" if finite else "99"), 2 if finite else 1.4)
@@ -165,7 +165,7 @@ def _plane(v: View, finite: bool) -> Panel:
 def _answers(v: View, finite: bool) -> Panel:
     """What the best probe of ψ* says against E[Y|X₁]: on the diagonal nothing is lost."""
     low, high = (-0.15, 1.15) if finite else (-2.2, 2.2)
-    plot = draw.Plot(226, 280, (low, high), (low, high), margin=(12, 8, 40, 46), equal=True)
+    plot = draw.Plot(240, 260, (low, high), (low, high), margin=(12, 8, 40, 46), equal=True)
     marks = [0, 0.5, 1] if finite else [-2, 0, 2]
     target = "P(sea | X₁)" if finite else "E[Y | X₁]"
     plot.axes(target, "the probe says", marks, marks)
@@ -185,7 +185,7 @@ def _ledger(where: str, rho: float, v: View) -> Panel:
     allowed = np.array([u.ceiling for u in views])
     lost = np.array([u.approximation for u in views])
     top = 1.1 * max(allowed.max(), 1e-6)
-    plot = draw.Plot(216, 280, (0, 1), (0, top), margin=(34, 8, 40, 50))
+    plot = draw.Plot(240, 260, (0, 1), (0, top), margin=(34, 8, 40, 50))
     plot.axes("dependence", "squared risk")
     plot.line(np.stack([grid, allowed], 1), palette.X2, 2.5, (7, 5))
     plot.line(np.stack([grid, lost], 1), palette.PSI, 3)

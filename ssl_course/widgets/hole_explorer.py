@@ -75,7 +75,7 @@ class HoleExplorer(Explorer):
 
 def _odds(left: np.ndarray, right: np.ndarray, first: str, second: str) -> Panel:
     """Two bars for each object: with the surroundings and without."""
-    plot = draw.Plot(320, 200, (-0.6, 2.6), (0, 1), margin=(34, 8, 26, 34))
+    plot = draw.Plot(300, 200, (-0.6, 2.6), (0, 1), margin=(34, 8, 26, 34))
     plot.axes(xticks=dict(enumerate(scenes.OBJECTS)), yticks=[0, 0.5, 1])
     x = np.arange(3)
     plot.bars(x - 0.2, left, palette.X1, width=0.36).bars(x + 0.2, right, palette.MUTED, width=0.36)

@@ -40,6 +40,9 @@ NOTES = {
 N_LABELS = [str(n) for n in comparison.N_LABELS]
 
 
+WIDE, ROW = 440, 38  # CSS pixels of the plot, and of a method in it
+
+
 class Board(NamedTuple):
     """All that the ranking is drawn from."""
 
@@ -153,26 +156,26 @@ class Leaderboard(Explorer):
         rows = state.tables.get(data, [])
         cells = comparison.summary(rows, label, int(n_labels))
         if not cells:
-            plot = draw.Plot.board(720, 80).text(360, 40, "not measured on these data", palette.MUTED)
+            plot = draw.Plot.board(WIDE, 80).text(WIDE / 2, 40, "not measured on these data", palette.MUTED)
             empty = plot.panel("no ranking", "Nothing was measured for this choice.")
             return [empty], _what_there_is(rows, label)
-        height = 30 * len(cells) + 46
-        plot = draw.Plot(720, height, (0, 1), (-len(cells), 0), margin=(6, 190, 40, 150))
+        height = ROW * len(cells) + 46
+        plot = draw.Plot(WIDE, height, (0, 1), (-len(cells), 0), margin=(6, 12, 40, 12))
         plot.axes(f"accuracy, {label}, {n_labels} labels", yticks=[])
         spoken = []
         for i, (name, cell) in enumerate(cells.items()):
             y = -i - 0.5
             note = "yours" if name in state.own else NOTES.get(name, "")
             colour = {"yours": palette.Y, "learns nothing": palette.MUTED}.get(note, palette.PSI)
-            plot.rect(0, y - 0.3, cell.mean, y + 0.3, fill=colour)
+            plot.rect(0, y - 0.4, cell.mean, y - 0.1, fill=colour)
             if cell.error:
                 low, high = (min(max(cell.mean + k * cell.error, 0), 1) for k in (-2, 2))
-                plot.line([(low, y), (high, y)], palette.INK, 2)
-            plot.text(0, y, name, anchor="rm", offset=(-8, 0), bold=name in state.own)
+                plot.line([(low, y - 0.25), (high, y - 0.25)], palette.INK, 2)
+            plot.text(0, y + 0.2, name, anchor="lm", bold=name in state.own, halo=True)
             error = f" ± {2 * cell.error:.3f}" if cell.error else ""
-            plot.text(1, y, f"{cell.mean:.3f}{error}", anchor="lm", offset=(8, -6 if note else 0))
+            plot.text(1, y + 0.2, f"{cell.mean:.3f}{error}", anchor="rm", halo=True)
             if note:
-                plot.text(1, y, note, palette.MUTED, 10, "lm", offset=(8, 8))
+                plot.text(1, y + 0.2, note, palette.MUTED, 10, "rm", offset=(-100, 0), halo=True)
             spoken.append(f"{name} {cell.mean:.3f}")
         seeds = sorted({cell.seeds for cell in cells.values()})
         line = (

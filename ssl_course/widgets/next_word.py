@@ -22,7 +22,7 @@ START = "I like this movie. The"
 SHIPPED = {"film reviews": "gpt_reviews", "Shakespeare": "gpt_shakespeare"}
 BEGIN = {"film reviews": START, "Shakespeare": "ROMEO:\nI"}
 CANDIDATES, SHOWN, WRITTEN, KEPT = 10, 130, 24, 200  # bars, words so far, tokens at once, steps to undo
-ROW, TOP, WIDE = 26, 36, 470  # of the bars, CSS pixels
+ROW, TOP, WIDE = 26, 36, 440  # of the bars, CSS pixels
 TOP_K = [("1", 1), ("2", 2), ("3", 3), ("5", 5), ("10", 10), ("40", 40), ("all", 0)]
 
 

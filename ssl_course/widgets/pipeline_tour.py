@@ -212,7 +212,7 @@ def _curve(task: str, label: str, n_train: int, n_test: int) -> dict[str, dict[i
 def _psi(psi: torch.Tensor) -> Panel:
     d = len(psi)
     reach = float(psi.abs().max().clamp(min=1))
-    plot = draw.Plot(225, 190, (-1, d), (-reach, reach), margin=(10, 8, 38, 40))
+    plot = draw.Plot(225, 190, (-1, d), (-reach, reach), margin=(10, 14, 38, 40))
     plot.axes(f"ψ: {d} numbers", "", xticks=[0, d - 1])
     plot.bars(np.arange(d), psi.numpy(), palette.PSI, 1.0)
     first = ", ".join(f"{v + 0.0:.1f}".replace("-", "−") for v in psi[:4].mul(10).round().div(10).tolist())
@@ -238,7 +238,7 @@ def _scores(scores: torch.Tensor, names: list[str]) -> Panel:
 def _efficiency(curve: dict[str, dict[int, float]], label: str, n_labels: int, task: str) -> Panel:
     counts = list(curve[task])
     at = {n: float(np.log10(n)) for n in counts}
-    plot = draw.Plot(255, 190, (at[counts[0]] - 0.1, at[counts[-1]] + 0.1), (0, 1), margin=(8, 8, 38, 44))
+    plot = draw.Plot(225, 190, (at[counts[0]] - 0.1, at[counts[-1]] + 0.1), (0, 1), margin=(8, 8, 38, 44))
     plot.axes("labels", f"right, {label}", xticks={x: str(n) for n, x in at.items()})
     plot.line([(at[n_labels], 0), (at[n_labels], 1)], palette.GRID, 2)
     for name, colour, dash, place in ((PIXELS, palette.MUTED, (5, 4), -2), (task, palette.PSI, None, -1)):

@@ -27,7 +27,7 @@ from ssl_course.theory.independence import (
 from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, moved, sheet
 
-COLUMNS = 6
+COLUMNS = 4
 SAMPLES = 2000  # for the estimate of ε_CI²
 WIDE = 120  # CSS pixels of a picture
 

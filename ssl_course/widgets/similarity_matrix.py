@@ -64,7 +64,7 @@ class _State:
             with frozen(network):
                 self.z[name] = network.project(views).float().cpu()  # (2 most, d)
         self.z[COLLAPSED] = torch.ones_like(self.z["trained ψ"])
-        small = resize((views.cpu().clamp(0, 1) * 255).round().to(torch.uint8), 44)
+        small = resize((views.cpu().clamp(0, 1) * 255).round().to(torch.uint8), 64)
         self.thumbs = [draw.rgba(x) for x in small]
 
     def rows(self, n: int) -> list[int]:
@@ -126,7 +126,13 @@ class SimilarityMatrix(Explorer):
         """The panels; pure."""
         row = row % (2 * n)
         loss = state.loss(network, n, temperature)
+        views, other = state.rows(n), (row + n) % (2 * n)
         panels = [_matrix(state, loss, n, row, guess)]
+        for view, words in (
+            (row, f"X₁: view {row + 1}, the row"),
+            (other, f"X₂: view {other + 1}, its other view"),
+        ):
+            panels.append(Panel(state.thumbs[views[view]], words, width=128, pixelated=False))
         if guess is not None:
             words = f"softmax of row {row + 1}, its loss {float(loss.rows[row]):.3f}"
             panels.append(_softmax(loss, n, row).panel(words, f"{words} at temperature {temperature:.2f}"))
@@ -195,7 +201,7 @@ def _softmax(loss: Loss, n: int, row: int) -> draw.Plot:
     """Bars of one row; the positive in the colour of X₂."""
     m, j = 2 * n, (row + n) % (2 * n)
     p = loss.softmax[row].numpy()
-    plot = draw.Plot(330, 200, (-0.6, m - 0.4), (0, 1.05), margin=(10, 8, 36, 46))
+    plot = draw.Plot(300, 200, (-0.6, m - 0.4), (0, 1.05), margin=(10, 8, 36, 46))
     plot.axes("view", "softmax", xticks={k: str(k + 1) for k in range(m)}, yticks=[0, 0.5, 1])
     plot.bars(np.arange(m), p, [palette.X2 if k == j else palette.X1 for k in range(m)], 0.75)
     plot.text(j, float(p[j]), f"{p[j]:.2f}", palette.X2, 11, "md", offset=(0, -3), halo=True)
@@ -207,7 +213,7 @@ def _curve(curve: np.ndarray, n: int, loss: Loss, temperature: float) -> draw.Pl
     line = math.log(2 * n - 1)
     top = max(1.25 * line, min(float(curve.max()), 2.5 * line)) + 0.1
     x = np.log10(TEMPERATURES)
-    plot = draw.Plot(330, 200, (float(x[0]), float(x[-1])), (0, top), margin=(10, 12, 36, 46))
+    plot = draw.Plot(300, 200, (float(x[0]), float(x[-1])), (0, top), margin=(10, 12, 36, 46))
     plot.axes("temperature τ", "loss", xticks={-1: "0.1", 0: "1", 1: "10"})
     plot.line([(x[0], line), (x[-1], line)], palette.MUTED, 1.5, dash=(5, 4))
     plot.text(x[-1], line, f"log(2N − 1) = {line:.2f}", palette.MUTED, 11, "rd", offset=(-2, -2), halo=True)

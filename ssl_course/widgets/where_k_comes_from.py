@@ -107,7 +107,7 @@ def _risk(m: Simulated) -> str:
 
 
 def _spectrum(values: np.ndarray, rank: int, penalty: float) -> Panel:
-    plot = draw.Plot(226, 260, (0.3, D2 + 0.7), (FLOOR, 0.5), margin=(34, 6, 40, 62))
+    plot = draw.Plot(240, 260, (0.3, D2 + 0.7), (FLOOR, 0.5), margin=(34, 6, 40, 62))
     yticks = draw.log_ticks(1, 0.1, 0.01, 1e-3, 1e-4) | {FLOOR: "0"}
     plot.axes("component of ψ(X₁)", "standard deviation", {1: "1", 3: "3", 10: "10"}, yticks)
     shown = np.log10(np.maximum(values, 10**FLOOR)).clip(FLOOR, 0.5)
@@ -125,7 +125,7 @@ def _spectrum(values: np.ndarray, rank: int, penalty: float) -> Panel:
 def _against_rho(state: Any, rho: float, n: int, pairs: int, penalty: float, measured: dict) -> Panel:
     """Risk against ρ: the exact jump; with a ridge what is simulated, since there is no closed form."""
     places, top = np.arange(len(RHO), dtype=float), _top(n)
-    plot = draw.Plot(250, 260, (-0.45, len(RHO) - 0.6), (0, top), margin=(34, 8, 40, 56))
+    plot = draw.Plot(240, 260, (-0.45, len(RHO) - 0.6), (0, top), margin=(34, 8, 40, 56))
     plot.axes("dependence ρ", "excess risk", {0: "0", 2: "10⁻³", 5: "0.1", 8: "0.5"})
     plot.rect(-0.45, 0, 0.5, top, fill=palette.WASH)
     values = {}
@@ -162,7 +162,7 @@ def _against_rho(state: Any, rho: float, n: int, pairs: int, penalty: float, mea
 def _against_n(world: GaussianWorld, n: int, pairs: int, penalty: float, measured: dict) -> Panel:
     """Risk against n_L, both logarithmic: the slope is −1, the height is the rank."""
     grid, left = np.geomspace(13, 3000, 60), float(np.log10(12))
-    plot = draw.Plot(236, 260, (left, np.log10(4200)), (-3.2, 1), margin=(34, 10, 40, 56))
+    plot = draw.Plot(240, 260, (left, np.log10(4200)), (-3.2, 1), margin=(34, 10, 40, 56))
     xticks, yticks = draw.log_ticks(30, 100, 300, 1000), draw.log_ticks(10, 1, 0.1, 0.01, 0.001)
     plot.axes("labels n_L", "excess risk", xticks, yticks)
     for which, dash in (("raw", (2, 4)), ("full", None), ("top", (7, 5))):

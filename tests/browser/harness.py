@@ -400,7 +400,7 @@ class Shown:
         """The control with this description."""
         exact = re.compile(rf"^\s*{re.escape(label)}\s*$")
         named = self.page.locator("label, .widget-label, .widget-label-basic span").filter(has_text=exact)
-        return self.box.locator(".ssl-controls > *").filter(has=named).first
+        return self.box.locator(":is(.ssl-group, .ssl-end) > :not(.ssl-end)").filter(has=named).first
 
     def move(self, label: str) -> None:
         """Moves a control by one step, as a student would, by keyboard where there is one."""

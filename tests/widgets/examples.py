@@ -30,6 +30,10 @@ from ssl_course.methods import (
 from ssl_course.studies import comparison
 from ssl_course.widgets import Explorer, Panel
 
+# What widgets are made of; live() makes a Live.
+FRAME = {"Canvas", "Panel", "Pointer", "Key", "Explorer", "Plot", "live"}
+WIDGETS = [name for name in widgets.__all__ if name not in FRAME]
+
 
 def example(name: str) -> Any:
     """The widget of this name, with the same weights each time."""

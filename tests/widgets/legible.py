@@ -1,4 +1,4 @@
-"""Whether each text of a drawing stands out from what lies beneath it, in the light theme and in the dark."""
+"""Whether each text of a drawing stands out from what lies beneath it, in both themes, and lies on its paper."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ssl_course.course.palette import DARK, NAMES, Mixed
+from ssl_course.widgets.frame import paint
 from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Picture, Text
 
 LEAST = 4.5  # WCAG 2.1, 1.4.3; 3 for large letters: 24 px, or 18.7 px and bold
@@ -82,4 +83,30 @@ def illegible(drawing: Drawing) -> list[str]:
             large = text.size >= 24 or text.bold and text.size >= 18.7
             if ratio < (3 if large else LEAST) - 0.01:
                 found.append(f"{text.text!r}: {ratio:.1f} in the {'dark' if dark else 'light'} theme")
+    return found
+
+
+def box_of(text: Text) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of its letters, in CSS pixels."""
+    face = paint.font(text.size * paint.SCALE, text.bold)
+    if text.turned:
+        x0, y0, x1, y1 = (side / paint.SCALE for side in face.getbbox(text.text))
+        return text.x + y0, text.y - (x1 - x0) / 2, text.x + y1, text.y + (x1 - x0) / 2
+    x0, y0, x1, y1 = (side / paint.SCALE for side in face.getbbox(text.text, anchor=text.anchor))
+    return text.x + x0, text.y + y0, text.x + x1, text.y + y1
+
+
+def beyond(drawing: Drawing) -> list[str]:
+    """Texts and dots of which the paper's edge cuts off more than a pixel."""
+    found = []
+    for mark in drawing.marks:
+        if isinstance(mark, Text) and mark.text.strip():
+            x0, y0, x1, y1 = box_of(mark)
+            off = max(-x0, -y0, x1 - drawing.width, y1 - drawing.height)
+            if off > 1:
+                found.append(f"{mark.text!r}: {off:.0f} px beyond its drawing")
+        elif isinstance(mark, Discs) and len(mark.points):
+            off = max(-mark.points.min(), (mark.points - (drawing.width, drawing.height)).max())
+            if off > 1:
+                found.append(f"a dot lies {off:.0f} px beyond its drawing")
     return found

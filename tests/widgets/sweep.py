@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import ipywidgets as w
 import numpy as np
-from legible import illegible
+from legible import beyond, illegible
 
 from ssl_course.widgets.frame.explorer import Explorer
 
@@ -108,7 +108,9 @@ def look(rendered: Any) -> tuple:
         )
     for panel in panels:
         if panel.drawn:
-            assert not (dim := illegible(panel.picture.drawing())), f"{panel.caption!r}: {dim}"
+            drawing = panel.picture.drawing()
+            assert not (dim := illegible(drawing)), f"{panel.caption!r}: {dim}"
+            assert not (cut := beyond(drawing)), f"{panel.caption!r}: {cut}"
             ElementTree.fromstring(panel.svg)  # a browser shows half of what is not well formed
             assert not re.search(r"[\"( ]-?(nan|inf)\b", panel.svg), (
                 f"a mark of {panel.caption!r} has no place"

@@ -66,12 +66,12 @@ def test_captions_come_in_the_order_of_their_cosines_with_its_own(widget, networ
 def test_a_click_chooses_a_picture_and_a_click_on_a_caption_asks_for_it(widget):
     before = widget.panels[1].alt
     widget._on_events([Pointer("down", 0, 0.5, 0.9)])
-    assert widget.values()["rank"] == 6 + 3 and widget.panels[1].alt != before
+    assert widget.values()["rank"] == 2 * 4 + 2 and widget.panels[1].alt != before
     wanted = widget.state["yours"].captions[widget._ranked()[2]]
     widget._on_events([Pointer("down", 2, 0.3, 2.5 / 8)])
     assert widget.values()["caption"] == wanted and widget.values()["rank"] == 0
     widget._on_events([Key(0, "ArrowRight"), Key(0, "ArrowDown")])
-    assert widget.values()["rank"] == 7
+    assert widget.values()["rank"] == 1 + 4
     widget._on_events([Key(2, "ArrowDown"), Key(2, "Enter")])
     assert widget.values()["cursor"] == 0 and widget.error is None
     widget.controls["caption"].value = "two boats"

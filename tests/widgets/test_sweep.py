@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import ipywidgets
 import pytest
-from examples import example
+from examples import WIDGETS, example
 from sweep import sweep, values_of
 from tiny import Planted, PlantedMemory, PlantedPair, Tiny
 
 import ssl_course.widgets as widgets
 from ssl_course.widgets.frame.explorer import Explorer
 from ssl_course.widgets.frame.slider import settle
-
-# What widgets are made of; live() makes a Live.
-FRAME = {"Canvas", "Panel", "Pointer", "Key", "Explorer", "Plot", "live"}
-WIDGETS = [name for name in widgets.__all__ if name not in FRAME]
 
 
 def test_there_are_widgets_to_sweep() -> None:
@@ -24,7 +20,9 @@ def test_there_are_widgets_to_sweep() -> None:
 @pytest.mark.parametrize("name", WIDGETS)
 def test_every_value_of_every_control(name: str) -> None:
     kind = getattr(widgets, name)
-    assert issubclass(kind, Explorer), f"{name} is no Explorer: if it is part of the frame, add it to FRAME"
+    assert issubclass(kind, Explorer), (
+        f"{name} is no Explorer: if it is part of the frame, add it to FRAME in examples.py"
+    )
     assert sweep(example(name)) == []
 
 

@@ -25,6 +25,60 @@ function writeCaption(node, text) {
   }
 }
 
+const GAP = 16; // CSS pixels between panels, as in canvas.css
+const THUMB = 68; // the least width of a picture to choose from: 64 and its edges
+const TALLEST = 300; // a picture may grow up to that, or to the height of a plot beside it; a plot by LARGER
+const LARGER = 1.4;
+const BESIDE = 0.66; // a page less filled than that has room for the line below
+
+/** Panels row by row, of one height each: of all ways the one that keeps them nearest to their own size, pictures
+ * nearest to each other's height, letters to each other's size, and leaves least of the page empty. */
+function arrange(panels, page) {
+  if (panels.length > 12) return [panels.slice(0, 12), panels.slice(12)].flatMap((some) => arrange(some, page));
+  let best = { cost: Infinity };
+  for (let breaks = 0; breaks < 2 ** (panels.length - 1); breaks++) {
+    const rows = [[]];
+    panels.forEach((panel, i) => {
+      rows.at(-1).push(panel);
+      if ((breaks >> i) & 1) rows.push([]);
+    });
+    const shaped = rows.map((row) => shape(row, page));
+    const uneven = spread(shaped.flatMap((row) => row.pictures)) + 4 * spread(shaped.flatMap((row) => row.letters));
+    const cost = shaped.reduce((sum, row) => sum + row.cost, uneven);
+    if (cost < best.cost) best = { cost, rows: shaped };
+  }
+  return best.rows;
+}
+
+function spread(numbers) {
+  const mean = numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
+  return numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0);
+}
+
+/** One row: widths, how much of the page they take, what is wrong with it; logarithms of the heights of its pictures and
+ * of the changes of its plots. */
+function shape(row, page) {
+  const own = row.map((panel) => (panel.css * panel.height) / panel.width); // height
+  const room = page - GAP * (row.length - 1);
+  const tallest = Math.max(TALLEST, ...own.filter((_, i) => !row[i].picture));
+  const tops = row.map((panel, i) => Math.max(LARGER * own[i], panel.picture ? tallest : 0));
+  const height = Math.min(...tops, room / row.reduce((sum, panel) => sum + panel.width / panel.height, 0));
+  const widths = row.map((panel) => Math.floor((100 * height * panel.width) / panel.height) / 100);
+  const used = widths.reduce((sum, width) => sum + width, GAP * (row.length - 1));
+  let cost = (1 - used / page) ** 2;
+  const pictures = [];
+  const letters = [];
+  row.forEach((panel, i) => {
+    const change = Math.log(height / own[i]);
+    const sheet = panel.columns > 1;
+    if (row.length > 1 && widths[i] < THUMB * panel.columns) cost += 1000;
+    cost += change ** 2 * (panel.picture || sheet || change > 0 ? 0.5 : 6); // letters must not shrink
+    if (!sheet && panel.picture) pictures.push(Math.log(height));
+    if (!sheet && !panel.picture) letters.push(change);
+  });
+  return { cost, widths, used, pictures, letters };
+}
+
 /** Events wait here until the kernel has handled the batch before; strokes in between become one. */
 function outbox(model) {
   let waiting = [];
@@ -177,6 +231,26 @@ function render({ model, el }) {
   const shown = [];
   const bitmaps = new WeakMap();
   let newest = 0;
+  let laid = []; // the panels on the screen
+
+  /** Again whenever the page gets another width. */
+  function layOut() {
+    if (!el.clientWidth || !laid.length) return;
+    const rows = arrange(laid, el.clientWidth);
+    const widest = Math.max(...rows.map((row) => row.used));
+    row.style.width = `${widest}px`;
+    let index = 0;
+    for (const { widths, used } of rows) {
+      for (const width of widths) {
+        shown[index].figure.style.width = `${width}px`;
+        shown[index++].figure.style.marginRight = 0;
+      }
+      shown[index - 1].figure.style.marginRight = `${widest - used}px`; // the next one begins a row
+    }
+    el.classList.toggle("ssl-beside", widest < BESIDE * el.clientWidth && el.clientWidth >= 640);
+  }
+  const watch = new ResizeObserver(layOut);
+  watch.observe(el);
 
   function panelNodes(index) {
     if (!shown[index]) {
@@ -216,24 +290,26 @@ function render({ model, el }) {
     newest = frame.number;
     frame.panels.forEach((panel, index) => {
       const nodes = panelNodes(index);
-      const { figure, picture, caption } = nodes;
+      const { picture, caption } = nodes;
       const drawn = typeof contents[index] === "string";
       if (nodes.content !== contents[index]) {
         if (drawn) picture.innerHTML = contents[index];
         else paint(picture, panel, pictures[index]);
         picture.sslContent = nodes.content = contents[index];
       }
-      figure.style.width = `${panel.css}px`;
       picture.setAttribute("role", drawn ? "group" : "img"); // what is drawn has text to be read
       picture.setAttribute("aria-label", panel.alt);
       picture.dataset.operable = String(panel.operable);
       if (panel.operable) picture.tabIndex = 0;
       else picture.removeAttribute("tabindex");
       picture.dataset.frame = frame.number;
+      picture.dataset.columns = panel.columns;
       writeCaption(caption, panel.caption);
       caption.hidden = !panel.caption;
     });
     for (const extra of shown.splice(frame.panels.length)) extra.figure.remove();
+    laid = frame.panels;
+    layOut();
     if (readout.dataset.html !== frame.readout) {
       readout.dataset.html = frame.readout;
       readout.innerHTML = frame.readout;
@@ -247,6 +323,7 @@ function render({ model, el }) {
   const letGo = adopt(el);
   return () => {
     model.off("change:_frame", draw);
+    watch.disconnect();
     box.close();
     letGo();
   };

@@ -56,12 +56,13 @@ class Panel:
 
     Attributes:
         picture: pixels that :func:`rgba` understands, or a drawing: what has `svg()`, a `width` and a `height` in CSS
-            pixels, and `array()` for where there is no browser.
+            pixels, `array()` for where there is no browser, and says whether it is `over_picture`.
         caption: a short line under the picture. ``X₁``, ``X₂``, ``Y`` and ``ψ`` get their colours.
         alt: what the picture shows, for those who do not see it.
         width: CSS pixels; None is the picture's own width.
         pixelated: True keeps the pixels of a small picture sharp, False smooths (plots).
         operable: takes strokes and keys: the pointer is a cross there, and Tab stops at it.
+        columns: small pictures beside each other in it, none of which is ever shown less than 64 CSS pixels wide.
     """
 
     picture: Any
@@ -70,6 +71,7 @@ class Panel:
     width: int | None = None
     pixelated: bool = True
     operable: bool = False
+    columns: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drawn", hasattr(self.picture, "svg"))
@@ -180,6 +182,8 @@ class Canvas(anywidget.AnyWidget):
                 "alt": panel.alt,
                 "pixelated": panel.pixelated,
                 "operable": panel.operable,
+                "columns": panel.columns,
+                "picture": not panel.drawn or panel.picture.over_picture,
             }
             for panel in self.panels
         ]

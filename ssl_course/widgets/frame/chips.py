@@ -15,7 +15,7 @@ from ssl_course.widgets.frame import draw, paint
 from ssl_course.widgets.frame.canvas import Panel
 
 MASKED = "[MASK]"
-WIDTH, LINES = 760, 5  # CSS pixels of a page, and its lines of words
+WIDTH, LINES = 440, 8  # CSS pixels of a page, and its lines of words
 SIZE, ROW, GAP, PAD = 15, 34, 6, 8  # of letters, lines, between words, beside letters; CSS pixels
 EARLIER, LATER = -1, -2  # chips that turn the page
 
@@ -93,8 +93,8 @@ def from_right(text: str) -> bool:
 
 
 def text_area(text: str, description: str, rows: int) -> ipywidgets.Textarea:
-    """As wide as a page of chips."""
-    layout = {"width": f"{WIDTH}px", "max_width": "100%"}
+    """A row of its own among the controls."""
+    layout = {"width": "760px", "max_width": "100%"}
     return ipywidgets.Textarea(text, description=description, rows=rows, layout=layout)
 
 

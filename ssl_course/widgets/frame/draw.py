@@ -25,6 +25,15 @@ def short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def fitted(text: str, width: float, size: float, bold: bool = False) -> str:
+    """A `printable` text, cut so that it is at most ``width`` CSS pixels long."""
+    text, face = printable(text), paint.font(size * paint.SCALE, bold)
+    most = len(text)
+    while most > 1 and face.getlength(short(text, most)) > width * paint.SCALE:
+        most -= 1
+    return short(text, most)
+
+
 def number(value: float) -> str:
     """Three digits for the line under the pictures: "0", "0.0123", "1.2e−5"."""
     if abs(value) < 1e-12:
@@ -88,6 +97,8 @@ class Plot:
     values under the pointer.
     """
 
+    over_picture = False  # marks on a picture, which may be shown in any size
+
     def __init__(
         self,
         width: int,
@@ -125,7 +136,9 @@ class Plot:
         """A picture to draw on, x and y from 0 to 1 from its top left, as those of a `Pointer`."""
         pixels = rgba(picture)
         height = round(width * pixels.shape[0] / pixels.shape[1])
-        return cls(width, height, (0, 1), (1, 0), margin=(0, 0, 0, 0)).image(pixels, 0, 1, 1, 0, smooth)
+        plot = cls(width, height, (0, 1), (1, 0), margin=(0, 0, 0, 0)).image(pixels, 0, 1, 1, 0, smooth)
+        plot.over_picture = True
+        return plot
 
     # where things are
 
@@ -340,9 +353,9 @@ class Plot:
         """As an element for a page that has `canvas.css`."""
         return svg.write(self.drawing())
 
-    def panel(self, caption: str, alt: str, operable: bool = False) -> Panel:
+    def panel(self, caption: str, alt: str, operable: bool = False, columns: int = 1) -> Panel:
         """The finished plot as a `Panel`."""
-        return Panel(self, caption, alt, width=self.width, pixelated=False, operable=operable)
+        return Panel(self, caption, alt, self.width, pixelated=False, operable=operable, columns=columns)
 
 
 class _Axis(NamedTuple):

@@ -30,6 +30,10 @@ def answer_while_busy(widget: ipywidgets.Widget) -> None:
         vars(widget.comm).pop("_reply_subshell_id", None)
 
 
+def _box(children: Sequence[ipywidgets.Widget], kind: str) -> ipywidgets.HBox:
+    return ipywidgets.HBox(children, _dom_classes=(kind,))
+
+
 class Explorer(ipywidgets.VBox):
     """A widget: rows of controls, pictures that follow them, and a line that says what they show.
 
@@ -51,7 +55,7 @@ class Explorer(ipywidgets.VBox):
         hidden: name → value at the start, for values that have no control and are moved by ``set`` only, such
             as the place of the last click.
         tries: name → values worth testing beside the first, for what a test cannot guess (hidden values).
-        rows: names of the controls, row by row; None is one row that wraps.
+        rows: names of the controls, group by group: what is in one group stays side by side where there is room.
         actions: label → function without arguments, a button each; it usually calls ``set``.
     """
 
@@ -102,10 +106,11 @@ class Explorer(ipywidgets.VBox):
             if control.has_trait("tooltip") and control.tooltip is None:
                 control.tooltip = control.description  # ipywidgets would show "null"
             control.observe(self._on_change, names="value")
-        lines = [[self.controls[name] for name in row] for row in rows if row] or [[]]
-        lines[-1] += [*self.action_buttons.values(), self.reset_button]
-        boxes = [ipywidgets.HBox(line, _dom_classes=("ssl-controls",)) for line in lines]
-        super().__init__([*boxes, self.canvas], _dom_classes=("ssl-explorer",))
+        groups = [[self.controls[name] for name in row] for row in rows if row] or [[]]
+        last = [*groups[-1], *self.action_buttons.values(), self.reset_button]
+        groups[-1] = [*last[:-2], _box(last[-2:], "ssl-end")]  # however narrow: Reset has company
+        boxes = [_box(group, "ssl-group") for group in groups]
+        super().__init__([_box(boxes, "ssl-controls"), self.canvas], _dom_classes=("ssl-explorer",))
         self._wanted = 1
         self._draw_once()  # an error in the first picture is an error of the cell
         for widget in [*self.controls.values(), *self.action_buttons.values(), self.reset_button]:
@@ -125,6 +130,11 @@ class Explorer(ipywidgets.VBox):
             raise ValueError(f"{sorted(both)} are both controls and hidden")
         if unknown := self.tries.keys() - self._hidden.keys() - self.controls.keys():
             raise ValueError(f"tries for {sorted(unknown)}, which are neither controls nor hidden")
+
+    def add(self, button: ipywidgets.Widget) -> None:
+        """A further button, before the end of the controls."""
+        group = self.children[0].children[-1]
+        group.children = (*group.children[:-1], button, group.children[-1])
 
     # What a subclass defines
     @staticmethod

@@ -149,9 +149,6 @@ class Live(Explorer):
         for name, tip in tips.items():
             self.action_buttons[name].tooltip = tip
         self.reset_button.tooltip = "Put the first weights and every control back"
-        rows = [[*self.action_buttons.values(), self.reset_button], list(self.controls.values())]
-        boxes = [ipywidgets.HBox(row, _dom_classes=("ssl-controls",)) for row in rows if row]
-        self.children = [*boxes, self.canvas]
         _ALIVE.add(self)
 
     @staticmethod

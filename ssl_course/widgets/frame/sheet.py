@@ -18,6 +18,7 @@ from ssl_course.widgets.frame.explorer import Explorer
 from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
 
 SHOWN, COLUMNS = 12, 4  # pictures to choose from; number SHOWN is the upload
+THUMB = 64  # CSS pixels of a thumbnail, at least
 
 
 class Gallery:
@@ -30,14 +31,14 @@ class Gallery:
 
     Attributes:
         images: (N, 3, size, size) uint8.
-        thumbs: N of (48, 48, 4), made once, since no control changes them.
+        thumbs: N of (64, 64, 4), made once, since no control changes them.
     """
 
     def __init__(self, networks: Mapping[str, Any], pictures: Pictures, gray: bool = False) -> None:
         self.networks, self.images = networks, pictures.images[:SHOWN]
         self.size = int(self.images.shape[-1])
         shown = Pictures(self.images).gray().images if gray else self.images
-        small = F.interpolate(shown.float() / 255, (48, 48), mode="bilinear", antialias=True)
+        small = F.interpolate(shown.float() / 255, (THUMB, THUMB), mode="bilinear", antialias=True)
         self.thumbs = [draw.rgba(x) for x in small]
 
     def which(self, picture: int, upload: Upload) -> int:
@@ -70,7 +71,8 @@ def sheet(
     choice = f"number {chosen + 1} is chosen" if chosen >= 0 else "your own picture is chosen"
     columns = min(columns, len(cells))
     alt = f"{len(cells)} {kind}; {choice}"
-    return Panel(draw.tile(cells, columns), caption, alt, 49 * columns, operable=True)
+    picture = draw.tile(cells, columns)
+    return Panel(picture, caption, alt, picture.shape[1], pixelated=False, operable=True, columns=columns)
 
 
 def moved(at: tuple[float, float], dx: float, dy: float, edge: float = 0.0) -> tuple[float, float]:

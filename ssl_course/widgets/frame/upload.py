@@ -76,7 +76,7 @@ class PictureButton(anywidget.AnyWidget):
 
 
 def add_upload(explorer: Explorer, size: int, receive: Callable[[Upload], None]) -> PictureButton:
-    """Put the button into the explorer's first row; ``receive`` gets what each upload became."""
+    """Put the button among the explorer's controls; ``receive`` gets what each upload became."""
 
     def take(given: str | bytes) -> None:
         answer_while_busy(button)
@@ -84,7 +84,6 @@ def add_upload(explorer: Explorer, size: int, receive: Callable[[Upload], None])
         explorer.attempt(lambda: receive(upload))
 
     button = PictureButton(take)
-    row = explorer.children[0]
-    row.children = (*row.children, button)
+    explorer.add(button)
     answer_while_busy(button)
     return button

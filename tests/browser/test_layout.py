@@ -1,0 +1,67 @@
+"""Every widget on a phone, on half a screen and on a wide one: nothing is cut off, and the grid holds."""
+
+from __future__ import annotations
+
+import pytest
+from examples import WIDGETS
+from harness import Lab, Opener
+
+pytestmark = pytest.mark.browser
+
+# What is wrong with one widget, in words.
+FAULTS = """(box) => {
+  const faults = [];
+  const output = box.closest(".jp-OutputArea-output");
+  if (output.scrollWidth > output.clientWidth) faults.push(`${output.scrollWidth - output.clientWidth} px too wide`);
+  const page = output.getBoundingClientRect();
+  const name = (node) => `${node.className || node.tagName} ${(node.textContent || "").trim().slice(0, 30)}`;
+  for (const node of box.querySelectorAll("*:not(svg *, .noUi-target *)")) {
+    const place = node.getBoundingClientRect();
+    if (!place.width) continue;
+    if (place.left < page.left - 0.5) faults.push(`cut off at the left: ${name(node)}`);
+    if (place.right > page.right + 0.5) faults.push(`cut off at the right: ${name(node)}`);
+  }
+
+  const controls = [...box.querySelectorAll(":is(.ssl-group, .ssl-end) > :not(.ssl-end)")];
+  const middle = (place) => (place.top + place.bottom) / 2;
+  const reset = controls.find((node) => node.textContent.trim() === "Reset").getBoundingClientRect();
+  const others = controls.map((node) => node.getBoundingClientRect()).filter((place) => place.left !== reset.left
+    && place.top < middle(reset) && middle(reset) < place.bottom);
+  if (!others.length) faults.push("Reset is alone in its row");
+  if (others.some((place) => place.left > reset.left)) faults.push("Reset is not at the end of its row");
+  const label = [...box.querySelectorAll("button")].filter((node) => node.scrollWidth > node.clientWidth);
+  for (const node of label) faults.push(`no room for the word ${node.textContent}`);
+
+  const rows = {};
+  for (const picture of box.querySelectorAll(".ssl-picture")) {
+    const { top, width, height } = picture.getBoundingClientRect();
+    (rows[Math.round(top)] ??= []).push(height);
+    if (picture.getBoundingClientRect().left < page.left + 1) faults.push("the left edge of a picture is cut off");
+    const thumb = width / picture.dataset.columns;
+    if (picture.dataset.columns > 1 && thumb < 64) faults.push(`thumbnails of ${thumb.toFixed(1)} px`);
+  }
+  for (const heights of Object.values(rows)) {
+    if (Math.max(...heights) - Math.min(...heights) > 1) faults.push(`pictures of a row are ${heights} px high`);
+  }
+  return faults;
+}"""
+
+
+def test_every_widget_from_a_phone_to_a_wide_screen(lab: Lab, open_notebook: Opener) -> None:
+    cells = ["from examples import example", *(f"example({name!r})" for name in WIDGETS)]
+    notebook = open_notebook(lab.write("layout.ipynb", cells))
+    notebook.run_all()
+    assert notebook.cell_errors() == []
+    notebook.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    notebook.command("application:toggle-side-tabbar", side="left")
+    notebook.command("application:toggle-side-tabbar", side="right")
+    assert len(notebook.explorers()) == len(WIDGETS)
+    boxes = notebook.page.locator(".ssl-explorer")
+    faults = {}
+    for width in (360, 800, 1600):
+        notebook.page.set_viewport_size({"width": width, "height": 900})
+        notebook.page.wait_for_timeout(700)  # JupyterLab and the widgets lay themselves out again
+        for index, name in enumerate(WIDGETS):
+            if found := boxes.nth(index).evaluate(FAULTS):
+                faults[f"{name} at {width} px"] = found
+    assert faults == {}
