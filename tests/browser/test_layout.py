@@ -57,11 +57,11 @@ def test_every_widget_from_a_phone_to_a_wide_screen(lab: Lab, open_notebook: Ope
     notebook.command("application:toggle-side-tabbar", side="right")
     assert len(notebook.explorers()) == len(WIDGETS)
     boxes = notebook.page.locator(".ssl-explorer")
-    faults = {}
+    faults = []
     for width in (360, 800, 1600):
         notebook.page.set_viewport_size({"width": width, "height": 900})
         notebook.page.wait_for_timeout(700)  # JupyterLab and the widgets lay themselves out again
         for index, name in enumerate(WIDGETS):
-            if found := boxes.nth(index).evaluate(FAULTS):
-                faults[f"{name} at {width} px"] = found
-    assert faults == {}
+            found = boxes.nth(index).evaluate(FAULTS)
+            faults += [f"{name} at {width} px: {fault}" for fault in found]
+    assert not faults, "\n".join(faults)
