@@ -50,8 +50,17 @@ class Batch(Protocol):
         ...
 
 
-class Data(Batch, Protocol):
-    """A whole set: `Pictures`, `Texts` or `Pairs`."""
+class Data(Protocol):
+    """A whole set: `Pictures`, `Texts` or `Pairs`; after `Method.prepare`, where there is one, a slice is a `Batch`."""
+
+    @property
+    def inputs(self) -> Tensor | list[str]:
+        """Those of a `Batch`; the strings of texts that have no ids yet."""
+        ...
+
+    def __len__(self) -> int:
+        """N."""
+        ...
 
     @property
     def labels(self) -> dict[str, Tensor]:
@@ -84,10 +93,10 @@ class Method(Protocol):
 
 
 def pair_of(method: Any, batch: Batch) -> Pair:
-    """``method.pair(batch)``, checked: for who draws or measures pairs of methods written by others.
+    """``method.pair(batch)``, checked: for who trains, draws or measures methods written by others.
 
     Raises:
-        TypeError: the method has no ``pair``, or it returns something else than a `Pair`.
+        TypeError: the method has no ``pair``, or it returns something else than a `Pair` of tensors (N, …).
         ValueError: x1, x2 and the parts have different lengths.
     """
     name = type(method).__name__
@@ -101,7 +110,14 @@ def pair_of(method: Any, batch: Batch) -> Pair:
         raise TypeError(
             f"{name}.pair(batch) returned a {type(pair).__name__}: return ssl_course.interfaces.Pair(x1, x2)"
         )
-    lengths = {key: len(value) for key, value in {"x1": pair.x1, "x2": pair.x2, **pair.parts}.items()}
+    named = {"x1": pair.x1, "x2": pair.x2, **pair.parts}
+    for key, value in named.items():
+        if not torch.is_tensor(value) or value.ndim == 0:
+            was = "a number" if torch.is_tensor(value) else type(value).__name__
+            raise TypeError(
+                f"{name}.pair(batch) gave {was} as {key}: give a tensor (N, …), a row for each pair"
+            )
+    lengths = {key: len(value) for key, value in named.items()}
     if len(set(lengths.values())) > 1:
         rows = ", ".join(f"{key} {n}" for key, n in lengths.items())
         raise ValueError(

@@ -15,6 +15,7 @@ from torch import nn
 
 from ssl_course import checkpoints, doctor
 from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import Pair
 from ssl_course.methods import MAE, SimCLR
 from ssl_course.training import (
     Diverged,
@@ -47,10 +48,14 @@ class Mean(nn.Module):
         self.weight, self.noise = nn.Parameter(torch.zeros(3)), noise
         self.seen = []
 
-    def forward(self, batch):
+    def pair(self, batch):
         x = batch.inputs.float().mean((2, 3)) / 255
-        self.seen.append(len(x))
-        return (x + self.noise * torch.randn_like(x) - self.weight).square().sum(1).mean()
+        return Pair(x, x + self.noise * torch.randn_like(x))
+
+    def forward(self, batch):
+        x1, x2 = self.pair(batch)
+        self.seen.append(len(x1))
+        return (x2 - self.weight).square().sum(1).mean()
 
 
 def pictures(n=40, size=4, seed=0):

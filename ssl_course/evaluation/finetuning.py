@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ssl_course import nets
 from ssl_course.evaluation.encoding import classes_of, features
+from ssl_course.interfaces import Pair
 
 
 class FineTuned(nn.Module):
@@ -31,14 +33,22 @@ class FineTuned(nn.Module):
         dim = int(method.backbone.dim)  # type: ignore[arg-type]
         self.norm, self.head = nn.BatchNorm1d(dim, affine=False), nn.Linear(dim, classes)
 
+    def encode(self, x: Tensor) -> Tensor:
+        """Inputs → features (N, dim)."""
+        return self.method.encode(x)  # type: ignore[operator]
+
     def scores(self, x: Tensor) -> Tensor:
         """Inputs → scores of the classes (N, classes)."""
-        features = self.method.encode(x)  # type: ignore[operator]
-        return self.head(self.norm(features))
+        return self.head(self.norm(self.encode(x)))
+
+    def pair(self, batch: Any) -> Pair:
+        """X₁: the pictures (N, 3, H, W). X₂: their classes (N,), given by people."""
+        return Pair(nets.as_float(batch.inputs, self), batch.labels[self.label])
 
     def forward(self, batch: Any) -> Tensor:
         """Mean cross-entropy."""
-        return F.cross_entropy(self.scores(batch.inputs), batch.labels[self.label])
+        x, y = self.pair(batch)
+        return F.cross_entropy(self.scores(x), y)
 
     def accuracy(self, data: Any) -> float:
         """Share of ``data`` whose class has the largest score."""

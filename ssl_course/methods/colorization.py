@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssl_course import nets
+from ssl_course.data.pictures import Pictures
 from ssl_course.interfaces import Batch, Pair
 from ssl_course.losses import reconstruction
 from ssl_course.pretext import color
@@ -85,7 +86,7 @@ class Colorization(nn.Module):
         self.map_sizes: dict[tuple[int, int], tuple[int, int]] = {}
 
     @torch.no_grad()
-    def prepare(self, data: Any) -> Any:
+    def prepare(self, data: Pictures) -> Pictures:
         """Once for a set: its colours as small maps in ``parts["ab"]``; their mean, spread and prior into buffers.
 
         ``parts["ab"]`` (N, 2, h, w), Lab units, is X₂ where the data bring it, else the pictures' own colour is.

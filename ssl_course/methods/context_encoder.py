@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ssl_course import nets
+from ssl_course.data.pictures import Pictures
 from ssl_course.interfaces import Batch, Pair
 from ssl_course.losses import adversarial_losses, hole_loss
 from ssl_course.pretext import holes
@@ -102,7 +103,7 @@ class ContextEncoder(nn.Module):
         self.decoder = nn.Sequential(*layers).to(memory_format=torch.channels_last)  # a fifth faster on a CPU
         self.discriminator = _discriminator() if adversarial else None
 
-    def prepare(self, data: Any) -> Any:
+    def prepare(self, data: Pictures) -> Pictures:
         """The set's mean colour: what holes are filled with, since it says least about what was there."""
         # 2,000 pictures are more than enough for three numbers.
         some = data.inputs[:: -(-len(data) // 2000)]

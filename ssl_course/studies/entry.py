@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import pair_of
 
 TRY = 8  # pictures
 
@@ -20,7 +21,7 @@ def try_out(method: Any, data: Pictures) -> None:
     """Call a method once as training and probe will, before minutes are spent on it.
 
     Args:
-        method: any ``nn.Module`` with ``forward(batch)`` and ``encode(x)``.
+        method: any ``nn.Module`` with ``pair(batch)``, ``forward(batch)`` and ``encode(x)``.
         data: of which the first few pictures are used.
 
     Raises:
@@ -44,6 +45,7 @@ def try_out(method: Any, data: Pictures) -> None:
     if not torch.is_tensor(loss) or loss.numel() != 1:
         shape = tuple(loss.shape) if torch.is_tensor(loss) else type(loss).__name__
         raise Entry(f"forward(batch) must return one number, the loss, as a tensor; yours returns {shape}.")
+    _called(lambda batch: pair_of(method, batch), batch, "pair(batch)")
     if not torch.isfinite(loss):
         raise Entry(f"The first loss is {loss.item()}: nothing can be learned from that.")
     if not loss.requires_grad:

@@ -3,7 +3,7 @@
     for step in train(method, data, steps=400): print(step.index, step.loss)
     history = fit(method, data, steps=400)      # the same loop with a progress bar
 
-It knows of a method only ``forward(batch) -> loss`` and, where present, ``prepare(data)``, ``param_groups(lr)``,
+It knows of a method only ``pair(batch)``, ``forward(batch) -> loss`` and, where present, ``prepare(data)``, ``param_groups(lr)``,
 ``defaults`` and ``after_step()``.
 """
 

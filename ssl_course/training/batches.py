@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import Data
 
 
 class Random:
@@ -41,9 +42,9 @@ class Random:
 class Resident:
     """Batches of a set that lies on the device: each pass in a new order that only seed and pass decide."""
 
-    def __init__(self, data: Any, settings: dict[str, Any], fabric: Any) -> None:
+    def __init__(self, data: Data, settings: dict[str, Any], fabric: Any) -> None:
         try:
-            self.data = data.to(fabric.device)
+            self.data: Any = data.to(fabric.device)
         except torch.OutOfMemoryError:  # larger than the GPU: rows travel batch by batch
             self.data = data
         self.device, self.seed = fabric.device, settings["seed"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
+from ssl_course.interfaces import Data, Method
 from ssl_course.training.loop import train
 from ssl_course.training.steps import Step, read_losses
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
 
 UNREAD = 1000  # losses that wait on the device, to be read together: one by one, each would wait for its step
 
@@ -36,8 +38,8 @@ class History:
 
 
 def fit(
-    method: nn.Module,
-    data: Any,
+    method: Method,
+    data: Data | DataLoader[Any],
     steps: int | None = None,
     batch_size: int | None = None,
     bar: bool = True,

@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
+from ssl_course.interfaces import Data, Method
 from ssl_course.training.fabric import make_fabric
 from ssl_course.training.faults import whole_step
 from ssl_course.training.run import Run, settle
@@ -17,11 +16,12 @@ from ssl_course.training.steps import Step
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from torch.utils.data import DataLoader
 
 
 def train(
-    method: nn.Module,
-    data: Any,
+    method: Method,
+    data: Data | DataLoader[Any],
     steps: int | None = None,
     batch_size: int | None = None,
     *,
@@ -45,6 +45,7 @@ def train(
     Settings that are None come from the run that is resumed, then from ``method.defaults``, then from `DEFAULTS`.
 
     Args:
+        method: its `pair` is asked once, and checked, before the first step.
         data: Pictures, Texts or Pairs (kept on the device, where they fit), or any torch DataLoader.
         steps: how many; the environment's SSL_COURSE_MAX_STEPS caps it.
         batch_size: joint over all ranks; at most the whole set.
@@ -65,7 +66,7 @@ def train(
     Raises:
         Diverged: the loss is NaN or infinite; the method holds its last good state.
         MemoryError: out of memory; names the batch size that fitted.
-        ValueError: settings that cannot be.
+        TypeError, ValueError: settings that cannot be, or no `pair` that could be learned from.
     """
     given: dict[str, Any] = {"steps": steps, "batch_size": batch_size, "optimizer": optimizer, "seed": seed}
     given |= {"lr": None if callable(lr) else lr, "schedule": schedule, "warmup": warmup}
@@ -99,4 +100,4 @@ def train(
             run.hand_to(save)
         raise
     finally:
-        method.eval()
+        run.method.eval()

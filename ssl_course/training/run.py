@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ssl_course.interfaces import Data, Method, pair_of
 from ssl_course.training.batches import Loader, Random, Resident
 from ssl_course.training.faults import diverged, finite, out_of_memory, too_large
 from ssl_course.training.optimizer import make_optimizer, rate, restore
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from torch.utils.data import DataLoader
 
 DEFAULTS: dict[str, Any] = {
     "optimizer": "adamw",
@@ -31,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def settle(
-    given: dict[str, Any], method: nn.Module, data: Any, resume: dict[str, Any] | None
+    given: dict[str, Any], method: Method, data: Data | DataLoader[Any], resume: dict[str, Any] | None
 ) -> dict[str, Any]:
     """All settings of a run: those given, else of the resumed run or the method, else `DEFAULTS`.
 
@@ -66,15 +68,17 @@ class Run:
 
     def __init__(
         self,
-        method: nn.Module,
-        data: Any,
+        method: Method,
+        data: Data | DataLoader[Any],
         settings: dict[str, Any],
         fabric: Fabric,
         compile: bool,
         resume: dict[str, Any] | None,
     ) -> None:
+        if not isinstance(method, nn.Module):
+            raise TypeError(f"a method is a torch.nn.Module, not {type(method).__name__}")
         self.method, self.settings, self.fabric = method, settings, fabric
-        self.done, self.total = 0, settings["steps"]
+        self.done, self.total, self.asked = 0, settings["steps"], False
         self.asks = 1 if fabric.device.type == "cpu" else 16
         self.random = Random(settings["seed"] + fabric.global_rank, fabric.device)
         with self.random:
@@ -88,7 +92,8 @@ class Run:
         if compile:
             method.compile()
         self.model, self.stepper = fabric.setup(method, make_optimizer(method, settings))
-        self.batches = (Resident if hasattr(data, "inputs") else Loader)(data, settings, fabric)
+        kind: Any = Resident if hasattr(data, "inputs") else Loader
+        self.batches: Resident | Loader = kind(data, settings, fabric)
         if resume:
             self._go_on_from(resume)
         self.saved = self.done  # the step of the newest state that was handed out
@@ -161,7 +166,15 @@ class Run:
         raise too_large(self.model, self.batches, self.done, self.fabric) from failed
 
     def _step(self) -> Tensor:
-        loss = self.model(self.batches.take(self.done))
+        batch = self.batches.take(self.done)
+        if (
+            not self.asked
+        ):  # before the first step, so that a wrong pair is named; this draw of it does not count
+            gpu = [self.fabric.device] if self.fabric.device.type == "cuda" else []
+            with torch.random.fork_rng(gpu), torch.no_grad():
+                pair_of(self.method, batch)
+            self.asked = True
+        loss = self.model(batch)
         looked_at = self.done % self.asks == 0 or self.done == self.total - 1
         if looked_at and not torch.isfinite(loss.detach()):
             raise diverged(self.method, self.done, float(loss.detach()), self.good)

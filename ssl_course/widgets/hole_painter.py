@@ -16,6 +16,7 @@ from ssl_course import nets
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import pair_of
 from ssl_course.methods.context_encoder import ContextEncoder
 from ssl_course.pretext import holes
 from ssl_course.pretext.holes import PARTS, part_means
@@ -85,7 +86,8 @@ class _State(Gallery):
             full = (share >= 1) != (hole == "around")  # "around" keeps that share
             return bytes([int(full)]) * self.size**2
         with seeded(number):
-            pair = as_set(self.networks[network], hole=hole, share=share).pair(Pictures(self.images[:1]))
+            method = as_set(self.networks[network], hole=hole, share=share)
+            pair = pair_of(method, Pictures(self.images[:1]))
         return pair.parts["hole"].to("cpu", torch.uint8).numpy().tobytes()
 
     @lru_cache(maxsize=128)  # noqa: B019

@@ -107,7 +107,7 @@ class Leaderboard(Explorer):
 
         Args:
             name: what the ranking calls it.
-            method: any ``nn.Module`` with ``forward(batch) -> loss`` and ``encode(x) -> (N, D)``.
+            method: any ``nn.Module`` with ``pair(batch)``, ``forward(batch) -> loss`` and ``encode(x) -> (N, D)``.
 
         Returns:
             A sentence: its place, or what is wrong with it. Nothing is raised whatever the method does.

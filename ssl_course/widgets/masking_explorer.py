@@ -17,6 +17,7 @@ from ssl_course import nets
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import pair_of
 from ssl_course.methods.mae import MAE, encoder_flops, hidden_error, mean_picture, patch_means
 from ssl_course.pretext import holes
 from ssl_course.pretext.masking import KINDS, patchify, to_pixels
@@ -67,7 +68,7 @@ class _State(Gallery):
         if round(ratio * patches) in (0, patches):  # `pair` always leaves something to see and to tell
             return bytes([round(ratio)]) * patches
         with seeded(number):
-            pair = as_set(method, masking=kind, mask_ratio=ratio).pair(Pictures(self.images[:1]))
+            pair = pair_of(as_set(method, masking=kind, mask_ratio=ratio), Pictures(self.images[:1]))
         return bytes(pair.parts["mask"][0].bool().tolist())
 
     @lru_cache(maxsize=128)  # noqa: B019

@@ -19,6 +19,7 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import Encoded, encode, label_draws, linear_probe, pixels
 from ssl_course.evaluation.solvers import ridge_map
+from ssl_course.interfaces import pair_of
 from ssl_course.widgets.frame import Explorer, Panel, draw
 from ssl_course.widgets.frame.pairs import SIDE, as_set, pair_panels, seeded, words_panel
 
@@ -269,6 +270,6 @@ def _pair_of_task(task: Task, picture: Pictures, hide: float, seed: int) -> list
         nothing = words_panel("no caption here", captions[1])
         return [Panel(batch.images[0], captions[0], captions[0], SIDE), nothing]
     with seeded(seed):
-        pair = method.pair(batch)
+        pair = pair_of(method, batch)
         row = int(torch.randint(len(pair), ()))  # of the turns, all of which are learned from at once
     return pair_panels(method, pair, row, captions)

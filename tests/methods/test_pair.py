@@ -14,6 +14,8 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.data.texts import Texts
 from ssl_course.interfaces import Pair, pair_of
 from ssl_course.pretext.words import IGNORE
+from ssl_course.training import train
+from ssl_course.widgets import live
 
 MEAN = np.array([0.485, 0.456, 0.406])[:, None, None]  # of ImageNet, as the papers have them
 STD = np.array([0.229, 0.224, 0.225])[:, None, None]
@@ -293,18 +295,45 @@ class Two(Nothing):
         return batch.inputs, batch.inputs
 
 
-@pytest.mark.parametrize(
+class Number(Nothing):
+    def pair(self, batch):
+        return Pair(batch.inputs, batch.inputs.float().mean())
+
+
+class Absent(Nothing):
+    def pair(self, batch):
+        return Pair(batch.inputs, None)
+
+
+WRONG = pytest.mark.parametrize(
     "method, error, says",
     [
         (Nothing(), TypeError, r"Nothing has no pair\(batch\): give it one that returns Pair\(x1, x2\)"),
         (Two(), TypeError, r"Two.pair\(batch\) returned a tuple: return ssl_course.interfaces.Pair"),
         (Lame(), ValueError, r"Lame.pair\(batch\) .*\(x1 6, x2 5\): row i of each"),
         (Longer(), ValueError, r"Longer.pair\(batch\) .*\(x1 6, x2 6, hidden 1\)"),
+        (Number(), TypeError, r"Number.pair\(batch\) gave a number as x2: give a tensor \(N, …\)"),
+        (Absent(), TypeError, r"Absent.pair\(batch\) gave NoneType as x2: give a tensor \(N, …\)"),
     ],
 )
+
+
+@WRONG
 def test_who_makes_no_pair_is_named(method, error, says):
     with pytest.raises(error, match=says):
         pair_of(method, pictures())
+
+
+@WRONG
+def test_nobody_is_trained_or_shown_without_a_pair(method, error, says):
+    method.weight = torch.nn.Parameter(torch.zeros(1))
+    loader = torch.utils.data.DataLoader(pictures().images, batch_size=6)
+    for data in (pictures(), loader):
+        with pytest.raises(error, match=says):
+            next(train(method, data, steps=2, batch_size=6))
+    if not isinstance(method, Longer):  # of one picture it has one row, as it should
+        with pytest.raises(error, match=r"(Lame.pair|Nothing has no pair|\w+.pair)\(batch\)"):
+            live(method, pictures())
 
 
 def test_a_pair_is_two_and_stays_as_it_is():

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ssl_course import nets
+from ssl_course.interfaces import Pair
 from ssl_course.studies import comparison
 from ssl_course.studies.comparison import Budget
 from ssl_course.widgets import Leaderboard, leaderboard
@@ -34,9 +35,13 @@ class Mine(nn.Module):
     def encode(self, x):
         return self.body(nets.normalise(nets.as_float(x))).mean((2, 3))
 
-    def forward(self, batch):
+    def pair(self, batch):
         x = nets.as_float(batch.inputs)
-        return (self.head(self.encode(x))[:, 0] - x.mean((1, 2, 3))).square().mean()
+        return Pair(x, x.mean((1, 2, 3)))
+
+    def forward(self, batch):
+        x1, x2 = self.pair(batch)
+        return (self.head(self.encode(x1))[:, 0] - x2).square().mean()
 
 
 def board(tmp_path):
@@ -124,9 +129,23 @@ class Empty(nn.Module):
         return batch.inputs.float().mean()
 
 
+class NoPair(Mine):
+    pair = None
+
+    def forward(self, batch):
+        return self.encode(batch.inputs).square().mean()
+
+
+class Short(NoPair):
+    def pair(self, batch):
+        return Pair(batch.inputs, batch.inputs[1:])
+
+
 @pytest.mark.parametrize(
     ("method", "word"),
     [
+        (NoPair(), "NoPair has no pair(batch): give it one"),
+        (Short(), "Short.pair(batch) returned other numbers of rows (x1 8, x2 7)"),
         (Mine, "class"),
         (3, "nn.Module"),
         (NoEncode(3, 2), "no encode"),

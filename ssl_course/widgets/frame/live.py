@@ -21,6 +21,7 @@ import ipywidgets
 import torch
 from torch import nn
 
+from ssl_course.interfaces import pair_of
 from ssl_course.training import DEFAULTS, Step, train
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
@@ -425,10 +426,10 @@ class Live(Explorer):
 
     def _example(self, method: nn.Module) -> list[Panel]:
         """X₁ and X₂ of the first example; nothing where there is none, or none before `prepare`."""
-        if not hasattr(method, "pair") or not hasattr(self._data, "inputs"):
+        if not hasattr(self._data, "inputs"):
             return []
-        with contextlib.suppress(ValueError):
-            return pair_panels(method, method.pair(self._data[:1]), captions=("X₁", "X₂"), side=120)
+        with contextlib.suppress(*[ValueError] * hasattr(method, "prepare")):
+            return pair_panels(method, pair_of(method, self._data[:1]), captions=("X₁", "X₂"), side=120)
         return []
 
     def _now(self) -> Run:

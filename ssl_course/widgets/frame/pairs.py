@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ssl_course.course import palette
 from ssl_course.interfaces import Pair
 from ssl_course.pretext.color import lab_to_rgb
 from ssl_course.widgets.frame import draw
@@ -80,14 +81,25 @@ def words_panel(text: str, caption: str, side: int = SIDE) -> Panel:
     return plot.panel(caption, f"{caption}: {' '.join(lines)}")
 
 
+def bars_panel(numbers: Tensor, caption: str, side: int = SIDE) -> Panel:
+    """A bar for each number."""
+    heights = numbers.detach().float().cpu().flatten().numpy()
+    reach = (heights.min(initial=0), heights.max(initial=0) or 1)
+    plot = draw.Plot(side, side, (-0.5, max(len(heights), 1) - 0.5), reach, margin=(12, 12, 12, 12))
+    plot.bars(range(len(heights)), heights, palette.X2)
+    return plot.panel(caption, f"{caption}: {', '.join(map(draw.number, heights[:12]))}")
+
+
 def pair_panels(
     method: Any, pair: Pair, row: int = 0, captions: tuple[str, str] = CAPTIONS, side: int = SIDE
 ) -> list[Panel]:
     """X₁ and X₂ of one row; nothing where X₁ is no picture, or X₂ can be neither drawn nor said."""
     first, second = (picture_of(x[row]) for x in pair)
-    text = in_words(method, pair.x2[row]) if first is not None and second is None else None
-    if first is None or (second is None and text is None):
+    if first is None:
         return []
     x1 = Panel(first, captions[0], captions[0], side)
-    x2 = words_panel(text, captions[1], side) if text else Panel(second, captions[1], captions[1], side)
-    return [x1, x2]
+    if second is not None:
+        return [x1, Panel(second, captions[1], captions[1], side)]
+    if text := in_words(method, pair.x2[row]):
+        return [x1, words_panel(text, captions[1], side)]
+    return [x1, bars_panel(pair.x2[row], captions[1], side)] if pair.x2.is_floating_point() else []

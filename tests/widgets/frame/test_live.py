@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import Pair
 from ssl_course.methods import MAE
 from ssl_course.training import Diverged, rate, train
 from ssl_course.widgets import live as live_in_the_package
@@ -41,6 +42,9 @@ class Toy(nn.Module):
         self.temperature, self.stop_gradient, self.kind = 0.5, True, "plain"
         self.seen: list[tuple] = []
         self.slow = 0.0
+
+    def pair(self, batch: Pictures) -> Pair:
+        return Pair(batch.inputs.flatten(1), torch.randn(len(batch), 6))  # X₁ is drawn as nothing
 
     def forward(self, batch: Pictures) -> torch.Tensor:
         before = (self.temperature, self.stop_gradient)

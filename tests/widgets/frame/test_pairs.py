@@ -76,3 +76,9 @@ def test_panels_of_pictures_numbers_and_what_cannot_be_drawn() -> None:
     assert puzzle[1].alt.endswith("4 2 1 3")
     assert pair_panels(plain, Pair(torch.rand(2, 5), torch.rand(2, 5))) == []
     assert pair_panels(plain, Pair(x, torch.tensor([0, 1]))) == []
+    for x2, told in (
+        (torch.tensor([[0.5, -2.0], [0.0, 0.0]]), "X₂: 0.5, −2"),
+        (torch.tensor([0.25, 1.0]), "X₂: 0.25"),
+    ):
+        one, two = pair_panels(plain, Pair(x, x2), captions=("X₁", "X₂"))
+        assert np.array_equal(one.rgba, draw.rgba(x[0])) and two.alt == told

@@ -269,10 +269,11 @@ def test_the_remaining_time(output: Shown, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 CELLS = [
-    "import torch\nfrom torch import nn\nfrom ssl_course.training import fit\nfrom ssl_course.data import scenes\n"
+    "import torch\nfrom torch import nn\nfrom ssl_course.interfaces import Pair\nfrom ssl_course.training import fit\nfrom ssl_course.data import scenes\n"
     "data = scenes.World().sample(32, size=16, seed=0)\n"
     "class Toy(nn.Module):\n"
     "    def __init__(self):\n        super().__init__()\n        self.w = nn.Linear(768, 4)\n"
+    "    def pair(self, batch):\n        return Pair(batch.inputs, batch.inputs)\n"
     "    def forward(self, batch):\n        return self.w(batch.inputs.flatten(1) / 255).square().mean()\n"
     "    def encode(self, x):\n        return self.w(x.flatten(1) / 255)\n",
     "history = fit(Toy(), data, steps=60, batch_size=8, lr=1e-3)",
