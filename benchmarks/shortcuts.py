@@ -72,10 +72,12 @@ def learner(shortcut: str, arm: str) -> Rotation | Jigsaw:
     return Jigsaw(grid=2, shift=0 if is_open else 1, drop=0.0 if is_open else 0.5)
 
 
-def measure(shortcut: str, name: str, arm: str, seed: int, steps: int | None = None) -> dict:
+def measure(
+    shortcut: str, name: str, arm: str, seed: int, steps: int | None = None, stages: bool = True
+) -> dict:
     """Train once; accuracy of the puzzle, and of probes of the features (and of each stage, for one label).
 
-    ``arm`` "random" is the network before training.
+    ``arm`` "random" is the network before training. Without ``stages`` those of the stages are left out.
     """
     data, test = pictures(name, shortcut == "fringes")
     torch.manual_seed(seed)
@@ -94,7 +96,7 @@ def measure(shortcut: str, name: str, arm: str, seed: int, steps: int | None = N
     bank, asked = encode(method, data), encode(method, test)
     for label in labels:
         found[label] = linear_probe(None, train=bank, test=asked, label=label, n_labels=N_LABELS).accuracy
-    if isinstance(method, Rotation):
+    if stages and isinstance(method, Rotation):
         label, found["stages"] = STAGE_LABEL[name.split(",")[0]], []
         for stage in range(4):
             bank, asked = (encode(Stage(method, stage), d) for d in (data, test))

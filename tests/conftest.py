@@ -1,6 +1,7 @@
 """Fixtures that every room shares."""
 
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -52,10 +53,10 @@ def build():
 
 
 @pytest.fixture
-def ranks(request, tmp_path):
+def ranks(request, tmp_path, monkeypatch):
     """``ranks(n, script)``: what a script, run as n ranks on the CPU, has saved into the file of its first argument.
 
-    The script is a process of its own and may import the test's module.
+    The script may import the test's module. One rank runs in this process, several are processes of `torchrun`.
     """
 
     def run(n, script):
@@ -63,7 +64,13 @@ def ranks(request, tmp_path):
 
         file, out = tmp_path / "ranks.py", tmp_path / f"{n}.pt"
         file.write_text(script)
-        launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"] if n > 1 else []
+        if n == 1:
+            threads = torch.get_num_threads()
+            monkeypatch.setattr(sys, "argv", [str(file), str(out)])
+            runpy.run_path(str(file))
+            torch.set_num_threads(threads)
+            return torch.load(out)
+        launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
         env = os.environ | {
             "PYTHONPATH": os.pathsep.join(map(str, (ROOT, request.path.parent))),
             "OMP_NUM_THREADS": "1",

@@ -3,6 +3,7 @@
 import copy
 import functools
 import math
+import os
 import warnings
 
 import pytest
@@ -482,15 +483,30 @@ def test_a_few_steps_help(kind, data):
     assert model.prepare(data) is data and not model.training
 
 
-@functools.cache
-def trained(kind, dependence, **sample):
-    """One live training of the lecture, shared by tests; they only ask it."""
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """``trained(kind, λ)``: one live training of the lecture, shared by tests, which only ask it.
+
+    Kept in a file, since the tests of two workers ask the same network.
+    """
+    from ssl_course import checkpoints
     from ssl_course.training import train
 
-    model = make(kind)
-    for _ in train(model, reviews.World(dependence).sample(20_000, seed=0, **sample)):
-        pass
-    return model
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all workers
+
+    def one(kind, dependence):
+        file = folder / f"{kind.__name__}_{dependence}.safetensors"
+        if not file.exists():
+            model = make(kind)
+            short = {"single": 0.2} if kind is BERT else {}  # the lecture's share of texts of one sentence
+            for _ in train(model, reviews.World(dependence).sample(20_000, seed=0, **short)):
+                pass
+            checkpoints.save(file, model)
+        return checkpoints.load(file)
+
+    return functools.cache(one)
 
 
 def words_of(bert, text, words):
@@ -500,9 +516,9 @@ def words_of(bert, text, words):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dependence", [0.0, 0.5])
-def test_bert_learns_the_exact_conditional(dependence):
+def test_bert_learns_the_exact_conditional(dependence, trained):
     """The answer at [MASK] is P(x₂ | x₁) = ψ*, entry by entry."""
-    world, bert = reviews.World(dependence), trained(BERT, dependence, single=0.2)
+    world, bert = reviews.World(dependence), trained(BERT, dependence)
     found = torch.zeros(4, 4, dtype=torch.float64)
     ways = [(s, t, o) for s in reviews.SUBJECTS for t in reviews.THINGS for o in reviews.ORDERS]
     for i, adjective in enumerate(reviews.ADJECTIVES):
@@ -539,7 +555,7 @@ def test_given_the_sentiment_the_rest_says_nothing():
 
 
 @pytest.mark.slow
-def test_gpt_comes_close_to_the_worlds_own_perplexity():
+def test_gpt_comes_close_to_the_worlds_own_perplexity(trained):
     world, gpt = reviews.World(0.5), trained(GPT, 0.5)
     test = world.sample(4000, seed=50)
     p = dict(zip(world.texts().strings, world.probabilities().tolist(), strict=True))
@@ -555,7 +571,7 @@ def test_gpt_comes_close_to_the_worlds_own_perplexity():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dependence", [0.5, 0.95])
-def test_the_answer_as_features_needs_four_labels_below_the_flip(dependence):
+def test_the_answer_as_features_needs_four_labels_below_the_flip(dependence, trained):
     """ψ = P(verb | rest): its largest direction is the sentiment below λ* = .64 and the intensity above."""
     from ssl_course.evaluation import linear_probe
 
@@ -576,7 +592,7 @@ def test_the_answer_as_features_needs_four_labels_below_the_flip(dependence):
 
 @pytest.mark.slow
 @BOTH
-def test_features_know_the_sentiment_from_few_labels(kind):
+def test_features_know_the_sentiment_from_few_labels(kind, trained):
     from ssl_course.evaluation import linear_probe
 
     world, model = reviews.World(0.5), trained(kind, 0.5)
