@@ -23,7 +23,7 @@ from torch import nn
 
 from ssl_course.interfaces import pair_of
 from ssl_course.training import DEFAULTS, Step, train
-from ssl_course.widgets.frame import draw
+from ssl_course.widgets.frame import draw, replay
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 from ssl_course.widgets.frame.pairs import pair_panels, seeded
@@ -125,6 +125,13 @@ class Live(Explorer):
         self._save = save
         self._begin = self._resume["step"] if self._resume else 0
         planned = steps or defaults["steps"]
+        size, rate = sum(p.numel() for p in method.parameters()), lr or defaults["lr"]
+        batch = batch_size or defaults["batch_size"]
+        of = getattr(data, "source", "") or (
+            len(data) if hasattr(data, "__len__") else "?"
+        )  # painted: no source
+        self.recipe = f"{type(method).__name__}, {size} weights, {planned} × {batch} of {of}, lr {rate}"
+        self._recorded = None if self._given else replay.recorded(self.recipe)
         self._steps = min(planned, int(os.environ.get("SSL_COURSE_MAX_STEPS", planned)))
         self._lr = lr or defaults["lr"]
         if controls and "lr" in controls and callable(lr):
@@ -137,6 +144,7 @@ class Live(Explorer):
         for control in self.controls.values():  # before it acts
             settle(control)
         self._applied = {name: control.value for name, control in self.controls.items()}
+        self._at_start = dict(self._applied)
         for name, value in self._applied.items():
             self._act(name, value)
         self._draw_views, self._every = views, every
@@ -458,7 +466,14 @@ class Live(Explorer):
         labels = {name: control.description for name, control in self.controls.items()}
         curve = {"name": name, "losses": self._curve.losses(), "marks": tuple(self._marks), "caption": words}
         curve |= {"begin": self._begin, "done": done, "steps": self._steps}
-        return Run(labels, curve, self._panels, line)
+        if self._running:
+            curve["empty"] = "the first step is on its way"
+        panels = self._panels
+        if self._recorded is not None:
+            curve["before"] = self._recorded.losses
+            if self._step is None and self._applied == self._at_start:
+                panels = self._recorded.panels
+        return Run(labels, curve, panels, line)
 
 
 @atexit.register

@@ -114,6 +114,8 @@ def curve_panel(
     *,
     note: str = "",
     marks: Sequence[tuple[int, str]] = (),
+    before: Losses | None = None,
+    empty: str = "press Start to train it here",
 ) -> Panel:
     """The curve so far beneath a bar for the whole run. Pure.
 
@@ -124,10 +126,14 @@ def curve_panel(
         caption: under the picture.
         note: a short line between bar and curve.
         marks: (step, words): upright lines, where something was changed.
+        before: of a run that was recorded earlier, drawn faint below.
+        empty: what stands there while there is no loss.
     """
     width, height = 480, 192  # CSS pixels
-    end = _end(begin, done, max(steps, begin + 1))
-    value, (low, high), yticks = _axis(losses)
+    end = max(steps, begin + 1)
+    if before is None:
+        before, end = Losses(*[np.zeros(0)] * 4), _end(begin, done, end)
+    value, (low, high), yticks = _axis(Losses(*map(np.concatenate, zip(losses, before, strict=True))))
     top = 38 if note else 24
     plot = draw.Plot(width, height, (begin, end), (low, high), margin=(top, 26, 36, 58))
 
@@ -148,6 +154,9 @@ def curve_panel(
         if row < 5:  # else the line alone
             offset = (4 if right else -4, 2 + 13 * row)
             plot.text(step, high, words, palette.MUTED, 10, "la" if right else "ra", offset=offset, halo=True)
+    if len(before.step):
+        then = np.stack([before.step, value(smooth(before.mean, len(before.step) // 40))], 1)
+        plot.line(then[before.step <= end], palette.PSI + "60", width=2)
     if len(losses.step):
         x = losses.step
         if (losses.high > losses.low).any():  # several steps in a bin: their range
@@ -166,8 +175,10 @@ def curve_panel(
             f"least {least:.3g}"
         )
     else:
-        plot.text((begin + end) / 2, (low + high) / 2, "no step yet", palette.MUTED, 12)
-        alt = f"loss curve of {name}, still empty: 0 of {steps - begin} steps"
+        plot.text((begin + end) / 2, high, empty, palette.INK, 12, "ma", offset=(0, 8), halo=True)
+        alt = f"loss curve of {name}, still empty: 0 of {steps - begin} steps; {empty}"
+        if len(before.step):
+            alt += f"; faint, of an earlier run: {before.mean[0]:.3g} at the start, {before.mean[-1]:.3g} at the end"
     return plot.panel(caption, alt + (f"; {note}" if note else ""))
 
 

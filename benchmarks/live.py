@@ -1,0 +1,71 @@
+"""The runs that the lectures' live widgets open on: ``python benchmarks/live.py --json assets/results/live.json``.
+
+A lecture's cells run in order, with training cut short where no live widget is made. Each live widget is trained to its
+end and packed: its losses and its last views (`ssl_course.widgets.frame.replay`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import re
+
+import matplotlib
+
+from ssl_course.studies.recorded import record
+from ssl_course.widgets.frame.live import Live
+from ssl_course.widgets.frame.replay import pack
+from tools.build import read_source, sources
+
+LECTURES = ("12", "07", "13", "09", "10", "11", "08", "03", "02", "04")  # the quick ones first
+WHOLE = ("04",)  # a live widget goes on with a network that a cell before has trained
+LARGEST = 30_000  # bytes of a run
+MAKES_ONE = re.compile(r"^(?:live|CollapseLab|CollapseCircle)\(", re.MULTILINE)
+
+
+def runs(lecture: str) -> dict[str, dict[str, str]]:
+    """recipe → packed run, of all live widgets of a lecture."""
+    cells = read_source(sources([lecture])[0]).cells
+    texts = [
+        c.source
+        for c in cells
+        if c.cell_type == "code" and not {"hold", "solution"} & {*c.metadata.get("tags", [])}
+    ]
+    last = max(i for i, text in enumerate(texts) if MAKES_ONE.search(text))
+    space: dict[str, object] = {"__name__": "__main__", "display": lambda *_: None}
+    found = {}
+    for text in texts[: last + 1]:
+        os.environ.pop("SSL_COURSE_MAX_STEPS", None)
+        if lecture not in WHOLE and not MAKES_ONE.search(text):
+            os.environ["SSL_COURSE_MAX_STEPS"] = "2"
+        widget = value_of(text, space)
+        if isinstance(widget, Live):
+            widget.run()
+            packed = pack(widget.state.curve["losses"], widget.panels[1:])
+            if len(packed) > LARGEST:
+                raise ValueError(f"{widget.recipe}: {len(packed):,} bytes, more than {LARGEST:,}")
+            found[widget.recipe] = packed
+            widget.reset()
+    return {"runs": found}
+
+
+def value_of(cell: str, space: dict[str, object]) -> object:
+    """Run a cell; what its last line is worth."""
+    tree = ast.parse(cell)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "cell", "exec"), space)
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), space) if last else None
+
+
+def main() -> None:
+    """Every lecture that is not in the file yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json")
+    given = parser.parse_args()
+    matplotlib.use("agg")
+    record(given.json, [{"lecture": name} for name in LECTURES], runs, {"views": "after the last step"})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The recorded run of a lecture's recipe, which a live widget shows before anything is trained here.
+
+`benchmarks/live.py` records them into ``assets/results/live.json``: each its losses and its last views, as drawings.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from ssl_course import assets
+from ssl_course.course.palette import PAPER
+from ssl_course.widgets.frame import paint, svg
+from ssl_course.widgets.frame.canvas import Panel
+from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Line, Picture, Text
+from ssl_course.widgets.frame.progress import Losses
+
+_MARKS = {kind.__name__: kind for kind in (Area, Box, Discs, Line, Picture, Text)}
+VEIL = PAPER + "90"  # over the views: what is not trained here looks faint
+
+
+class Recorded(NamedTuple):
+    """A run that was recorded."""
+
+    losses: Losses
+    panels: tuple[Panel, ...]  # its last views, faint
+
+
+class _Still:
+    """A drawing that is finished, as `Panel` takes it."""
+
+    def __init__(self, drawing: Drawing) -> None:
+        self.width, self.height, self._drawing = drawing.width, drawing.height, drawing
+
+    def svg(self) -> str:
+        return svg.write(self._drawing)
+
+    def array(self) -> np.ndarray:
+        return paint.paint(self._drawing)
+
+
+def pack(losses: Losses, panels: Sequence[Panel]) -> str:
+    """A run as text: numbers to four digits, places to a tenth of a pixel, pictures as WebP."""
+    run = {
+        "losses": [[float(f"{v:.4g}") for v in column] for column in losses],
+        "views": [{"caption": p.caption, "alt": p.alt, "drawing": _plain(_drawing(p))} for p in panels],
+    }
+    return base64.b64encode(zlib.compress(json.dumps(run).encode(), 9)).decode()
+
+
+def unpack(text: str) -> Recorded:
+    """What `pack` was given, its views under a veil."""
+    run = json.loads(zlib.decompress(base64.b64decode(text)))
+    panels = []
+    for view in run["views"]:
+        width, height, paper, marks = view["drawing"]
+        marks = [*map(_mark, marks), Box(0, 0, width, height, VEIL)]
+        still = _Still(Drawing(width, height, paper, marks))
+        caption = f"{view['caption']} (recorded)"
+        panels.append(Panel(still, caption, f"recorded earlier: {view['alt']}", pixelated=False))
+    return Recorded(Losses(*map(np.array, run["losses"])), tuple(panels))
+
+
+@functools.cache
+def _kept() -> dict[str, str]:
+    try:
+        rows = json.loads(assets.results("live").read_text(encoding="utf-8"))["results"]
+    except FileNotFoundError:
+        return {}
+    return {recipe: text for row in rows for recipe, text in row["runs"].items()}
+
+
+def recorded(recipe: str) -> Recorded | None:
+    """The run of this recipe, if it is one of those that the lectures train live."""
+    text = _kept().get(recipe)
+    return None if text is None else unpack(text)
+
+
+def _drawing(panel: Panel) -> Drawing:
+    if panel.drawn:
+        return panel.picture.drawing()
+    height = round(panel.width * panel.picture.shape[0] / panel.picture.shape[1])
+    whole = Picture(panel.picture, 0, 0, panel.width, height, not panel.pixelated)
+    return Drawing(panel.width, height, PAPER, [whole])
+
+
+def _plain(value: Any) -> Any:
+    """Marks as lists with the name of their kind, arrays as lists of numbers, pixels as WebP."""
+    if isinstance(value, Picture):
+        file = io.BytesIO()
+        Image.fromarray(value.pixels).save(file, "WEBP", quality=75)
+        return ["Picture", base64.b64encode(file.getvalue()).decode(), *value[1:]]
+    if isinstance(value, tuple | list):
+        items = [_plain(v) for v in value]
+        return [type(value).__name__, *items] if type(value).__name__ in _MARKS else items
+    if isinstance(value, np.ndarray):
+        return np.round(value, 1).tolist()
+    value = value.item() if isinstance(value, np.generic) else value
+    return round(value, 2) if isinstance(value, float) else value
+
+
+def _mark(plain: list[Any]) -> Any:
+    kind, first, *rest = plain
+    if kind == "Picture":
+        first = np.asarray(Image.open(io.BytesIO(base64.b64decode(first))).convert("RGBA"))
+    elif isinstance(first, list):  # points
+        first = np.array(first, float)
+    return _MARKS[kind](first, *map(_tuples, rest))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
