@@ -35,7 +35,7 @@ from ssl_course.data.scenes import World
 from ssl_course.evaluation import encode, linear_probe, pixels
 from ssl_course.methods import SimCLR
 from ssl_course.nets import ConvNet
-from ssl_course.studies import comparison, pretraining
+from ssl_course.studies import comparison
 from ssl_course.studies.recorded import record
 from ssl_course.training import train
 
@@ -123,7 +123,7 @@ def learned(views: str, strength: str, seed: int, steps: int = LONG) -> dict:
     method = SimCLR(backbone=ConvNet(WIDTHS), augmentation=kept).eval()
     row: dict = {}
     if views not in UNTRAINED:
-        row = pretraining.learn(method, method, data, test, steps, BATCH, seed)
+        row = comparison.learn(method, method, data, test, steps, BATCH, seed)
         row["stuck"] = row["loss"][-1] > math.log(2 * BATCH - 1) - STUCK
         row["after the head"] = comparison.probe_all(
             method.eval().project, data, test, seed, LABELS, N_LABELS

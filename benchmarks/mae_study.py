@@ -5,7 +5,7 @@
     python benchmarks/mae_study.py finetune --json assets/results/mae_finetune.json
 
 ``ratio`` trains for 6,400 pictures, which no label tells from a random network; ``learned`` asks the same of lightness
-alone, 16 patches and 268,800 pictures a network, under the protocol of `ssl_course.studies.pretraining`.
+alone, 16 patches and 268,800 pictures a network, under the protocol of `ssl_course.studies.comparison`.
 
 Each keeps its file cell by cell: stopped, the same command goes on where it was.
 """
@@ -27,7 +27,7 @@ from ssl_course.evaluation.encoding import Encoded, frozen
 from ssl_course.evaluation.finetuning import FineTuned
 from ssl_course.methods import MAE
 from ssl_course.methods.mae import hidden_error
-from ssl_course.studies import comparison, pretraining
+from ssl_course.studies import comparison
 from ssl_course.studies.recorded import record
 from ssl_course.training import train
 
@@ -41,7 +41,7 @@ TEST = 800  # pictures on which accuracy is counted
 SMALL = {"image_size": 32, "patch_size": 4, "dim": 64, "depth": 3, "heads": 4, "decoder_dim": 48}
 SMALLER = SMALL | {"depth": 2, "decoder_dim": 32}  # of which the first study trains eighteen
 # The study that learns: network and pictures of lecture 13's table G.
-PROTOCOL = pretraining.Protocol(samples=268_800)
+PROTOCOL = comparison.Protocol(samples=268_800)
 SIXTEEN = {"image_size": 32, "patch_size": 8, "dim": 64, "depth": 2, "heads": 4, "decoder_dim": 32}
 ASKED = ("biome", "texture")
 
@@ -101,7 +101,7 @@ def measure_ratio(
 
 
 def measure_learned(
-    what: str, seed: int, ratio: float = 0.75, protocol: pretraining.Protocol = PROTOCOL
+    what: str, seed: int, ratio: float = 0.75, protocol: comparison.Protocol = PROTOCOL
 ) -> dict[str, Any]:
     """One MAE with the time to learn, or its network untrained, or pixels: probe and fine-tuning, `N_LABELS` labels each.
 
@@ -115,7 +115,7 @@ def measure_learned(
     row: dict[str, Any] = {}
     if what == "MAE":
         steps = protocol.steps_of("MAE")
-        row |= pretraining.learn(method, method, data, test, steps, protocol.batch, seed, (N_LABELS,))
+        row |= comparison.learn(method, method, data, test, steps, protocol.batch, seed, (N_LABELS,))
         noise = torch.rand(len(test), method.grid**2, generator=torch.Generator().manual_seed(seed))
         row["hidden error"] = round(
             hidden_error(test.images, *method.reconstruct(test.images, ratio, noise)), 5
@@ -177,7 +177,7 @@ def main() -> None:
             cells += [{"what": what, "seed": seed} for what in ("pixels", "random network")]
             cells += [{"what": "MAE", "seed": seed, "ratio": r} for r in RATIOS]
     if given.study == "learned":
-        about = pretraining.about(PROTOCOL) | {"network": SIXTEEN, "labels": N_LABELS, "draws": DRAWS}
+        about = comparison.about(PROTOCOL) | {"network": SIXTEEN, "labels": N_LABELS, "draws": DRAWS}
         record(given.json, cells, measure_learned, about | {"steps of tuning": TUNING})
         return
     if given.study == "ratio":

@@ -397,10 +397,9 @@ def compare(
     ),
     only: Annotated[
         list[str] | None,
-        typer.Option(help="A table, such as pretraining_scenes_G, texts, dependence; repeat it."),
+        typer.Option(help="A table, such as scenes_G, cifar10_C, dependence; repeat it."),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Seeds on the scenes.")] = 5,
-    real_seeds: Annotated[int, typer.Option(help="Seeds on the Earth and on CIFAR-10.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Seeds: pictures, weights, batches and labels drawn anew.")] = 3,
     samples: Annotated[
         int | None, typer.Option(help="Pictures drawn in training; fewer for a try, into another --out.")
     ] = None,
@@ -410,18 +409,18 @@ def compare(
     note: Annotated[str, typer.Option(help="Kept with the results: which copy of a set was at hand.")] = "",
     bar: Annotated[bool, typer.Option(help="A progress bar; else a line of JSON for each cell.")] = True,
 ) -> None:
-    """Every method under the same rules (lecture 13); pretraining_… gives each the time to learn.
+    """Every method with time to learn, under one probe (lecture 13): half an hour of one idle core a seed and table.
 
     Saved cell by cell: stopped, the same command goes on.
     """
     from ssl_course.data.files import DataError
-    from ssl_course.studies import comparison, pretraining
+    from ssl_course.studies import comparison, dependence
     from ssl_course.studies.recorded import record
 
     fewer = {"samples": samples} if samples is not None else {}
     if pictures is not None:
         fewer |= {"n_train": pictures, "n_test": pictures // 2}
-    parts = [*pretraining.plan(min(seeds, 3)), *comparison.plan(seeds, real_seeds)]
+    parts = [*comparison.plan(seeds), dependence.plan(seeds)]
     names = {part.file.removeprefix("comparison_") for part in parts}
     if unknown := set(only or []) - names:
         raise typer.BadParameter(
@@ -432,15 +431,12 @@ def compare(
     for part in parts:
         if only and part.file.removeprefix("comparison_") not in only:
             continue
-        budget = replace(part.budget, **fewer)
-        about = (
-            pretraining.about(budget, note)
-            if isinstance(budget, pretraining.Protocol)
-            else comparison.about(budget)
-        )
+        protocol = replace(part.protocol, **fewer)
         try:
-            measure = functools.partial(part.measure, budget=budget)
-            record(str(folder / f"{part.file}.json"), part.cells, measure, about, bar=bar)
+            measure = functools.partial(part.measure, protocol=protocol)
+            record(
+                str(folder / f"{part.file}.json"), part.cells, measure, part.about(protocol, note), bar=bar
+            )
         except KeyboardInterrupt:
             typer.echo(f"stopped; the cells so far are in {folder}, and the same command goes on", err=True)
             raise typer.Exit(130) from None

@@ -14,7 +14,7 @@ from torch import nn
 from ssl_course import assets
 from ssl_course.course import palette
 from ssl_course.course.lecture import Shown, boxed
-from ssl_course.studies import comparison
+from ssl_course.studies import comparison, verdicts
 from ssl_course.studies.entry import Entry, try_out
 from ssl_course.training import Diverged, fit
 from ssl_course.widgets.frame import Explorer, Panel, draw
@@ -22,22 +22,17 @@ from ssl_course.widgets.frame import Explorer, Panel, draw
 TABLES = {
     "scenes, lightness (table G)": "comparison_scenes_G",
     "scenes, colour (table C)": "comparison_scenes_C",
-    "hiding more or less (within MAE and holes)": "comparison_within",
     "the Earth, lightness": "comparison_earth_G",
-    "the Earth, colour": "comparison_earth_C",
-    "CIFAR-10, lightness": "comparison_cifar10_G",
     "CIFAR-10, colour": "comparison_cifar10_C",
-    "film reviews": "comparison_texts",
 }
+UNTRAINED = (comparison.PIXELS, comparison.RANDOM, comparison.RANDOM_VIT)
 NOTES = {
     "CLIP": "sees captions",
-    "rotation": "not covered by the theory",
-    "jigsaw": "not covered by the theory",
-    comparison.PIXELS: "learns nothing",
-    comparison.RANDOM: "learns nothing",
-    "word counts": "learns nothing",
+    comparison.SUPERVISED: "these labels alone",
+    **dict.fromkeys(UNTRAINED, "learns nothing"),
 }
-N_LABELS = [str(n) for n in comparison.N_LABELS]
+PROTOCOL = comparison.Protocol(samples=9_600, n_train=2048, n_test=1024)
+N_LABELS = [str(n) for n in sorted({*comparison.N_LABELS, *comparison.OTHER_NUMBERS["cifar10"]})]
 
 
 WIDE, ROW = 440, 38  # CSS pixels of the plot, and of a method in it
@@ -69,7 +64,7 @@ class Leaderboard(Explorer):
     Args:
         live: rows measured in this notebook (`comparison.run_cell`), shown as a table of their own.
         folder: where the recorded tables lie; None is where those of the course do.
-        budget: what an entry gets, that of the live rows.
+        protocol: what an entry gets, that of the live rows; its ``samples`` say how long it trains.
         seed: of an entry's training and labels, that of the live rows.
 
     Raises:
@@ -82,10 +77,10 @@ class Leaderboard(Explorer):
         self,
         live: Sequence[dict[str, Any]] = (),
         folder: Path | None = None,
-        budget: comparison.Budget | None = None,
+        protocol: comparison.Protocol = PROTOCOL,
         seed: int = 0,
     ) -> None:
-        self._budget, self._seed = budget or comparison.Budget(), seed
+        self._protocol, self._seed = protocol, seed
         tables = ({self.LIVE: list(live)} if live else {}) | recorded(folder)
         tables = {label: rows for label, rows in tables.items() if rows}
         if not tables:
@@ -114,12 +109,12 @@ class Leaderboard(Explorer):
         """
         name = str(name).strip() or "mine"
         known = {r["cell"]["method"] for r in self.state.tables.get(self.LIVE, ())} - self.state.own
-        if name in known | {comparison.PIXELS, comparison.RANDOM}:
+        if name in known | set(UNTRAINED):
             return _reply(f"There is a row called {name} already: give yours another name.", palette.WRONG)
-        train_set, test_set = comparison.train_and_test("scenes", "G", self._seed, self._budget)
+        train_set, test_set = comparison.train_and_test("scenes", "G", self._seed, self._protocol)
         try:
             try_out(method, train_set)
-            history = fit(method, train_set, self._budget.steps, self._budget.batch, seed=self._seed)
+            history = fit(method, train_set, self._protocol.steps_of(), self._protocol.batch, seed=self._seed)
             # What the other rows were probed for, and no more: that is what can be compared.
             asked = [r["accuracy"] for r in self.state.tables.get(self.LIVE, ())] or [{}]
             numbers = sorted({int(n) for by_n in asked[0].values() for n in by_n})
@@ -141,7 +136,7 @@ class Leaderboard(Explorer):
                 self.controls["data"].options = [self.LIVE, *self.controls["data"].options]
             self.controls["data"].value = self.LIVE
         label, n = self.values()["label"], self.values()["n_labels"]
-        ranking = list(comparison.summary(rows, label, int(n)))
+        ranking = list(verdicts.summary(rows, label, int(n)))
         if name not in ranking:
             return _reply(f"{name} is entered.", palette.PASSED)
         return _reply(
@@ -152,9 +147,9 @@ class Leaderboard(Explorer):
 
     @staticmethod
     def render(state: Board, *, data: str, label: str, n_labels: str) -> tuple[list[Panel], str]:
-        """Bars, best first, ± 2 standard errors over seeds; pure."""
+        """Bars, best first, with 95 % intervals over seeds; pure."""
         rows = state.tables.get(data, [])
-        cells = comparison.summary(rows, label, int(n_labels))
+        cells = verdicts.summary(rows, label, int(n_labels))
         if not cells:
             plot = draw.Plot.board(WIDE, 80).text(WIDE / 2, 40, "not measured on these data", palette.MUTED)
             empty = plot.panel("no ranking", "Nothing was measured for this choice.")
@@ -162,17 +157,19 @@ class Leaderboard(Explorer):
         height = ROW * len(cells) + 46
         plot = draw.Plot(WIDE, height, (0, 1), (-len(cells), 0), margin=(6, 12, 40, 12))
         plot.axes(f"accuracy, {label}, {n_labels} labels", yticks=[])
-        spoken = []
+        spoken, learned = [], verdicts.verdicts(rows, label, int(n_labels))
         for i, (name, cell) in enumerate(cells.items()):
             y = -i - 0.5
             note = "yours" if name in state.own else NOTES.get(name, "")
+            if not note and name in learned and not learned[name].learned:
+                note = "not above untrained or pixels"
             colour = {"yours": palette.Y, "learns nothing": palette.MUTED}.get(note, palette.PSI)
             plot.rect(0, y - 0.4, cell.mean, y - 0.1, fill=colour)
             if cell.error:
-                low, high = (min(max(cell.mean + k * cell.error, 0), 1) for k in (-2, 2))
+                low, high = (min(max(cell.mean + k * cell.half_width, 0), 1) for k in (-1, 1))
                 plot.line([(low, y - 0.25), (high, y - 0.25)], palette.INK, 2)
             plot.text(0, y + 0.2, name, anchor="lm", bold=name in state.own, halo=True)
-            error = f" ± {2 * cell.error:.3f}" if cell.error else ""
+            error = f" ± {cell.half_width:.3f}" if cell.error else ""
             plot.text(1, y + 0.2, f"{cell.mean:.3f}{error}", anchor="rm", halo=True)
             if note:
                 plot.text(1, y + 0.2, note, palette.MUTED, 10, "rm", offset=(-100, 0), halo=True)
@@ -181,20 +178,22 @@ class Leaderboard(Explorer):
         line = (
             f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else f"{seeds[0]} seed{'s' * (seeds[0] > 1)}"
         )
-        line += ": no error bar" if seeds == [1] else "; bars ± 2 standard errors over seeds"
-        if tied := _tied(cells):
+        line += ": no error bar" if seeds == [1] else "; 95 % intervals over seeds"
+        if tied := _tied(rows, label, int(n_labels)):
             line += f". Not to be told from the first: {html.escape(', '.join(tied))}"
         title = f"{data}: {label}, {n_labels} labels"
         return [plot.panel(title, f"{title}. Best first: {', '.join(spoken)}.")], line + "."
 
 
-def _tied(cells: dict[str, comparison.Cell]) -> list[str]:
-    """Rows within two standard errors of the first, where both have one."""
-    (_, best), *others = cells.items()
+def _tied(rows: Sequence[dict[str, Any]], label: str, n_labels: int) -> list[str]:
+    """Rows that the first does not beat seed by seed, as far as their seeds can show."""
+    reached = verdicts.accuracies(rows, label, n_labels)
+    first, *others = verdicts.summary(rows, label, n_labels)
     return [
         name
-        for name, c in others
-        if c.error and best.error and best.mean - c.mean <= 2 * (c.error**2 + best.error**2) ** 0.5
+        for name in others
+        if len(set(reached[first]) & set(reached[name])) > 1
+        and not verdicts.paired_difference(reached[first], reached[name]).better
     ]
 
 

@@ -13,7 +13,7 @@ from ssl_course.data import scenes
 from ssl_course.evaluation import encode, label_draws
 from ssl_course.methods import MAE
 from ssl_course.methods.mae import hidden_error, mean_picture, patch_means
-from ssl_course.studies import comparison, pretraining
+from ssl_course.studies import comparison
 from ssl_course.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +65,7 @@ def test_a_cell_of_the_ratios_with_time_to_learn_comes_out_again(what):
         again = study.measure_learned(**cell)
         assert again == pytest.approx({key: before[key] for key in again}, abs=0.005)
         return
-    data, test = comparison.pair_of("scenes", "G", 0, study.PROTOCOL)
+    data, test = comparison.train_and_test("scenes", "G", 0, study.PROTOCOL)
     torch.manual_seed(0)
     method = MAE(**study.SIXTEEN, mask_ratio=0.75)
     if what == "random network":
@@ -76,7 +76,7 @@ def test_a_cell_of_the_ratios_with_time_to_learn_comes_out_again(what):
     for step in train(method, data, study.PROTOCOL.steps_of("MAE"), batch, seed=0):
         if step.index * batch == first["samples"]:
             break
-    some, asked = data[: pretraining.LABELLED], ["biome", "texture", "object"]
+    some, asked = data[: comparison.LABELLED], ["biome", "texture", "object"]
     again = comparison.probe_all(method, some, test, 0, asked, (study.N_LABELS,))
     for label in asked:
         spread = np.std([r["curve"][0][label] for r in same], ddof=1) if len(same) > 1 else 0.0

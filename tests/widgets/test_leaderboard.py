@@ -8,11 +8,10 @@ from torch import nn
 
 from ssl_course import nets
 from ssl_course.interfaces import Pair
-from ssl_course.studies import comparison
-from ssl_course.studies.comparison import Budget
+from ssl_course.studies.comparison import Protocol
 from ssl_course.widgets import Leaderboard, leaderboard
 
-TINY = Budget(dim=16, depth=1, heads=2, samples=48, batch=16, n_train=48, n_test=24)
+TINY = Protocol(widths=(8, 16), samples=48, batch=16, n_train=48, n_test=24)
 
 
 def row(method, seed, **accuracy):
@@ -168,9 +167,23 @@ def test_what_is_wrong_is_said_in_a_sentence(method, word, tmp_path):
 
 
 def test_who_cannot_be_told_from_the_first_is_named():
-    cells = {
-        "A": comparison.Cell(0.8, 0.02, 3),
-        "B": comparison.Cell(0.77, 0.02, 3),
-        "C": comparison.Cell(0.5, 0.02, 3),
-    }
-    assert leaderboard._tied(cells) == ["B"]
+    table = [
+        row(m, s, biome={"30": a + gap})
+        for m, gap in (("A", 0.1), ("B", 0.09), ("C", -0.2))
+        for s, a in enumerate((0.6, 0.7, 0.8))
+    ]
+    table[4]["accuracy"]["biome"]["30"] += 0.03  # B is better on one seed
+    assert leaderboard._tied(table, "biome", 30) == ["B"]
+
+
+def test_a_row_that_has_not_learned_says_so():
+    learned, flat = (
+        [row(m, s, biome={"30": a + 0.01 * s}) for s in range(3)]
+        for m, a in (("SimCLR", 0.9), ("rotation", 0.41))
+    )
+    untrained = [
+        row(m, s, biome={"30": 0.4 + 0.02 * s}) for m in ("raw pixels", "random network") for s in range(3)
+    ]
+    board = leaderboard.Board({"t": learned + flat + untrained}, frozenset())
+    (panel,), _ = Leaderboard.render(board, data="t", label="biome", n_labels="30")
+    assert panel.svg.count("not above untrained or pixels") == 1

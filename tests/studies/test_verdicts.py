@@ -1,0 +1,88 @@
+"""Verdicts against scipy and by hand, and who stands beside whom."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ssl_course.data import scenes
+from ssl_course.studies import verdicts
+from ssl_course.studies.verdicts import paired_difference
+
+
+def test_a_paired_difference_has_the_interval_of_scipy():
+    stream = np.random.default_rng(0)
+    for n in (2, 3, 5, 9):
+        ours, theirs = stream.normal(0.6, 0.1, n), stream.normal(0.5, 0.1, n)
+        difference = paired_difference(dict(enumerate(ours)), dict(enumerate(theirs)))
+        interval = stats.ttest_rel(ours, theirs).confidence_interval(0.95)
+        assert difference.mean - difference.half_width == pytest.approx(interval.low)
+        assert difference.mean + difference.half_width == pytest.approx(interval.high)
+        assert difference.better == (interval.low > 0) and difference.seeds == n
+
+
+def test_a_paired_difference_by_hand():
+    """.1, .2, .3: mean .2, standard error .1/√3 = .0577, times 4.303 is .248, so three seeds do not decide."""
+    open_question = paired_difference({0: 0.6, 1: 0.7, 2: 0.8}, {0: 0.5, 1: 0.5, 2: 0.5})
+    assert open_question.mean == pytest.approx(0.2) and open_question.half_width == pytest.approx(
+        0.2484, abs=1e-4
+    )
+    assert not open_question.better
+    # Pairs, not groups: what both seeds share drops out. .1, .1, .13: mean .11, ± 4.303 · .01.
+    paired = paired_difference({0: 0.3, 1: 0.6, 2: 0.93, 7: 0.0}, {0: 0.2, 1: 0.5, 2: 0.8, 9: 1.0})
+    assert paired == pytest.approx((0.11, 0.0430, 3), abs=1e-4) and paired.better
+    alone = paired_difference({4: 0.9}, {4: 0.1})
+    assert alone.mean == pytest.approx(0.8) and math.isinf(alone.half_width) and not alone.better
+    with pytest.raises(ValueError, match="same seeds"):
+        paired_difference({0: 0.5}, {1: 0.5})
+
+
+def rows_of(method, *accuracies):
+    return [
+        {"cell": {"method": method, "seed": seed}, "accuracy": {"biome": {"30": a}}}
+        for seed, a in enumerate(accuracies)
+    ]
+
+
+def test_a_row_stands_beside_the_random_network_of_its_own_backbone():
+    table = [
+        *rows_of("raw pixels", 0.30, 0.31, 0.32),
+        *rows_of("random network", 0.40, 0.41, 0.42), *rows_of("random ViT", 0.20, 0.21, 0.22),
+        *rows_of("SimCLR", 0.39, 0.41, 0.43), *rows_of("MAE", 0.35, 0.36, 0.37), *rows_of("CLIP", 0.9),
+    ]  # fmt: skip
+    given = verdicts.verdicts(table, "biome", 30)
+    assert set(given) == {"SimCLR", "MAE", "CLIP"}
+    assert given["MAE"].over_random.mean == pytest.approx(0.15) and given["MAE"].learned
+    assert given["SimCLR"].over_random.mean == pytest.approx(0) and given["SimCLR"].over_pixels.better
+    assert not given["SimCLR"].learned  # above pixels, not above its network untrained
+    assert not given["CLIP"].learned  # one seed
+    assert verdicts.verdicts(table, "biome", 10) == {}
+    weak = [*table[:9], *rows_of("MAE", 0.29, 0.30, 0.31)]  # above its network untrained, below pixels
+    assert verdicts.verdicts(weak, "biome", 30)["MAE"].over_random.better
+    assert not verdicts.verdicts(weak, "biome", 30)["MAE"].learned
+
+
+def test_the_best_accuracy_is_that_of_the_world_and_of_its_labels_counted():
+    seen = verdicts.bayes_rates("G")
+    assert seen["biome"] == pytest.approx(0.85) and seen["tint"] == pytest.approx(1 / 3)
+    for label in ("light", "texture", "object", "count"):
+        assert seen[label] == pytest.approx(1)
+    assert all(rate == pytest.approx(1) for rate in verdicts.bayes_rates("C").values())
+    half = verdicts.bayes_rates("G", scenes.World(dependence=0.5))
+    assert half["tint"] == pytest.approx(2 / 3)  # λ + (1 − λ)/3
+
+
+def test_summary_gives_mean_and_standard_error_over_seeds():
+    rows = [
+        {"cell": {"method": m, "seed": s}, "accuracy": {"biome": {"30": a}}}
+        for m, s, a in [("A", 0, 0.5), ("A", 1, 0.7), ("B", 0, 0.9)]
+    ]
+    found = verdicts.summary(rows, "biome", 30)
+    assert list(found) == ["B", "A"]
+    assert found["A"].mean == pytest.approx(0.6) and found["A"].error == pytest.approx(0.1)
+    assert (
+        found["A"].half_width == pytest.approx(1.2706, abs=1e-4) and found["B"].half_width == 0
+    )  # t of one degree
+    assert found["B"].error == 0 and found["B"].seeds == 1
+    assert verdicts.summary(rows, "biome", 7) == {}
