@@ -161,8 +161,8 @@ class Leaderboard(Explorer):
         for i, (name, cell) in enumerate(cells.items()):
             y = -i - 0.5
             note = "yours" if name in state.own else NOTES.get(name, "")
-            if not note and name in learned and not learned[name].learned:
-                note = "not above untrained or pixels"
+            if not note and name in learned and cell.seeds > 1 and not learned[name].learned:
+                note = "not clear of untrained or pixels"
             colour = {"yours": palette.Y, "learns nothing": palette.MUTED}.get(note, palette.PSI)
             plot.rect(0, y - 0.4, cell.mean, y - 0.1, fill=colour)
             if cell.error:

@@ -186,4 +186,4 @@ def test_a_row_that_has_not_learned_says_so():
     ]
     board = leaderboard.Board({"t": learned + flat + untrained}, frozenset())
     (panel,), _ = Leaderboard.render(board, data="t", label="biome", n_labels="30")
-    assert panel.svg.count("not above untrained or pixels") == 1
+    assert panel.svg.count("not clear of untrained or pixels") == 1
