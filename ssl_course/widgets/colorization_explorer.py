@@ -21,6 +21,7 @@ from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.sheet import SHOWN, Gallery, SheetExplorer, cell_at, moved
 from ssl_course.widgets.frame.upload import Upload
 
+WHITE = (255, 255, 255)  # on a picture, in the dark theme too
 WIDE = 192  # CSS pixels of a picture
 PLANE = 300
 SHIPPED = {"classes": "colorization", "L2": "colorization_l2"}
@@ -143,7 +144,7 @@ class ColorizationExplorer(SheetExplorer):
 def _ringed(image: torch.Tensor, place: tuple[float, float]) -> draw.Plot:
     """The picture with a ring around the place."""
     smooth = image.shape[-1] > 64  # pixels that are shown small are no part of the story
-    return draw.Plot.over(image, WIDE, smooth).ring(*place, palette.PAPER, r=9, halo="#000000")
+    return draw.Plot.over(image, WIDE, smooth).ring(*place, WHITE, r=9, halo="#000000")
 
 
 @lru_cache(maxsize=16)

@@ -107,6 +107,6 @@ def _row(hidden: list[int], rho: float) -> Panel:
     cell = 720 / PIXELS  # CSS pixels
     plot = draw.Plot.board(720, round(cell))
     for k, value in enumerate(np.clip((128 + 45 * sample) / 255, 0, 1).tolist()):
-        gray = palette.mix("#000000", "#ffffff", value)
+        gray = (round(255 * value),) * 3  # of the picture, in the dark theme too
         plot.rect(cell * k + 1, 0, cell * (k + 1) - 1, cell, fill=palette.X2 if k in hidden else gray)
     return plot.panel("X₁ in gray, X₂ in orange", f"a row of {PIXELS} pixels, {len(hidden)} of them hidden")

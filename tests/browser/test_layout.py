@@ -55,11 +55,13 @@ def test_every_widget_from_a_phone_to_a_wide_screen(lab: Lab, open_notebook: Ope
     notebook.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
     notebook.command("application:toggle-side-tabbar", side="left")
     notebook.command("application:toggle-side-tabbar", side="right")
-    assert len(notebook.explorers()) == len(WIDGETS)
+    notebook.page.set_viewport_size({"width": 1600, "height": 20_000})  # so high that every cell is there
+    there = "(n) => document.querySelectorAll('.ssl-canvas[data-canvas]').length === n"
+    notebook.wait(there, "every widget", 30, len(WIDGETS))
     boxes = notebook.page.locator(".ssl-explorer")
     faults = []
     for width in (360, 800, 1600):
-        notebook.page.set_viewport_size({"width": width, "height": 900})
+        notebook.page.set_viewport_size({"width": width, "height": 20_000})
         notebook.page.wait_for_timeout(700)  # JupyterLab and the widgets lay themselves out again
         for index, name in enumerate(WIDGETS):
             found = boxes.nth(index).evaluate(FAULTS)

@@ -43,7 +43,7 @@ function arrange(panels, page) {
       if ((breaks >> i) & 1) rows.push([]);
     });
     const shaped = rows.map((row) => shape(row, page));
-    const uneven = spread(shaped.flatMap((row) => row.pictures)) + 4 * spread(shaped.flatMap((row) => row.letters));
+    const uneven = spread(shaped.flatMap((row) => row.pictures)) + 1.5 * spread(shaped.flatMap((row) => row.letters));
     const cost = shaped.reduce((sum, row) => sum + row.cost, uneven);
     if (cost < best.cost) best = { cost, rows: shaped };
   }
@@ -65,14 +65,14 @@ function shape(row, page) {
   const height = Math.min(...tops, room / row.reduce((sum, panel) => sum + panel.width / panel.height, 0));
   const widths = row.map((panel) => Math.floor((100 * height * panel.width) / panel.height) / 100);
   const used = widths.reduce((sum, width) => sum + width, GAP * (row.length - 1));
-  let cost = (1 - used / page) ** 2;
+  let cost = 2 * (1 - used / page) ** 2;
   const pictures = [];
   const letters = [];
   row.forEach((panel, i) => {
     const change = Math.log(height / own[i]);
     const sheet = panel.columns > 1;
     if (row.length > 1 && widths[i] < THUMB * panel.columns) cost += 1000;
-    cost += change ** 2 * (panel.picture || sheet || change > 0 ? 0.5 : 6); // letters must not shrink
+    cost += change ** 2 * (panel.picture || sheet || change > 0 ? 0.5 : 4); // letters must not shrink
     if (!sheet && panel.picture) pictures.push(Math.log(height));
     if (!sheet && !panel.picture) letters.push(change);
   });
