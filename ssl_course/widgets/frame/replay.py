@@ -39,6 +39,7 @@ class _Still:
 
     def __init__(self, drawing: Drawing) -> None:
         self.width, self.height, self._drawing = drawing.width, drawing.height, drawing
+        self.over_picture = isinstance(drawing.marks[0], Picture)
 
     def svg(self) -> str:
         return svg.write(self._drawing)
