@@ -1,6 +1,7 @@
 """Imports only point down the house (FLOORS), and go in no circle, inside the rooms too."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,14 @@ def test_no_modules_import_each_other_in_a_circle():
 @pytest.mark.parametrize("path, module", [pytest.param(p, m, id=m) for p, m in modules()])
 def test_imports_point_down(path, module):
     assert faults(path.read_text(encoding="utf-8"), module) == []
+
+
+def test_widgets_make_no_pair_of_their_own():
+    """What a student is shown is what the network learned from: X₁ and X₂ come from a method's `pair`."""
+    own = re.compile(r"\b(cut|shuffle|make_holes|rotations|turn|mask_words|next_words|(?<!np\.)rot90)\(")
+    made = [f"{path.name}: {line}" for path in sorted((PACKAGE / "widgets").rglob("*.py"))
+            for line in path.read_text(encoding="utf-8").splitlines() if own.search(line)]  # fmt: skip
+    assert made == []  # np.rot90 turns a shown picture, as the student's hand does
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from ssl_course.data.pairs import Pairs
 from ssl_course.data.pictures import Pictures
 from ssl_course.interfaces import Pair
 from ssl_course.losses import gather_ranks
+from ssl_course.pretext.halves import parted
 
 
 def canonical_loss(eta: Tensor, psi: Tensor, ridge: float = 1e-3, n_components: int | None = None) -> Tensor:
@@ -162,8 +163,7 @@ class DeepCCA(nn.Module):
                 raise ValueError(
                     f"x must be pictures (N, 3, H, W), got {tuple(x.shape)}; for rows: inputs=(d1, d2)"
                 )
-            middle = x.shape[-1] // 2
-            return nets.as_float(x[..., :middle] if view == 0 else x[..., middle:], self)
+            return nets.as_float(parted(x)[view], self)
         if x.ndim != 2 or x.shape[1] != self.inputs[view]:
             raise ValueError(
                 f"x must be (N, {self.inputs[view]}), as inputs={self.inputs} says: {tuple(x.shape)}"

@@ -19,9 +19,10 @@ from ssl_course.data import scenes
 from ssl_course.data.files import resize
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import features
+from ssl_course.interfaces import pair_of
 from ssl_course.pretext.augment import Augmentation, Draw, apply
 from ssl_course.widgets.frame import Panel, draw
-from ssl_course.widgets.frame.pairs import seeded
+from ssl_course.widgets.frame.pairs import as_set, seeded
 from ssl_course.widgets.frame.sheet import SHOWN, THUMB, Gallery, SheetExplorer
 from ssl_course.widgets.frame.upload import Upload
 
@@ -82,8 +83,11 @@ def exactly(setting: dict[str, float], strength: Tensor, size: int) -> Draw:
     )
 
 
-def views(image: Tensor, setting: dict[str, float], mode: str, seed: int) -> Views:
-    """Of one picture (3, s, s) uint8 K pairs of views; with mode "exact" the first view is the picture itself."""
+def views(method: Any, image: Tensor, setting: dict[str, float], mode: str, seed: int) -> Views:
+    """Of one picture (3, s, s) uint8 K pairs, by the method's `pair` with the augmentation that the controls say.
+
+    With mode "exact" the first view is the picture itself.
+    """
     size = image.shape[-1]
     if mode == "exact":
         strength = torch.linspace(1, 0, MANY + 1)[:-1]  # the full setting first
@@ -93,7 +97,8 @@ def views(image: Tensor, setting: dict[str, float], mode: str, seed: int) -> Vie
         made = recipe(setting).draw(2 * MANY, size, size, generator=stream)
         if mode == "shared":
             made = Draw(**{k: _twice(v) for k, v in vars(made).items()})
-    return Views(apply(image.expand(2 * MANY, -1, -1, -1), made), made)
+    shown = as_set(method, augment=lambda x: apply(x, made))
+    return Views(torch.cat([*pair_of(shown, Pictures(image.expand(MANY, -1, -1, -1)))]), made)
 
 
 def _twice(value: Any) -> Any:
@@ -117,7 +122,8 @@ class _State(Gallery):
 
     @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
     def made(self, setting: tuple[float, ...], mode: str, seed: int, picture: int, upload: Upload) -> Views:
-        return views(self.image(picture, upload)[0], dict(zip(STEPS, setting, strict=True)), mode, seed)
+        method, image = self.networks["trained ψ"], self.image(picture, upload)[0]
+        return views(method, image, dict(zip(STEPS, setting, strict=True)), mode, seed)
 
     @lru_cache(maxsize=64)  # noqa: B019
     def cosines(self, name: str, head: bool, *made: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from math import factorial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -13,10 +14,11 @@ from ipywidgets import Checkbox
 
 from ssl_course.course import palette
 from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import pair_of
 from ssl_course.methods import Jigsaw
-from ssl_course.pretext.puzzles import cut, shuffle
 from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.game import Boards, Game, opponent, pictures_for, readout
+from ssl_course.widgets.frame.pairs import as_set, seeded
 from ssl_course.widgets.frame.sheet import cell_at
 
 BOARD, RIM = 214, 5  # CSS pixels of the board, and between its tiles
@@ -141,27 +143,25 @@ class JigsawGame(Game):
 
 @torch.no_grad()
 def _state(network: Jigsaw, data: Pictures, seed: int) -> _State:
-    """All puzzles with the network's answers; nothing is computed later."""
-    stream = torch.Generator().manual_seed(seed)
-    orders, device = network.permutations.cpu(), network.permutations.device
-    # from 1: never the order that it has anyway
-    which = torch.randint(1, len(orders), (len(data),), generator=stream)
-    x, puzzles = data.images.float() / 255, {}
+    """All puzzles, as the network's own `pair` makes them, and its answers; nothing is computed later."""
+    orders, puzzles = network.permutations.cpu(), {}
     network.eval()
-    for gaps in (True, False):
-        tiles = cut(x, network.grid, network.tile, gaps, generator=torch.Generator().manual_seed(seed))
-        shown = shuffle(tiles, orders[which])  # (N, T, 3, s, s)
-        chances = network.logits(shown.to(device)).softmax(1).cpu()  # (N, P)
-        for i, chance in enumerate(chances):
-            start, guess = tuple(orders[which[i]].tolist()), orders[chance.argmax()]
-            best = [
-                (float(p), int((orders[k] == orders[which[i]]).sum()), bool(k == which[i]))
-                for p, k in zip(*chance.topk(min(BEST, len(orders))), strict=True)
-            ]
-            # put back by the network: the tile that it takes for tile g goes to place g
-            placed = tuple(start[int((guess == g).nonzero())] for g in range(len(start)))
-            cells = [draw.rgba(t) for t in tiles[i]]
-            puzzles[i + 1, gaps] = _Puzzle(draw.rgba(data.images[i]), cells, start, placed, best)
+    for i, gaps in product(range(len(data)), (True, False)):
+        method = as_set(network, gaps=gaps)
+        with seeded(100 * seed + i):
+            tiles, which = pair_of(method, data[i])  # (1, T, 3, s, s), (1,)
+            while not which and len(orders) > 1:  # never the order that it has anyway
+                tiles, which = pair_of(method, data[i])
+        chance = network.logits(tiles).softmax(1)[0].cpu()  # (P,)
+        start, guess = orders[int(which)], orders[chance.argmax()]  # (T,) each
+        best = [
+            (float(p), int((orders[k] == start).sum()), bool(k == which))
+            for p, k in zip(*chance.topk(min(BEST, len(orders))), strict=True)
+        ]
+        # put back by the network: the tile that it takes for tile g goes to place g
+        placed = tuple(start[guess.argsort()].tolist())
+        cells = [draw.rgba(tile) for tile in tiles[0, start.argsort()].cpu()]
+        puzzles[i + 1, gaps] = _Puzzle(draw.rgba(data.images[i]), cells, tuple(start.tolist()), placed, best)
     return _State(puzzles, network.grid, len(orders))
 
 

@@ -13,8 +13,9 @@ from ipywidgets import FloatSlider, ToggleButtons
 from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
 from ssl_course.data import reviews
+from ssl_course.data.texts import Texts
 from ssl_course.methods import BERT
-from ssl_course.pretext.words import SPECIAL
+from ssl_course.pretext.words import IGNORE, SPECIAL
 from ssl_course.theory.independence import conditional_mutual_information
 from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, chips, draw
 
@@ -214,13 +215,18 @@ class MaskedWords(Explorer):
         self.set(text=FOX, masked=(2, 7), cursor=2)
 
     def hide(self) -> None:
-        """Hide words as BERT's training does: each with probability 15 %, at least one."""
-        many = len(self._texts())
-        if not many:
-            return
-        u = torch.rand(many, generator=self._stream)
-        hidden = tuple(((u < 0.15) | (u == u.min())).nonzero()[:, 0].tolist())
-        self.set(masked=hidden, cursor=hidden[0])
+        """Hide what the network's `pair` chooses, drawn until it is a word at least; none where it knows none."""
+        hidden = next(filter(None, (self._chosen() for _ in range(99))), [])
+        self.set(masked=tuple(hidden), cursor=min(hidden, default=0))
+
+    def _chosen(self) -> list[int]:
+        """The words of which a piece, or all, is in one drawn X₂."""
+        text, network = self.values()["text"], self.state.network
+        ids, _ = network.tokenizer.rows([text], network.context)  # (1, T)
+        chosen = network.pair(Texts(ids), self._stream).x2[0, 1:] != IGNORE  # after [CLS]
+        places = [at for at, yes in zip(network.tokenizer.spans(text), chosen, strict=False) if yes]
+        words = enumerate(chips.words_of(text))
+        return [k for k, word in words if any(a < word.end and b > word.start for a, b in places)]
 
     def reveal(self) -> None:
         """Nothing hidden but typed [MASK]s."""

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ssl_course.course import palette
 from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import pair_of
 from ssl_course.methods import Rotation
 from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.game import Boards, Game, opponent, pictures_for, readout
@@ -109,7 +110,8 @@ def _state(network: Rotation, data: Pictures, seed: int) -> dict[tuple[int, str]
             top, left = round(down * (size - side)), round(right * (size - side))
             piece = x[i : i + 1, :, top : top + side, left : left + side]
             piece = F.interpolate(piece, (size, size), mode="bilinear") if zoom > 1 else piece  # (1, 3, H, W)
-            logits = network.logits(torch.rot90(piece, turns, (2, 3)).to(network.head.weight.device))
+            turned = pair_of(network, Pictures(piece)).x1  # (4, 3, H, W), in all its turns
+            logits = network.logits(turned[turns, None])
             large = Image.fromarray(draw.rgba(piece[0])).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
             puzzles[i + 1, words] = _Puzzle(np.asarray(large), turns, tuple(logits.softmax(1)[0].tolist()))
     return puzzles

@@ -21,6 +21,7 @@ from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.frame.upload import Upload
 
 MANY = augmentation.MANY
+SEEN = SimCLR(nets.ConvNet((4,)), (4, 4))  # whose pair is asked
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def explorer(pictures):
 
 @pytest.mark.parametrize("mode", augmentation.MODES.values())
 def test_no_augmentation_changes_nothing(pictures, mode):
-    made = augmentation.views(pictures.images[0], augmentation.OFF, mode, 0)
+    made = augmentation.views(SEEN, pictures.images[0], augmentation.OFF, mode, 0)
     want = (pictures.images[:1].float() / 255).expand(2 * MANY, -1, -1, -1)
     torch.testing.assert_close(made.images, want, atol=1e-5, rtol=0)
 
@@ -61,7 +62,7 @@ def test_no_augmentation_changes_nothing(pictures, mode):
 )
 def test_exact_values_do_what_torchvision_does(pictures, setting, truth):
     image = pictures.images[1]
-    made = augmentation.views(image, augmentation.OFF | setting, "exact", 0)
+    made = augmentation.views(SEEN, image, augmentation.OFF | setting, "exact", 0)
     x = image.float() / 255
     torch.testing.assert_close(made.images[0], x, atol=1e-5, rtol=0)  # the first view is the picture
     inner = (slice(None), slice(2, -2), slice(2, -2))  # at its edge a zoomed picture sees beyond the crop
@@ -77,19 +78,19 @@ def test_one_draw_shared_makes_equal_views_and_two_draws_do_not(pictures):
         "blur": 1.0,
         "zoom": 0.5,
     }
-    shared = augmentation.views(pictures.images[0], setting, "shared", 3).images
+    shared = augmentation.views(SEEN, pictures.images[0], setting, "shared", 3).images
     assert torch.equal(shared[:MANY], shared[MANY:])
-    apart = augmentation.views(pictures.images[0], setting, "separate", 3).images
+    apart = augmentation.views(SEEN, pictures.images[0], setting, "separate", 3).images
     assert torch.equal(apart[:MANY], shared[:MANY])  # the first view stays
     assert ((apart[:MANY] - apart[MANY:]).abs().mean((1, 2, 3)) > 0.01).all()
-    again = augmentation.views(pictures.images[0], setting, "separate", 4).images
+    again = augmentation.views(SEEN, pictures.images[0], setting, "separate", 4).images
     assert not torch.equal(apart, again)
 
 
 @pytest.mark.parametrize("name", augmentation.STEPS)
 def test_every_control_acts_on_the_random_views(pictures, name):
     far = {"crop": 0.1, "zoom": 2.0, "turn": 180.0, "hue": 0.5, "blur": 4.0}.get(name, 1.0)
-    made = augmentation.views(pictures.images[0], augmentation.OFF | {name: far}, "separate", 0).images
+    made = augmentation.views(SEEN, pictures.images[0], augmentation.OFF | {name: far}, "separate", 0).images
     plain = pictures.images[0].float() / 255
     assert (made - plain).abs().mean((1, 2, 3)).max() > 0.003
 
@@ -97,7 +98,9 @@ def test_every_control_acts_on_the_random_views(pictures, name):
 @pytest.mark.parametrize("zoom", [0.4, 2.5])
 def test_zoom_goes_out_and_in(pictures, zoom):
     low, high = sorted((zoom, 1.0))
-    drawn = augmentation.views(pictures.images[0], augmentation.OFF | {"zoom": zoom}, "separate", 0).draw.zoom
+    drawn = augmentation.views(
+        SEEN, pictures.images[0], augmentation.OFF | {"zoom": zoom}, "separate", 0
+    ).draw.zoom
     assert low <= drawn.min() < drawn.max() <= high
 
 

@@ -241,3 +241,24 @@ def test_the_shipped_networks_play_well():
         )
         assert arguments.items() <= about["arguments"].items()
         assert assets.checkpoint(name).stat().st_size < 8e6
+
+
+def test_what_is_shown_is_the_pair_of_the_network(monkeypatch):
+    """A network that learns from black tiles, or from black pictures, is shown black ones."""
+    from ssl_course.interfaces import Pair
+
+    class DarkTiles(Jigsaw):
+        def pair(self, batch):
+            x1, x2 = super().pair(batch)
+            return Pair(0 * x1, x2)
+
+    data = scenes.World().sample(2, 32)
+    game = JigsawGame(DarkTiles(ConvNet((4,)), grid=2), data)
+    assert all(not tile[..., :3].any() for puzzle in game.state.puzzles.values() for tile in puzzle.tiles)
+    asked = []
+    monkeypatch.setattr(Rotation, "logits", lambda self, turned: asked.append(turned) or torch.zeros(1, 4))
+    monkeypatch.setattr(
+        Rotation, "pair", lambda self, batch: Pair(torch.full((4, 3, 9, 9), 0.5), torch.arange(4))
+    )
+    RotationGame(Rotation(ConvNet((4,))), data)
+    assert asked and all(x.shape == (1, 3, 9, 9) for x in asked)

@@ -318,3 +318,16 @@ def test_own_networks_stand_beside_the_shipped_ones(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="no tokenizer yet"):
         NextWord(GPT(vocab_size=300, dim=16))
     checkpoints.shipped.cache_clear()
+
+
+def test_the_words_that_are_hidden_are_those_that_pair_chooses(masked, monkeypatch):
+    from ssl_course.interfaces import Pair
+
+    def third(batch, generator):
+        x2 = torch.full_like(batch.rows, -100)
+        x2[:, 3] = batch.rows[:, 3]  # [CLS] and two words before it
+        return Pair(batch.rows, x2)
+
+    monkeypatch.setattr(masked.state.network, "pair", third)
+    masked.hide()
+    assert masked.values()["masked"] == (2,)
