@@ -34,9 +34,8 @@ TEST = 20_000
 def residual(world: scenes.World, pictures: Pictures) -> Pictures:
     """The pictures with R in place of X₂: ``parts["ab"]`` less its exact class mean, place by place."""
     sky, ground = world.class_means().float().split(2, 1)  # (3, 2) each
-    means = painter.paint_colour(
-        sky, ground, torch.arange(3), None, pictures.images.shape[-1]
-    )  # (3, 2, s, s)
+    size = pictures.images.shape[-1]
+    means = painter.paint_colour(sky, ground, torch.arange(3), None, size)  # (3, 2, s, s)
     return replace(pictures, parts={"ab": pictures.parts["ab"] - means[pictures.labels["biome"]]})
 
 

@@ -50,9 +50,8 @@ def pictures(name: str, through_lens: bool) -> tuple[Pictures, Pictures]:
     found = []
     for split, n in (("train", N_TRAIN), ("test", N_TEST)):
         data = load(name.split(",")[0], SIZE, split)
-        order = torch.randperm(
-            len(data), generator=torch.Generator().manual_seed(0)
-        )  # the Earth comes in order
+        # the Earth comes in order
+        order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
         data = data[order[:n]]
         data = data.gray() if name.endswith("gray") else data
         if through_lens:

@@ -99,10 +99,11 @@ def measure(of: str, dependence: float = 0.0, seed: int = 0) -> dict:
 
 # ---- real reviews: no tables, so a linear model stands for P(word | rest) ---------------------------------------
 
+# adjectives alone: else grammar would give most of it away
 WORDS = (
     "good", "bad", "funny", "great", "dull", "entertaining", "compelling", "predictable", "fascinating", "charming",
     "flat", "silly", "smart", "moving",
-)  # adjectives alone: else grammar would give most of it away  # fmt: skip
+)  # fmt: skip
 
 
 def real_reviews(root: str | None = None, folds: int = 10, least: int = 5) -> dict:

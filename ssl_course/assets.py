@@ -24,13 +24,15 @@ def root() -> Path:
     Raises:
         FileNotFoundError: a package that was copied without them; the message says what to do.
     """
-    folder = checkout() or CARRIED
-    if not (folder / "assets").is_dir():
+    if folder := checkout():
+        return folder
+    parts = ("lectures", "assets/checkpoints", "assets/results", "assets/jupyter")
+    if lost := next((CARRIED / part for part in parts if not (CARRIED / part).is_dir()), None):
         raise FileNotFoundError(
-            f"The course in {PACKAGE} came without its networks and lectures (there is no {folder / 'assets'}): "
+            f"The course in {PACKAGE} came without all of its networks and lectures (there is no {lost}): "
             "install it again, from its wheel or with `make setup` in its folder."
         )
-    return folder
+    return CARRIED
 
 
 def checkpoint(name: str) -> Path:

@@ -125,6 +125,9 @@ def _start(lecture: str, folder: Path | None, port: int | None, browser: bool, s
         argv, environment = lab_command(
             root, kept=kept, open_at=opened, port=port, browser=browser, slides=slides
         )
+    if os.name == "posix":  # this process becomes JupyterLab, so that a signal to stop reaches it
+        os.chdir(root)
+        os.execve(argv[0], argv, environment)
     try:
         code = subprocess.run(argv, env=environment, cwd=root).returncode
     except KeyboardInterrupt:  # Ctrl-C is how one leaves JupyterLab

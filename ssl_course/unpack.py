@@ -54,9 +54,9 @@ def unpack(folder: Path, version: str = __version__) -> Unpacked:
         (folder / KEPT).mkdir(parents=True, exist_ok=True)
         record = folder / KEPT / "written.json"  # name → digest of what the course last wrote, or offered
         try:
-            written = json.loads(record.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):  # the first time; damaged: all that differs counts as edited
-            written = {}
+            written = dict(json.loads(record.read_text(encoding="utf-8")))
+        except (FileNotFoundError, TypeError, ValueError):
+            written = {}  # the first time; damaged: all that differs counts as edited
         for name in sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file()):
             if name.parts[0] != "src" and not name.parts[0].startswith("."):
                 _place((source / name).read_bytes(), name, unpacked, written)

@@ -84,6 +84,10 @@ def faults(source, module):
         if home and not f"{module}.".startswith(tuple(f"ssl_course.{h}." for h in home)):
             found.append(f"{module}:{line} imports {name}, which belongs to {', '.join(home)}")
         there = room(name)
+        if there == here == "widgets":
+            found.append(
+                f"{module}:{line} imports {name} from beside it: what two widgets share lies in frame"
+            )
         if there is None or there == here or (late and (here, there) in LATE) or (here, there) in ALLOWED:
             continue
         if floor(there) is None:
@@ -156,6 +160,7 @@ def test_widgets_make_no_pair_of_their_own():
         ("ssl_course.course.plots", "import ipywidgets as widgets"),
         ("ssl_course.course.plots", "from ssl_course.widgets.frame import canvas"),
         ("ssl_course.widgets.frame.draw", "from ssl_course.widgets import rotation_game"),
+        ("ssl_course.widgets.rotation_game", "from ssl_course.widgets.jigsaw_game import JigsawGame"),
     ],
 )
 def test_a_wrong_import_is_found(module, line):

@@ -139,7 +139,8 @@ def test_jobs_and_hooks_call_what_is_there(wanted):
     called = set(re.findall(r"run: make ([\w-]+)", jobs))
     assert called and called <= targets
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
-    assert {hook["entry"].split()[0].removeprefix(".venv/bin/") for hook in hooks} <= wanted.keys()
+    calls = [hook["entry"].split()[:3] for hook in hooks]  # by `python -m`, which Windows and conda have too
+    assert all(call[:2] == ["python", "-m"] and call[2] in wanted for call in calls)
 
 
 # --- the command line -------------------------------------------------------------------------------------
@@ -154,6 +155,19 @@ def test_lab_is_for_this_machine_only_and_keeps_its_token(tmp_path):
     assert not any(word in part.lower() for part in argv for word in ("token", "password", "origin", "xsrf"))
     for name in ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_CONFIG_DIR"):
         assert Path(environment[name]).is_relative_to(tmp_path / "build")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows starts it as a child")
+def test_who_stops_the_command_stops_jupyterlab():
+    """The process becomes JupyterLab: there is no second one that could go on."""
+    code = (
+        "import os, sys\nfrom ssl_course import cli\n"
+        "argv = [sys.executable, '-c', 'import os; print(os.getpid(), os.getcwd())']\n"
+        "cli.lab_command = lambda *a, **k: (argv, dict(os.environ))\n"
+        "cli._start('lectures/00_start_here.ipynb', None, None, False, False)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.communicate()[0].split() == [str(process.pid), str(ROOT)]
 
 
 def test_lab_leaves_the_surroundings_alone(tmp_path):

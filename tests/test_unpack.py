@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ssl_course import assets, cli
-from ssl_course.unpack import unpack
+from ssl_course.unpack import KEPT, unpack
 
 BOOK = "01_a.ipynb"
 
@@ -134,6 +134,28 @@ def test_a_wheel_that_came_without_its_files(tmp_path, monkeypatch):
     assert "install it again" in lab()
     check = doctor._files()
     assert check.required and not check.ok and check.fix
+
+
+@pytest.mark.parametrize("lost", ["lectures", "assets/checkpoints", "assets/results", "assets/jupyter"])
+def test_a_wheel_that_came_without_half_of_its_files(lost, tmp_path, monkeypatch):
+    from ssl_course import doctor
+
+    monkeypatch.setattr(assets, "PACKAGE", tmp_path / "ssl_course")
+    monkeypatch.setattr(assets, "CARRIED", assets.PACKAGE / "_carried")
+    for part in ("lectures", "assets/checkpoints", "assets/results", "assets/jupyter"):
+        (assets.CARRIED / part).mkdir(parents=True)
+    assert assets.root() == assets.CARRIED and doctor._files().ok
+    (assets.CARRIED / lost).rmdir()
+    assert "install it again" in lab() and not doctor._files().ok
+    with pytest.raises(FileNotFoundError, match=f"{lost}.*install it again"):
+        assets.checkpoint("mae")
+
+
+@pytest.mark.parametrize("text", ["[]", "[1]", "null", '"a"'])
+def test_a_damaged_record_counts_as_none(text, course, students):
+    unpack(students)
+    (students / KEPT / "written.json").write_text(text)
+    assert unpack(students).new == [] and contents(students)[BOOK] == "a, first edition"
 
 
 def test_a_lecture_that_is_not_there(course, students):

@@ -157,9 +157,9 @@ class Colorization(nn.Module):
         place = torch.stack(torch.meshgrid(row, column, indexing="ij")).expand(n, -1, -1, -1)  # (N, 2, h, w)
         # Sky and sea are the same smooth gray: above or below, and in what picture, tells their colours apart.
         whole = h.mean((2, 3), keepdim=True).expand_as(h)  # (N, dim, h, w)
-        out = self.head(torch.cat([h, whole, place], 1))
+        raw = self.head(torch.cat([h, whole, place], 1))
         # In units of the spread around the mean colour: an answer of 0 is already the best constant one.
-        return out if self.objective == "classes" else self.mean[:, None, None] + self.spread * out
+        return raw if self.objective == "classes" else self.mean[:, None, None] + self.spread * raw
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss: cross-entropy in nats a place, rebalanced, or squared error in Lab units² a place."""

@@ -73,9 +73,8 @@ class ContextEncoder(nn.Module):
         super().__init__()
         if overlap < 0 or gap < 0 or not 0 <= adversarial < 1:
             raise ValueError("overlap and gap must not be negative, adversarial must be in [0, 1)")
-        holes.make_holes(
-            hole, 1, image_size, share
-        )  # a wrong kind or share is an error now, not at the first step
+        # A wrong kind or share is an error now, not at the first step.
+        holes.make_holes(hole, 1, image_size, share)
         self.image_size, self.hole, self.share = image_size, hole, share
         self.overlap, self.gap, self.adversarial = 0 if gap else overlap, gap, adversarial
         self.backbone = nets.backbone(backbone)

@@ -79,13 +79,13 @@ class Rotation(nn.Module):
         if not isinstance(self.backbone, nets.ConvNet):
             raise TypeError(f"stages() knows the blocks of ConvNet, not of {type(self.backbone).__name__}")
         # The last blocks know angles best, the middle ones what the picture shows (§3.1, table 1).
-        h, found = nets.normalise(nets.as_float(x, self)), []
+        h, depths = nets.normalise(nets.as_float(x, self)), []
         h = h.contiguous(memory_format=torch.channels_last)
         for layer in self.backbone.layers:
             h = layer(h)
             if isinstance(layer, nn.ReLU):  # the last of a block
-                found.append(h.mean((2, 3)))
-        return found
+                depths.append(h.mean((2, 3)))
+        return depths
 
     @torch.no_grad()
     def accuracy(self, x: Tensor, batch_size: int = 128) -> float:

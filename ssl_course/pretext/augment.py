@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -71,11 +72,14 @@ BOX = ("top", "left", "height", "width")
 TRIES = 10  # boxes tried for one crop before the largest is taken, as in torchvision
 PIECE = 2**20  # numbers that a CPU works on at a time: 4 MB of floats
 
-# Linux's malloc hands large freed blocks back to the kernel; fetching them again, page by page, can cost as
-# much as the arithmetic. One block of 31 MB, freed untouched, raises its limits (mallopt(3),
-# M_MMAP_THRESHOLD), so that this program keeps its memory: measured, a third less time for a batch, a tenth
-# less for a training step.
-torch.empty(31 * 2**20, dtype=torch.uint8)
+
+@cache
+def _keep_memory() -> None:
+    # Linux's malloc hands large freed blocks back to the kernel; fetching them again, page by page, can cost as
+    # much as the arithmetic. One block of 31 MB, freed untouched, raises its limits (mallopt(3),
+    # M_MMAP_THRESHOLD), so that this program keeps its memory: measured, a third less time for a batch, a tenth
+    # less for a training step.
+    torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,7 @@ class Augmentation:
         They come from ``generator``, on its own device (one on the CPU gives every device the same views), or
         from the global state of ``device``.
         """
+        _keep_memory()
         source = device if generator is None else generator.device
         u = torch.rand(2 * TRIES + 14, n, generator=generator, device=source).to(device)
         top, left, flip, angle, zoom, jitter, *colours, gray, blur, sigma, solarize = u[2 * TRIES :]

@@ -30,7 +30,7 @@ _HOME = {
     "AugmentationExplorer": "augmentation_explorer",
     "SimilarityMatrix": "similarity_matrix",
     "DrawnRow": "drawn_row",
-    "CollapseCircle": "collapse_circle",
+    "CollapseCircle": "collapse_lab",
     "CollapseLab": "collapse_lab",
     "DependenceExplorer": "dependence_explorer",
     "FlipExplorer": "flip_explorer",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ from ssl_course.evaluation import features
 from ssl_course.interfaces import pair_of
 from ssl_course.pretext.augment import Augmentation, Draw, apply
 from ssl_course.widgets.frame import Panel, draw
-from ssl_course.widgets.frame.pairs import as_set, seeded
+from ssl_course.widgets.frame.pairs import as_set, untrained
 from ssl_course.widgets.frame.sheet import SHOWN, THUMB, Gallery, SheetExplorer
 from ssl_course.widgets.frame.upload import Upload
 
@@ -139,16 +138,6 @@ class _State(Gallery):
 
 def _reader(method: nn.Module, head: bool) -> Any:
     return method.project if head else method.encode
-
-
-def untrained(method: nn.Module, seed: int = 0) -> nn.Module:
-    """The same network with fresh weights; not made anew, since its arguments may hold the very backbone."""
-    fresh = copy.deepcopy(method)
-    with seeded(seed):
-        for part in fresh.modules():
-            if hasattr(part, "reset_parameters"):
-                part.reset_parameters()
-    return fresh.eval()
 
 
 class AugmentationExplorer(SheetExplorer):

@@ -21,10 +21,7 @@ from ssl_course.methods.context_encoder import ContextEncoder
 from ssl_course.pretext import holes
 from ssl_course.pretext.holes import PARTS, part_means
 from ssl_course.widgets.frame import Panel, draw
-from ssl_course.widgets.frame.pairs import as_set, seeded
-from ssl_course.widgets.frame.sheet import SHOWN, Gallery
-from ssl_course.widgets.frame.upload import Upload
-from ssl_course.widgets.hide_and_fill import (
+from ssl_course.widgets.frame.hide_and_fill import (
     WIDE,
     Cells,
     HideAndFill,
@@ -34,6 +31,9 @@ from ssl_course.widgets.hide_and_fill import (
     offer,
     picture_panel,
 )
+from ssl_course.widgets.frame.pairs import as_set, seeded
+from ssl_course.widgets.frame.sheet import SHOWN, Gallery
+from ssl_course.widgets.frame.upload import Upload
 
 SHIPPED = {"L2": "context_encoder", "L2 + adversarial": "context_encoder_adversarial"}
 CHOICES = {

@@ -22,10 +22,7 @@ from ssl_course.methods.mae import MAE, encoder_flops, hidden_error, mean_pictur
 from ssl_course.pretext import holes
 from ssl_course.pretext.masking import KINDS, patchify, to_pixels
 from ssl_course.widgets.frame import Panel, draw
-from ssl_course.widgets.frame.pairs import as_set, seeded
-from ssl_course.widgets.frame.sheet import SHOWN, Gallery
-from ssl_course.widgets.frame.upload import Upload
-from ssl_course.widgets.hide_and_fill import (
+from ssl_course.widgets.frame.hide_and_fill import (
     WIDE,
     Cells,
     HideAndFill,
@@ -36,6 +33,9 @@ from ssl_course.widgets.hide_and_fill import (
     offer,
     picture_panel,
 )
+from ssl_course.widgets.frame.pairs import as_set, seeded
+from ssl_course.widgets.frame.sheet import SHOWN, Gallery
+from ssl_course.widgets.frame.upload import Upload
 
 SHIPPED = {"MAE": "mae"}
 VEIL = torch.tensor([128, 128, 128])  # the gray of hidden patches: nothing of them reaches the network

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from ipywidgets import Dropdown, FloatSlider, IntSlider, SelectionSlider
 
 from ssl_course import nets
+from ssl_course.assets import checkout
 from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
 from ssl_course.data import scenes
@@ -116,9 +117,9 @@ class PipelineTour(Explorer):
         try:
             panels += _pair_of_task(TASKS[task], state.pictures[picture], hide, seed=10 * picture + draw)
             known = _known(task, state.n_train, state.n_test)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
             missing = "The network of this task is not shipped yet: make checkpoints trains it."
-            return panels, f"{line}<br>{missing}"
+            return panels, f"{line}<br>{missing if checkout() else error}"
         psi = known.standard(_features(task, state.pictures[picture].gray().images))[0]  # (D,)
         scores = known.w(label, n_labels)(psi[None])[0]  # (k,)
         names = scenes.NAMES[label]

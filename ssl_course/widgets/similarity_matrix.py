@@ -20,9 +20,8 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import frozen
 from ssl_course.interfaces import pair_of
 from ssl_course.losses import nt_xent
-from ssl_course.widgets.augmentation_explorer import untrained
 from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
-from ssl_course.widgets.frame.pairs import seeded
+from ssl_course.widgets.frame.pairs import seeded, untrained
 
 LEAST, MOST = 2, 10  # pairs
 SIDE, EDGE = 400, 26  # CSS pixels of the matrix with its thumbnails, and of a thumbnail's strip

@@ -473,3 +473,12 @@ def test_settings_out_of_range(settings, named):
 def test_what_does_not_fit_is_named(images, draw, named):
     with pytest.raises(ValueError, match=named):
         apply(images, draw)
+
+
+def test_nothing_large_is_allocated_before_the_first_draw(monkeypatch):
+    import runpy
+
+    from ssl_course.pretext import augment as module
+
+    monkeypatch.setattr(torch, "empty", None)
+    runpy.run_path(module.__file__, run_name="again")

@@ -7,7 +7,7 @@ import torch
 
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
-from ssl_course.widgets.collapse_circle import CollapseCircle, as_seen
+from ssl_course.widgets.collapse_lab import CollapseCircle, as_seen
 
 
 @pytest.fixture(scope="module")

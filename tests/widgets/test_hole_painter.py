@@ -15,7 +15,7 @@ from ssl_course.pretext.holes import part_means
 from ssl_course.widgets import HolePainter
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Pointer
-from ssl_course.widgets.hide_and_fill import along
+from ssl_course.widgets.frame.hide_and_fill import along
 from ssl_course.widgets.hole_painter import CHOICES
 
 

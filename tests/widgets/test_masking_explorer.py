@@ -14,7 +14,7 @@ from ssl_course.pretext.masking import mask_noise, random_masking
 from ssl_course.widgets import MaskingExplorer
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Pointer
-from ssl_course.widgets.hide_and_fill import cell_of
+from ssl_course.widgets.frame.hide_and_fill import cell_of
 from ssl_course.widgets.masking_explorer import fitted
 
 

@@ -10,7 +10,7 @@ from math import isqrt
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ssl_course.course import palette
 from ssl_course.interfaces import Pair
@@ -38,6 +38,16 @@ def as_set(method: Any, **attributes: Any) -> Any:
     for name, value in attributes.items():
         setattr(changed, name, value)
     return changed
+
+
+def untrained(method: nn.Module, seed: int = 0) -> nn.Module:
+    """The same network with fresh weights; not made anew, since its arguments may hold the very backbone."""
+    fresh = copy.deepcopy(method)
+    with seeded(seed):
+        for part in fresh.modules():
+            if hasattr(part, "reset_parameters"):
+                part.reset_parameters()
+    return fresh.eval()
 
 
 def picture_of(x: Tensor) -> Any:
