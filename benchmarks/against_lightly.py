@@ -166,7 +166,7 @@ PAIRS = {
 
 def speed(args: argparse.Namespace) -> dict[str, Any]:
     """Pictures per second end to end, in turns of a few steps: one here, one there, and again."""
-    found = {}
+    speeds = {}
     for size in args.sizes:
         data = scenes.World().sample(2048, size=size, seed=0)
         for name, (ours, theirs) in PAIRS.items():
@@ -188,16 +188,16 @@ def speed(args: argparse.Namespace) -> dict[str, Any]:
                     rates[who].append(n * BATCH / (time.perf_counter() - began))
             del mine, their, losses
             ratios = sorted(a / b for a, b in zip(rates["ours"], rates["lightly"], strict=True))
-            found[f"{name}, {size} px"] = {k: round(median(v)) for k, v in rates.items()} | {
+            speeds[f"{name}, {size} px"] = {k: round(median(v)) for k, v in rates.items()} | {
                 "ratio": round(median(ratios), 2), "from": round(ratios[0], 2), "to": round(ratios[-1], 2),
             }  # fmt: skip
-            print(name, size, found[f"{name}, {size} px"], flush=True)
-    return found
+            print(name, size, speeds[f"{name}, {size} px"], flush=True)
+    return speeds
 
 
 def overhead(args: argparse.Namespace) -> dict[str, Any]:
     """Seconds per step of `train` over those of a bare forward, backward and optimizer step on resident batches."""
-    found = {}
+    overheads = {}
     for name, make in {"SimCLR": SimCLR, "MAE": MAE}.items():
         data = scenes.World().sample(2048, size=64, seed=0)
         method, bare = make(), make()
@@ -223,11 +223,11 @@ def overhead(args: argparse.Namespace) -> dict[str, Any]:
                 list(itertools.islice(steps, args.steps))
                 times[who].append((time.perf_counter() - began) / args.steps)
         ratios = sorted(a / b for a, b in zip(times["train"], times["bare"], strict=True))
-        found[name] = {k: round(median(v), 4) for k, v in times.items()} | {
+        overheads[name] = {k: round(median(v), 4) for k, v in times.items()} | {
             "ratio": round(median(ratios), 3), "from": round(ratios[0], 3), "to": round(ratios[-1], 3),
         }  # fmt: skip
-        print(name, found[name], flush=True)
-    return found
+        print(name, overheads[name], flush=True)
+    return overheads
 
 
 def accuracy(args: argparse.Namespace) -> dict[str, Any]:
@@ -242,11 +242,11 @@ def accuracy(args: argparse.Namespace) -> dict[str, Any]:
     steps: dict[str, list[int]] = {"ours": [], "lightly": []}
 
     def probe(name: str, method: Any, data: Any, seed: int) -> None:
-        found = linear_probe(method, train=data, test=test, label="biome", n_labels=30, draws=5, seed=seed)
+        linear = linear_probe(method, train=data, test=test, label="biome", n_labels=30, draws=5, seed=seed)
         near = knn(method, train=data, test=test, label="biome", k=200)
-        rows.setdefault(name, []).append(found.accuracy)
+        rows.setdefault(name, []).append(linear.accuracy)
         rows.setdefault(f"{name}, kNN", []).append(near.accuracy)
-        print(f"seed {seed}, {name}: {found.accuracy:.3f}, kNN {near.accuracy:.3f}", flush=True)
+        print(f"seed {seed}, {name}: {linear.accuracy:.3f}, kNN {near.accuracy:.3f}", flush=True)
 
     for seed in range(args.seeds):
         data = world.sample(10_000, size=64, seed=seed).gray()
@@ -278,11 +278,15 @@ def accuracy(args: argparse.Namespace) -> dict[str, Any]:
                 break
         steps["lightly"].append(done)
         probe("lightly", net.eval(), data, seed)
-    found: dict[str, Any] = {
+    measured: dict[str, Any] = {
         k: {"mean": round(mean(v), 4), "std": round(stdev(v), 4)} for k, v in rows.items()
     }
-    print(found)
-    return found | {"steps": steps, "seconds": [args.ours, args.theirs], "best possible": world.bayes_rate()}
+    print(measured)
+    return measured | {
+        "steps": steps,
+        "seconds": [args.ours, args.theirs],
+        "best possible": world.bayes_rate(),
+    }
 
 
 def main() -> None:
@@ -301,10 +305,10 @@ def main() -> None:
     parser.add_argument("--equal", action="store_true", help="lightly with our optimizer, transform and τ")
     parser.add_argument("--json")
     args = parser.parse_args()
-    found = {"speed": speed, "overhead": overhead, "accuracy": accuracy}[args.what](args)
+    results = {"speed": speed, "overhead": overhead, "accuracy": accuracy}[args.what](args)
     if args.json:
         command = f"python benchmarks/against_lightly.py {args.what}"
-        kept = {"command": command, "date": str(date.today()), "machine": machine(), "results": found}
+        kept = {"command": command, "date": str(date.today()), "machine": machine(), "results": results}
         with open(args.json, "w", encoding="utf-8") as file:
             json.dump(kept, file, indent=1)
 

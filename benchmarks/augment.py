@@ -102,14 +102,14 @@ def compare(
     contestants = {"ours": batched(recipe), "torchvision": through_loader}
     if kornia:
         contestants["kornia"] = batched(kornia_views(recipe, size))
-    found = {name: [] for name in contestants}
+    speeds = {name: [] for name in contestants}
     for turn in range(rounds + 1):
         for name, run in contestants.items():
             start = time.perf_counter()
             run()
             if turn:  # the first is to warm up: workers start, memory is taken
-                found[name].append(pictures / (time.perf_counter() - start))
-    return found
+                speeds[name].append(pictures / (time.perf_counter() - start))
+    return speeds
 
 
 def main() -> None:
@@ -134,9 +134,9 @@ def main() -> None:
     print(f"{machine}; batches of {given.batch}")
     rows = []
     for size in given.sizes:
-        found = compare(size, given.batch, given.pictures, given.rounds, given.threads, given.device)
-        for name, rates in found.items():
-            ratios = [ours / other for ours, other in zip(found["ours"], rates, strict=True)]
+        speeds = compare(size, given.batch, given.pictures, given.rounds, given.threads, given.device)
+        for name, rates in speeds.items():
+            ratios = [ours / other for ours, other in zip(speeds["ours"], rates, strict=True)]
             row = {"size": size, "contestant": name, "views a second": round(statistics.median(rates))}
             row |= {"range": [round(min(rates)), round(max(rates))]}
             row |= {"ours / it": [round(f(ratios), 2) for f in (statistics.median, min, max)]}

@@ -147,7 +147,7 @@ def cells(seeds: int) -> list[dict]:
 
 def table(rows: list[dict], strength: str, n_labels: int) -> dict[str, dict[str, tuple[float, float]]]:
     """Augmentation set → label → (mean, standard error) over the seeds; rows without strength are in both."""
-    k, found = N_LABELS.index(n_labels), {}
+    k, means = N_LABELS.index(n_labels), {}
     for name in (*UNTRAINED, *SETS):
         alone = name in (*UNTRAINED, "nothing")
         mine = [
@@ -156,12 +156,12 @@ def table(rows: list[dict], strength: str, n_labels: int) -> dict[str, dict[str,
             if r["cell"]["views"] == name and r["cell"]["strength"] == ("usual" if alone else strength)
         ]
         if mine:
-            found[name] = {}
+            means[name] = {}
             for label in LABELS:
                 v = np.array([r[label][k] for r in mine])
                 error = v.std(ddof=1) / len(v) ** 0.5 if len(v) > 1 else float("nan")
-                found[name][label] = (float(v.mean()), float(error))
-    return found
+                means[name][label] = (float(v.mean()), float(error))
+    return means
 
 
 def _plain(made: dict) -> dict:

@@ -118,11 +118,11 @@ def naming(p: torch.Tensor, test: Pictures) -> dict[str, list[float]]:
     ``p`` (N, 27) are the probabilities of the combinations.
     """
     right = p.argmax(1) == (test.labels["count"] * 3 + test.labels["object"]) * 3 + test.labels["light"]
-    found = {}
+    shares = {}
     for arm in ("triples", "pairs"):
         out = held_out(test.labels, arm)
-        found[arm] = [float(right[mask].double().mean()) for mask in (out, ~out)]
-    return found
+        shares[arm] = [float(right[mask].double().mean()) for mask in (out, ~out)]
+    return shares
 
 
 def measure(arm: str, seed: int, steps: int = STEPS) -> dict:
@@ -135,7 +135,7 @@ def measure(arm: str, seed: int, steps: int = STEPS) -> dict:
     spent, scale = time.process_time() - began, float(method.logit_scale.detach().exp())
     labels = texts()[1]
     combination = (labels["count"] * 3 + labels["object"]) * 3 + labels["light"]
-    found: dict = {
+    metrics: dict = {
         "cpu seconds": round(spent, 1),
         "first loss": losses[0],
         "last loss": sum(losses[-20:]) / len(losses[-20:]),
@@ -144,17 +144,17 @@ def measure(arm: str, seed: int, steps: int = STEPS) -> dict:
         "naming": naming(by_each_text(images, captions, combination, scale), test),
     }
     features = [encode(method, d) for d in (data[:4096], test)] if arm == "all" else []
-    found["zero-shot"], found["probe"] = {}, {}
+    metrics["zero-shot"], metrics["probe"] = {}, {}
     for label in scenes.NAMES:
         rows = {kind: method.class_features(scenes.prompts(label, kind)) for kind in scenes.PROMPTS[:2]}
         rows[scenes.PROMPTS[2]] = classes(captions, labels[label], len(scenes.NAMES[label]))
-        found["zero-shot"][label] = {
+        metrics["zero-shot"][label] = {
             kind: zero_shot(images, r, test.labels[label]) for kind, r in rows.items()
         }
         answer = by_each_text(images, captions, labels[label], scale).argmax(1)
-        found["zero-shot"][label]["each caption"] = float((answer == test.labels[label]).double().mean())
+        metrics["zero-shot"][label]["each caption"] = float((answer == test.labels[label]).double().mean())
         if arm == "all":
-            found["probe"][label] = [
+            metrics["probe"][label] = [
                 linear_probe(
                     None,
                     train=features[0],
@@ -169,11 +169,11 @@ def measure(arm: str, seed: int, steps: int = STEPS) -> dict:
     if label:  # the goal: more than raw pixels and a random network have at 10 labels
         torch.manual_seed(seed)
         rows = {"CLIP": method, "random network": CLIP().eval(), "pixels": pixels()}
-        found["ten labels"] = {"label": label}
+        metrics["ten labels"] = {"label": label}
         for name, row in rows.items():
             p = linear_probe(row, train=data[:4096], test=test, label=label, n_labels=10)
-            found["ten labels"][name] = [p.accuracy, p.std]
-    return found
+            metrics["ten labels"][name] = [p.accuracy, p.std]
+    return metrics
 
 
 # ---- the networks that come with the course ---------------------------------------------------------------------
@@ -186,7 +186,7 @@ def ship(name: str, root: str | None, seed: int = 0, steps: int | None = None) -
     if name == "clip":
         steps = steps or 500
         data, test = (scenes.World().sample(n, SIZE, seed=s) for n, s in ((8192, seed), (1024, 10**6)))
-        method, said = CLIP(), "scenes.World(), 8,192 pictures of 32 px"
+        method, source = CLIP(), "scenes.World(), 8,192 pictures of 32 px"
         losses = [step.loss for step in train(method, data, steps, BATCH, seed=seed)]
         method.eval()
         with torch.no_grad():
@@ -206,13 +206,13 @@ def ship(name: str, root: str | None, seed: int = 0, steps: int | None = None) -
         method = CLIP(
             **CLIP.arguments_for(data), augmentation={"crop": (0.7, 1), "jitter": 0, "gray": 0, "flip": 0}
         )
-        said = f"emoji, {len(data)} pictures of 32 px with their Unicode names"
+        source = f"emoji, {len(data)} pictures of 32 px with their Unicode names"
         losses = [step.loss for step in train(method, data, steps, BATCH, lr=1e-3, seed=seed)]
         about = own_recall(method.eval(), test) | {"loss": sum(losses[-50:]) / 50, "candidates": len(test)}
     about |= {"steps": steps, "seed": seed, "seconds": round(time.perf_counter() - began)}
     path = SHIPPED / f"{name}.safetensors"
     command = shlex.join(["python", "benchmarks/captions.py", "--ship", name])
-    checkpoints.save(path, method, command=command, metrics=about, data=said)
+    checkpoints.save(path, method, command=command, metrics=about, data=source)
     print(json.dumps(checkpoints.about(path), indent=1))
     return path
 
@@ -236,8 +236,8 @@ def flickr(root: str, steps: int, seed: int = 0) -> dict:
     torch.manual_seed(seed)
     method = CLIP(**CLIP.arguments_for(data), augmentation={"crop": (0.6, 1), "jitter": 0, "gray": 0})
     losses = [step.loss for step in train(method, data, steps, BATCH, lr=1e-3, seed=seed)]
-    found = own_recall(method.eval(), test)
-    return found | {"rows": len(data), "test rows": len(test), "first and last loss": [losses[0], losses[-1]],
+    recalls = own_recall(method.eval(), test)
+    return recalls | {"rows": len(data), "test rows": len(test), "first and last loss": [losses[0], losses[-1]],
                     "log N": math.log(BATCH), "chance": 1 / len(test)}  # fmt: skip
 
 

@@ -82,18 +82,18 @@ class MovingPatches(MAE):
     def forward(self, batch: Pictures) -> Tensor:
         """Squared error a number, on hidden patches."""
         latent, mask, ids_restore = self.forward_encoder(batch.inputs)
-        said = self.forward_decoder(latent, ids_restore)  # (N, L, p²·3)
+        answer = self.forward_decoder(latent, ids_restore)  # (N, L, p²·3)
         true = patchify(nets.normalise(nets.as_float(batch.inputs, self)), self.patch_size)  # (N, L, p²·3)
         hidden = mask.bool()
-        return similarity(self.eta(true[hidden]), said[hidden]) / said.shape[2]
+        return similarity(self.eta(true[hidden]), answer[hidden]) / answer.shape[2]
 
 
 def hidden_patches(method: MAE, images: Tensor) -> Tensor:
     """What is said of the patches that one fixed mask hides, (N, all their numbers)."""
     grid = torch.arange(method.grid**2, dtype=torch.float) * 7 % method.grid**2  # any fixed order
     latent, mask, ids_restore = method.forward_encoder(images, noise=grid.expand(len(images), -1))
-    said = method.forward_decoder(latent, ids_restore)  # (N, L, p²·3)
-    return said[mask.bool()].view(len(images), -1)
+    answer = method.forward_decoder(latent, ids_restore)  # (N, L, p²·3)
+    return answer[mask.bool()].view(len(images), -1)
 
 
 def unit_colours(method: Colorization, images: Tensor) -> Tensor:
@@ -203,14 +203,14 @@ def safeguards(method: str, safeguard: str, seed: int, steps: int = 100, size: i
     made.eval()
     with torch.no_grad():
         z = read(made, test.images)
-    found = {
+    measured = {
         "loss": sum(losses[-10:]) / len(losses[-10:]),
         "spread": feature_std(z) * z.shape[1] ** 0.5,
         "variance": float(z.var(0).mean()),
         "rank": effective_rank(F.normalize(z, dim=1)),
         "d": z.shape[1],
     }
-    return found | probes(made, data, test)
+    return measured | probes(made, data, test)
 
 
 def learns(label: str, seed: int) -> dict[str, float]:
@@ -221,23 +221,23 @@ def learns(label: str, seed: int) -> dict[str, float]:
         data, test = data.gray(), test.gray()
     torch.manual_seed(seed)
     method = SimSiam(nets.ConvNet(SMALL), augmentation=LIVE_AUGMENTATION)
-    found = {}
+    accuracies = {}
 
     def ask(name: str, features: object) -> None:
         p = linear_probe(features, train=data, test=test, label=label, n_labels=10, draws=10)
-        found[name], found[f"{name}_error"] = p.accuracy, p.std / 10**0.5
+        accuracies[name], accuracies[f"{name}_error"] = p.accuracy, p.std / 10**0.5
 
     ask("pixels", pixels())
     ask("random", method.eval())
     losses = [step.loss for step in train(method, data, seed=seed, **LIVE)]
     ask("probe", method.eval())
-    return {"loss": sum(losses[-10:]) / len(losses[-10:])} | found
+    return {"loss": sum(losses[-10:]) / len(losses[-10:])} | accuracies
 
 
 def measure(part: str, **cell: object) -> dict[str, float]:
     """One cell, rounded."""
-    found = {"pictures": pictures, "safeguards": safeguards, "learns": learns}[part](**cell)
-    return {k: round(v, 5) for k, v in found.items()}
+    numbers = {"pictures": pictures, "safeguards": safeguards, "learns": learns}[part](**cell)
+    return {k: round(v, 5) for k, v in numbers.items()}
 
 
 def all_cells(seeds: int) -> list[dict[str, object]]:

@@ -65,7 +65,7 @@ def learn(world: scenes.World, steps: int, seed: int) -> Colorization:
 
 
 @torch.no_grad()
-def said(method: Colorization, world: scenes.World, images: torch.Tensor) -> torch.Tensor:
+def predicted(method: Colorization, world: scenes.World, images: torch.Tensor) -> torch.Tensor:
     """X₂ as the network predicts it, (n, 4) in Lab units: its maps read as the world reads pictures."""
     maps = torch.cat([method.colours(part) for part in images.split(500)])  # (n, 2, 16, 16)
     return world.x2(Pictures(images, parts={"ab": maps.to(images.device)}))
@@ -76,7 +76,7 @@ def measure(method: Colorization, world: scenes.World, n: int, seed: int = 0) ->
     rows, x2, y = [], [], []
     for start in range(0, n, 2000):
         test = world.sample(min(2000, n - start), seed=5 * 10**6 + 1000 * seed + start // 2000)
-        rows.append(said(method, world, test.images))
+        rows.append(predicted(method, world, test.images))
         x2.append(world.x2(test))
         y.append(test.labels["biome"])
     return held_out_epsilon_squared(torch.cat(x2), torch.cat(y), torch.cat(rows))
@@ -92,13 +92,13 @@ def main() -> None:
     largest = float(scenes.World(1.0).epsilon_ci_squared())
     for value in given.lambdas:
         began, world = time.perf_counter(), scenes.World(value)
-        found = measure(learn(world, given.steps, given.seed), world, TEST, given.seed)
+        estimate = measure(learn(world, given.steps, given.seed), world, TEST, given.seed)
         exact = float(world.epsilon_ci_squared())
         row = {
-            "lambda": value, "exact": exact, "estimate": found.value, "standard_error": found.standard_error,
-            "plug_in": found.plug_in, "tolerance": 0.15 * largest * max(value**2, 0.05),
+            "lambda": value, "exact": exact, "estimate": estimate.value, "standard_error": estimate.standard_error,
+            "plug_in": estimate.plug_in, "tolerance": 0.15 * largest * max(value**2, 0.05),
         }  # fmt: skip
-        print(f"λ = {value:.2f}: {found.value:.2f} ± {found.standard_error:.2f}, exact {exact:.2f} "
+        print(f"λ = {value:.2f}: {estimate.value:.2f} ± {estimate.standard_error:.2f}, exact {exact:.2f} "
               f"({time.perf_counter() - began:.0f} s)", flush=True)  # fmt: skip
         if given.json:
             keep(given.json, row, given)

@@ -70,14 +70,14 @@ def main() -> None:
     for label in given.labels:
         for seed in range(given.seeds):
             start = time.perf_counter()
-            found = accuracy(train(x, y[label], given.steps, seed), x_test, y_test[label])
+            reached = accuracy(train(x, y[label], given.steps, seed), x_test, y_test[label])
             seconds = time.perf_counter() - start
             best = scenes.World().bayes_rate(label)
             rows.append(
-                {"label": label, "seed": seed, "accuracy": round(found, 4), "best possible": round(best, 4)}
+                {"label": label, "seed": seed, "accuracy": round(reached, 4), "best possible": round(best, 4)}
             )
             print(
-                f"{label}, seed {seed}: {found:.4f} of {best:.4f} after {given.steps} steps, {seconds:.0f} s",
+                f"{label}, seed {seed}: {reached:.4f} of {best:.4f} after {given.steps} steps, {seconds:.0f} s",
                 flush=True,
             )
     if given.json:

@@ -74,11 +74,11 @@ def of_the_visible(method: MAE, data: Pictures, ratio: float, seed: int) -> Enco
 
 def probes(name: str, a: Encoded, b: Encoded, seed: int, labels: Sequence[str] = LABELS) -> dict[str, float]:
     """Accuracies, each the mean over draws of labels."""
-    found = {}
+    accuracies = {}
     for label in labels:
         probe = linear_probe(None, train=a, test=b, label=label, n_labels=N_LABELS, draws=DRAWS, seed=seed)
-        found[f"{name}, {label}"] = round(probe.accuracy, 4)
-    return found
+        accuracies[f"{name}, {label}"] = round(probe.accuracy, 4)
+    return accuracies
 
 
 def measure_ratio(
@@ -95,9 +95,9 @@ def measure_ratio(
     noise = torch.rand(len(test), method.grid**2, generator=torch.Generator().manual_seed(0))
     filled, mask = method.reconstruct(test.images, ratio, noise)
     visible = [of_the_visible(method, d, ratio, seed) for d in (labelled, test)]
-    found = {"hidden error": round(hidden_error(test.images, filled, mask), 5)}
-    found |= probes("whole", encode(method, labelled), encode(method, test), seed)
-    return found | probes("visible", *visible, seed)
+    metrics = {"hidden error": round(hidden_error(test.images, filled, mask), 5)}
+    metrics |= probes("whole", encode(method, labelled), encode(method, test), seed)
+    return metrics | probes("visible", *visible, seed)
 
 
 def measure_learned(
@@ -156,12 +156,12 @@ def measure_finetune(
     torch.manual_seed(seed)
     fresh = MAE(**SMALL)
     probe = linear_probe(mae, train=labelled, test=test, label=label, n_labels=None, seed=seed)
-    found = {
+    metrics = {
         "probe": probe.accuracy,
         "fine-tuned": tuned(mae, labelled, label, steps, seed).accuracy(test),
         "from scratch": tuned(fresh, labelled, label, steps, seed).accuracy(test),
     }
-    return {k: round(v, 4) for k, v in found.items()}
+    return {k: round(v, 4) for k, v in metrics.items()}
 
 
 def main() -> None:

@@ -48,30 +48,32 @@ RECIPES: dict[str, tuple[Any, int, dict[str, Any]]] = {
 
 def measure(method: nn.Module, train_set: Pictures, test: Pictures) -> dict[str, float]:
     """What the course says about such a network, on pictures that it has not seen."""
-    found = {
+    metrics = {
         f"probe {label}, 10 labels": linear_probe(method, train=train_set[:4096], test=test, label=label, n_labels=10).accuracy
         for label in ("biome", "light")
     }  # fmt: skip
     if isinstance(method, MAE):
         noise = torch.rand(len(test), method.grid**2, generator=torch.Generator().manual_seed(0))
         filled, mask = method.reconstruct(test.images, 0.75, noise)
-        found["hidden error"] = hidden_error(test.images, filled, mask)
-        found["patch means"] = hidden_error(test.images, patch_means(test.images, method.patch_size), mask)
-        found["mean picture"] = hidden_error(test.images, mean_picture(train_set), mask)
+        metrics["hidden error"] = hidden_error(test.images, filled, mask)
+        metrics["patch means"] = hidden_error(test.images, patch_means(test.images, method.patch_size), mask)
+        metrics["mean picture"] = hidden_error(test.images, mean_picture(train_set), mask)
     elif isinstance(method, ContextEncoder):
         hole = holes.make_holes("centre", len(test), method.image_size)
         x, mean = as_float(test.images), mean_picture(train_set).expand_as(as_float(test.images))
-        found["error in the centre"] = float(hole_loss(method.inpaint(test.images, hole), x, hole))
-        found["mean picture"] = float(hole_loss(mean, x, hole))
+        metrics["error in the centre"] = float(hole_loss(method.inpaint(test.images, hole), x, hole))
+        metrics["mean picture"] = float(hole_loss(mean, x, hole))
     elif method.objective == "l2":
         world = scenes.World()
-        said = world.x2(Pictures(test.images, parts={"ab": method.colours(test.images)})).double()
+        predicted = world.x2(Pictures(test.images, parts={"ab": method.colours(test.images)})).double()
         exact = world.psi_star()[world.x1_index(test.labels)]
-        found["RMSE to E[X₂|X₁], Lab units"] = float((said - exact).square().sum(1).mean().sqrt())
-        found["least correlation"] = float(min(np.corrcoef(said[:, i], exact[:, i])[0, 1] for i in range(4)))
+        metrics["RMSE to E[X₂|X₁], Lab units"] = float((predicted - exact).square().sum(1).mean().sqrt())
+        metrics["least correlation"] = float(
+            min(np.corrcoef(predicted[:, i], exact[:, i])[0, 1] for i in range(4))
+        )
     else:
-        found["mean chroma, T = 0.38"] = float(method.colours(test.images).norm(dim=1).mean())
-    return {name: round(value, 5) for name, value in found.items()}
+        metrics["mean chroma, T = 0.38"] = float(method.colours(test.images).norm(dim=1).mean())
+    return {name: round(value, 5) for name, value in metrics.items()}
 
 
 def make(name: str) -> None:

@@ -62,10 +62,10 @@ def files(names: list[str] | None = None) -> list[Path]:
     """
     if not names:
         return sorted(FOLDER.glob("*.safetensors"))
-    found = [FOLDER / f"{name.removesuffix('.safetensors')}.safetensors" for name in names]
-    if gone := [p.name for p in found if not p.is_file()]:
+    paths = [FOLDER / f"{name.removesuffix('.safetensors')}.safetensors" for name in names]
+    if gone := [p.name for p in paths if not p.is_file()]:
         raise FileNotFoundError(f"no {', '.join(gone)} in {FOLDER}")
-    return found
+    return paths
 
 
 def verify(path: Path) -> list[Check]:

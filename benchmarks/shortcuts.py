@@ -47,7 +47,7 @@ LABELS = {"scenes": ("biome", "texture", "object", "count"), "earth": ("biome",)
 @lru_cache
 def pictures(name: str, through_lens: bool) -> tuple[Pictures, Pictures]:
     """(to train on, to test on), of a set such as "earth, gray"."""
-    found = []
+    sets = []
     for split, n in (("train", N_TRAIN), ("test", N_TEST)):
         data = load(name.split(",")[0], SIZE, split)
         # the Earth comes in order
@@ -57,8 +57,8 @@ def pictures(name: str, through_lens: bool) -> tuple[Pictures, Pictures]:
         if through_lens:
             seen = lens(data.images.float() / 255, STRENGTH)
             data = replace(data, images=(seen * 255).round().to(torch.uint8))
-        found.append(data)
-    return found[0], found[1]
+        sets.append(data)
+    return sets[0], sets[1]
 
 
 def learner(shortcut: str, arm: str) -> Rotation | Jigsaw:
@@ -84,7 +84,7 @@ def measure(
     if arm != "random":
         for _ in train(method, data, steps or STEPS[shortcut], seed=seed):
             pass
-    found = {
+    metrics = {
         "shortcut": shortcut,
         "data": name,
         "arm": arm,
@@ -94,15 +94,15 @@ def measure(
     labels = LABELS[name.split(",")[0]]
     bank, asked = encode(method, data), encode(method, test)
     for label in labels:
-        found[label] = linear_probe(None, train=bank, test=asked, label=label, n_labels=N_LABELS).accuracy
+        metrics[label] = linear_probe(None, train=bank, test=asked, label=label, n_labels=N_LABELS).accuracy
     if stages and isinstance(method, Rotation):
-        label, found["stages"] = STAGE_LABEL[name.split(",")[0]], []
+        label, metrics["stages"] = STAGE_LABEL[name.split(",")[0]], []
         for stage in range(4):
             bank, asked = (encode(Stage(method, stage), d) for d in (data, test))
-            found["stages"].append(
+            metrics["stages"].append(
                 linear_probe(None, train=bank, test=asked, label=label, n_labels=N_LABELS).accuracy
             )
-    return found
+    return metrics
 
 
 class Stage(torch.nn.Module):

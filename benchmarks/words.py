@@ -77,14 +77,14 @@ def probes(method: BERT, world: reviews.World, seed: int) -> dict[str, list[floa
     """Accuracies with `FEW` labels, by "what: label"."""
     pool, test = world.sample(N_POOL, seed=2_000_000 + seed), world.sample(N_TEST, seed=3_000_000)
     features = {"psi": functools.partial(method.psi, words=reviews.VERBS), "encode": method}
-    found = {}
+    accuracies = {}
     for name, encoder in features.items():
         for label in ("sentiment", "intensity"):
-            found[f"{name}: {label}"] = [
+            accuracies[f"{name}: {label}"] = [
                 linear_probe(encoder, train=pool, test=test, label=label, n_labels=n, draws=10).accuracy
                 for n in FEW
             ]
-    return found
+    return accuracies
 
 
 def measure(of: str, dependence: float = 0.0, seed: int = 0) -> dict:
@@ -145,7 +145,7 @@ def real_reviews(root: str | None = None, folds: int = 10, least: int = 5) -> di
         "I(x2; Y)": ("nothing", "Y"), "I(x2; rest)": ("nothing", "rest"), "I(x2; rest | Y)": ("Y", "rest, Y"),
     }  # fmt: skip
     gains = {name: loss[a] - loss[b] for name, (a, b) in pairs.items()}
-    found = {
+    measured = {
         name: {"nats": float(g.mean()), "error": float(g.std(ddof=1) / math.sqrt(len(g)))}
         for name, g in gains.items()
     }
@@ -155,7 +155,7 @@ def real_reviews(root: str | None = None, folds: int = 10, least: int = 5) -> di
         "features": x.shape[1],
         "words": counts,
         "H(x2)": float(loss["nothing"].mean()),
-    } | found
+    } | measured
 
 
 # ---- the networks that come with the course ---------------------------------------------------------------------
