@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,6 +19,9 @@ MASKED = "[MASK]"
 WIDTH, LINES = 440, 8  # CSS pixels of a page, and its lines of words
 SIZE, ROW, GAP, PAD = 15, 34, 6, 8  # of letters, lines, between words, beside letters; CSS pixels
 EARLIER, LATER = -1, -2  # chips that turn the page
+# of the letters of `_kinds`: a mask; a word, inside of which a hyphen or an apostrophe may stand; all else but white space
+SIGNS = {"_": "u", "'": "h", "’": "h", "-": "h"}
+RUN = re.compile(r"m{6}|[wu](?:[wua]|h(?=w))*|[pha]+")
 
 
 class Word(NamedTuple):
@@ -31,36 +35,18 @@ class Word(NamedTuple):
 @lru_cache(maxsize=16)
 def words_of(text: str) -> tuple[Word, ...]:
     """Words, runs of punctuation (and emoji), and each "[MASK]"; only white space belongs to none."""
-    words: list[Word] = []
-    i, start, kind = 0, 0, ""
+    kinds = re.sub(r"\[MASK\]|(.)", _kinds, text, flags=re.DOTALL)
+    return tuple(Word(text[slice(*run.span())], *run.span()) for run in RUN.finditer(kinds))
 
-    def close(end: int) -> None:
-        if kind:
-            words.append(Word(text[start:end], start, end))
 
-    while i < len(text):
-        c = text[i]
-        if text.startswith(MASKED, i):
-            close(i)
-            words.append(Word(MASKED, i, i + len(MASKED)))
-            i, kind = i + len(MASKED), ""
-            continue
-        if c.isspace():
-            now = ""
-        elif kind and (
-            unicodedata.category(c)[0] == "M" or c == "\u200d" or "\U0001f3fb" <= c <= "\U0001f3ff"
-        ):
-            now = kind  # an accent, a joiner, a skin tone: part of what it stands behind
-        elif c.isalnum() or c == "_" or (c in "'’-" and kind == "w" and text[i + 1 : i + 2].isalnum()):
-            now = "w"
-        else:
-            now = "p"
-        if now != kind:
-            close(i)
-            start, kind = i, now
-        i += 1
-    close(len(text))
-    return tuple(words)
+def _kinds(found: re.Match) -> str:
+    """For each character of "[MASK]", or for the one that was found, the letter that `RUN` knows it by."""
+    c = found[1]
+    if c is None:
+        return "m" * len(MASKED)
+    if unicodedata.category(c)[0] == "M" or c == "\u200d" or "\U0001f3fb" <= c <= "\U0001f3ff":
+        return "a"  # an accent, a joiner, a skin tone: part of what it stands behind
+    return " " if c.isspace() else "w" if c.isalnum() else SIGNS.get(c, "p")
 
 
 def texts_of(text: str) -> tuple[str, ...]:
