@@ -423,23 +423,17 @@ def compare(
     fewer = {"samples": samples} if samples is not None else {}
     if pictures is not None:
         fewer |= {"n_train": pictures, "n_test": pictures // 2}
-    parts = [*comparison.plan(seeds), dependence.plan(seeds)]
-    names = {part.file.removeprefix("comparison_") for part in parts}
-    if unknown := set(only or []) - names:
-        raise typer.BadParameter(
-            f"no table {', '.join(sorted(unknown))}; there are {', '.join(sorted(names))}"
-        )
+    plan = [*comparison.plan(seeds), dependence.plan(seeds)]
+    parts = {part.file.removeprefix("comparison_"): part for part in plan}
+    if unknown := sorted(set(only or []) - parts.keys()):
+        raise typer.BadParameter(f"no table {', '.join(unknown)}; there are {', '.join(sorted(parts))}")
     with _as_sentences(OSError):
         _make_writable(folder, "--out")
-    for part in parts:
-        if only and part.file.removeprefix("comparison_") not in only:
-            continue
-        protocol = replace(part.protocol, **fewer)
+    for part in [part for name, part in parts.items() if not only or name in only]:
+        protocol, file = replace(part.protocol, **fewer), folder / f"{part.file}.json"
         try:
             measure = functools.partial(part.measure, protocol=protocol)
-            record(
-                str(folder / f"{part.file}.json"), part.cells, measure, part.about(protocol, note), bar=bar
-            )
+            record(str(file), part.cells, measure, part.about(protocol, note), bar=bar)
         except KeyboardInterrupt:
             typer.echo(f"stopped; the cells so far are in {folder}, and the same command goes on", err=True)
             raise typer.Exit(130) from None

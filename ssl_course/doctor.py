@@ -25,7 +25,7 @@ FETCH = """python -c "from ssl_course.data import load; load('{name}')\""""
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report. ``fix`` is the command that mends it, empty when ``ok``."""
+    """One line of the report. ``fix`` is the command that mends it where it is not ``ok``."""
 
     name: str
     ok: bool
@@ -58,9 +58,8 @@ def show(checks: list[Check]) -> str:
 
 
 def _python() -> Check:
-    ok = sys.version_info >= (3, 11)
-    fix = "" if ok else "install Python 3.11 or newer, remove .venv, and: make setup PYTHON=python3.11"
-    return Check("python", ok, f"{sys.version.split()[0]} in {sys.prefix}", fix)
+    fix = "install Python 3.11 or newer, remove .venv, and: make setup PYTHON=python3.11"
+    return Check("python", sys.version_info >= (3, 11), f"{sys.version.split()[0]} in {sys.prefix}", fix)
 
 
 def requirements() -> dict[str, bool]:
@@ -75,9 +74,8 @@ def _files() -> Check:
         root = assets.root()
     except FileNotFoundError as error:
         return Check("the course's files", False, str(error), INSTALL)
-    return Check(
-        "the course's files", True, f"{root} ({'a checkout' if assets.checkout() else 'from a wheel'})"
-    )
+    kind = "a checkout" if assets.checkout() else "from a wheel"
+    return Check("the course's files", True, f"{root} ({kind})")
 
 
 def _packages() -> list[Check]:
@@ -105,9 +103,7 @@ def _jupyterlab() -> Check:
         return Check("slides in JupyterLab", False, "no Jupyter", INSTALL)
     places = [Path(p) / "labextensions" / "jupyterlab-slideshow" for p in jupyter_path()]
     place = next((p for p in places if (p / "package.json").is_file()), None)
-    return Check(
-        "slides in JupyterLab", bool(place), str(place or "extension not found"), "" if place else INSTALL
-    )
+    return Check("slides in JupyterLab", bool(place), str(place or "extension not found"), INSTALL)
 
 
 def _device() -> list[Check]:
@@ -132,9 +128,7 @@ def _gpu(torch: ModuleType) -> Check:
 
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         seen, why = f"{names} (CUDA {torch.version.cuda})", gpu_fault()
-        if why:
-            return _optional("gpu", False, f"{seen}, but it does not compute: {why}", DRIVER)
-        return _optional("gpu", True, seen)
+        return _optional("gpu", not why, f"{seen}, but it does not compute: {why}" if why else seen, DRIVER)
     if torch.backends.mps.is_available():
         return _optional("gpu", True, "Apple (mps)")
     if shutil.which("nvidia-smi"):
@@ -145,7 +139,7 @@ def _gpu(torch: ModuleType) -> Check:
 def _disk() -> Check:
     """Room in the current folder. Only told, never required: what needs much room may lie elsewhere."""
     free = shutil.disk_usage(Path.cwd()).free / 1e9
-    fix = "" if free >= 1 else "make room: notebooks, reports and downloaded data need about 1 GB"
+    fix = "make room: notebooks, reports and downloaded data need about 1 GB"
     return _optional("disk", free >= 1, f"{free:.1f} GB free here", fix)
 
 
@@ -161,7 +155,7 @@ def _browser() -> list[Check]:
         path = browser.find_browser()
     except FileNotFoundError as error:
         return [_optional("browser for tests", False, str(error), "unset CHROMIUM, or correct it")]
-    fix = "" if path else f"{sys.executable} -m tools.browser ensure"
+    fix = f"{sys.executable} -m tools.browser ensure"
     return [_optional("browser for tests", path is not None, path or "none", fix)]
 
 
@@ -172,8 +166,7 @@ def _data() -> list[Check]:
         where = catalog.available()
     except (ImportError, OSError) as error:  # reported above with its fix
         return [_optional("data sets", False, f"cannot look: {error}", INSTALL)]
-    checks = []
-    for name, place in where.items():
-        fix = "" if place else FETCH.format(name=name)
-        checks.append(_optional(f"data: {name}", place is not None, place or "not on this machine", fix))
-    return checks
+    return [
+        _optional(f"data: {name}", bool(place), place or "not on this machine", FETCH.format(name=name))
+        for name, place in where.items()
+    ]

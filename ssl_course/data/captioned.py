@@ -23,9 +23,9 @@ from ssl_course.data.pictures import Pictures
 DEBIAN = (Path("/usr/share/fonts/truetype/noto"), Path("/usr/share/unicode/emoji"))
 FONT, LIST = "NotoColorEmoji.ttf", "emoji-test.txt"
 PIXELS = 109  # the one size at which this font's pictures are stored
-EMOJI_FOLDERS = ("emoji_captions", "emoji", ".")
-FLICKR_FOLDERS = ("flickr8k", "flickr8k_1000", "Flickr8k", ".")
-FLICKR_LIST, FLICKR_IMAGES = "Flickr8k.token.txt", ("images", "Flicker8k_Dataset", "Images", ".")
+EMOJI_FOLDERS = ("emoji_captions", "emoji")
+FLICKR_FOLDERS = ("flickr8k", "flickr8k_1000", "Flickr8k")
+FLICKR_LIST, FLICKR_IMAGES = "Flickr8k.token.txt", ("images", "Flicker8k_Dataset", "Images")
 
 
 # ---- emoji --------------------------------------------------------------------------------------------------
@@ -76,13 +76,11 @@ def load_emoji(size: int, split: str, root: str | os.PathLike | None = None) -> 
 
 def find_emoji(root: str | os.PathLike | None = None) -> tuple[str, object] | None:
     """("folder", path) or ("font", (font, list)), or None. Cheap."""
-    for place in files.places(root):
-        for inner in EMOJI_FOLDERS:
-            folder = place / inner
-            if (folder / "captions.tsv").is_file():
-                return "folder", folder
-            if (folder / FONT).is_file() and (folder / LIST).is_file():
-                return "font", (folder / FONT, folder / LIST)
+    for folder in files.within(files.places(root), *EMOJI_FOLDERS):
+        if (folder / "captions.tsv").is_file():
+            return "folder", folder
+        if (folder / FONT).is_file() and (folder / LIST).is_file():
+            return "font", (folder / FONT, folder / LIST)
     font, names = DEBIAN[0] / FONT, DEBIAN[1] / LIST
     return ("font", (font, names)) if font.is_file() and names.is_file() else None
 
@@ -190,10 +188,7 @@ def load_flickr8k(
 
 def find_flickr8k(root: str | os.PathLike | None = None) -> tuple[Path, Path] | None:
     """(folder with the list, folder with the photographs), or None. Cheap."""
-    for place in files.places(root):
-        for inner in FLICKR_FOLDERS:
-            folder = place / inner
-            if (folder / FLICKR_LIST).is_file():
-                images = next((folder / i for i in FLICKR_IMAGES[:-1] if (folder / i).is_dir()), folder)
-                return folder, images
+    for folder in files.within(files.places(root), *FLICKR_FOLDERS):
+        if (folder / FLICKR_LIST).is_file():
+            return folder, next(f for f in files.within([folder], *FLICKR_IMAGES) if f.is_dir())
     return None

@@ -116,12 +116,11 @@ def passages(text: str, length: int) -> list[str]:
 def find(name: str, root: str | os.PathLike | None = None, split: str = "train") -> list[Path] | None:
     """The files of this split, or None. Cheap; downloads nothing."""
     spec = CORPORA[name]
-    for place in files.places(root):
-        for inner in (*spec.folders, "."):
-            for layout in spec.layouts:
-                paths = [place / inner / file for file in layout[split]]
-                if all(p.is_file() for p in paths):
-                    return paths
+    for folder in files.within(files.places(root), *spec.folders):
+        for layout in spec.layouts:
+            paths = [folder / file for file in layout[split]]
+            if all(p.is_file() for p in paths):
+                return paths
     return None
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -34,6 +34,11 @@ def places(root: str | os.PathLike[str] | None = None) -> list[Path]:
     given = [Path(root).expanduser()] if root is not None else []
     shared = [folder] if (folder := data_folder()) else []
     return [*given, *shared, cache_folder()]
+
+
+def within(folders: Iterable[Path], *names: str) -> Iterator[Path]:
+    """Where the files of a set may lie, folder by folder: in one inside it with one of these names, or in itself."""
+    return (folder / name for folder in folders for name in (*names, "."))
 
 
 def looked_in(folders: Iterable[Path]) -> str:

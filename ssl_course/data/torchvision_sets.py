@@ -17,7 +17,7 @@ import shutil
 import socket
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ class TorchvisionSet:
     also: tuple[str, ...]  # further folders within a place that may hold the files
     files: dict[str, tuple[str, ...]]  # split → files; "name.gz" is accepted for "name" in Fashion-MNIST
     counts: dict[str, int]
-    classes: tuple[str, ...]
+    classes: Sequence[str]
     by_hand: str
     read: Callable[[Path, tuple[str, ...]], Arrays]
     extra_places: tuple[str, ...] = ()
@@ -88,12 +88,8 @@ def places(name: str, root: str | os.PathLike | None = None) -> list[Path]:
 def find(name: str, root: str | os.PathLike | None = None, split: str = "train") -> Path | None:
     """The folder that holds at least one file of this split, or None. Cheap; downloads nothing."""
     spec = SETS[name]
-    for place in places(name, root):
-        for inner in (spec.folder, *spec.also, "."):
-            folder = place / inner
-            if any(_existing(folder, file) for file in spec.files[split]):
-                return folder
-    return None
+    inner = files.within(places(name, root), spec.folder, *spec.also)
+    return next((f for f in inner if any(_existing(f, file) for file in spec.files[split])), None)
 
 
 def _existing(folder: Path, file: str) -> Path | None:
@@ -250,18 +246,7 @@ SETS = {
             "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
         },
         counts={"train": 60_000, "test": 10_000},
-        classes=(
-            "T-shirt/top",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
-        ),
+        classes="T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(","),
         by_hand="copy the four *-ubyte.gz of https://github.com/zalandoresearch/fashion-mnist (30 MB; on "
         "Debian and Ubuntu apt-get install dataset-fashion-mnist is enough)",
         read=_read_fashion,

@@ -8,14 +8,8 @@ import numpy as np
 from ipywidgets import Dropdown, FloatLogSlider, SelectionSlider
 
 from ssl_course.course import palette
+from ssl_course.theory import independence
 from ssl_course.theory.bounds import approximation_error, label_noise, literal_bound, probe_limit, sigma_k
-from ssl_course.theory.independence import (
-    best_predictor,
-    class_means,
-    epsilon_ci_squared,
-    posterior,
-    predictor_through_y,
-)
 from ssl_course.theory.worlds import two_bits
 from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
 
@@ -44,7 +38,7 @@ def broken(delta: float, n: int = 1000, unit: float = 1.0) -> Broken:
     joint, x2 = two_bits(delta)
     x2 = unit * x2
     prior = joint.sum((0, 1))
-    a, epsilon = approximation_error(joint, x2), epsilon_ci_squared(joint, x2)
+    a, epsilon = approximation_error(joint, x2), independence.epsilon_ci_squared(joint, x2)
     spread = 1 - prior.square().sum()  # Tr Cov(Y) = σ² + a
     assert abs(spread - label_noise(joint) - a) < 1e-9
     limit = probe_limit(joint, x2)
@@ -140,8 +134,9 @@ def _world(delta: float) -> Panel:
 def _glass(delta: float, unit: float) -> Panel:
     """The probe as a magnifying glass: from X₂'s scale above to Y's scale below, 1/σ times larger."""
     joint, x2 = two_bits(delta)
-    psi, through = (f(joint, x2)[:, 1].numpy() for f in (best_predictor, predictor_through_y))  # (2,)
-    means, truth = class_means(joint, x2)[:, 1].numpy(), posterior(joint)[:, 1].numpy()  # (2,)
+    of_x2 = (independence.best_predictor, independence.predictor_through_y, independence.class_means)
+    psi, through, means = (f(joint, x2)[:, 1].numpy() for f in of_x2)  # (2,)
+    truth = independence.posterior(joint)[:, 1].numpy()  # (2,)
     plot = draw.Plot(440, 230, (-0.06, 1.06), (-0.6, 1.62), margin=(2, 4, 2, 4))
     plot.polygon([(means[0], 1), (means[1], 1), (1, 0), (0, 0)], fill=palette.WASH)
     for mean, y in zip(means, (0, 1), strict=True):

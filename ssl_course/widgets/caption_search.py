@@ -183,8 +183,7 @@ class CaptionSearch(Explorer):
             "masked": Checkbox(False, description="mask equal captions"),
         }
         rows = [["caption", "pictures"], ["label", "prompts"], ["scale", "masked"]]
-        hidden, tries = {"rank": 0, "cursor": 0}, {"rank": [1, SHOWN - 1], "cursor": [3, BARS - 1]}
-        super().__init__(controls, state=galleries, hidden=hidden, tries=tries, rows=rows)
+        super().__init__(controls, state=galleries, hidden={"rank": 0, "cursor": 0}, rows=rows)
         self.controls["caption"].observe(lambda _: self.attempt(lambda: self.set(rank=0)), names="value")
         self.controls["pictures"].observe(lambda _: self.attempt(self._moved), names="value")
 

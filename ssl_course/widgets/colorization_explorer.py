@@ -78,7 +78,6 @@ class ColorizationExplorer(SheetExplorer):
             state=_State(offered, pictures, gray=True),
             size=int(pictures.images.shape[-1]),
             hidden={"place": (0.5, 0.75), "guess": None},
-            tries={"place": [(0.0, 0.0), (1.0, 1.0)], "guess": [(0.5, 0.5), (1.0, 0.0)]},
         )
 
     @staticmethod

@@ -58,10 +58,7 @@ class DrawnRow(Explorer):
             "row": Dropdown(options=list(measured), value=first, description="augmentation"),
             "show": Checkbox(False, description="show what was measured"),
         }
-        whole = tuple(0.5 for _ in columns)
-        part = (0.3, *[None] * (len(columns) - 1))
-        tries = {"drawn": [((first, whole),), ((first, part),)], "column": [len(columns) - 1]}
-        super().__init__(controls, state=state, hidden={"drawn": (), "column": 0}, tries=tries)
+        super().__init__(controls, state=state, hidden={"drawn": (), "column": 0})
 
     def guesses(self, row: str | None = None) -> dict[str, float]:
         """What was drawn in a row (None: the row on the screen): column → accuracy, untouched columns left out."""

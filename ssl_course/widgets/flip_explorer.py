@@ -83,7 +83,7 @@ class FlipExplorer(Explorer):
             "world": Dropdown(options=WORLDS, value=world, description="world, and what ψ may keep"),
             "dependence": FloatSlider(dependence, min=0, max=1, step=0.05, description="dependence λ"),
         }
-        super().__init__(controls, state=_thumbs(), hidden={"chosen": 1}, tries={"chosen": [0, 3]})
+        super().__init__(controls, state=_thumbs(), hidden={"chosen": 1})
 
     @staticmethod
     def render(state: Any, *, world: str, dependence: float, chosen: int) -> tuple[list[Panel], str]:

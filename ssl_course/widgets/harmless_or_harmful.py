@@ -11,15 +11,8 @@ from ipywidgets import Dropdown, FloatSlider
 
 from ssl_course.course import palette
 from ssl_course.data import scenes
-from ssl_course.theory import bounds
+from ssl_course.theory import bounds, independence
 from ssl_course.theory.gaussian import gaussian_world
-from ssl_course.theory.independence import (
-    best_predictor,
-    class_means,
-    epsilon_ci_squared,
-    posterior,
-    predictor_through_y,
-)
 from ssl_course.widgets.frame import Explorer, Panel, draw
 
 WHERE = {
@@ -80,16 +73,17 @@ def _gaussian(where: str, rho: float) -> View:
 def _scenes(sees: str, rho: float) -> View:
     world = scenes.World(rho, sees=sees, tint_gain=TINT_GAIN)
     joint, x2 = world.joint().reshape(18, 9, 18, 3).sum(1), world.x2_values()  # X₁ = (texture, light)
-    psi, through, means = best_predictor(joint, x2), predictor_through_y(joint, x2), class_means(joint, x2)
-    p, target = joint.sum((1, 2)), posterior(joint)
+    of_x2 = (independence.best_predictor, independence.predictor_through_y, independence.class_means)
+    psi, through, means = (f(joint, x2) for f in of_x2)
+    p, target = joint.sum((1, 2)), independence.posterior(joint)
     design = torch.cat([torch.ones_like(p)[:, None], psi - p @ psi], 1)
     fit = design @ torch.linalg.pinv(p.sqrt()[:, None] * design, rtol=1e-9) @ (p.sqrt()[:, None] * target)
-    limit, epsilon = bounds.probe_limit(joint, x2), epsilon_ci_squared(joint, x2)
+    limit, epsilon = bounds.probe_limit(joint, x2), independence.epsilon_ci_squared(joint, x2)
     sigma = bounds.sigma_centred(joint, x2)
     if x2.shape[1] > 2:  # the plane of the class means' first direction and of the tints' first
         first = torch.linalg.svd(means - means.mean(0))[2][0]
         tints = scenes.World(1.0, sees=sees)
-        off = best_predictor(tints.joint(), x2) - predictor_through_y(tints.joint(), x2)
+        off = tints.psi_star() - independence.predictor_through_y(tints.joint(), x2)
         off = off - (off @ first)[:, None] * first
         second = torch.linalg.svd(off)[2][0]
         axes, centre = torch.stack([first, second], 1), means.mean(0)

@@ -21,21 +21,11 @@ from ssl_course.methods.context_encoder import ContextEncoder
 from ssl_course.pretext import holes
 from ssl_course.pretext.holes import PARTS, part_means
 from ssl_course.widgets.frame import Panel, draw
-from ssl_course.widgets.frame.hide_and_fill import (
-    WIDE,
-    Cells,
-    HideAndFill,
-    Mark,
-    Place,
-    guessed,
-    offer,
-    picture_panel,
-)
+from ssl_course.widgets.frame.hide_and_fill import WIDE, Cells, HideAndFill, Mark, Place, guessed
 from ssl_course.widgets.frame.pairs import as_set, seeded
 from ssl_course.widgets.frame.sheet import SHOWN, Gallery
 from ssl_course.widgets.frame.upload import Upload
 
-SHIPPED = {"L2": "context_encoder", "L2 + adversarial": "context_encoder_adversarial"}
 CHOICES = {
     "centre": "centre",
     "random blocks": "blocks",
@@ -128,6 +118,7 @@ class HolePainter(HideAndFill):
     """
 
     colors = 256
+    shipped = {"L2": "context_encoder", "L2 + adversarial": "context_encoder_adversarial"}
     settings = ("hole", "share", "number")
 
     def __init__(
@@ -137,7 +128,7 @@ class HolePainter(HideAndFill):
         seed: int = 12,
         with_shipped: bool = True,
     ) -> None:
-        offered, size = offer(networks, SHIPPED if with_shipped or networks is None else {}, data)
+        offered, size = self.offer(networks, data, with_shipped)
         if data is None:
             many = scenes.World().sample(600, size, seed)  # for the means of the parts
             only = {"biome": many.labels["biome"]}
@@ -155,8 +146,7 @@ class HolePainter(HideAndFill):
             "brush": IntSlider(max(size // 12, 1), 1, size // 4, description="brush"),
             "answer": Checkbox(False, description="show X₂"),
         }
-        actions = {"No hole": self._clear}
-        super().__init__(controls, state=_State(offered, data), cells=size**2, actions=actions)
+        super().__init__(controls, state=_State(offered, data), actions={"No hole": self._clear})
 
     @staticmethod
     def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
@@ -169,13 +159,13 @@ class HolePainter(HideAndFill):
         brush = max(WIDE * v.brush / state.size, 6)  # CSS pixels
         panels = [
             state.sheet(v.picture, v.upload),
-            picture_panel(
+            HolePainter.picture_panel(
                 filled.seen,
                 "X₁: paint with the pointer, mend with Shift",
                 f"the picture with a hole of {100 * sum(hole) / len(hole):.0f} % of its area",
                 _ring(v.cursor, brush, palette.X1),
             ),
-            picture_panel(
+            HolePainter.picture_panel(
                 filled.network,
                 "ψ(X₁): point at the worst",
                 "the picture with the network's filling",

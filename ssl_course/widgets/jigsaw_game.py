@@ -63,8 +63,6 @@ class JigsawGame(Game):
     def __init__(self, network: Jigsaw | None = None, data: Pictures | None = None, seed: int = 5) -> None:
         network = opponent("jigsaw", steps=300) if network is None else network
         data = pictures_for(data, 1000 + seed)
-        ends = (0, network.grid**2 - 1)
-        solved = tuple(range(network.grid**2))
         super().__init__(
             len(data),
             "gaps",
@@ -72,12 +70,6 @@ class JigsawGame(Game):
             state=_state(network, data, seed),
             fresh={"held": None, "at": None},
             hidden={"cursor": None},
-            tries={
-                "boards": [(((1, True), (solved, done)),) for done in (False, True)],
-                "at": [(0.5, 0.5), (0.0, 1.0)],
-                "held": ends,
-                "cursor": ends,
-            },
         )
 
     @staticmethod

@@ -136,7 +136,6 @@ class MaskedWords(Explorer):
             controls,
             state=_State(network, told, learned_at, purity),
             hidden={"masked": masks, "cursor": first},
-            tries={"masked": [(), (0, 1, 2), (1, 10_000)], "cursor": [0, 10_000]},
             rows=[["text"], ["feeling", "dependence"]],
             actions={"The fox": self.fox, "Hide 15 %": self.hide, "Show all words": self.reveal},
         )

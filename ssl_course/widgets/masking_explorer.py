@@ -22,22 +22,11 @@ from ssl_course.methods.mae import MAE, encoder_flops, hidden_error, mean_pictur
 from ssl_course.pretext import holes
 from ssl_course.pretext.masking import KINDS, patchify, to_pixels
 from ssl_course.widgets.frame import Panel, draw
-from ssl_course.widgets.frame.hide_and_fill import (
-    WIDE,
-    Cells,
-    HideAndFill,
-    Mark,
-    Place,
-    cell_of,
-    guessed,
-    offer,
-    picture_panel,
-)
+from ssl_course.widgets.frame.hide_and_fill import WIDE, Cells, HideAndFill, Mark, Place, cell_of, guessed
 from ssl_course.widgets.frame.pairs import as_set, seeded
 from ssl_course.widgets.frame.sheet import SHOWN, Gallery
 from ssl_course.widgets.frame.upload import Upload
 
-SHIPPED = {"MAE": "mae"}
 VEIL = torch.tensor([128, 128, 128])  # the gray of hidden patches: nothing of them reaches the network
 WORST = 0.25  # root mean squared error of a patch, pixels in [0, 1], that is drawn in full colour
 
@@ -124,6 +113,7 @@ class MaskingExplorer(HideAndFill):
         FileNotFoundError: no network is given and none is shipped.
     """
 
+    shipped = {"MAE": "mae"}
     settings = ("kind", "ratio", "number")
 
     def __init__(
@@ -133,7 +123,7 @@ class MaskingExplorer(HideAndFill):
         seed: int = 12,
         with_shipped: bool = True,
     ) -> None:
-        offered, size = offer(networks, SHIPPED if with_shipped or networks is None else {}, data)
+        offered, size = self.offer(networks, data, with_shipped)
         pictures = scenes.World().sample(SHOWN, size, seed) if data is None else data
         images, remark = fitted(pictures.images, size)
         controls = {
@@ -143,8 +133,7 @@ class MaskingExplorer(HideAndFill):
             "network": Dropdown(options=list(offered), description="network"),
             "answer": Checkbox(False, description="show X₂ and the errors"),
         }
-        cells = next(iter(offered.values())).grid ** 2
-        super().__init__(controls, state=_State(offered, Pictures(images), remark), cells=cells)
+        super().__init__(controls, state=_State(offered, Pictures(images), remark))
         self._hiding = True  # what the stroke now under way does
 
     @staticmethod
@@ -160,13 +149,13 @@ class MaskingExplorer(HideAndFill):
         masked = f"the picture with {sum(hidden)} of {len(hidden)} patches hidden"
         panels = [
             state.sheet(v.picture, v.upload),
-            picture_panel(
+            MaskingExplorer.picture_panel(
                 filled.seen,
                 "X₁: click or drag to hide and show",
                 masked,
                 _around_patch(cursor, grid, palette.X1),
             ),
-            picture_panel(
+            MaskingExplorer.picture_panel(
                 filled.image,
                 f"ψ(X₁){leak}: point at the worst",
                 "the picture with its hidden patches filled in",

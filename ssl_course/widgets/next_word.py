@@ -139,7 +139,6 @@ class NextWord(Explorer):
             controls,
             state=_State(offered, {"film reviews": reviews.World(0.5)} | (worlds or {})),
             hidden={"cursor": -1, "ended": False},
-            tries={"cursor": [0, CANDIDATES - 1], "ended": [True]},
             rows=[["text"], ["network", "temperature", "top_k"]],
             actions={
                 "Take the likeliest": self.greedy,

@@ -49,14 +49,8 @@ class RotationGame(Game):
         if network.angles != (0.0, 90.0, 180.0, 270.0):
             raise ValueError(f"the game needs a network of the four right angles, not of {network.angles}")
         data = pictures_for(data, 2000 + seed)
-        whole, states = next(iter(ZOOMS)), [(2, False), (2, True), (0, True)]
-        super().__init__(
-            len(data),
-            "zoom",
-            Dropdown(options=list(ZOOMS), description="you both see"),
-            state=_state(network, data, seed),
-            tries={"boards": [(((1, whole), board),) for board in states]},
-        )
+        zoom = Dropdown(options=list(ZOOMS), description="you both see")
+        super().__init__(len(data), "zoom", zoom, state=_state(network, data, seed))
         self._grip: tuple[float, int] | None = None  # where the pointer took hold: its angle, the turn then
 
     @staticmethod

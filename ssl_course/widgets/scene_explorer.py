@@ -14,16 +14,7 @@ from ssl_course.course import palette
 from ssl_course.data import painter, scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
-from ssl_course.theory.bounds import probe_limit
-from ssl_course.theory.independence import (
-    Estimate,
-    best_predictor,
-    class_means,
-    epsilon_ci_squared,
-    estimate_epsilon_ci_squared,
-    posterior,
-    predictor_through_y,
-)
+from ssl_course.theory.independence import Estimate, estimate_epsilon_ci_squared, predictor_through_y
 from ssl_course.widgets.frame import Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, moved, sheet
 
@@ -76,24 +67,24 @@ class _Scenes:
         latents, _ = world.latents(SAMPLES, torch.Generator().manual_seed(3 * self.seed + 3), "cpu")
         x2 = values[::2][world.x2_index(latents)]  # hue tints: both sides have one value
         shown = self._shown(world)
-        cell, psi = world.x1_index(shown), best_predictor(joint, values)
+        cell, psi = world.x1_index(shown), world.psi_star()
         if label == "light":  # once z₁ is known, E[X₂ | X₁, z₁] says nothing that x₁ did not
             known = psi[cell]
         else:
             shares = world.tint_given_light()[shown["light"]]  # (SHOWN, 3)
             known = torch.einsum("nz,nzd->nd", shares, values[::2].reshape(3, 3, -1)[shown["biome"]])
-        limit = probe_limit(joint, values)
+        limit = world.probe_limit(label)
         return View(
             classes=scenes.NAMES[label],
             weight=joint.sum((1, 2)).numpy(),
             psi=psi.numpy(),
             through=predictor_through_y(joint, values).numpy(),
-            posterior=posterior(joint).numpy(),
-            means=class_means(joint, values).numpy(),
+            posterior=world.posterior(label).numpy(),
+            means=world.class_means(label).numpy(),
             known=known.numpy(),
             cell=cell.numpy(),
             label=shown[label].numpy(),
-            exact=float(epsilon_ci_squared(joint, values)),
+            exact=float(world.epsilon_ci_squared(label)),
             variance=float(x2.var(0).sum()),
             estimate=estimate_epsilon_ci_squared(world.x1_index(latents), x2, latents[label]),
             probe=(limit.excess, limit.accuracy),
@@ -266,8 +257,7 @@ class SceneExplorer(SheetExplorer):
             "known": Checkbox(False, description="tell me Y"),
             "answer": Checkbox(False, description="show the answer"),
         }
-        tries = {"picture": [3, SHOWN - 1], "guess": [(0.5, 0.5), (0.0, 1.0)]}
-        super().__init__(controls, state=source, hidden={"guess": None}, tries=tries)
+        super().__init__(controls, state=source, hidden={"guess": None})
 
     @staticmethod
     def render(state: Any, **values: Any) -> tuple[list[Panel], str]:

@@ -114,7 +114,6 @@ class SimilarityMatrix(Explorer):
             controls,
             state=state,
             hidden={"row": 0, "guess": None},
-            tries={"row": [1, 2 * state.most - 1], "guess": [0, 3]},
             actions={"guess again": lambda: self.set(guess=None)},
         )
 

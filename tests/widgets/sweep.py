@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import ipywidgets as w
 import numpy as np
 from legible import beyond, illegible
+from tries import tries
 
 from ssl_course.widgets.frame.explorer import Explorer
 
@@ -64,14 +65,17 @@ def sweep(explorer: Explorer) -> list[Failure]:
         )
     start = explorer.values()
     choices = {name: values_of(control) for name, control in explorer.controls.items()}
+    beside = tries(explorer)
     for name in start.keys() - choices.keys():
-        if name not in explorer.tries:
+        if name not in beside:
             failures.append(
                 Failure({name: "?"}, "a hidden value needs `tries`, for nobody can guess its values")
             )
         choices[name] = [start[name]]
-    for name, more in explorer.tries.items():
-        choices[name] = [*choices[name], *more]
+    for name in beside.keys() - choices.keys():
+        failures.append(Failure({name: "?"}, "`tries` of what is neither control nor hidden"))
+    for name in beside.keys() & choices.keys():
+        choices[name] = [*choices[name], *beside[name]]
 
     settings = [{}] + [{name: value} for name, values in choices.items() for value in values]
     for a, b in itertools.combinations(choices, 2):

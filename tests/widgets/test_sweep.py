@@ -7,6 +7,7 @@ import pytest
 from examples import WIDGETS, example
 from sweep import sweep, values_of
 from tiny import Planted, PlantedMemory, PlantedPair, Tiny
+from tries import TRIES, tries
 
 import ssl_course.widgets as widgets
 from ssl_course.widgets.frame.explorer import Explorer
@@ -34,7 +35,7 @@ def test_reset_brings_the_first_frame_back_that_a_browser_shows(name: str) -> No
     assert explorer.values() == explorer.defaults
     first, readout = [panel.rgba.tobytes() for panel in explorer.panels], explorer.readout
     if type(explorer).reset is Explorer.reset:  # live ones have done some steps
-        explorer.set(**{name: values[0] for name, values in explorer.tries.items()})
+        explorer.set(**{name: values[0] for name, values in tries(explorer).items()})
         explorer.reset()
         assert [panel.rgba.tobytes() for panel in explorer.panels] == first and explorer.readout == readout
 
@@ -55,6 +56,12 @@ def test_finds_an_error_of_a_pair() -> None:
 
 def test_finds_a_render_that_is_not_pure() -> None:
     assert "not pure" in sweep(PlantedMemory())[-1].why
+
+
+def test_finds_tries_that_are_missing_and_tries_of_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TRIES, "Tiny", lambda _: {"m": [1]})
+    failures = {name: failure.why for failure in sweep(Tiny()) for name in failure.values}
+    assert "needs `tries`" in failures["spot"] and "neither control nor hidden" in failures["m"]
 
 
 @pytest.mark.parametrize(

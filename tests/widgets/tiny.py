@@ -37,10 +37,9 @@ class Tiny(Explorer):
             "flip": ipywidgets.Checkbox(False, description="upside down"),
         }
         hidden = {"spot": (0.5, 0.5)}
-        tries = {"spot": [(0.0, 0.0), (1.0, 1.0)]}
         rows = [["blue", "mix"], ["kind", "side", "flip"]]
         actions = {"Centre": lambda: self.set(spot=(0.5, 0.5))}
-        super().__init__(controls, hidden=hidden, tries=tries, rows=rows, actions=actions)
+        super().__init__(controls, hidden=hidden, rows=rows, actions=actions)
 
     @staticmethod
     def render(state: Any, *, blue: int, mix: float, kind: str, side: str, flip: bool, spot: tuple) -> tuple:

@@ -54,7 +54,6 @@ class Explorer(ipywidgets.VBox):
         state: whatever ``render`` needs besides the values; kept as ``self.state``.
         hidden: name → value at the start, for values that have no control and are moved by ``set`` only, such
             as the place of the last click.
-        tries: name → values worth testing beside the first, for what a test cannot guess (hidden values).
         rows: names of the controls, group by group: what is in one group stays side by side where there is room.
         actions: label → function without arguments, a button each; it usually calls ``set``.
     """
@@ -68,13 +67,11 @@ class Explorer(ipywidgets.VBox):
         *,
         state: Any = None,
         hidden: Mapping[str, Any] | None = None,
-        tries: Mapping[str, Sequence[Any]] | None = None,
         rows: Sequence[Sequence[str]] | None = None,
         actions: Mapping[str, Callable[[], None]] | None = None,
     ) -> None:
         self.state = state
         self.controls = dict(controls)
-        self.tries = dict(tries or {})
         self._hidden = dict(hidden or {})
         rows = [list(self.controls)] if rows is None else [list(row) for row in rows]
         self._check(rows)
@@ -128,8 +125,6 @@ class Explorer(ipywidgets.VBox):
                 raise ValueError(f"the control {name!r} has no description: everybody needs its label")
         if both := self._hidden.keys() & self.controls.keys():
             raise ValueError(f"{sorted(both)} are both controls and hidden")
-        if unknown := self.tries.keys() - self._hidden.keys() - self.controls.keys():
-            raise ValueError(f"tries for {sorted(unknown)}, which are neither controls nor hidden")
 
     def add(self, button: ipywidgets.Widget) -> None:
         """A further button, before the end of the controls."""

@@ -52,7 +52,7 @@ class Game(Explorer):
         count: of the puzzles; they are numbered from 1.
         name, variant: of the second control, which makes other puzzles of the same things.
         fresh: hidden values that every move puts back, beside ``boards``.
-        state, hidden, tries: see `Explorer`.
+        state, hidden: see `Explorer`.
     """
 
     def __init__(

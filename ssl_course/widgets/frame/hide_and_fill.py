@@ -41,35 +41,6 @@ def along(path: Sequence[Place], step: float) -> list[Place]:
     return points
 
 
-def offer(networks: Any, shipped: dict[str, str], data: Pictures | None) -> tuple[dict[str, Any], int]:
-    """The networks to choose from (`checkpoints.together`), and how many pixels a side their pictures have.
-
-    Where some read pictures of the data's size, only those.
-
-    Raises:
-        ValueError: data without a picture, or networks that read pictures of different sizes.
-        FileNotFoundError: no network is given and none is shipped.
-    """
-    if data is not None and not len(data):
-        raise ValueError("data has no pictures: give at least one")
-    networks = together(networks, shipped)
-    pixels = None if data is None else data.images.shape[-1]
-    fitting = {name: method for name, method in networks.items() if method.image_size == pixels} or networks
-    sizes = sorted({method.image_size for method in fitting.values()})
-    if len(sizes) > 1:
-        raise ValueError(
-            f"the networks are made for pictures of {sizes} px: give one of them, or data of its size"
-        )
-    return fitting, sizes[0]
-
-
-def picture_panel(picture: Any, caption: str, alt: str, mark: Mark | None = None) -> Panel:
-    """A picture that takes strokes, with a mark drawn over it."""
-    if mark is None:
-        return Panel(picture, caption, alt, WIDE, operable=True)
-    return mark(draw.Plot.over(picture, WIDE)).panel(caption, alt, operable=True)
-
-
 class HideAndFill(SheetExplorer):
     """Panel 1 shows what is left of the picture and takes strokes; panel 2 what a network makes of it, and a guess.
 
@@ -77,24 +48,42 @@ class HideAndFill(SheetExplorer):
     the student holds for the worst. Settings that change bring a mask of their own again.
     """
 
+    shipped: Mapping[str, str]  # networks that come with the course: what the switch shows → checkpoint
     settings: tuple[str, ...]  # names of the controls that decide, beside the student's hand, what is hidden
 
-    def __init__(self, controls: Mapping, *, state: Any, cells: int, **more: Any) -> None:
-        begun = tuple(controls[name].value for name in self.settings)
-        corners = [(0.0, 0.0), (1.0, 1.0)]
-        super().__init__(
-            controls,
-            state=state,
-            size=state.size,
-            hidden={"hand": None, "cursor": None, "guess": None},
-            tries={
-                "hand": [(begun, bytes([k]) * cells) for k in (1, 0)],
-                "cursor": corners,
-                "guess": [*corners, (0.5, 0.5)],
-            },
-            **more,
-        )
+    def __init__(self, controls: Mapping, *, state: Any, **more: Any) -> None:
+        hidden = {"hand": None, "cursor": None, "guess": None}
+        super().__init__(controls, state=state, size=state.size, hidden=hidden, **more)
         self._last: tuple[Place, ...] = ()  # where the stroke now under way has come to
+
+    @classmethod
+    def offer(cls, networks: Any, data: Pictures | None, with_shipped: bool) -> tuple[dict[str, Any], int]:
+        """The networks to choose from (`checkpoints.together`), and how many pixels a side their pictures have.
+
+        Where some read pictures of the data's size, only those.
+
+        Raises:
+            ValueError: data without a picture, or networks that read pictures of different sizes.
+            FileNotFoundError: no network is given and none is shipped.
+        """
+        if data is not None and not len(data):
+            raise ValueError("data has no pictures: give at least one")
+        networks = together(networks, cls.shipped if with_shipped or networks is None else {})
+        pixels = None if data is None else data.images.shape[-1]
+        fitting = {name: m for name, m in networks.items() if m.image_size == pixels} or networks
+        sizes = sorted({m.image_size for m in fitting.values()})
+        if len(sizes) > 1:
+            raise ValueError(
+                f"the networks are made for pictures of {sizes} px: give one of them, or data of its size"
+            )
+        return fitting, sizes[0]
+
+    @staticmethod
+    def picture_panel(picture: Any, caption: str, alt: str, mark: Mark | None = None) -> Panel:
+        """A picture that takes strokes, with a mark drawn over it."""
+        if mark is None:
+            return Panel(picture, caption, alt, WIDE, operable=True)
+        return mark(draw.Plot.over(picture, WIDE)).panel(caption, alt, operable=True)
 
     # What a subclass defines
 

@@ -94,7 +94,7 @@ class SheetExplorer(Explorer):
 
     Args:
         size: pixels a side of a picture that a student brings; None has no button for it.
-        hidden, tries, more: see `Explorer`; ``picture`` and ``upload`` are added to them.
+        hidden, more: see `Explorer`; ``picture`` and ``upload`` are added to what is hidden.
     """
 
     sheet_columns = COLUMNS
@@ -107,15 +107,12 @@ class SheetExplorer(Explorer):
         state: Any,
         size: int | None = None,
         hidden: Mapping[str, Any] | None = None,
-        tries: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> None:
         hidden = {"picture": 0} | dict(hidden or {})
-        tries = {"picture": [len(state.thumbs) - 1, SHOWN]} | dict(tries or {})
         if size is not None:
             hidden["upload"] = NOTHING
-            tries["upload"] = [Upload(bytes(3 * size * size), size), Upload(message="That is no picture.")]
-        super().__init__(controls, state=state, hidden=hidden, tries=tries, **more)
+        super().__init__(controls, state=state, hidden=hidden, **more)
         if size is not None:
             self.upload = add_upload(self, size, self._receive)
 

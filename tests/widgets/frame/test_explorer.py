@@ -135,7 +135,6 @@ def test_an_error_in_the_first_picture_is_the_cells() -> None:
         ({"go": ipywidgets.Button(description="go")}, {}, "action"),
         ({"n": ipywidgets.IntSlider(description="n")}, {"rows": [["m"]]}, "rows"),
         ({"n": ipywidgets.IntSlider(description="n")}, {"hidden": {"n": 1}}, "both"),
-        ({"n": ipywidgets.IntSlider(description="n")}, {"tries": {"m": [1]}}, "tries"),
     ],
 )
 def test_a_widget_that_is_put_together_wrongly(controls: dict, more: dict, message: str) -> None:
