@@ -1,7 +1,7 @@
 """The runs that the lectures' live widgets open on: ``python benchmarks/live.py --json assets/results/live.json``.
 
 A lecture's cells run in order, with training cut short where no live widget is made. Each live widget is trained to its
-end and packed: its losses and its last views (`ssl_course.widgets.frame.replay`).
+end and packed: its losses and its last views (`packing.py`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import os
 import re
 
 import matplotlib
+from packing import pack
 
 from ssl_course.studies.recorded import record
 from ssl_course.widgets.frame.live import Live
-from ssl_course.widgets.frame.replay import pack
 from tools.build import read_source, sources
 
 LECTURES = ("12", "07", "13", "09", "10", "11", "08", "03", "02", "04")  # the quick ones first

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ssl_course.course.lecture import FIRST_CELL, show_source
+from ssl_course.course.lecture import show_source
 from tools import build, lint
+from tools.lint import FIRST_CELL
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = build.sources()

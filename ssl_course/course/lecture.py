@@ -24,14 +24,6 @@ from ssl_course.course import kept, palette, themes
 if TYPE_CHECKING:
     from ssl_course.data.pictures import Pictures
 
-# First lines of every lecture (a test compares). Such an exit prints its sentence and no traceback, and Run All stops.
-FIRST_CELL = """\
-try:
-    import ssl_course
-except ImportError:
-    raise SystemExit("Not installed in this Python. With the course's wheel: ssl-course lab. In its folder: make lab, or python -m pip install -e .") from None
-"""
-
 _BOX = (
     "border-left:4px solid {colour};border-left-color:{both};padding:0.4em 0.9em;margin:0.5em 0;"
     "background:var(--jp-layout-color1,transparent);color:var(--jp-content-font-color1,inherit)"

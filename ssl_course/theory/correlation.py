@@ -9,24 +9,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ssl_course.theory.ace import Ace, ace
-from ssl_course.theory.components import CCA, PCA, canonical_directions, whitener
+from ssl_course.theory.ace import Ace as Ace
+from ssl_course.theory.ace import ace as ace
+from ssl_course.theory.components import CCA as CCA
+from ssl_course.theory.components import PCA as PCA
+from ssl_course.theory.components import canonical_directions, whitener
 from ssl_course.theory.independence import Array, as_rows, conditional
-
-__all__ = [
-    "CCA",
-    "PCA",
-    "Ace",
-    "ace",
-    "canonical_correlations",
-    "cca_from_covariance",
-    "l_sim",
-    "l_sim_minimum",
-    "maximal_correlations",
-    "maximal_functions",
-    "noise_edge",
-    "sample_noise",
-]
 
 
 def canonical_correlations(x: Array, y: Array, ridge: float = 0.0) -> torch.Tensor:

@@ -13,6 +13,7 @@ from PIL import Image
 from ssl_course.course import lecture, palette
 from ssl_course.data import load
 from ssl_course.theory.independence import epsilon_ci_squared
+from tools.lint import FIRST_CELL
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def first_cell(setup):
     run = (
         f"import sys\n{setup}\n"
         "from IPython.core.interactiveshell import InteractiveShell\n"
-        f"shell = InteractiveShell.instance(colors='nocolor')\nresult = shell.run_cell({lecture.FIRST_CELL!r})\n"
+        f"shell = InteractiveShell.instance(colors='nocolor')\nresult = shell.run_cell({FIRST_CELL!r})\n"
         "print('success', result.success)"
     )
     return subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True).stdout

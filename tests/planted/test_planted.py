@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from ssl_course.course.lecture import FIRST_CELL
 from tools import build, lint
+from tools.lint import FIRST_CELL
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HEADER = """\

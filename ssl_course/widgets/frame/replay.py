@@ -10,7 +10,6 @@ import functools
 import io
 import json
 import zlib
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +22,7 @@ from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Line, Picture, Text
 from ssl_course.widgets.frame.progress import Losses
 
-_MARKS = {kind.__name__: kind for kind in (Area, Box, Discs, Line, Picture, Text)}
+MARKS = {kind.__name__: kind for kind in (Area, Box, Discs, Line, Picture, Text)}
 VEIL = PAPER + "90"  # over the views: what is not trained here looks faint
 
 
@@ -48,17 +47,8 @@ class _Still:
         return paint.paint(self._drawing)
 
 
-def pack(losses: Losses, panels: Sequence[Panel]) -> str:
-    """A run as text: numbers to four digits, places to a tenth of a pixel, pictures as WebP."""
-    run = {
-        "losses": [[float(f"{v:.4g}") for v in column] for column in losses],
-        "views": [{"caption": p.caption, "alt": p.alt, "drawing": _plain(_drawing(p))} for p in panels],
-    }
-    return base64.b64encode(zlib.compress(json.dumps(run).encode(), 9)).decode()
-
-
 def unpack(text: str) -> Recorded:
-    """What `pack` was given, its views under a veil."""
+    """A run that `benchmarks/packing.py` has packed, its views under a veil."""
     run = json.loads(zlib.decompress(base64.b64decode(text)))
     panels = []
     for view in run["views"]:
@@ -85,36 +75,13 @@ def recorded(recipe: str) -> Recorded | None:
     return None if text is None else unpack(text)
 
 
-def _drawing(panel: Panel) -> Drawing:
-    if panel.drawn:
-        return panel.picture.drawing()
-    height = round(panel.width * panel.picture.shape[0] / panel.picture.shape[1])
-    whole = Picture(panel.picture, 0, 0, panel.width, height, not panel.pixelated)
-    return Drawing(panel.width, height, PAPER, [whole])
-
-
-def _plain(value: Any) -> Any:
-    """Marks as lists with the name of their kind, arrays as lists of numbers, pixels as WebP."""
-    if isinstance(value, Picture):
-        file = io.BytesIO()
-        Image.fromarray(value.pixels).save(file, "WEBP", quality=75)
-        return ["Picture", base64.b64encode(file.getvalue()).decode(), *value[1:]]
-    if isinstance(value, tuple | list):
-        items = [_plain(v) for v in value]
-        return [type(value).__name__, *items] if type(value).__name__ in _MARKS else items
-    if isinstance(value, np.ndarray):
-        return np.round(value, 1).tolist()
-    value = value.item() if isinstance(value, np.generic) else value
-    return round(value, 2) if isinstance(value, float) else value
-
-
 def _mark(plain: list[Any]) -> Any:
     kind, first, *rest = plain
     if kind == "Picture":
         first = np.asarray(Image.open(io.BytesIO(base64.b64decode(first))).convert("RGBA"))
     elif isinstance(first, list):  # points
         first = np.array(first, float)
-    return _MARKS[kind](first, *map(_tuples, rest))
+    return MARKS[kind](first, *map(_tuples, rest))
 
 
 def _tuples(value: Any) -> Any:

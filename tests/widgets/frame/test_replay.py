@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from examples import example
+from packing import pack
 
 from ssl_course import assets
 from ssl_course.widgets.frame import draw, replay
@@ -41,7 +42,7 @@ def trained(name: str) -> Any:
 def test_a_run_comes_back_as_it_was(name: str) -> None:
     widget = trained(name)
     losses, panels = widget.state.curve["losses"], widget.panels[1:]
-    text = replay.pack(losses, panels)
+    text = pack(losses, panels)
     run = replay.unpack(text)
     assert len(text) < 30_000
     for mine, theirs in zip(run.losses, losses, strict=True):
@@ -59,7 +60,7 @@ def test_pictures_stay_pictures() -> None:
     photo[:, 15:] = 255
     plot = draw.Plot(60, 40, (0, 1), (0, 1), margin=(0, 0, 0, 0)).image(photo, 0, 0, 1, 1)
     none = replay.Losses(*[np.zeros(0)] * 4)
-    mine, drawn = replay.unpack(replay.pack(none, [Panel(photo, "a", "b", 120), plot.panel("c", "d")])).panels
+    mine, drawn = replay.unpack(pack(none, [Panel(photo, "a", "b", 120), plot.panel("c", "d")])).panels
     for panel, width, height in ((mine, 120, 80), (drawn, 60, 40)):
         assert (panel.picture.width, panel.picture.height) == (width, height) and "<image" in panel.svg
         pixels = panel.rgba[:, :, 0]
@@ -74,7 +75,7 @@ def test_it_stands_there_until_something_is_trained_here(kept: dict[str, str]) -
     assert "press Start to train it here" in words(empty.panels[0]) and not any(
         "recorded" in p.caption for p in empty.panels
     )
-    kept[widget.recipe] = replay.pack(widget.state.curve["losses"], widget.panels[1:])
+    kept[widget.recipe] = pack(widget.state.curve["losses"], widget.panels[1:])
 
     again = example("CollapseLab")
     again.reset()
@@ -99,7 +100,7 @@ def test_it_stands_there_until_something_is_trained_here(kept: dict[str, str]) -
 
 def test_it_changes_no_run(kept: dict[str, str]) -> None:
     one = trained("CollapseLab")
-    kept[one.recipe] = replay.pack(one.state.curve["losses"], one.panels[1:])
+    kept[one.recipe] = pack(one.state.curve["losses"], one.panels[1:])
     other = trained("CollapseLab")
     assert one.losses == other.losses
     for a, b in zip(one.method.parameters(), other.method.parameters(), strict=True):
