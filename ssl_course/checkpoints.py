@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from torch import nn
 from ssl_course import __version__, assets, methods
 
 FORMAT = 1
+ByName = dict[str, nn.Module]
 RUN = {"step", "settings", "optimizer", "random", "data"}  # what a run needs besides its weights
 
 
@@ -220,9 +221,7 @@ def shipped(name: str, command: str = "") -> nn.Module:
     return load(path)
 
 
-def together(
-    networks: nn.Module | dict[str, nn.Module] | None, names: dict[str, str]
-) -> dict[str, nn.Module]:
+def together(networks: nn.Module | ByName | None, names: Mapping[str, str]) -> ByName:
     """Shipped networks first, then the student's own, each under the name that its switch shows.
 
     Args:
@@ -232,7 +231,7 @@ def together(
     Raises:
         FileNotFoundError: none is shipped and none is given.
     """
-    offered: dict[str, nn.Module] = {}
+    offered: ByName = {}
     for shown, name in names.items():
         try:
             offered[shown] = shipped(name)

@@ -122,14 +122,12 @@ def _start(lecture: str, folder: Path | None, port: int | None, browser: bool, s
         opened = root / lecture if (root / lecture).is_file() else lectures / Path(lecture).name
         if not opened.is_file():
             raise FileNotFoundError(f"There is no {lecture} in {lectures}.")
-        argv, environment = lab_command(
-            root, kept=kept, open_at=opened, port=port, browser=browser, slides=slides
-        )
+        argv, env = lab_command(root, kept=kept, open_at=opened, port=port, browser=browser, slides=slides)
     if os.name == "posix":  # this process becomes JupyterLab, so that a signal to stop reaches it
         os.chdir(root)
-        os.execve(argv[0], argv, environment)
+        os.execve(argv[0], argv, env)
     try:
-        code = subprocess.run(argv, env=environment, cwd=root).returncode
+        code = subprocess.run(argv, env=env, cwd=root).returncode
     except KeyboardInterrupt:  # Ctrl-C is how one leaves JupyterLab
         code = 0
     raise typer.Exit(code)

@@ -68,9 +68,7 @@ def unpack(folder: Path, version: str = __version__) -> Unpacked:
     return unpacked
 
 
-def _place(
-    content: bytes, name: Path, unpacked: Unpacked, written: dict[str, str], beside: bool = False
-) -> None:
+def _place(content: bytes, name: Path, unpacked: Unpacked, written: dict, beside: bool = False) -> None:
     path, key, digest = unpacked.folder / name, name.as_posix(), _digest(content)
     here = _digest(path.read_bytes()) if path.exists() else None
     before, written[key] = written.get(key), digest

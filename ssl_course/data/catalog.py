@@ -131,9 +131,7 @@ def _scenes(size: int, split: str, n: int | None = None, seed: int = 0, **option
     return scenes.World(**options).sample(n, size=size, seed=seed + TEST_SEED * (split == "test"), **device)
 
 
-def _reviews(
-    split: str, n: int | None = None, seed: int = 0, single: float = 0.0, **options: object
-) -> Texts:
+def _reviews(split: str, n: int | None = None, seed: int = 0, single: float = 0.0, **world: object) -> Texts:
     if n is None:
         n = 20_000 if split == "train" else 4096
-    return reviews.World(**options).sample(n, seed=seed + TEST_SEED * (split == "test"), single=single)
+    return reviews.World(**world).sample(n, seed=seed + TEST_SEED * (split == "test"), single=single)

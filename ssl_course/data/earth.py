@@ -121,9 +121,8 @@ def load_earth(size: int, split: str) -> Pictures:
 def _caption(label: int, region: int, latlon: np.ndarray) -> str:
     lat, lon = latlon
     where = f"{abs(lat):.0f}° {'N' if lat >= 0 else 'S'} {abs(lon):.0f}° {'E' if lon >= 0 else 'W'}"
-    return (
-        f"{BIOMES[label]} ({REGIONS[region].name}), {where}" if region >= 0 else f"{BIOMES[label]}, {where}"
-    )
+    name = f" ({REGIONS[region].name})" if region >= 0 else ""
+    return f"{BIOMES[label]}{name}, {where}"
 
 
 def source_folder() -> Path | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 
 class DataError(RuntimeError):
@@ -108,9 +109,4 @@ def resize(images: torch.Tensor, size: int) -> torch.Tensor:
     if images.shape[-2:] == (size, size):
         return images.contiguous()
     chunks = images.split(4096)  # the float copy of 60,000 pictures would not fit a small laptop
-    return torch.cat(
-        [
-            torch.nn.functional.interpolate(chunk, (size, size), mode="bicubic", antialias=True)
-            for chunk in chunks
-        ]
-    )
+    return torch.cat([F.interpolate(chunk, (size, size), mode="bicubic", antialias=True) for chunk in chunks])

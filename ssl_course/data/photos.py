@@ -148,9 +148,7 @@ def load_photos(root: str | os.PathLike, size: int, split: str) -> Pictures:
         raise DataError(f"{root} has {hint}.\n" + LAYOUT.format(root=root))
     classes = sorted(files)
     listed = [(path, k) for k, name in enumerate(classes) for path in files[name]]
-    chosen = [
-        (path, k) for path, k in listed if is_test(path.relative_to(root).as_posix()) == (split == "test")
-    ]
+    chosen = [(p, k) for p, k in listed if is_test(p.relative_to(root).as_posix()) == (split == "test")]
     if not chosen:
         raise DataError(
             f"None of the {len(listed)} pictures in {root} falls into the {split} split "

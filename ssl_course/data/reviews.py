@@ -100,9 +100,8 @@ class _Table(NamedTuple):
 @functools.cache
 def _table() -> _Table:
     foxes = _foxes()
-    plain = [
-        review(**dict(zip(_COLUMNS, words, strict=True))) for words in product(*(NAMES[k] for k in _COLUMNS))
-    ]
+    texts = product(*(NAMES[k] for k in _COLUMNS))
+    plain = [review(**dict(zip(_COLUMNS, words, strict=True))) for words in texts]
     strings = [fox.format(text) for text in plain for fox, _ in foxes]
     ids, _ = tokenizer().rows(strings, 10**9)
     return _Table(strings, ids, torch.tensor([p for _, p in foxes], dtype=torch.float64))
@@ -323,10 +322,5 @@ class World:
                 sentences = re.findall(r"[^.]+\.", strings[i])
                 strings[i] = sentences[int(u[i, 11] * len(sentences))].strip()
             ids, _ = tokenizer().rows(strings, 10**9)
-        return Texts(
-            ids=ids,
-            strings=strings,
-            labels={"sentiment": sentiment, "intensity": v1, **words},
-            names=dict(NAMES),
-            tokenizer=tokenizer(),
-        )
+        labels = {"sentiment": sentiment, "intensity": v1} | words
+        return Texts(ids, strings, labels, names=dict(NAMES), tokenizer=tokenizer())

@@ -28,14 +28,7 @@ TINTS = ["rosy", "clear", "violet"]  # z₂, what the colour shows
 TEXTURES = list(painter.TEXTURES)  # two of each biome's own, in the order of BIOMES
 OBJECTS = ["cactus", "pine", "boat"]
 COUNTS = ["one", "two", "three"]
-NAMES = {
-    "biome": BIOMES,
-    "light": LIGHTS,
-    "tint": TINTS,
-    "texture": TEXTURES,
-    "object": OBJECTS,
-    "count": COUNTS,
-}
+NAMES = dict(biome=BIOMES, light=LIGHTS, tint=TINTS, texture=TEXTURES, object=OBJECTS, count=COUNTS)
 SEES = ("sky and ground", "average colour")
 OWN_OBJECT = 0.8  # P(object | texture) of the object of the texture's own biome; the other two share the rest
 

@@ -6,15 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ssl_course.evaluation.encoding import (
-    Encoded,
-    Labelled,
-    Network,
-    classes_of,
-    encode_pair,
-    name_of,
-    pixels,
-)
+from ssl_course.evaluation.encoding import Labelled, Network, classes_of, encode_pair, name_of, pixels
 from ssl_course.evaluation.gauges import effective_rank, feature_std
 from ssl_course.evaluation.neighbours import Neighbours, knn
 from ssl_course.evaluation.probe import Probe, label_draws, linear_probe
@@ -82,30 +74,34 @@ def label_efficiency(
     Raises:
         ValueError: no methods or no n_labels; else as `linear_probe`.
     """
-    _check(methods, train, label, n_labels, draws)
-    encoded = {name: encode_pair(method, train, test, label) for name, method in methods.items()}
+    encoded = _encoded(methods, train, test, label, n_labels, draws)
     return _curves(encoded, label, n_labels, draws=draws, seed=seed, solver=solver, l2=l2)
 
 
-def _check(
-    methods: dict[str, Network], train: Labelled, label: str, n_labels: Sequence[int | None], draws: int
-) -> None:
+_Sets = dict[str, tuple[Labelled, Labelled]]  # features of train and test, by the method
+
+
+def _encoded(
+    methods: dict[str, Network],
+    train: Labelled,
+    test: Labelled,
+    label: str,
+    n_labels: Sequence[int | None],
+    draws: int,
+) -> _Sets:
     """What would fail after minutes of encoding fails before."""
     if not methods or not n_labels:
         raise ValueError("methods and n_labels must not be empty")
     for n in n_labels:
         label_draws(classes_of(train, label), n, draws)
+    return {name: encode_pair(method, train, test, label) for name, method in methods.items()}
 
 
-def _curves(
-    encoded: dict[str, tuple[Encoded, Encoded]], label: str, n_labels: Sequence[int | None], **protocol: Any
-) -> Efficiency:
-    return Efficiency(
-        {
-            name: [linear_probe(None, train=a, test=b, label=label, n_labels=n, **protocol) for n in n_labels]
-            for name, (a, b) in encoded.items()
-        }
-    )
+def _curves(sets: _Sets, label: str, n_labels: Sequence[int | None], **protocol: Any) -> Efficiency:
+    def probes(a: Labelled, b: Labelled) -> list[Probe]:
+        return [linear_probe(None, train=a, test=b, label=label, n_labels=n, **protocol) for n in n_labels]
+
+    return Efficiency({name: probes(*pair) for name, pair in sets.items()})
 
 
 @dataclass(frozen=True)
@@ -166,8 +162,7 @@ def evaluate(
     if twice := methods.keys() & (beside or {}):
         raise ValueError(f"beside has a row that is there already: {', '.join(map(repr, twice))}; rename it")
     methods |= beside or {}
-    _check(methods, train, label, n_labels, draws)
-    encoded = {name: encode_pair(m, train, test, label) for name, m in methods.items()}
+    encoded = _encoded(methods, train, test, label, n_labels, draws)
     curves = _curves(encoded, label, n_labels, draws=draws, seed=seed, solver=solver, l2=l2)
     near = {name: knn(None, train=a, test=b, label=label, k=k) for name, (a, b) in encoded.items()}
     gauges = {

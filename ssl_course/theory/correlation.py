@@ -45,9 +45,7 @@ def cca_from_covariance(sxx: Array, syy: Array, sxy: Array, ridge: float = 0.0) 
             f"{tuple(syy.shape)}, {tuple(sxy.shape)} and {ridge}"
         )
     for name, s in (("sxx", sxx), ("syy", syy)):
-        if s.shape[0] != s.shape[1] or not torch.allclose(
-            s, s.T, rtol=1e-8, atol=1e-10 * float(s.abs().max())
-        ):
+        if s.shape != s.T.shape or not torch.allclose(s, s.T, rtol=1e-8, atol=1e-10 * float(s.abs().max())):
             raise ValueError(f"{name} is not a symmetric matrix")
         if torch.linalg.eigvalsh(s)[0] < -1e-9 * s.abs().max():
             raise ValueError(f"{name} is no covariance: it has a negative eigenvalue")

@@ -60,12 +60,8 @@ def _gaussian(where: str, rho: float) -> View:
     fit = target @ root @ basis.T @ basis @ torch.linalg.inv(root)  # (1, d1)
     psi, through = ((x1 @ matrix.T).numpy() for matrix in (world.psi(), world.means() @ target))
     truth, answer = ((x1 @ row.T)[:, 0].numpy() for row in (target, fit))
-    loss = (
-        world.epsilon_ci_squared(),
-        world.sigma_k(),
-        world.approximation_error(),
-        world.approximation_bound(),
-    )
+    epsilon, sigma = world.epsilon_ci_squared(), world.sigma_k()
+    loss = epsilon, sigma, world.approximation_error(), world.approximation_bound()
     weight, no_means = np.full(SHOWN, 1 / SHOWN), np.zeros((0, 2))
     return View(weight, psi, through, no_means, truth, answer, *map(float, loss), accuracy=None)
 

@@ -184,10 +184,11 @@ class MaskingExplorer(HideAndFill):
             cells.flat[cell_of(at, len(cells))] = self._hiding
 
 
-def _around_patch(patch: int | None, grid: int, colour: str, rim: float = 3) -> Mark | None:
-    """Draws a frame, ``rim`` CSS pixels wide, inside one of the patches."""
+def _around_patch(patch: int | None, grid: int, colour: str) -> Mark | None:
+    """Draws a frame inside one of the patches."""
     if patch is None:
         return None
+    rim = 3  # CSS pixels
     y, x = (k / grid for k in divmod(patch, grid))
     near, far = rim / 2 / WIDE, 1 / grid - rim / 2 / WIDE
     return lambda plot: plot.rect(x + near, y + near, x + far, y + far, outline=colour, width=rim)

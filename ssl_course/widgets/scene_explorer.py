@@ -20,6 +20,7 @@ from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, moved, sheet
 
 COLUMNS = 4
 SAMPLES = 2000  # for the estimate of ε_CI²
+KINDS = 30  # of gray that are told apart on real pictures
 WIDE = 120  # CSS pixels of a picture
 
 
@@ -118,7 +119,7 @@ class _Photos:
 
     sees = ("average colour",)
 
-    def __init__(self, pictures: Pictures, seed: int, kinds: int = 30) -> None:
+    def __init__(self, pictures: Pictures, seed: int) -> None:
         from sklearn.cluster import KMeans
 
         name = next(iter(pictures.labels), "")
@@ -136,9 +137,8 @@ class _Photos:
         fine = lightness - torch.nn.functional.avg_pool2d(lightness, 5, 1, 2)
         rough = torch.nn.functional.adaptive_avg_pool2d(fine.abs(), 2).flatten(1)
         gray = torch.cat([coarse / coarse.std(), 2 * rough / rough.std()], 1)  # (N, 20)
-        self.cells = torch.as_tensor(
-            KMeans(kinds, n_init=2, random_state=seed).fit_predict(gray.numpy())
-        ).long()
+        kinds = KMeans(KINDS, n_init=2, random_state=seed).fit_predict(gray.numpy())
+        self.cells = torch.as_tensor(kinds).long()
         stream = torch.Generator().manual_seed(seed)
         rows = [(self.y == k).nonzero()[:, 0] for k in range(len(names))]
         rows = [r[torch.randperm(len(r), generator=stream)] for r in rows if len(r)]

@@ -124,11 +124,8 @@ def _view(f: Fitted, which: int, label: str) -> Panel:
     plot = draw.Plot(236, 236, (-reach, reach), (-reach, reach), margin=(8, 8, 26, 26), equal=True)
     plot.axes("", "", [], [])
     plot.dots(x, _shades(y), 2.4)
-    for direction, colour, name in (
-        (f.large[which], palette.MUTED, "PCA"),
-        (f.common[which], palette.PSI, "CCA"),
-    ):
-        d = direction if direction[np.abs(direction).argmax()] > 0 else -direction
+    for w, colour, name in ((f.large[which], palette.MUTED, "PCA"), (f.common[which], palette.PSI, "CCA")):
+        d = w if w[np.abs(w).argmax()] > 0 else -w
         tip = 0.72 * reach * d
         plot.arrow(-tip, tip, colour, 3, 11)
         plot.text(*(1.18 * tip), name, colour, 12, bold=True, halo=True)

@@ -110,12 +110,8 @@ class SimilarityMatrix(Explorer):
             "n": IntSlider(min(4, state.most), min=LEAST, max=state.most, description="pictures N"),
             "network": Dropdown(options=list(state.z), description="z from"),
         }
-        super().__init__(
-            controls,
-            state=state,
-            hidden={"row": 0, "guess": None},
-            actions={"guess again": lambda: self.set(guess=None)},
-        )
+        hidden, actions = {"row": 0, "guess": None}, {"guess again": lambda: self.set(guess=None)}
+        super().__init__(controls, state=state, hidden=hidden, actions=actions)
 
     @staticmethod
     def render(

@@ -191,6 +191,4 @@ def perplexity(function: Any, seed: int = 0) -> Card:
         cases.append((rng.uniform(0.02, 0.98, (n, length)), ids))
     praise = "Among so many equally likely words the model wavers, on average, at each step."
     hint = "Three steps: −log p where ids is not 0; the mean over all those words; exp."
-    return judge(
-        function, cases, lambda p, ids: float(np.exp(_surprise(p, ids).mean())), _PERPLEXITY, praise, hint
-    )
+    return judge(function, cases, lambda p, ids: np.exp(_surprise(p, ids).mean()), _PERPLEXITY, praise, hint)

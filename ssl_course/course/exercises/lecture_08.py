@@ -158,9 +158,7 @@ def pull(function: Any, seed: int = 0) -> Card:
     (M,).
     """
     rng = np.random.default_rng(seed)
-    cases = [
-        (rng.uniform(-1, 1, m), int(rng.integers(m)), float(t)) for m, t in ((5, 0.5), (7, 0.2), (3, 2.0))
-    ]
+    cases = [(rng.uniform(-1, 1, m), int(rng.integers(m)), t) for m, t in ((5, 0.5), (7, 0.2), (3, 2.0))]
     praise = (
         "Negatives are pushed away in proportion to their softmax: at a small τ only the nearest feels it."
     )

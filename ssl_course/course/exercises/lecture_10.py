@@ -138,9 +138,7 @@ def floor(function: Any, seed: int = 0) -> Card:
     It gets the number of each pair's caption, (N,) integers.
     """
     rng = np.random.default_rng(seed)
-    cases = [
-        (np.concatenate([[0, 0, 0], rng.integers(0, k, n)]),) for n, k in ((6, 4), (9, 6), (12, 5), (7, 9))
-    ]
+    cases = [(np.r_[0, 0, 0, rng.integers(0, k, n)],) for n, k in ((6, 4), (9, 6), (12, 5), (7, 9))]
     praise = "A caption that occurs m times shares the probability m ways: log m for each of its rows."
     hint = "In the best case, what is the softmax of a row whose caption occurs m times in the batch?"
     return judge(function, cases, _floor, _FLOOR, praise, hint)

@@ -27,9 +27,7 @@ def reading(which: Callable[[Any, Tensor], Tensor], training: bool = False) -> R
     return rule
 
 
-def judge_features(
-    function: Rule, method: type[Any], why_h: str, more: Mistakes, praise: str, seed: int
-) -> Card:
+def judge_features(function: Rule, method: type, why_h: str, more: Mistakes, praise: str, seed: int) -> Card:
     """Whether ``function(method, x)`` returns h, (N, dim), of the network in eval mode.
 
     Args:

@@ -189,9 +189,7 @@ class Canvas(anywidget.AnyWidget):
         ]
         number = self._frame.get("number", 0) + 1
         names = [f"_panel{i}" for i in range(len(self.panels))]
-        self.add_traits(
-            **{name: traitlets.Any().tag(sync=True) for name in names if not self.has_trait(name)}
-        )
+        self.add_traits(**{n: traitlets.Any().tag(sync=True) for n in names if not self.has_trait(n)})
         with self.hold_sync():  # one message
             for name, panel in zip(names, self.panels, strict=True):
                 setattr(self, name, panel.sent)

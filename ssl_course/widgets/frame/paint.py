@@ -134,9 +134,8 @@ def lay_out(panels: Sequence[Panel], readout: str = "", width: int = 760) -> She
         x = edge
         for panel, w, h, caption in row:
             sheet.panels.append((panel, x, y, w, h))
-            sheet.words.extend(
-                Text(x, y + h + 8 + line * k, text, INK, 12, "la") for k, text in enumerate(caption)
-            )
+            below = y + h + 8
+            sheet.words.extend(Text(x, below + line * k, t, INK, 12, "la") for k, t in enumerate(caption))
             x += w + gap
         y += max(h + 8 + line * len(caption) for _, _, h, caption in row) + gap
     y -= gap

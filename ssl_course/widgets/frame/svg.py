@@ -95,9 +95,8 @@ def _dots(mark: Discs) -> str:
     paths = []
     for color, run in groupby(zip(_fills(mark), mark.points.tolist(), strict=True), key=itemgetter(0)):
         dots = "".join(f"M{_n(x)} {_n(y)}h0" for _, (x, y) in run)
-        paths.append(
-            f'<path d="{dots}" stroke="{color}" stroke-width="{_n(2 * mark.r)}" stroke-linecap="round"/>'
-        )
+        width = _n(2 * mark.r)
+        paths.append(f'<path d="{dots}" stroke="{color}" stroke-width="{width}" stroke-linecap="round"/>')
     return "".join(paths)
 
 
@@ -128,9 +127,8 @@ def _image(png: bytes, place: str, smooth: bool) -> str:
 
 
 def _text(mark: Text) -> str:
-    look = f'font-size="{mark.size:g}" fill="{css(mark.color)}"' + (
-        ' font-weight="bold"' if mark.bold else ""
-    )
+    bold = ' font-weight="bold"' if mark.bold else ""
+    look = f'font-size="{mark.size:g}" fill="{css(mark.color)}"{bold}'
     if mark.halo:
         look += f' stroke="{css(PAPER)}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
     if mark.turned:
