@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
+# Each gives its file the name: SceneExplorer in scene_explorer.py.
+_EXPERIMENTS = (
+    "SceneExplorer PipelineTour HoleExplorer ColorizationExplorer MaskingExplorer HidingCurves "
+    "HolePainter BreakTheBound WhereKComesFrom BoundExplorer HarmlessOrHarmful JigsawGame RotationGame "
+    "MaskedWords NextWord AugmentationExplorer SimilarityMatrix DrawnRow CollapseLab "
+    "DependenceExplorer FlipExplorer SharedVersusLarge HalvesExplorer NoiseFit CaptionSearch Leaderboard"
+).split()
 _HOME = {
-    "Canvas": "frame.canvas",
-    "Panel": "frame.canvas",
-    "Pointer": "frame.canvas",
-    "Key": "frame.canvas",
+    **dict.fromkeys(("Canvas", "Panel", "Pointer", "Key"), "frame.canvas"),
+    **dict.fromkeys(("Live", "live"), "frame.live"),
     "Explorer": "frame.explorer",
     "Plot": "frame.draw",
-    "SceneExplorer": "scene_explorer",
-    "PipelineTour": "pipeline_tour",
-    "HoleExplorer": "hole_explorer",
-    "ColorizationExplorer": "colorization_explorer",
-    "MaskingExplorer": "masking_explorer",
-    "HidingCurves": "hiding_curves",
-    "HolePainter": "hole_painter",
-    "BreakTheBound": "break_the_bound",
-    "WhereKComesFrom": "where_k_comes_from",
-    "BoundExplorer": "bound_explorer",
-    "HarmlessOrHarmful": "harmless_or_harmful",
-    "JigsawGame": "jigsaw_game",
-    "RotationGame": "rotation_game",
-    "MaskedWords": "masked_words",
-    "NextWord": "next_word",
-    "AugmentationExplorer": "augmentation_explorer",
-    "SimilarityMatrix": "similarity_matrix",
-    "DrawnRow": "drawn_row",
     "CollapseCircle": "collapse_lab",
-    "CollapseLab": "collapse_lab",
-    "DependenceExplorer": "dependence_explorer",
-    "FlipExplorer": "flip_explorer",
-    "SharedVersusLarge": "shared_versus_large",
-    "HalvesExplorer": "halves_explorer",
-    "NoiseFit": "noise_fit",
-    "CaptionSearch": "caption_search",
-    "Leaderboard": "leaderboard",
-    "Live": "frame.live",
-    "live": "frame.live",
+    **{name: re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in _EXPERIMENTS},
 }
 __all__ = list(_HOME)
 
