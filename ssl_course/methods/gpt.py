@@ -54,12 +54,7 @@ class GPT(LanguageModel):
     defaults = {"optimizer": "adamw", "lr": 3e-3, "weight_decay": 0.01, "steps": 500, "batch_size": 64}
 
     def __init__(
-        self,
-        vocab_size: int | None = None,
-        context: int = 32,
-        dim: int = 64,
-        depth: int = 1,
-        heads: int = 4,
+        self, vocab_size: int | None = None, context: int = 32, dim: int = 64, depth: int = 1, heads: int = 4
     ) -> None:
         self.arguments = nets.arguments(locals())
         super().__init__(vocab_size, context, dim, depth, heads, causal=True)
