@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +120,7 @@ def pictures(
     caption: str | None = None,
     width: float = 7.6,
 ) -> FigureImage:
-    """Rows of pictures, stored with their own pixels, dithered in 160 colours, so they pack well.
+    """Rows of pictures, stored with their own pixels, which who shows them enlarges.
 
     Args:
         rows: of pictures, equally many in each: tensors (3, H, W) or arrays (H, W, 3 or 4), uint8 or in [0, 1].
@@ -136,19 +134,14 @@ def pictures(
         ValueError: empty alt text, or rows, names or titles that do not belong together.
     """
     import matplotlib.pyplot as plt
-    import numpy as np
-    from PIL import Image
 
     cell = (width - 0.25 * bool(names)) / len(rows[0])
     above = 0.15 + 0.16 * max(title.count("\n") + 1 for title in titles) if titles else 0
     size = (width, cell * len(rows) + above)
     fig, axes = plt.subplots(len(rows), len(rows[0]), figsize=size, squeeze=False, layout="compressed")
-    pixels = np.concatenate([np.asarray(_rgb(picture)).reshape(-1, 3) for row in rows for picture in row])
-    theirs = Image.fromarray(pixels[None]).quantize(160, kmeans=1)
     for line, row in zip(axes, rows, strict=True):
         for ax, picture in zip(line, row, strict=True):
-            few = _rgb(picture).quantize(palette=theirs, dither=Image.Dither.FLOYDSTEINBERG).convert("RGB")
-            ax.imshow(few, interpolation="none")  # of an SVG: as it is, enlarged by who shows it
+            ax.imshow(_rgb(picture), interpolation="none")  # of an SVG: as it is
             ax.set(xticks=[], yticks=[])
             ax.grid(False)
             ax.spines[:].set_visible(False)
@@ -156,18 +149,7 @@ def pictures(
         ax.set_ylabel(name, fontsize=9)
     for ax, title in zip(axes[0], titles or [""] * len(rows[0]), strict=True):
         ax.set_title(title, fontsize=9)
-    shown = figure(fig, alt, caption)
-    shown.svg = re.sub(r"(?<=data:image/png;base64,)[^\"]+", lambda found: _smaller(found[0]), shown.svg)
-    return shown
-
-
-def _smaller(data: str) -> str:
-    """A PNG of few colours, which matplotlib writes with four bytes a pixel, with one; both in base64."""
-    from PIL import Image
-
-    picture, file = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), io.BytesIO()
-    picture.quantize(palette=None, colors=256).save(file, "png", optimize=True)
-    return base64.b64encode(file.getvalue()).decode()
+    return figure(fig, alt, caption)
 
 
 def _rgb(picture: Any) -> Image:

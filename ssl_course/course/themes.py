@@ -8,8 +8,11 @@ CSS's ``light-dark()``; JupyterLab sets none, so `SCHEME` does.
 from __future__ import annotations
 
 import base64
+import io
 import re
 from html import escape
+
+from PIL import Image
 
 from ssl_course.course.palette import DARK, INK, NAMES, WASH, Mixed
 
@@ -54,7 +57,19 @@ def standalone(svg: str) -> str:
     )
     style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}text{{font-family:{FONT}}}</style>"
     svg = re.sub(r"<title>.*?</title>", "", svg, flags=re.DOTALL)  # an <img> does not tell them
+    svg = re.sub(r"data:image/png;base64,\s*([^\"]+)", lambda found: _smaller(found[1]), svg)
     return re.sub(r"(<svg[^>]*>)", lambda found: found[1] + style, svg, count=1)
+
+
+def _smaller(data: str) -> str:
+    """A PNG in base64 as what takes fewer bytes: a palette, where its colours are few, or a JPEG that keeps them all."""
+    picture, file = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), io.BytesIO()
+    few = picture.getcolors(256) is not None
+    if few:
+        picture.quantize(256, dither=Image.Dither.NONE).save(file, "png", optimize=True)
+    else:
+        picture.save(file, "jpeg", quality=90, subsampling=0, optimize=True)
+    return f"data:image/{'png' if few else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def img(svg: str, alt: str, width: int) -> str:

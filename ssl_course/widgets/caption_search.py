@@ -145,8 +145,6 @@ class CaptionSearch(Explorer):
         FileNotFoundError: no network was given and none is shipped. ValueError: pictures without captions.
     """
 
-    colors = 128  # with all their grain, the scenes would fill half of a notebook
-
     def __init__(
         self,
         network: CLIP | None = None,

@@ -53,8 +53,6 @@ class ColorizationExplorer(SheetExplorer):
         ValueError: no pictures. FileNotFoundError: no network is given and none is shipped.
     """
 
-    colors = 256
-
     def __init__(
         self,
         networks: Colorization | dict[str, Colorization] | None = None,

@@ -117,7 +117,6 @@ class HolePainter(HideAndFill):
         FileNotFoundError: no network is given and none is shipped.
     """
 
-    colors = 256
     shipped = {"L2": "context_encoder", "L2 + adversarial": "context_encoder_adversarial"}
     settings = ("hole", "share", "number")
 

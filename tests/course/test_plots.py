@@ -94,13 +94,13 @@ def test_pictures_stand_in_rows_with_names_and_titles():
         plots.pictures([[red], [red]], ["one name"], "two rows")
 
 
-def test_pictures_keep_their_means_in_few_colours():
+def test_pictures_keep_their_means_in_few_bytes():
     """A ramp in thousands of colours: places keep their mean."""
     across, down = np.meshgrid(np.linspace(0, 1, 64), np.linspace(0, 1, 64))
     ramp = np.stack([across, down, 1 - across], 2)
     (file,) = embedded(plots.pictures([[ramp]], alt="a ramp", width=3))
     image = Image.open(file)
-    assert image.mode == "P" and image.size == (64, 64)
+    assert image.size == (64, 64) and len(file.getvalue()) < 64 * 64
     shown = np.asarray(image.convert("RGB"), float)
     means = shown.reshape(8, 8, 8, 8, 3).mean((1, 3))
     truth = 255 * ramp.reshape(8, 8, 8, 8, 3).mean((1, 3))

@@ -58,9 +58,6 @@ class Explorer(ipywidgets.VBox):
         actions: label → function without arguments, a button each; it usually calls ``set``.
     """
 
-    # of the picture that stays behind; None keeps all of a photograph's. With 256 it takes half of the bytes.
-    colors: int | None = None
-
     def __init__(
         self,
         controls: Mapping[str, ipywidgets.Widget],
@@ -196,7 +193,8 @@ class Explorer(ipywidgets.VBox):
 
     def png(self) -> bytes:
         """All panels with their captions, the settings and the line below, as one PNG, for where no SVG is shown."""
-        return paint.png(paint.compose(self._sheet()).reduce(paint.SCALE), self.colors)
+        image = paint.compose(self._sheet()).reduce(paint.SCALE)
+        return paint.png(image, None if image.getcolors(paint.DRAWN) else 128)
 
     def _sheet(self) -> paint.Sheet:
         words = f"{self._settings()}\n{paint.plain(self.readout)}".strip()
@@ -277,6 +275,6 @@ class Explorer(ipywidgets.VBox):
         there = self._sheet()
         alt = " ".join(panel.alt for panel in self.panels)
         data["text/plain"] = f"{type(self).__name__}. {RUN_THIS_CELL}"
-        data["text/html"] = themes.figure(svg.sheet(there, self.colors), alt, there.width)
+        data["text/html"] = themes.figure(svg.sheet(there), alt, there.width)
         data["image/png"] = base64.b64encode(self.png()).decode()
         return data, {"image/png": {"width": there.width, "height": there.height}}

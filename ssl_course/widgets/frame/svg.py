@@ -17,7 +17,6 @@ from PIL import Image
 
 from ssl_course.course.palette import PAPER
 from ssl_course.course.themes import css
-from ssl_course.widgets.frame import paint
 from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Line, Picture, Text
 from ssl_course.widgets.frame.paint import Sheet
 
@@ -39,15 +38,14 @@ def write(drawing: Drawing) -> str:
     )
 
 
-def sheet(there: Sheet, colors: int | None = None) -> str:
-    """A whole frame as one <svg> element; pixels in so many colours, None: in all they have."""
+def sheet(there: Sheet) -> str:
+    """A whole frame as one <svg> element."""
     parts = [_box(Box(0, 0, there.width, there.height, PAPER))]
     for panel, x, y, w, h in there.panels:
         if panel.drawn:
             parts.append(f'<g transform="translate({x} {y}) scale({w / panel.size[0]:.4g})">{panel.svg}</g>')
         else:
-            file = paint.png(Image.fromarray(panel.rgba).convert("RGB"), colors)
-            parts.append(_image(file, f'x="{x}" y="{y}" width="{w}" height="{h}"', not panel.pixelated))
+            parts.append(_picture(Picture(panel.rgba, x, y, x + w, y + h, not panel.pixelated)))
     parts.extend(_text(mark) for mark in there.words)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {there.width} {there.height}" width="{there.width}" '
@@ -117,13 +115,9 @@ def _box(mark: Box) -> str:
 def _picture(mark: Picture) -> str:
     file = io.BytesIO()
     Image.fromarray(mark.pixels).convert("RGB").save(file, "png", compress_level=1)
-    return _image(file.getvalue(), _place(mark), mark.smooth)
-
-
-def _image(png: bytes, place: str, smooth: bool) -> str:
-    sharp = "" if smooth else ' style="image-rendering:pixelated"'
-    data = base64.b64encode(png).decode()
-    return f'<image {place} preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
+    sharp = "" if mark.smooth else ' style="image-rendering:pixelated"'
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<image {_place(mark)} preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
 
 
 def _text(mark: Text) -> str:
