@@ -166,15 +166,14 @@ def test_the_picture_that_stays_behind() -> None:
     image = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     size = metadata["image/png"]
     assert image.size == (size["width"], size["height"])
-    pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
-    for panel in tiny.panels:  # the colours of each panel are there
-        assert (pixels == panel.rgba[0, 0, :3]).all(1).any()
+    pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
+    for panel in tiny.panels:  # the colours of each panel are there, as far as 128 go
+        assert np.abs(pixels - panel.rgba[0, 0, :3]).max(1).min() < 16
     drawing = base64.b64decode(data["text/html"].split("svg+xml;base64,")[1].split('"')[0]).decode()
-    files = re.findall(r"image/png;base64,([^\"]+)", drawing)
+    files = re.findall(r"image/(?:png|jpeg);base64,([^\"]+)", drawing)
     for file, panel in zip(files, tiny.panels, strict=True):
-        assert (
-            np.asarray(Image.open(io.BytesIO(base64.b64decode(file))).convert("RGB")) == panel.rgba[..., :3]
-        ).all()
+        shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(file))).convert("RGB"), int)
+        assert np.abs(shown - panel.rgba[..., :3]).mean() < 2
     tiny.controls["blue"].value = 0
     assert tiny.png() != base64.b64decode(data["image/png"])
     assert tiny.png() == tiny.png()
