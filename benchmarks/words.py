@@ -33,7 +33,9 @@ from ssl_course.theory import independence
 from ssl_course.training import train
 
 N_TRAIN, N_TEST, N_POOL, SINGLE = 20_000, 4000, 1000, 0.2
-SEEDS = dict.fromkeys((0.0, 0.25, 0.5, 0.75, 0.9), 3)  # λ: so many networks; what is not recorded yet, the command adds
+SEEDS = dict.fromkeys(
+    (0.0, 0.25, 0.5, 0.75, 0.9), 3
+)  # λ: so many networks; what is not recorded yet, the command adds
 FEW = (4, 16, 64, 256)
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "checkpoints"
 ABOUT = {

@@ -63,13 +63,16 @@ def standalone(svg: str) -> str:
 
 def _smaller(data: str) -> str:
     """A PNG in base64 as what takes fewer bytes: a palette, where its colours are few, or a JPEG that keeps them all."""
-    picture, file = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), io.BytesIO()
-    few = picture.getcolors(256) is not None
-    if few:
-        picture.quantize(256, dither=Image.Dither.NONE).save(file, "png", optimize=True)
-    else:
-        picture.save(file, "jpeg", quality=90, subsampling=0, optimize=True)
-    return f"data:image/{'png' if few else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}"
+    picture, png, jpeg = (
+        Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"),
+        io.BytesIO(),
+        io.BytesIO(),
+    )
+    picture.save(jpeg, "jpeg", quality=92, subsampling=0, optimize=True)
+    if picture.getcolors(256) is not None:
+        picture.quantize(256, dither=Image.Dither.NONE).save(png, "png", optimize=True)
+    kind, file = ("png", png) if 0 < png.tell() <= jpeg.tell() else ("jpeg", jpeg)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def img(svg: str, alt: str, width: int) -> str:
@@ -94,7 +97,11 @@ def named(svg: str) -> str:
     svg = re.sub(r"(?<=: )#[0-9a-f]{6}", lambda found: css(found[0]), svg)
     svg = re.sub(r" font-family: 'DejaVu Sans'[^;\"]*;?", "", svg)  # `standalone` says it once
     svg = re.sub(r" transform=\"rotate\(-?0 [^\"]*\"", "", svg)
-    svg = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found[0]):.3f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r'(?<= [xy]=")[\d.]+', lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), svg)
+    for number, name in enumerate(sorted(set(re.findall(r' id="(m[0-9a-f]{6,})"', svg)))):  # of markers
+        svg = svg.replace(name, f"m{number}")
+    svg = svg.replace("xlink:href", "href")
     svg = re.sub(r"((?:<use [^>]*?(style=\"[^\"]*\")/>\s*)(?:<use [^>]*?\2/>\s*)+)", _together, svg)
     return re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
 
