@@ -84,11 +84,28 @@ def test_sources_that_are_shown_are_the_librarys(src):
     for cell in json.loads(build.notebook_of(src).read_text())["cells"]:
         for output in cell.get("outputs", ()):
             html = "".join(output.get("data", {}).get("text/html", ""))
-            if name := re.search(r'class="ssl-source"><small>from <code>([\w.]+)</code>', html):
+            if name := re.search(r'class="ssl-source[^"]*"><small>from <code>([\w.]+)</code>', html):
                 shown = show_source(pydoc.locate(name[1]))
                 assert "".join(output["data"]["text/plain"]).strip() == repr(shown).strip(), (
                     f"{name[1]}: build {src.stem} anew"
                 )
+
+
+def test_there_are_sources_to_compare():
+    pages = [build.notebook_of(src).read_text() for src in SOURCES]
+    assert sum(page.count("ssl-source ssl-shown") for page in pages) > 40
+
+
+def test_no_stored_page_of_live_training_is_empty():
+    """Each opens on the recorded run of its recipe: `python benchmarks/live.py` records what has changed."""
+    empty = []
+    for src in SOURCES:
+        for cell in json.loads(build.notebook_of(src).read_text())["cells"]:
+            for output in cell.get("outputs", ()):
+                data = output.get("data", {})
+                if re.match("Live|Collapse", "".join(data.get("text/plain", ""))):
+                    empty += [] if "of an earlier run" in "".join(data["text/html"]) else [src.stem]
+    assert empty == []
 
 
 @pytest.mark.notebook
