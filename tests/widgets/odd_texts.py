@@ -15,4 +15,10 @@ ODD = {
     "broken masks": "[MASK [mask] MASK] x[MASK]y ([MASK])",
     "control": "nul\x00l \ufffd \u202e [PAD][CLS] naïve café don’t well-made",
 }
-ODD_TEXTS = pytest.mark.parametrize("text", ODD.values(), ids=ODD.keys())
+ODD_TEXTS = pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(t, id=name, marks=[pytest.mark.slow] * (name == "10,000 masks"))
+        for name, t in ODD.items()
+    ],
+)

@@ -18,7 +18,19 @@ def test_there_are_widgets_to_sweep() -> None:
     assert "SceneExplorer" in WIDGETS
 
 
-@pytest.mark.parametrize("name", WIDGETS)
+LONG = (
+    "SimilarityMatrix",
+    "NoiseFit",
+    "MaskedWords",
+    "NextWord",
+    "WhereKComesFrom",
+    "BoundExplorer",
+)  # seconds each
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in WIDGETS]
+)
 def test_every_value_of_every_control(name: str) -> None:
     kind = getattr(widgets, name)
     assert issubclass(kind, Explorer), (
