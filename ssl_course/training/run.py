@@ -167,9 +167,7 @@ class Run:
 
     def _step(self) -> Tensor:
         batch = self.batches.take(self.done)
-        if (
-            not self.asked
-        ):  # before the first step, so that a wrong pair is named; this draw of it does not count
+        if not self.asked:  # so that a wrong pair is named; this draw of it does not count
             gpu = [self.fabric.device] if self.fabric.device.type == "cuda" else []
             with torch.random.fork_rng(gpu), torch.no_grad():
                 pair_of(self.method, batch)

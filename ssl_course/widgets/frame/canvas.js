@@ -232,10 +232,15 @@ function render({ model, el }) {
   const bitmaps = new WeakMap();
   let newest = 0;
   let laid = []; // the panels on the screen
+  let arranged = ""; // for which sizes they stand as they do
 
-  /** Again whenever the page gets another width. */
+  /** Again whenever the page gets another width or a panel another size; a slider that only changes pixels moves none. */
   function layOut() {
     if (!el.clientWidth || !laid.length) return;
+    const sizes = laid.map((panel) => [panel.width, panel.height, panel.css, panel.columns, panel.picture]);
+    const wanted = JSON.stringify([el.clientWidth, sizes]);
+    if (wanted === arranged) return;
+    arranged = wanted;
     const rows = arrange(laid, el.clientWidth);
     const widest = Math.max(...rows.map((row) => row.used));
     row.style.width = `${widest}px`;
