@@ -85,10 +85,14 @@ def test_sources_that_are_shown_are_the_librarys(src):
         for output in cell.get("outputs", ()):
             html = "".join(output.get("data", {}).get("text/html", ""))
             if name := re.search(r'class="ssl-source[^"]*"><small>from <code>([\w.]+)</code>', html):
-                shown = show_source(pydoc.locate(name[1]))
-                assert "".join(output["data"]["text/plain"]).strip() == repr(shown).strip(), (
-                    f"{name[1]}: build {src.stem} anew"
+                whole, shown = (
+                    "\n".join(row.strip() for row in text.strip().splitlines())
+                    for text in (
+                        repr(show_source(pydoc.locate(name[1]))),
+                        "".join(output["data"]["text/plain"]),
+                    )
                 )
+                assert shown in whole, f"{name[1]}: build {src.stem} anew"
 
 
 def test_there_are_sources_to_compare():

@@ -341,16 +341,25 @@ def _distance(kept: float | str, measured: object) -> str:
 # -------------------------------------------------------------------------------- source, and prose from results
 
 
-def show_source(obj: Callable | type) -> Shown:
+def show_source(obj: Callable | type, lines: tuple[str, str] | None = None) -> Shown:
     """The library's own lines of a function, method or class, highlighted in the course's colours.
 
     They stand beside the equation, so they do without their docstring.
+
+    Args:
+        obj: what to show.
+        lines: (a piece of the first line, a piece of the last), where few lines of many matter.
+
+    Raises:
+        ValueError: no line has the piece.
     """
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
     source = _without_docstrings(textwrap.dedent(inspect.getsource(obj)))
+    if lines:
+        source = _between(source, *lines)
     paper = f"{themes.on_wash()};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;border-radius:4px;line-height:1.4;font-size:0.92em"
     code = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True, noclasses=True, style=_code_style()))
     code = re.sub(r"(?<=color: )#[0-9A-F]{6}", lambda found: themes.both(found[0].lower()), code)
@@ -371,6 +380,17 @@ def _without_docstrings(source: str) -> str:
         if has_body and ast.get_docstring(node) and len(node.body) > 1:  # one that is nothing else keeps it
             drop.update(range(node.body[0].lineno - 1, node.body[0].end_lineno))
     return "\n".join(line for i, line in enumerate(lines) if i not in drop) + "\n"
+
+
+def _between(source: str, first: str, last: str) -> str:
+    """The lines from the first that has ``first`` to the next that has ``last``, moved to the left."""
+    rows = source.splitlines()
+    try:
+        begin = next(i for i, row in enumerate(rows) if first in row)
+        end = next(i for i, row in enumerate(rows[begin:], begin) if last in row)
+    except StopIteration:
+        raise ValueError(f"this source has no lines from {first!r} to {last!r}:\n{source}") from None
+    return textwrap.dedent("\n".join(rows[begin : end + 1])) + "\n"
 
 
 def _code_style() -> type:

@@ -189,6 +189,15 @@ def test_bad_predict(bad):
 # ---- source -------------------------------------------------------------------------------------------------------
 
 
+def test_show_source_of_some_lines():
+    few = repr(lecture.show_source(lecture.say, lines=("def fill(", "return fill_named(match)")))
+    assert few.splitlines()[0] == "def fill(match: re.Match) -> str:" and few.count("\n") == 4
+    whole = repr(lecture.show_source(lecture.say))
+    assert all(row.strip() in whole for row in few.splitlines())
+    with pytest.raises(ValueError, match="no lines from 'no such'"):
+        lecture.show_source(lecture.say, lines=("no such", "line"))
+
+
 def test_show_source():
     shown = lecture.show_source(epsilon_ci_squared)
     text = re.sub(r"<[^>]+>", "", shown.html)
