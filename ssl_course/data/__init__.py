@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 # loaded when first used: torch takes a second or more
 _HOME = {"load": "catalog", "Pictures": "pictures", "Pairs": "pairs", "Texts": "texts"}
 _ROOMS = ("scenes", "reviews", "catalog", "pictures", "pairs", "texts")
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
     if name in _ROOMS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 # By name only: torch and the text tools are loaded with the first method that is asked for.
 _HOME = {
@@ -21,7 +22,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> type:
+def __getattr__(name: str) -> Any:
     if name in _HOME:  # PEP 562: called for what the module does not have yet
         return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,24 +15,26 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from ssl_course import evaluation, methods, nets
 from ssl_course.data import load
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import linear_probe
+from ssl_course.evaluation.encoding import Labelled, Network
 from ssl_course.evaluation.finetuning import FineTuned
+from ssl_course.interfaces import Method
 from ssl_course.pretext.color import rgb_to_lab
 from ssl_course.training import train
 
 TABLES = ("G", "C")
 N_LABELS = (3, 10, 30, 100, 1000)
-OTHER_NUMBERS = {"cifar10": (100, 1000, 5000)}
+OTHER_NUMBERS: dict[str, Sequence[int]] = {"cifar10": (100, 1000, 5000)}
 FEW = 30  # up to so many labels they are drawn `DRAWS` times, above once: the seeds draw them anew as well
 DRAWS = 2
 TEST_SEED = 1_000_000
@@ -99,16 +101,16 @@ PROTOCOLS = {
 
 
 # ------------------------------------------------------------------------------------------------ the methods
-def _mae(protocol: Protocol, ratio: float = 0.75) -> nn.Module:
+def _mae(protocol: Protocol, ratio: float = 0.75) -> Method:
     p = protocol
     return methods.MAE(p.size, p.patch, p.dim, p.depth, p.heads, decoder_dim=32, mask_ratio=ratio)
 
 
-def _context(protocol: Protocol, share: float = 0.25) -> nn.Module:
+def _context(protocol: Protocol, share: float = 0.25) -> Method:
     return methods.ContextEncoder(protocol.backbone(), protocol.size, share=share, overlap=2, width=16)
 
 
-MAKERS: dict[str, Callable[[Protocol], nn.Module]] = {
+MAKERS: dict[str, Callable[[Protocol], Method]] = {
     "colorization": lambda b: methods.Colorization(b.backbone(), width=64),
     "SimCLR": lambda b: methods.SimCLR(b.backbone()),
     "MAE": _mae,
@@ -122,13 +124,13 @@ MAKERS: dict[str, Callable[[Protocol], nn.Module]] = {
 RATIOS = (0.25, 0.5, 0.75, 0.9)
 SHARES = (0.1, 0.25, 0.5)
 # The note's message within one method: the same task with more or less hidden.
-WITHIN: dict[str, Callable[[Protocol], nn.Module]] = {
-    **{f"MAE {r}": (lambda b, r=r: _mae(b, r)) for r in RATIOS},
-    **{f"context encoder {s}": (lambda b, s=s: _context(b, s)) for s in SHARES},
+WITHIN: dict[str, Callable[[Protocol], Method]] = {
+    **{f"MAE {r}": partial(_mae, ratio=r) for r in RATIOS},
+    **{f"context encoder {s}": partial(_context, share=s) for s in SHARES},
 }
 
 
-def make(name: str, protocol: Protocol, data: Pictures | None = None) -> nn.Module:
+def make(name: str, protocol: Protocol, data: Pictures | None = None) -> Method:
     """A fresh network by its name in the table.
 
     Args:
@@ -147,9 +149,9 @@ def make(name: str, protocol: Protocol, data: Pictures | None = None) -> nn.Modu
     return known[name](protocol)
 
 
-def encoder(method: nn.Module) -> Callable[[Tensor], Tensor] | nn.Module:
+def encoder(method: Method) -> Network:
     """What the probe reads: `encode`, or ``encode_whole`` where that sees only half a picture (deep CCA)."""
-    return getattr(method, "encode_whole", method)
+    return getattr(method, "encode_whole", method.encode)
 
 
 def row_names(data: str, table: str) -> list[str]:
@@ -193,9 +195,9 @@ def gray_with_colours(pictures: Pictures) -> Pictures:
 
 # ---------------------------------------------------------------------------------------------------- one cell
 def probe_all(
-    encode: Callable[[Tensor], Tensor] | nn.Module,
-    train_set: Any,
-    test_set: Any,
+    encode: Network,
+    train_set: Labelled,
+    test_set: Labelled,
     seed: int = 0,
     labels: Sequence[str] | None = None,
     n_labels: Sequence[int] = N_LABELS,
@@ -237,15 +239,15 @@ def run_cell(
     """
     protocol = protocol or PROTOCOLS[data]
     train_set, test_set = train_and_test(data, table, seed, protocol)
-    numbers = n_labels or OTHER_NUMBERS.get(data, N_LABELS)
+    numbers: Sequence[int] = n_labels or OTHER_NUMBERS.get(data, N_LABELS)
     torch.manual_seed(seed)
     row: dict[str, Any] = {"pictures": [len(train_set), len(test_set)]}
     if method == SUPERVISED:
         return row | from_scratch(protocol, train_set, test_set, seed, numbers)
     if method == PIXELS:
-        encode: Any = evaluation.pixels(16)
+        encode: Network = evaluation.pixels(16)
     elif method in (RANDOM, RANDOM_VIT):
-        encode = make("MAE" if method == RANDOM_VIT else "SimCLR", protocol)
+        encode = encoder(make("MAE" if method == RANDOM_VIT else "SimCLR", protocol))
     else:
         learner = make(method, protocol, train_set)
         encode = encoder(learner)
@@ -255,7 +257,7 @@ def run_cell(
 
 
 def learn(
-    learner: nn.Module, encode: Any, train_set: Pictures, test_set: Pictures, steps: int, batch: int, seed: int,
+    learner: Method, encode: Network, train_set: Pictures, test_set: Pictures, steps: int, batch: int, seed: int,
     numbers: Sequence[int] = N_LABELS,
 ) -> dict[str, Any]:  # fmt: skip
     """Train, and probe on the way: ``samples``, ``cpu_seconds``, ``loss`` and ``curve`` of `run_cell`."""

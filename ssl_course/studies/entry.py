@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ssl_course.data.pictures import Pictures
-from ssl_course.interfaces import pair_of
+from ssl_course.interfaces import Data, pair_of
 
 TRY = 8  # pictures
 
@@ -17,11 +16,11 @@ class Entry(ValueError):
     """What is wrong with a method that wants to enter, in a sentence for its author."""
 
 
-def try_out(method: Any, data: Pictures) -> None:
+def try_out(method: Any, data: Data) -> None:
     """Call a method once as training and probe will, before minutes are spent on it.
 
     Args:
-        method: any ``nn.Module`` with ``pair(batch)``, ``forward(batch)`` and ``encode(x)``.
+        method: hoped to be a `Method`; it may be anything.
         data: of which the first few pictures are used.
 
     Raises:

@@ -21,7 +21,7 @@ def record(
     path: str | None,
     cells: Iterable[dict[str, Any]],
     measure: Callable[..., dict[str, Any]],
-    about: dict,
+    about: dict[str, Any],
     bar: bool = False,
 ) -> list[dict[str, Any]]:
     """Measure the cells that the file does not have yet, and save after each.
@@ -40,7 +40,7 @@ def record(
         ValueError: the file was made with other settings.
     """
     file, about = Path(path) if path else None, json.loads(json.dumps(about))  # tuples are lists there
-    kept = {"about": about, "results": []}
+    kept: dict[str, Any] = {"about": about, "results": []}
     if file and file.is_file():
         kept = json.loads(file.read_text(encoding="utf-8"))
     if kept["about"] != about:
