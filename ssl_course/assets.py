@@ -4,8 +4,6 @@ In a checkout they are the top-level folders ``assets/`` and ``lectures/``. A wh
 under ``ssl_course/_carried/``. Nobody else spells a path to them.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent

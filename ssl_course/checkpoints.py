@@ -5,8 +5,6 @@ train(method, data, save=saver("F.safetensors", method))          # and a run th
 method = load("F.safetensors");  method, state = resume("F.safetensors")
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Mapping

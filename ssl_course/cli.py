@@ -1,7 +1,5 @@
 """The command line: ``ssl-course lab | present | doctor | train | evaluate | compare``. Imports nothing heavy."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import inspect

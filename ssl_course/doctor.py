@@ -1,7 +1,5 @@
 """``ssl-course doctor``: what the course needs, what is there, and the command that mends the rest."""
 
-from __future__ import annotations
-
 import functools
 import importlib
 import importlib.metadata

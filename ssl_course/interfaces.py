@@ -4,8 +4,6 @@
 the rest of the course expects of each other. Nothing is inherited from them: whatever has these names will do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self

@@ -1,7 +1,5 @@
 """The losses of the course, pure functions of tensors; the formulas are those of the note."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

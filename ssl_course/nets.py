@@ -3,8 +3,6 @@
 Any timm model does as well: ``backbone("resnet18")``. Pooled over places, the map is what `encode` returns.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """A student's own copy of the lectures: a newer course renews it, and never touches what the student edited."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The formulas of the lecture note, and the function that computes each (tests/test_equations.py holds them together)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

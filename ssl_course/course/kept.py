@@ -1,7 +1,5 @@
 """What a student has entered, kept beyond the kernel: one small JSON file a lecture, in the user's own folder."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

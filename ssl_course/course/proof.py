@@ -1,7 +1,5 @@
 """A derivation on a lecture's page: numbered lines, each with its reason, and beside them what this run measures."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from html import escape

@@ -5,8 +5,6 @@ not trusted, and leaves its letters behind. The picture follows the ``color-sche
 CSS's ``light-dark()``; JupyterLab sets none, so `SCHEME` does.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import re

@@ -1,7 +1,5 @@
 """Where x and y come from: the course's own worlds, and real sets through `load`."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

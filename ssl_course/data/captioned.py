@@ -5,8 +5,6 @@ that Debian and Ubuntu package (``apt-get install fonts-noto-color-emoji unicode
 by hand, since its photographs are for research and teaching only.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every set by its name: pictures (painted, of the Earth, your own, known benchmarks) and texts."""
 
-from __future__ import annotations
-
 import difflib
 import operator
 import os

@@ -4,8 +4,6 @@ The two sets come from files, where there are any, else from Hugging Face's ``da
 installed. Their strings have no ids yet: ``method.prepare(data)`` learns the tokenizer.
 """
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Callable

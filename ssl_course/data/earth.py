@@ -12,8 +12,6 @@ it by depth (bathymetry), no satellite saw it. And the map is equirectangular: t
 are stretched from west to east, at 60° twice.
 """
 
-from __future__ import annotations
-
 import functools
 import gzip
 import importlib.util

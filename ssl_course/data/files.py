@@ -1,7 +1,5 @@
 """What the real sets share: where files may lie, one kind of error, and one way to resize."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import unicodedata

@@ -7,8 +7,6 @@ own, so that what is independent in the skeleton stays independent in the pixels
 lightness only. Random numbers come as a table ``u`` of uniforms, so one picture is the same at every size.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

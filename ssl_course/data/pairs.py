@@ -1,7 +1,5 @@
 """Pairs of views given as plain rows of numbers, for CCA and deep CCA."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import torch

@@ -1,7 +1,5 @@
 """Pictures that people bring: one file or upload, or a folder of class folders."""
 
-from __future__ import annotations
-
 import io
 import os
 import warnings

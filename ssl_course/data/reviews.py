@@ -11,8 +11,6 @@ is drawn apart from all that. What is most shared by x₁ and x₂ is the sentim
 λ < λ* = (2·purity − 1)², and the intensity above.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import re

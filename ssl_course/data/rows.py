@@ -1,7 +1,5 @@
 """What pictures, texts and pairs have in common: a part of a set is a set again, and so is a batch."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, Self

@@ -11,8 +11,6 @@ knob of the course: at λ = 0, X₁ ⟂ X₂ | Y holds for the skeleton and, sin
 number, for the pictures.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

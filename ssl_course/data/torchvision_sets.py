@@ -5,8 +5,6 @@ CIFAR-10, reads a truncated Fashion-MNIST without naming the file, and wants the
 present, and checksummed, at every start.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import http.client

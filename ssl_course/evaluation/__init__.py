@@ -12,8 +12,6 @@ result prints its protocol, since an accuracy without one cannot be compared.
 (`encode`). A function that hides a network, such as a lambda, leaves eval mode and device to its author.
 """
 
-from __future__ import annotations
-
 from ssl_course.evaluation.encoding import Encoded, encode, features, frozen, pixels
 from ssl_course.evaluation.gauges import alignment, effective_rank, feature_std, spectrum, uniformity
 from ssl_course.evaluation.neighbours import Neighbours, knn, zero_shot

@@ -1,7 +1,5 @@
 """Features of a frozen network: eval mode, no gradients, and afterwards all is as it was before."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

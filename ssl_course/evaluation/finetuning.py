@@ -1,7 +1,5 @@
 """Fine-tuning: the encoder and a linear head learn together from labels, beside `linear_probe`, which freezes the encoder."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Gauges of collapse, and what makes features good on the sphere: even, and alike for two views of one picture."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Classifiers without training: the nearest pictures (kNN), the nearest text (zero-shot)."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The linear probe: what a linear classifier of frozen features reaches with few labels."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

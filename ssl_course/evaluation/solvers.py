@@ -7,8 +7,6 @@ Shapes: B draws, n rows, D features, F folds, k classes. ``weight`` (B, n, F) sa
 0 where it is held out; it sums to 1 over n. Solutions are (B, F, D + 1, k): W with b below it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Several methods side by side: accuracy against the number of labels, and all there is to say about one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

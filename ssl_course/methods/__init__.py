@@ -1,7 +1,5 @@
 """The methods, one file each; every one is an ``nn.Module`` with ``forward(batch) -> loss`` and ``encode(x)``."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

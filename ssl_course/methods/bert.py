@@ -4,8 +4,6 @@ X₁ is the text with [MASK], X₂ the hidden words. The network's answer at a [
 is E[X₂ | X₁ = x₁] when words are one-hot: the ψ* of note §3.3.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 Grill, Strub, Altché, et al., *Bootstrap Your Own Latent*, NeurIPS 2020, arXiv 2006.07733 (note §3.2).
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What CLIP needs to read captions: their words, a tokenizer that travels with the model, rows of ids."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

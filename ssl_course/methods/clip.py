@@ -4,8 +4,6 @@ Radford, Kim, Hallacy, et al., *Learning Transferable Visual Models From Natural
 arXiv 2103.00020 (note §3.2). X₁ is the picture, X₂ its caption; the two views are of different kinds.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any

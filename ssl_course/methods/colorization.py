@@ -5,8 +5,6 @@ paper's, for vivid pictures; and "l2", the note's L_mask, whose best answer is E
 uncertain.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

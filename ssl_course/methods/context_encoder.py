@@ -4,8 +4,6 @@ Pathak, Krähenbühl, Donahue, Darrell, Efros, *Context Encoders: Feature Learni
 1604.07379. Features need the L2 loss alone; the adversarial one is for looks (pathak22/context-encoder #12).
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

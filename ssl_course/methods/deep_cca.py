@@ -3,8 +3,6 @@
 It is L_sim under whitening (note §3.5.2), with networks for ψ and η in place of the linear maps of CCA.
 """
 
-from __future__ import annotations
-
 import copy
 
 import torch

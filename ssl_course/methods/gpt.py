@@ -4,8 +4,6 @@ X₁ is the beginning of a text, X₂ the word that follows. One causal mask mak
 example at once.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

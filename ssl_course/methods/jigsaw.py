@@ -5,8 +5,6 @@ Noroozi, Favaro, *Unsupervised Learning of Visual Representations by Solving Jig
 the note's theory does not cover it.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """What BERT and GPT share: one Transformer, tied weights, a tokenizer that travels with the model."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -5,8 +5,6 @@ He, Chen, Xie, Li, Dollár, Girshick, *Masked Autoencoders Are Scalable Vision L
 heads=12, decoder_dim=512, decoder_depth=8, decoder_heads=16, norm_pix_loss=True)``.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

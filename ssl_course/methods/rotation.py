@@ -5,8 +5,6 @@ arXiv 1803.07728 (note §3.1). X₂, the angle, is drawn without looking at the 
 Y, and the note's theory does not cover it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

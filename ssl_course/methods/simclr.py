@@ -4,8 +4,6 @@ Chen, Kornblith, Norouzi, Hinton, *A Simple Framework for Contrastive Learning o
 2020, arXiv 2002.05709 (note §3.2).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

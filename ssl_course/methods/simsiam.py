@@ -3,8 +3,6 @@
 Chen, He, *Exploring Simple Siamese Representation Learning*, CVPR 2021, arXiv 2011.10566 (note §3.2).
 """
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import torch

@@ -21,8 +21,6 @@ torchvision.transforms.v2.functional gives.
   be four times as fast, but off by 8 bytes on the scenes, more than the hue jitter itself moves them (5).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cache

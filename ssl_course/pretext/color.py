@@ -4,8 +4,6 @@ Constants: IEC 61966-2-1 (sRGB) and CIE 15 (Lab, 2° observer, D65). Colours as 
 and the annealed mean: Zhang, Isola, Efros, *Colorful Image Colorization*, ECCV 2016, arXiv 1603.08511, §2.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import torch

@@ -1,7 +1,5 @@
 """Two halves of a picture as two views, or as two views of numbers for CCA (note §3.2)."""
 
-from __future__ import annotations
-
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 

@@ -3,8 +3,6 @@
 A hole is a mask (N, 1, H, W) of zeros and ones, 1 where pixels are removed.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Hide patches of a picture: the pretext task of masked autoencoders (note §3.1; MAE, arXiv 2111.06377)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -5,8 +5,6 @@ by edges that run on from tile to tile, by brightness, by the lens's colour frin
 shortcuts is here, and each can be switched off to see what the network learns instead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import permutations as all_permutations

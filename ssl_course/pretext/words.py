@@ -4,8 +4,6 @@ Texts are rows of ids, (N, T) LongTensors, padded at the end with PAD. Everythin
 each word by itself, and stays on the tensor's own device.
 """
 
-from __future__ import annotations
-
 import torch
 
 from ssl_course.interfaces import Pair

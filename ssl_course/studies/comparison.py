@@ -9,8 +9,6 @@ Two tables. In table G every encoder sees lightness only, so that colorization m
 colour. In table C every encoder sees colour, and colorization, which would see its own answer, is left out.
 """
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable, Sequence

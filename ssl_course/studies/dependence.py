@@ -4,8 +4,6 @@
 ψ* errs by no more than this quotient, so tasks with different X₂ can stand on one axis.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """A method of one's own, tried on a few pictures before minutes are spent on comparing it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

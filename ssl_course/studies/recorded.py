@@ -1,7 +1,5 @@
 """Results that are kept cell by cell: a long command that is stopped goes on where it was."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """What a table of the comparison says: means over seeds, and who has learned, by paired differences (note §3.5)."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Mapping, Sequence

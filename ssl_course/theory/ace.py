@@ -1,7 +1,5 @@
 """Alternating conditional expectations: maximal correlation from samples (note §3.5.2)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

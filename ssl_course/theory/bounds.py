@@ -5,8 +5,6 @@ value of the class means, and σ², the noise of the labels. Targets are one-hot
 E‖P(Y|X₁) − prediction‖², never accuracies. Infinite bounds say that the theory is silent.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

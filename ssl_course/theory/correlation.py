@@ -4,8 +4,6 @@
 found here.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

@@ -5,8 +5,6 @@ X₁, X₂ and the label Y ∈ ℝᵏ are jointly Gaussian with mean 0; here Y i
 intercept. Our own settings, in the manner of the simulation of Lee, Lei, Saunshi, Zhuo (arXiv 2008.01064).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

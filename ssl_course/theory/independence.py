@@ -5,8 +5,6 @@ a vector. NumPy arrays or tensors on any device go in; float64 tensors come out.
 Saunshi, Zhuo, "Predicting What You Already Know Helps" (NeurIPS 2021, arXiv 2008.01064).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

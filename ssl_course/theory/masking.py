@@ -5,8 +5,6 @@ still depends on Y. With a class mean and a covariance for each class, every one
 choice of what is hidden; measured means and covariances give the linear, Gaussian part of real pictures.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -6,8 +6,6 @@ of R, scored on samples it has not seen, gives a lower bound that gets tight as 
 needed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

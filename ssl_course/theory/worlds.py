@@ -1,7 +1,5 @@
 """Small finite worlds in which the theory can be read off by hand, and probes fitted to their samples (note §3.4)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

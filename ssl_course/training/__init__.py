@@ -7,8 +7,6 @@ It knows of a method only ``pair(batch)``, ``forward(batch) -> loss`` and, where
 ``defaults`` and ``after_step()``.
 """
 
-from __future__ import annotations
-
 from ssl_course.training.fabric import make_fabric
 from ssl_course.training.faults import Diverged
 from ssl_course.training.fitting import History, fit

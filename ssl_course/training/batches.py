@@ -1,7 +1,5 @@
 """Where a run takes its batches from, and the random state that it owns."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

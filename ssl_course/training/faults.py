@@ -1,7 +1,5 @@
 """What can stop a run: Ctrl-C, a loss that is no number, too little memory."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable, Iterator

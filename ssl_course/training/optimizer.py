@@ -1,7 +1,5 @@
 """Learning rates, groups of parameters and optimizers."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What `train` yields."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Widgets: one file each, all on one canvas. Nothing is imported before it is used."""
 
-from __future__ import annotations
-
 import importlib
 import re
 from typing import Any

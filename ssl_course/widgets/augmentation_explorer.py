@@ -1,7 +1,5 @@
 """Lecture 08's experiment: two views of one picture, and how alike ψ finds them (note §3.2)."""
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Lecture 11: measured excess risk, the true bound, the note's and supervised learning in one plot (note §3.4)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple

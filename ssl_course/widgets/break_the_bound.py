@@ -1,7 +1,5 @@
 """Lecture 11: a world with one number that breaks the note's literal bound by any factor (note §3.4)."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

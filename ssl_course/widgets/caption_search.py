@@ -1,7 +1,5 @@
 """Lecture 10's experiment: type a caption, get pictures; pick a picture, get captions (note §3.2, CLIP)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import escape

@@ -1,7 +1,5 @@
 """Lecture 09's experiments: SimSiam in training, with switches that act while it runs; z in the plane (note §3.2)."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

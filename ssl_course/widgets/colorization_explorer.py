@@ -1,7 +1,5 @@
 """Lecture 02's experiment: the colours that a network expects, and how one of them is chosen (note §3.1)."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any

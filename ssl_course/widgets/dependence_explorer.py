@@ -1,7 +1,5 @@
 """Lecture 12: two functions, ψ of x₁ and η of x₂, that make a dependence straight (note §3.5.2)."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any, NamedTuple
 

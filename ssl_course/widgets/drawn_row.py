@@ -1,7 +1,5 @@
 """Lecture 08's bet: draw one row of the heat map augmentation × label before the measured one appears."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

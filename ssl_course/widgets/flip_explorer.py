@@ -1,7 +1,5 @@
 """Lecture 12: "I like this movie": what a narrow ψ keeps is what is most shared, not what the label wants (note §3.5)."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Lecture 07: halves of pictures as two views; what does a component of PCA, or of CCA, sort them by? (note §3.2)"""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Lecture 11: the same ε_CI can cost nothing or everything; the direction decides (note §3.4)."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Lecture 04's formulas: hide more and more of a row of pixels, and watch the note's three quantities (note §3.5)."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Lecture 01's second experiment: once the part is known, do its surroundings still help? (note §3.3.2)"""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Lecture 03's experiment: paint a hole, see it filled, and compare with what its part alone would say (note §3.3.2)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 from types import SimpleNamespace

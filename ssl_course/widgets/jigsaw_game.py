@@ -1,7 +1,5 @@
 """Lecture 05's first game: order the tiles of a picture, then see what the network answers (note §3.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import product
 from math import factorial

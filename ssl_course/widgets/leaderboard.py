@@ -1,7 +1,5 @@
 """Lecture 13's table as a ranking, which a method of one's own can enter (note §3.5)."""
 
-from __future__ import annotations
-
 import html
 import json
 from collections.abc import Sequence

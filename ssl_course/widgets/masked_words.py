@@ -1,7 +1,5 @@
 """Lecture 06's first experiment: hide words of a sentence and see what could stand there (note §3.1, §3.5.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache

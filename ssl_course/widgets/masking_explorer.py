@@ -1,7 +1,5 @@
 """Lecture 04's experiment: hide patches of a picture, see what a masked autoencoder makes of the rest (note §3.1, §3.5)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Lecture 06's second experiment: one word after the other (note §3.1)."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from functools import lru_cache
 from math import exp

@@ -1,7 +1,5 @@
 """Lecture 07: CCA on two views that share nothing, or one thing; how much of its correlation is fitted noise? (note §3.2)"""
 
-from __future__ import annotations
-
 import warnings
 from functools import lru_cache
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Lecture 00's tour: one picture, seven questions made of it, and what each of the seven networks knows (note §2, §3.1, §3.2)."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Lecture 05's second game: which way is up? The student turns the picture, then the network (note §3.1)."""
 
-from __future__ import annotations
-
 from math import atan2, pi
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Lecture 07: PCA keeps what is large, CCA what two views share (note §3.2)."""
 
-from __future__ import annotations
-
 import warnings
 from functools import lru_cache
 from typing import Any, NamedTuple

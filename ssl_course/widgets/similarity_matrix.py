@@ -1,7 +1,5 @@
 """Lecture 08's loss, cell by cell: 2N × 2N cosines, the softmax of a row, and the temperature (note §3.2)."""
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 from typing import Any, NamedTuple

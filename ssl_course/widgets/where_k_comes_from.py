@@ -1,7 +1,5 @@
 """Lecture 11: the k in k/n_L is a rank, and the slightest dependence changes it (note §3.4)."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a check answers: passed, not solved yet, or which misconception the answer shows."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import linecache

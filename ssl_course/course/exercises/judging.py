@@ -1,7 +1,5 @@
 """The judge of the exercises: an answer against the right rule, and against those that are usually followed instead."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

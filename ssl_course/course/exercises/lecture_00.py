@@ -1,7 +1,5 @@
 """Exercise of lecture 00: read the number of labels off a label-efficiency curve."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

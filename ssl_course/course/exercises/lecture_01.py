@@ -1,7 +1,5 @@
 """Exercises of lecture 01: ε_CI² by hand, and a world with ε_CI = 0 that is not conditionally independent."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Exercises of lecture 02: colours as soft classes, their weights, and one colour out of a distribution."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exercises of lecture 03: what a hole is filled with, what its border counts, and what an honest guess costs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Exercises of lecture 04: which patches go, what the encoder reads, and what the loss counts."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks of lecture 05: how far apart orders are, a set of orders, an angle read off the corners."""
 
-from __future__ import annotations
-
 from itertools import combinations
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Exercises of lecture 06: the causal mask, BERT's 80/10/10 rule, and perplexity."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

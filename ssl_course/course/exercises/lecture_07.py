@@ -1,7 +1,5 @@
 """Exercises of lecture 07: CCA by whitening and SVD, fool it with noise, and when noise is certain to fool it."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Exercises of lecture 08: the contrastive loss, what temperature does to its gradient, what a probe reads."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

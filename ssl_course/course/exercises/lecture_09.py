@@ -1,7 +1,5 @@
 """Checks of lecture 09: SimSiam's loss and its stopped gradient, effective rank, three ways to collapse, the probe."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

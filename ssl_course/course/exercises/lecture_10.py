@@ -1,7 +1,5 @@
 """Exercises of lecture 10: CLIP's symmetric loss, its floor where captions repeat, and the floor taken away."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

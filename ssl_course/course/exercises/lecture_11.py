@@ -1,7 +1,5 @@
 """Exercises of lecture 11: the probe's learning curve, where supervision overtakes, and a broken bound."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

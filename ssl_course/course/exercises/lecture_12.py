@@ -1,7 +1,5 @@
 """Exercises of lecture 12: ACE on a table, where the leading feature flips, and a broken rank condition."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

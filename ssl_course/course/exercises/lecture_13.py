@@ -1,7 +1,5 @@
 """Exercises of lecture 13: a pretext task that keeps the light, a difference with its error, ε²/σ² by hand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Checks of the features that a student hands to a linear probe: those of the network in eval mode, before any head."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any

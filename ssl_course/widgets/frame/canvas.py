@@ -1,7 +1,5 @@
 """The one canvas that every widget of the course draws on: pictures and drawings in, strokes and keys out."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

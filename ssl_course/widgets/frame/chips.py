@@ -1,7 +1,5 @@
 """Sentences as rows of words that can be pointed at, page by page; for the widgets of lecture 06."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What every widget of the course is made of: labelled controls, a pure ``render``, a canvas, a Reset."""
 
-from __future__ import annotations
-
 import base64
 import html
 import threading

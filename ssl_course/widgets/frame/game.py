@@ -1,7 +1,5 @@
 """Puzzles that are answered and committed one by one, and the score of both players."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

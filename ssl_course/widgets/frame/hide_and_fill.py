@@ -1,7 +1,5 @@
 """What MaskingExplorer and HolePainter share: a student hides cells of a picture, a network fills them, the worst is guessed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from math import isqrt
 from typing import Any

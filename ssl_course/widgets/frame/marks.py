@@ -3,8 +3,6 @@
 `draw.Plot` records them; `svg` writes them for a browser, `paint` paints them where there is none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Drawings and whole frames as pixels, by Pillow: for files, printed pages and wherever no browser draws."""
 
-from __future__ import annotations
-
 import functools
 import html
 import importlib.util

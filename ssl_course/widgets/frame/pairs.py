@@ -1,7 +1,5 @@
 """X₁ and X₂ of a method's own `pair`: what its network learns from, drawn anew, and as panels where it can be shown."""
 
-from __future__ import annotations
-
 import copy
 import textwrap
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The notebook's progress bar: a loss curve that grows while a cell trains, and stays as a picture afterwards."""
 
-from __future__ import annotations
-
 import base64
 import math
 import time

@@ -3,8 +3,6 @@
 `benchmarks/live.py` records them into ``assets/results/live.json``: each its losses and its last views, as drawings.
 """
 
-from __future__ import annotations
-
 import base64
 import functools
 import io

@@ -1,7 +1,5 @@
 """The sheet in a widget's first panel: small pictures, one of which is chosen, unless it is the student's own."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

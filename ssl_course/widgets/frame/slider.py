@@ -1,7 +1,5 @@
 """Where a slider's handle can stand: the browser moves it there as soon as it shows the slider."""
 
-from __future__ import annotations
-
 import math
 
 import ipywidgets

@@ -4,8 +4,6 @@ A colour of the palette becomes a variable of `canvas.css` with its light value 
 leaves the course's pages keeps its colours.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 from html import escape

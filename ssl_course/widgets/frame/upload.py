@@ -1,7 +1,5 @@
 """A button with which students bring a picture of their own; what is no picture becomes a sentence."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Callable
 from dataclasses import dataclass, field
