@@ -74,8 +74,8 @@ EQUATIONS = [
     ),
     Equation(
         "contrast of pictures and captions", "§3.2",
-        r"\ell = \tfrac{1}{2N} \sum_i \Bigl( -\log \frac{e^{s\, u_i^\top v_i}}{\sum_j e^{s\, u_i^\top v_j}}"
-        r" - \log \frac{e^{s\, u_i^\top v_i}}{\sum_j e^{s\, u_j^\top v_i}} \Bigr)",
+        r"\ell = \tfrac{1}{2N} \sum_i \Bigl( -\log \frac{\exp(u_i^\top v_i/\tau)}{\sum_j \exp(u_i^\top v_j/\tau)}"
+        r" - \log \frac{\exp(u_i^\top v_i/\tau)}{\sum_j \exp(u_j^\top v_i/\tau)} \Bigr)",
         "ssl_course.losses.clip_loss", _LOSSES + "test_clip_loss_against_loops", "10",
     ),
     Equation(
@@ -86,7 +86,7 @@ EQUATIONS = [
     ),
     Equation(
         "excess risk of the probe", "§3.4",
-        r"\text{excess} = a + (\sigma^2 + a)\,\frac{r}{n - r - 1}, \quad a \le \varepsilon_{CI}^2 / \sigma_k(M)^2",
+        r"\text{excess} = a + (V + a)\,\frac{r}{n - r - 1}, \quad a \le \varepsilon_{CI}^2 / \sigma_k(M)^2",
         "ssl_course.theory.bounds.excess_risk", _BOUNDS + "test_excess_risk_of_gaussian_features", "11",
     ),
     Equation(
@@ -102,7 +102,7 @@ EQUATIONS = [
     ),
     Equation(
         "maximal correlation", "§3.5.2",
-        r"\min L_{sim} = 2k - 2 \sum_{i \le k} \rho_i \ \text{ under } E[\eta\eta^\top] = E[\psi\psi^\top] = I_k",
+        r"\min L_{sim} = 2r - 2 \sum_{i \le r} \rho_i \ \text{ under } E[\eta\eta^\top] = E[\psi\psi^\top] = \mathrm{Id}_r",
         _CORRELATION + "l_sim_minimum", _SIMILAR + "test_l_sim_minimum", "12",
     ),
     Equation(

@@ -32,7 +32,7 @@ class Colorization(nn.Module):
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
         objective: "classes" or "l2".
         step: width of the bins in Lab units; the paper's 10 asks for more pictures and time than a lecture has.
-        mix: λ of `color.rebalance_weights`; 1 switches rebalancing off.
+        mix: μ of `color.rebalance_weights`; 1 switches rebalancing off.
         temperature: of the annealed mean.
         width: of the head's hidden layer.
         upscale: the map's side over that of the backbone's.

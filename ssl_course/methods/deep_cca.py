@@ -17,22 +17,22 @@ from ssl_course.pretext.halves import parted
 
 
 def canonical_loss(eta: Tensor, psi: Tensor, ridge: float = 1e-3, n_components: int | None = None) -> Tensor:
-    """2k − 2 Σ_{i≤k} ρ_i, the smallest L_sim of whitened linear maps of η and ψ (note §3.5.2; Andrew et al. 2013, eq. 10).
+    """2r − 2 Σ_{i≤r} ρ_i, the smallest L_sim of whitened linear maps of η and ψ (note §3.5.2; Andrew et al. 2013, eq. 10).
 
-    Σρ_i is the nuclear norm of the whitened cross-covariance T when k = D. In float64, and with Cholesky factors:
+    Σρ_i is the nuclear norm of the whitened cross-covariance T when r = D. In float64, and with Cholesky factors:
     T has the same singular values as with symmetric roots, and no division by differences of eigenvalues, which
     is where NaN comes from when two are equal.
 
     Args:
         eta, psi: (N, D), row i of both from the same pair. With N ≤ 2D the loss is small whatever they are.
         ridge: share of each view's mean variance that is added to all its variances; 0 < ridge.
-        n_components: k; None is D.
+        n_components: r; None is D.
 
     Returns:
         0-d float64 in [0, 2k]. Constant features have correlation 0.
 
     Raises:
-        ValueError: shapes that differ, fewer than 2 rows, k out of range, or a ridge that is not positive.
+        ValueError: shapes that differ, fewer than 2 rows, r out of range, or a ridge that is not positive.
     """
     if eta.shape != psi.shape or eta.ndim != 2:
         raise ValueError(
@@ -40,8 +40,8 @@ def canonical_loss(eta: Tensor, psi: Tensor, ridge: float = 1e-3, n_components: 
         )
     if len(eta) < 2:
         raise ValueError("one pair has no covariance: give deep CCA at least two, better many more than D")
-    k = eta.shape[1] if n_components is None else n_components
-    if not 1 <= k <= eta.shape[1]:
+    r = eta.shape[1] if n_components is None else n_components
+    if not 1 <= r <= eta.shape[1]:
         raise ValueError(f"n_components must be between 1 and {eta.shape[1]}, got {n_components}")
     if not ridge > 0:
         raise ValueError(f"ridge must be positive, got {ridge}")
@@ -53,8 +53,8 @@ def canonical_loss(eta: Tensor, psi: Tensor, ridge: float = 1e-3, n_components: 
         # Solved for, never inverted: cheaper, and steadier when a view is nearly flat in some direction.
         half = torch.linalg.solve_triangular(factors[0], _covariance(*white), upper=False)
         t = torch.linalg.solve_triangular(factors[1], half.T, upper=False)  # (D, D)
-        # E‖η − ψ‖² = E‖η‖² + E‖ψ‖² − 2 E η·ψ: white views have k + k, and at best share Σρ (note §3.5.2).
-        return 2 * k - 2 * torch.linalg.svdvals(t)[:k].sum()
+        # E‖η − ψ‖² = E‖η‖² + E‖ψ‖² − 2 E η·ψ: white views have r + r, and at best share Σρ (note §3.5.2).
+        return 2 * r - 2 * torch.linalg.svdvals(t)[:r].sum()
 
 
 def _unit_scale(h: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class DeepCCA(nn.Module):
         inputs: (d1, d2), numbers in the two views of `Pairs`; None takes `Pictures` and splits them: the left
             half is X₁, the right half X₂.
         dim: D, numbers that each network returns.
-        n_components: k, how many correlations count; None is all D.
+        n_components: r, how many correlations count; None is all D.
         width: of the two hidden layers (`Pairs` only).
         backbone: of the two networks (`Pictures` only), two of the same kind with weights of their own.
         ridge: see `canonical_loss`.

@@ -97,7 +97,7 @@ class Augmentation:
         hue: turns are drawn from −value to value, at most 0.5.
         gray: probability of a gray view.
         blur: probability of a blurred view (the paper, for large pictures: 0.5).
-        blur_sigma: smallest and largest σ in pixels.
+        blur_sigma: smallest and largest width in pixels.
         solarize: probability that what is brighter than one half is inverted.
 
     Raises:
@@ -344,10 +344,10 @@ def _turn_hue(x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
 
 
 def _blur(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    """Gaussian blur, one σ for each picture; as in the paper the kernel spans a tenth of the picture."""
+    """Gaussian blur, one width for each picture; as in the paper the kernel spans a tenth of the picture."""
     radius = max(x.shape[-2:]) // 20
     taps = torch.arange(-radius, radius + 1, device=x.device)
-    # σ = 0 would divide by 0; this near to it, all weight is on the middle
+    # a width of 0 would divide by 0; this near to it, all weight is on the middle
     weights = (-0.5 * (taps / sigma.clamp(min=1e-3)) ** 2).softmax(-1)  # (N, 1, 1, 2 radius + 1)
     # Down, then across: 2 (2r + 1) products a pixel where a square of taps has (2r + 1)². Reflected, since beyond black
     # edges every picture would get a dark frame.

@@ -174,7 +174,7 @@ def rebalance_weights(prior: torch.Tensor, mix: float = 0.5) -> torch.Tensor:
 
     Args:
         prior: p̃ (Q,), non-negative; divided by its sum here.
-        mix: λ in [0, 1]; 1 gives every bin weight 1, 0 the plain inverse, where a bin with p̃ = 0 gets the
+        mix: μ (Zhang's λ) in [0, 1]; 1 gives every bin weight 1, 0 the plain inverse, where a bin with p̃ = 0 gets the
             weight of the rarest bin that occurs instead of infinity.
 
     Raises:

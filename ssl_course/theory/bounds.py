@@ -1,7 +1,7 @@
 """What a linear probe of the learned representation can reach, and what the bounds promise (note §3.4, §3.5.2).
 
 The note's k/n_L + ε_CI² is false as it stands, by any factor; the true statements carry σ_k, the smallest singular
-value of the class means, and σ², the noise of the labels. Targets are one-hot Y; risks are *excess squared risks*
+value of the class means, and V, the noise of the labels. Targets are one-hot Y; risks are *excess squared risks*
 E‖P(Y|X₁) − prediction‖², never accuracies. Infinite bounds say that the theory is silent.
 """
 
@@ -79,7 +79,7 @@ def approximation_error(joint: Array, x2: Array, rank: int | None = None) -> tor
 
 
 def label_noise(joint: Array) -> torch.Tensor:
-    """σ² = Tr Cov(Y|X₁) = E[1 − Σ_y P(y|X₁)²], the squared risk of Bayes itself (note §3.4).
+    """V = Tr Cov(Y|X₁) = E[1 − Σ_y P(y|X₁)²], the squared risk of Bayes itself (note §3.4).
 
     Raises:
         ValueError: one class only, a state of X₁ or a class that never occurs, or a table that is none.
@@ -150,11 +150,11 @@ def excess_risk(
 ) -> torch.Tensor:
     """Expected excess of least squares on ``rank`` Gaussian features with n labels (note §3.4).
 
-    excess = a + (σ² + a) r/(n − r − 1), exact for Gaussian features that were learned without these labels; with
-    an intercept a + (σ² + a) [1/n + (n+1) r/(n (n−r−2))]. For features of a finite world it may be far too small.
+    excess = a + (V + a) r/(n − r − 1), exact for Gaussian features that were learned without these labels; with
+    an intercept a + (V + a) [1/n + (n+1) r/(n (n−r−2))]. For features of a finite world it may be far too small.
 
     Args:
-        a: approximation error; noise: σ²; n: labels. Numbers or arrays that broadcast.
+        a: approximation error; noise: V; n: labels. Numbers or arrays that broadcast.
 
     Returns:
         float64 of the broadcast shape; infinite where n ≤ r + 1 (with an intercept n ≤ r + 2).
@@ -181,7 +181,7 @@ class Terms(NamedTuple):
     epsilon_squared: torch.Tensor  # ε_CI²
     sigma_k: torch.Tensor  # σ_k(M)
     sigma_centred: torch.Tensor  # σ_{k−1}(MΠ)
-    noise: torch.Tensor  # σ² = Tr Cov(Y|X₁)
+    noise: torch.Tensor  # V = Tr Cov(Y|X₁)
     approximation: torch.Tensor  # a, of the full ψ* with an intercept
     approximation_bound: torch.Tensor  # ε²/σ_k², never below a
     centred_bound: torch.Tensor  # ε²/σ_{k−1}(MΠ)², never below a either
@@ -189,7 +189,7 @@ class Terms(NamedTuple):
     top_bound: torch.Tensor  # 4ε²/σ_k², never below top
     similarity: torch.Tensor  # a of the top k − 1 maximal-correlation functions of X₁
     similarity_bound: torch.Tensor  # 4 (1 − ΣP(y)²) ε̃²/ρ_{k−1}², never below it
-    estimation: torch.Tensor  # 2σ²k/n, for Gaussian features, n ≥ 2k + 2 and rank k; see `excess_risk`
+    estimation: torch.Tensor  # 2Vk/n, for Gaussian features, n ≥ 2k + 2 and rank k; see `excess_risk`
     literal: torch.Tensor  # k/n + ε², the note's
     supervised: torch.Tensor  # d₁/n, the note's for a linear model of the raw input
 

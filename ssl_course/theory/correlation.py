@@ -106,11 +106,11 @@ def l_sim(eta: Array, psi: Array, whiten: bool = False) -> torch.Tensor:
     """L_sim = E‖η(X₂) − ψ(X₁)‖² of samples, as it is or with both whitened first (note §3.5.2).
 
     As it is, two equal constants give 0: collapse. Whitened, both are replaced by Σ^(−½)(η − mean), Σ^(−½)
-    symmetric so that whitened functions stay as they are, and E‖η‖² = E‖ψ‖² = k: L_sim = 2k − 2 E[ηᵀψ]. A
+    symmetric so that whitened functions stay as they are, and E‖η‖² = E‖ψ‖² = r: L_sim = 2r − 2 E[ηᵀψ]. A
     constant function cannot be whitened and counts as one without correlation, so a collapsed map gets 2k.
 
     Args:
-        eta, psi: (N, k) or (N,), row i of both from the same sample; gradients pass through.
+        eta, psi: (N, r) or (N,), row i of both from the same sample; gradients pass through.
 
     Returns:
         0-d float64.
@@ -129,7 +129,7 @@ def l_sim(eta: Array, psi: Array, whiten: bool = False) -> torch.Tensor:
 
 
 def _white(rows: torch.Tensor) -> torch.Tensor:
-    """Rows (N, k) with mean 0 and covariance I (over N), by the symmetric root; missing directions stay 0."""
+    """Rows (N, r) with mean 0 and covariance Id (over N), by the symmetric root; missing directions stay 0."""
     rows = rows - rows.mean(0)
     values, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))
     keep = values > 1e-12 * values[-1].clamp(min=1e-12)
@@ -137,21 +137,21 @@ def _white(rows: torch.Tensor) -> torch.Tensor:
     return rows @ (vectors / values[keep].sqrt()) @ vectors.T
 
 
-def l_sim_minimum(joint: Array, k: int) -> torch.Tensor:
-    """min L_sim = 2k − 2 Σ_{i≤k} ρ_i over all functions with E[ηηᵀ] = E[ψψᵀ] = I_k, mean 0 (note §3.5.2).
+def l_sim_minimum(joint: Array, r: int) -> torch.Tensor:
+    """min L_sim = 2r − 2 Σ_{i≤r} ρ_i over all functions with E[ηηᵀ] = E[ψψᵀ] = Id_r, mean 0 (note §3.5.2).
 
     Args:
         joint: P(X₁, X₂), (n1, n2), or with Y as a third axis, which is summed over.
-        k: number of functions, at most min(n1, n2) − 1: a view of n states has no more uncorrelated ones.
+        r: number of functions, at most min(n1, n2) − 1: a view of n states has no more uncorrelated ones.
 
     Raises:
-        ValueError: k out of range, or a table that is none.
+        ValueError: r out of range, or a table that is none.
     """
     table = torch.as_tensor(joint, dtype=torch.float64)
     rho = maximal_correlations(table.sum(2) if table.ndim == 3 else table)
-    if not 1 <= k <= len(rho):
-        raise ValueError(f"k must be between 1 and min(n1, n2) − 1 = {len(rho)}, got {k}")
-    return 2 * k - 2 * rho[:k].sum()
+    if not 1 <= r <= len(rho):
+        raise ValueError(f"r must be between 1 and min(n1, n2) − 1 = {len(rho)}, got {r}")
+    return 2 * r - 2 * rho[:r].sum()
 
 
 def sample_noise(n: int, p: int, q: int, shared: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -64,7 +64,7 @@ class GaussianWorld:
         return kth_singular_value(self.means(), self.k)
 
     def label_noise(self) -> torch.Tensor:
-        """σ² = Tr Cov(Y|X₁) (note §3.4)."""
+        """V = Tr Cov(Y|X₁) (note §3.4)."""
         return (self.block("y", "y") - self.expectation("y", "1") @ self.block("1", "y")).trace()
 
     def epsilon_ci_squared(self) -> torch.Tensor:
@@ -113,9 +113,9 @@ class GaussianWorld:
         return excess_risk(self.approximation_error(which), self.label_noise(), self.rank(which), n)
 
     def overtakes(self, which: str = "full") -> torch.Tensor:
-        """The n_L from which supervised least squares on X₁ beats the probe (note §3.4): d₁ + 1 + (d₁ − r) σ²/a.
+        """The n_L from which supervised least squares on X₁ beats the probe (note §3.4): d₁ + 1 + (d₁ − r) V/a.
 
-        The closed form of a + (σ² + a) r/(n−r−1) = σ² d₁/(n−d₁−1); infinite when a = 0.
+        The closed form of a + (V + a) r/(n−r−1) = V d₁/(n−d₁−1); infinite when a = 0.
         """
         a = self.approximation_error(which)
         gain = (self.d1 - self.rank(which)) * self.label_noise()
@@ -193,7 +193,7 @@ def gaussian_world(
 ) -> GaussianWorld:
     """A world with one knob for each term of the bound (note §3.4). Y ~ N(0, I_k); the noise of X₁ and X₂ is N(0, I).
 
-    X₁ = (sY, 0) + N₁ with s² = k/σ² − 1, so that Tr Cov(Y|X₁) = ``noise``; X₂ = (``sigma``·Y, 0) + N₂, so that
+    X₁ = (sY, 0) + N₁ with s² = k/V − 1, so that Tr Cov(Y|X₁) = ``noise``; X₂ = (``sigma``·Y, 0) + N₂, so that
     σ_k(M) = ``sigma``. Coordinate i of N₂ has the correlation ρ = ``dependence`` with one coordinate of N₁:
 
     - "all": with coordinate k + i, which says nothing about Y. ψ* gets rank d2 and its class coordinates noise:
@@ -203,7 +203,7 @@ def gaussian_world(
 
     Args:
         dependence: ρ in [0, 1].
-        noise: σ², in (0, k).
+        noise: V, in (0, k).
 
     Raises:
         ValueError: a value outside its range, d1 < k + d2 (room for the private coordinates), or d2 < 1.

@@ -62,7 +62,7 @@ def film_words(dependence: float = 0.5, certainty: float = 0.9) -> FiniteWorld:
 def rare_coin(rare: float = 0.01) -> FiniteWorld:
     """X₂ = Y; X₁ is mostly A, where Y is certain, and rarely B, where Y is a fair coin (note §3.4).
 
-    Conditional independence holds and a = 0, yet no C makes "excess ≤ C σ²k/n" true: σ² = rare/2 vanishes
+    Conditional independence holds and a = 0, yet no C makes "excess ≤ C V k/n" true: V = rare/2 vanishes
     with P(B) = rare while the few labels at B stay few.
     """
     if not 0 < rare < 1:

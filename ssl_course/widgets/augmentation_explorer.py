@@ -170,7 +170,7 @@ class AugmentationExplorer(SheetExplorer):
             **{n: FloatSlider(0.4, min=0, max=1, step=0.05, description=f"{n} ±") for n in LIGHT},
             "hue": FloatSlider(0.1, min=0, max=0.5, step=0.02, description="hue ±"),
             "gray": FloatSlider(0.2, min=0, max=1, step=0.1, description="gray, probability"),
-            "blur": FloatSlider(0.0, min=0, max=4, step=0.25, description="blur, largest σ"),
+            "blur": FloatSlider(0.0, min=0, max=4, step=0.25, description="blur, largest width"),
             "mode": Dropdown(options=MODES, value="separate", description="both views from"),
             "seed": IntSlider(0, min=0, max=99, description="draw number"),
             "head": Checkbox(False, description="after the head (z)"),
@@ -235,7 +235,7 @@ def what_was_done(drawn: Draw, i: int, size: int) -> str:
     if value("gray", 0):
         colour.append("gray")
     if value("sigma", 0) > 0:
-        colour.append(f"σ {value('sigma', 0):.1f}")
+        colour.append(f"blur {value('sigma', 0):.1f}")
     return ", ".join([*parts, *colour]).replace("-", "−") or "as it is"
 
 

@@ -36,7 +36,7 @@ class Curves(NamedTuple):
     rank: int
     epsilon_squared: float
     sigma: float  # σ_k(M), or σ_{k−1}(MΠ) where the probe has an intercept
-    noise: float  # σ²
+    noise: float  # V, the label noise
     approximation: float  # a
     ceiling: float  # what the true statement says that a is at most
     n: np.ndarray  # (m,) labels of the curves
@@ -103,7 +103,7 @@ def _small(rho: float, sees: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class BoundExplorer(Explorer):
-    """n_L, k, the dependence, σ_k and σ²: which of the curves lies where, and who wins with how many labels?
+    """n_L, k, the dependence, σ_k and V: which of the curves lies where, and who wins with how many labels?
 
     Args:
         measured: λ → name → n → `Simulated`: points of a trained network, drawn where the world is the scenes.
@@ -119,7 +119,7 @@ class BoundExplorer(Explorer):
             "k": IntSlider(3, min=1, max=6, description="classes k"),
             "sigma": SelectionSlider(options=[0.25, 0.5, 1.0, 2.0, 4.0], value=0.5, description="σ_k(M)"),
             "noise": SelectionSlider(
-                options=[0.1, 0.3, 0.5, 0.7, 0.9], value=0.5, description="label noise σ²/k"
+                options=[0.1, 0.3, 0.5, 0.7, 0.9], value=0.5, description="label noise V/k"
             ),
         }
         rows = [["world", "probe"], ["n", "dependence"], ["k", "sigma", "noise"]]
@@ -152,7 +152,7 @@ class BoundExplorer(Explorer):
             cross = "supervision is not better up to the last n_L drawn"
         epsilon, a, allowed, note = map(draw.number, (c.epsilon_squared, c.approximation, c.ceiling, literal))
         line = (
-            f"ε² = {epsilon}, {name} = {c.sigma:.3g}, σ² = {c.noise:.3g}, rank {c.rank}. "
+            f"ε² = {epsilon}, {name} = {c.sigma:.3g}, V = {c.noise:.3g}, rank {c.rank}. "
             f"a = <b>{a}</b> where the bound allows {allowed}: share used {sharp}; "
             f"{cross}.<br>With {n:,} labels: measured <b>{_risk(m)}</b>, the note's line {note}."
         )

@@ -37,7 +37,7 @@ def broken(delta: float, n: int = 1000, unit: float = 1.0) -> Broken:
     x2 = unit * x2
     prior = joint.sum((0, 1))
     a, epsilon = approximation_error(joint, x2), independence.epsilon_ci_squared(joint, x2)
-    spread = 1 - prior.square().sum()  # Tr Cov(Y) = σ² + a
+    spread = 1 - prior.square().sum()  # Tr Cov(Y) = V + a
     assert abs(spread - label_noise(joint) - a) < 1e-9
     limit = probe_limit(joint, x2)
     bayes, excess = joint.sum(1).max(1).values.sum(), a + spread / n

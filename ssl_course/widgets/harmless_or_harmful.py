@@ -21,7 +21,7 @@ WHERE = {
     "scenes: average colour": "average colour",
 }
 SHOWN = 70  # states of X₁ drawn of the Gaussian world
-NOISE = 0.5  # σ² of the Gaussian world, k = 1
+NOISE = 0.5  # V of the Gaussian world, k = 1
 TINT_GAIN = 1.5  # tints as strong as the sums allow; pictures would leave sRGB
 
 

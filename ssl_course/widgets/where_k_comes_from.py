@@ -81,10 +81,10 @@ class WhereKComesFrom(Explorer):
         line = f"Measured excess risk with {n:,} labels: {risks}{few}.<br>"
         if not pairs and not ridge:
             line += (
-                f"Rank of ψ*: <b>{rank}</b>. (σ² + a) r / (n − r − 1) = {sigma2 + a:.3f} × {rank} / {n - rank - 1} = "
+                f"Rank of ψ*: <b>{rank}</b>. (V + a) r / (n − r − 1) = {sigma2 + a:.3f} × {rank} / {n - rank - 1} = "
                 f"{(sigma2 + a) * rank / (n - rank - 1):.3f}, and a = {a:.2g}. Nothing but the rank has changed since ρ = 0."
                 if dependence and a < 0.01
-                else f"Rank of ψ*: <b>{rank}</b>. a + (σ² + a) r / (n − r − 1) = "
+                else f"Rank of ψ*: <b>{rank}</b>. a + (V + a) r / (n − r − 1) = "
                 f"{float(world.excess(n, 'full')):.3f} by the closed form."
             )
         elif ridge:

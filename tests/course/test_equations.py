@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ssl_course.course.equations import EQUATIONS, Equation, by_name
+from tools import words
 
 ROOT = Path(__file__).resolve().parents[2]
 # Sections of the note that state a formula; each must appear in the table.
@@ -28,7 +29,7 @@ MUTATIONS = {
     "excess risk of the probe": ("(noise + a)", "(noise - a)"),
     "rank condition": ("prior[:, None] * means", "means"),
     "similarity loss": ("(eta - psi)", "(eta + psi)"),
-    "maximal correlation": ("2 * k - 2 * rho", "2 * k + 2 * rho"),
+    "maximal correlation": ("2 * r - 2 * rho", "2 * r + 2 * rho"),
     "approximate independence of functions": ("direct - posterior", "direct + posterior"),
 }
 
@@ -147,3 +148,36 @@ def test_a_flipped_sign_is_noticed(row, monkeypatch):
 def test_the_unchanged_function_passes():
     """After all flips: each has been undone."""
     assert outcomes(GOOD.test) == {"passed"}
+
+
+# ---- one letter, one meaning ------------------------------------------------------------------------------------
+
+
+def rows_of(letter, table):
+    return [row.meaning for row in table if letter in {words.base(s) for s in row.symbols}]
+
+
+def test_every_letter_of_an_equation_has_one_row_in_the_glossary():
+    table = words.letters((ROOT / "lectures" / "glossary.md").read_text(encoding="utf-8"))
+    used = {letter: row.name for row in EQUATIONS for letter in words.letters_of(row.latex)}
+    assert {"X", "ψ", "σ", "V", "r", "k"} <= set(used)
+    assert {letter: name for letter, name in used.items() if len(rows_of(letter, table)) != 1} == {}
+
+
+def test_no_letter_of_the_glossary_has_two_meanings():
+    table = words.letters((ROOT / "lectures" / "glossary.md").read_text(encoding="utf-8"))
+    assert len(table) > 30
+    assert [
+        row.meaning for row in table for s in row.symbols if len(rows_of(words.base(s), table)) != 1
+    ] == []
+
+
+def test_a_letter_of_two_meanings_or_none_is_found():
+    table = words.letters(
+        "| σ, σ_i | singular value | 07 | |\n| k | classes | 01 | |\n| k | numbers | 07 | |\n"
+    )
+    assert rows_of("σ", table) == ["singular value"] and len(rows_of("k", table)) == 2
+    assert rows_of("δ", table) == []
+    assert words.letters_of(r"a + (\sigma^2 + a)\,\frac{r}{n} \le \varepsilon_{CI}^2, \mathrm{Id}_r") == set(
+        "aσrnε"
+    )

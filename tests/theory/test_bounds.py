@@ -223,7 +223,7 @@ def test_a_bottleneck_keeps_the_principal_components():
 
 @pytest.mark.parametrize("intercept", [False, True])
 def test_excess_risk_of_gaussian_features(intercept):
-    """f = w·x + curve, curve uncorrelated with x and independent of it: a is its variance; σ² the label noise."""
+    """f = w·x + curve, curve uncorrelated with x and independent of it: a is its variance; V the label noise."""
     r, n, a, noise = 3, 12, 0.2, 1.5
     rng = np.random.default_rng(0)
     w, total = rng.normal(size=r), []
@@ -253,7 +253,7 @@ def test_excess_risk_is_infinite_not_negative():
 
 
 def test_the_simple_bound_follows():
-    """n ≥ 2k + 2: excess ≤ 2σ²k/n + 2ε²/σ_k² (statement 3)."""
+    """n ≥ 2k + 2: excess ≤ 2Vk/n + 2ε²/σ_k² (statement 3)."""
     for k in (1, 2, 5):
         for n in (2 * k + 2, 3 * k + 5, 400):
             for a in (0.0, 0.3, 2.0):
@@ -262,7 +262,7 @@ def test_the_simple_bound_follows():
 
 
 def test_finite_worlds_break_the_estimation_bound():
-    """Statement 4: .00057 against σ²k/n = .00001."""
+    """Statement 4: .00057 against V k/n = .00001."""
     world = worlds.rare_coin()
     simulated = worlds.simulate_excess(*world, n=1000, repeats=4000)
     t = bounds.terms(*world, n=1000)

@@ -120,7 +120,7 @@ def test_l_sim_minimum_of_worlds():
     for k in (1, 2, 3):
         assert float(l_sim_minimum(world.joint, k)) == pytest.approx(2 * k - 2 * sum(rho[:k]))
         assert float(l_sim_minimum(world.joint.sum(2), k)) == pytest.approx(2 * k - 2 * sum(rho[:k]))
-    with pytest.raises(ValueError, match="k must be between 1 and"):
+    with pytest.raises(ValueError, match="r must be between 1 and"):
         l_sim_minimum(world.joint, 4)
 
 

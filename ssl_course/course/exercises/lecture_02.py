@@ -33,15 +33,15 @@ _ENCODE_MISTAKES = {
     "You share among all bins. Wanted are the three nearest; the others get 0.": lambda ab, c, s: _encode(
         ab, c, s, k=len(c)
     ),
-    "You use exp(−d/σ). The Gaussian is exp(−d²/(2σ²)).": partial(_encode, weigh=lambda d, s: np.exp(-d / s)),
-    "You use exp(−d²/σ²): the 2 of the Gaussian's 2σ² is missing.": partial(
+    "You use exp(−d/b). The Gaussian is exp(−d²/(2b²)).": partial(_encode, weigh=lambda d, s: np.exp(-d / s)),
+    "You use exp(−d²/b²): the 2 of the Gaussian's 2b² is missing.": partial(
         _encode, weigh=lambda d, s: np.exp(-(d**2) / s**2)
     ),
-    "You take the softmax of the negative distances. The Gaussian squares them and divides by 2σ².": partial(
+    "You take the softmax of the negative distances. The Gaussian squares them and divides by 2b².": partial(
         _encode, weigh=lambda d, s: np.exp(-d)
     ),
     "You keep the three farthest bins: argsort puts the smallest first.": partial(_encode, farthest=True),
-    "The three nearest share equally. The nearer ones get more: weigh with exp(−d²/(2σ²)).": partial(
+    "The three nearest share equally. The nearer ones get more: weigh with exp(−d²/(2b²)).": partial(
         _encode, weigh=lambda d, s: 1.0
     ),
 }
@@ -51,15 +51,15 @@ _ENCODE_MISTAKES = {
 def soft_encoding(function: Any, seed: int = 0) -> Card:
     """Check ``function(ab, centres, sigma)``: one colour (2,) as shares (Q,) of the three nearest bins.
 
-    Shares are exp(−d²/(2σ²)) divided by their sum, 0 elsewhere (note §3.1; Zhang 2016, §2.1).
+    Shares are exp(−d²/(2b²)) divided by their sum, 0 elsewhere (note §3.1; Zhang 2016, §2.1).
 
-    It gets ab (2,), centres (Q, 2) and σ, all in Lab units.
+    It gets ab (2,), centres (Q, 2) and the width b, all in Lab units.
     """
     rng = np.random.default_rng(seed)
     cases = [(rng.normal(0, 12, 2), rng.permutation(20) [:9, None] * [[1.0, 0]] - 10 + rng.normal(0, 9, (9, 2)),
               float(rng.uniform(4, 9))) for _ in range(6)]  # fmt: skip
     praise = "The nearest bins, each with its Gaussian share."
-    hint = "Distances to all centres; the three smallest; exp(−d²/(2σ²)) there and 0 elsewhere; divide by the sum."
+    hint = "Distances to all centres; the three smallest; exp(−d²/(2b²)) there and 0 elsewhere; divide by the sum."
     return judge(function, cases, _encode, _ENCODE_MISTAKES, praise, hint)
 
 
@@ -92,13 +92,13 @@ _WEIGHT_MISTAKES = {
     ),
     "Your weights average to 1 over the bins. Wanted is the expectation under the prior, "
     "Σ p w = 1.": lambda p, m: _inverse(p, m) / _inverse(p, m).mean(),
-    "The two shares are swapped: λ belongs to the uniform distribution, 1 − λ to the prior.": lambda p, m: (
+    "The two shares are swapped: μ belongs to the uniform distribution, 1 − μ to the prior.": lambda p, m: (
         _weights(p, 1 - m)
     ),
-    "You weigh common colours more. The inverse is missing: w ∝ ((1 − λ) p + λ/Q)⁻¹.": lambda p, m: _scaled(
+    "You weigh common colours more. The inverse is missing: w ∝ ((1 − μ) p + μ/Q)⁻¹.": lambda p, m: _scaled(
         p, 1 / _inverse(p, m)
     ),
-    "You mix the inverses. Mix first, (1 − λ) p + λ/Q, and invert then.": lambda p, m: _scaled(
+    "You mix the inverses. Mix first, (1 − μ) p + μ/Q, and invert then.": lambda p, m: _scaled(
         p, (1 - m) / np.where(p > 0, p, np.inf) + m * len(p)
     ),
     "The uniform distribution over Q bins is 1/Q, not 1.": lambda p, m: _scaled(p, 1 / ((1 - m) * p + m)),
@@ -107,9 +107,9 @@ _WEIGHT_MISTAKES = {
 
 @check()
 def rebalancing(function: Any, seed: int = 0) -> Card:
-    """Check ``function(prior, mix)``: weights (Q,) ∝ ((1 − λ) p + λ/Q)⁻¹ with Σ p w = 1 (Zhang 2016, eq. 4).
+    """Check ``function(prior, mix)``: weights (Q,) ∝ ((1 − μ) p + μ/Q)⁻¹ with Σ p w = 1 (Zhang 2016, eq. 4).
 
-    It gets the prior (Q,), some of it 0, and λ.
+    It gets the prior (Q,), some of it 0, and μ.
     """
     rng = np.random.default_rng(seed)
     cases = []

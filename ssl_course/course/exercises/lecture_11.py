@@ -21,7 +21,7 @@ def _unless_too_few(rule: Any) -> Any:
 
 
 _CURVES = {
-    "The a that no weight can mend is noise to the fit, too: (σ² + a) r/(n − r − 1), not σ² r/(n − r − 1).": (
+    "The a that no weight can mend is noise to the fit, too: (V + a) r/(n − r − 1), not V r/(n − r − 1).": (
         lambda a, noise, rank, n: a + noise * rank / (n - rank - 1)
     ),
     "That is the error of estimation alone. The excess risk is a on top of it.": (
@@ -32,7 +32,7 @@ _CURVES = {
     "Nearly: the mean of an inverse Wishart matrix divides by n − r − 1, not by n − r.": (
         lambda a, noise, rank, n: a + (noise + a) * rank / (n - rank)
     ),
-    "That is the whole risk with the label noise in it. The excess is the risk less σ², "
+    "That is the whole risk with the label noise in it. The excess is the risk less V, "
     "which nobody can avoid.": (lambda a, noise, rank, n: noise + a + (noise + a) * rank / (n - rank - 1)),
 }
 
@@ -53,9 +53,9 @@ def excess_of_probe(function: Any, seed: int = 0) -> Card:
     )
     mistakes = {too_few: lambda a, noise, rank, n: a + (noise + a) * rank / (n - rank - 1)}
     mistakes |= {text: (_unless_too_few(rule), rule) for text, rule in _CURVES.items()}
-    praise = "Exact for Gaussian features at every n: a no label can mend, and (σ² + a) r/(n − r − 1) for lack of labels."
+    praise = "Exact for Gaussian features at every n: a no label can mend, and (V + a) r/(n − r − 1) for lack of labels."
     hint = (
-        "The residual's variance is σ² + a; least squares spends r/(n − r − 1) of it; a stays. Infinite for "
+        "The residual's variance is V + a; least squares spends r/(n − r − 1) of it; a stays. Infinite for "
         "n ≤ r + 1."
     )
     return judge(function, cases, _excess, mistakes, praise, hint)
@@ -75,8 +75,8 @@ def supervision_overtakes(function: Any, seed: int = 0) -> Card:
     cases = [(float(rng.uniform(0.05, 2)), float(rng.uniform(0.1, 3)), int(r), int(r + rng.integers(2, 60)))
              for r in rng.integers(1, 12, 6)]  # fmt: skip
     mistakes = {
-        "You solved a + σ² r/n = σ² d₁/n. Take the exact curves, "
-        "with r/(n − r − 1) and σ² + a: d₁ + 1 more.": lambda a, noise, rank, d1: (d1 - rank) * noise / a,
+        "You solved a + V r/n = V d₁/n. Take the exact curves, "
+        "with r/(n − r − 1) and V + a: d₁ + 1 more.": lambda a, noise, rank, d1: (d1 - rank) * noise / a,
         "You used r/n and d₁/n. With r/(n − r − 1) and d₁/(n − d₁ − 1) the crossing lies beyond d₁ + 1, "
         "always.": lambda a, noise, rank, d1: (d1 * noise - rank * (noise + a)) / a,
         "One label short: that belongs to r/(n − r); the curves have n − r − 1 and n "
@@ -90,7 +90,9 @@ def supervision_overtakes(function: Any, seed: int = 0) -> Card:
         ),
     }
     praise = "And so a = 0 means never: without approximation error labels never make supervision the better choice."
-    hint = "Write both curves as (σ² + a)(n − 1)/(n − r − 1) − σ² and σ²(n − 1)/(n − d₁ − 1) − σ², and solve for n."
+    hint = (
+        "Write both curves as (V + a)(n − 1)/(n − r − 1) − V and V(n − 1)/(n − d₁ − 1) − V, and solve for n."
+    )
     return judge(function, cases, _overtakes, mistakes, praise, hint)
 
 

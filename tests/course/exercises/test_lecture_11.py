@@ -30,7 +30,7 @@ def test_excess_right(seed):
         (lambda a, s, r, n: (s + a) * r / (n - r - 1), "estimation alone"),
         (lambda a, s, r, n: a + (s + a) * r / n, "far above r"),
         (lambda a, s, r, n: a + (s + a) * r / (n - r), "not by n − r"),
-        (lambda a, s, r, n: right_excess(a, s, r, n) + s, "less σ²"),
+        (lambda a, s, r, n: right_excess(a, s, r, n) + s, "less V"),
         (lambda a, s, r, n: r / n + a, "Infinite for n ≤ r + 1"),
         (lambda a, s, r, n: float("nan"), "NaN"),
         (lambda a, s, r, n: None, "Replace the dots"),
