@@ -11,11 +11,27 @@ from pathlib import Path
 import pytest
 
 from ssl_course.course.lecture import show_source
-from tools import build, lint
+from tools import build, lint, prose
 from tools.lint import FIRST_CELL
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = build.sources()
+# Rules of tools.prose that a lecture of the first edition does not keep yet; to be emptied as they are rewritten.
+NOT_YET = {
+    "00": {"word", "claim", "exercises"},
+    "01": {"word", "letter", "answer", "caption", "claim", "source", "proof"},
+    "02": {"word", "letter", "claim", "proof"},
+    "03": {"word", "claim", "source", "proof"},
+    "04": {"word", "claim", "source"},
+    "05": {"word", "caption", "claim"},
+    "06": {"word", "claim", "source", "proof"},
+    "07": {"letter", "claim", "proof"},
+    "08": {"word", "caption", "claim", "proof"},
+    "09": {"word", "claim", "proof"},
+    "10": {"word", "claim", "proof"},
+    "11": {"word", "letter", "claim", "proof"},
+    "12": {"word", "letter", "proof"},
+}
 LECTURES_AND_TEMPLATE = [*SOURCES, ROOT / "lectures" / "src" / "_template.md"]
 
 
@@ -30,6 +46,17 @@ def test_no_notebook_without_its_source():
 @pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
 def test_lecture_keeps_the_rules(src):
     assert lint.lint(build.notebook_of(src), src) == []
+
+
+@pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
+def test_lecture_says_what_it_may(src):
+    """Words defined, one meaning a letter, answers below, captions true, claims with intervals, proofs there."""
+    problems = lint.said(build.notebook_of(src))
+    broken = {rule: [p for p in problems if re.match(rf"(cell \d+: )?{rule}: ", p)] for rule in prose.RULES}
+    assert sum(map(len, broken.values())) == len(problems)
+    not_yet = NOT_YET.get(src.stem[:2], set())
+    assert {rule: found for rule, found in broken.items() if found and rule not in not_yet} == {}
+    assert not_yet <= {rule for rule, found in broken.items() if found}, "kept now: take it out of NOT_YET"
 
 
 @pytest.mark.parametrize("src", LECTURES_AND_TEMPLATE, ids=lambda p: p.stem)

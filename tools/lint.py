@@ -1,7 +1,8 @@
 """The rules that a lecture must keep: ``python -m tools.lint [LECTURE …]``.
 
 It finds what a green run does not show: a stale pair, pictures without alt text, prose that contradicts the
-results, cells without slide metadata. ``tools.build`` makes the notebooks that it reads.
+results, cells without slide metadata, and what ``tools.prose`` finds in the sentences. ``tools.build`` makes the
+notebooks that it reads.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from tools import prose, words
 from tools.build import MAX_BYTES, WIDGET_VIEW, notebook_of, sources, stale
 
 CHECKING = {"solution", "hold"}  # tags of cells that assert; readers find them folded, students not at all
@@ -44,6 +46,11 @@ def lint(ipynb: Path, src: Path) -> list[str]:
     for i, cell in enumerate(notebook.cells):
         problems += [f"cell {i}: {problem}" for problem in _cell_problems(cell)]
     return problems + _contradicted(notebook)
+
+
+def said(ipynb: Path) -> list[str]:
+    """What is wrong with a lecture's prose (`tools.prose`); needs the glossary and the table of lectures beside it."""
+    return prose.problems(nbformat.read(ipynb, as_version=4), ipynb.stem[:2], *words.read(ipynb.parent))
 
 
 def _cell_problems(cell: NotebookNode) -> Iterator[str]:
@@ -209,9 +216,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
-    problems = [
-        f"{notebook_of(src).name}: {problem}" for src in chosen for problem in lint(notebook_of(src), src)
-    ]
+    problems = []
+    for src in chosen:
+        ipynb = notebook_of(src)
+        found = lint(ipynb, src) + (said(ipynb) if ipynb.exists() else [])
+        problems += [f"{ipynb.name}: {problem}" for problem in found]
     print(*problems, sep="\n", end="\n" if problems else "")
     return int(bool(problems))
 

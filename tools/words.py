@@ -63,11 +63,11 @@ def letters_of(latex: str) -> set[str]:
 
 
 def needs(readme: str) -> dict[str, set[str]]:
-    """Lecture → all that it builds on, through others too, from the table's column *needs*."""
-    direct = {
-        row[1]: set(re.findall(r"\b\d\d\b", row[2]))
-        for row in re.finditer(r"^\| (\d\d) \| \[.*?\|[^|]*\|[^|]*\| ([^|]*) \|", readme, re.M)
-    }
+    """Lecture → all that it builds on, through others too, from the table's column *needs* ("00, 02 to 04")."""
+    direct = {}
+    for number, column in re.findall(r"^\| (\d\d) \| \[.*?\|[^|]*\|[^|]*\| ([^|]*) \|", readme, re.M):
+        spans = re.findall(r"\b(\d\d)(?: to (\d\d))?\b", column)
+        direct[number] = {f"{n:02}" for a, b in spans for n in range(int(a), int(b or a) + 1)}
 
     def closure(number: str) -> set[str]:
         return set().union(*({n} | closure(n) for n in direct.get(number, ())))
