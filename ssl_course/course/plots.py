@@ -64,13 +64,14 @@ class FigureImage:
     Attributes:
         svg: the drawing, its colours by their names in the palette.
         alt: what the picture says, for those who do not see it.
+        least: CSS pixels; on a page narrower than this it scrolls and shrinks no further.
     """
 
-    def __init__(self, svg: str, alt: str, caption: str | None, width: int) -> None:
-        self.svg, self.alt, self.caption, self.width = svg, alt, caption, width
+    def __init__(self, svg: str, alt: str, caption: str | None, width: int, least: int = 0) -> None:
+        self.svg, self.alt, self.caption, self.width, self.least = svg, alt, caption, width, least
 
     def _repr_html_(self) -> str:
-        return themes.figure(self.svg, self.alt, self.width, self.caption)
+        return themes.figure(self.svg, self.alt, self.width, self.caption, self.least)
 
     def __repr__(self) -> str:
         return f"<figure: {self.alt}>"

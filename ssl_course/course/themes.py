@@ -73,19 +73,21 @@ def _smaller(data: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def img(svg: str, alt: str, width: int) -> str:
-    """An <img> of a drawing, in CSS pixels at most as wide as the page; with `SCHEME`, which it needs."""
+def img(svg: str, alt: str, width: int, least: int = 0) -> str:
+    """An <img> of a drawing, at most as wide as the page, at least ``least`` CSS pixels; with `SCHEME`, which it needs."""
     data = base64.b64encode(standalone(svg).encode()).decode()
     return (
         f'{SCHEME}<img class="ssl-shown" alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}" width="{width}" '
-        'style="max-width:100%;height:auto;border-radius:4px">'
+        f'style="max-width:100%;{f"min-width:{least}px;" if least else ""}height:auto;border-radius:4px">'
     )
 
 
-def figure(svg: str, alt: str, width: int, caption: str | None = None) -> str:
-    """`img` as a <figure> with its caption."""
+def figure(svg: str, alt: str, width: int, caption: str | None = None, least: int = 0) -> str:
+    """`img` as a <figure> with its caption; where the page is narrower than ``least``, the picture scrolls."""
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure class="ssl-figure" style="margin:0.5em 0">{img(svg, alt, width)}{words}</figure>'
+    shown = img(svg, alt, width, least)
+    shown = f'<div style="overflow-x:auto">{shown}</div>' if least else shown
+    return f'<figure class="ssl-figure" style="margin:0.5em 0">{shown}{words}</figure>'
 
 
 def named(svg: str) -> str:
