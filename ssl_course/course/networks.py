@@ -271,7 +271,7 @@ def language() -> Sheet:
     for left, gpt in ((8, False), (384, True)):
         s.words(left, 16, "GPT" if gpt else "BERT", size=15, at="start")
         s.block(left, 102, 328, "Transformer, causal" if gpt else "Transformer", PSI, 40)
-        s.note(left + 318, 102, "N×T×64@" + "GPT:" * gpt + "net", "end")
+        s.note(left + 318, 102, "N×tokens×64@" + "GPT:" * gpt + "net", "end")
         looks, sees = (6, 1) if gpt else (1, 7)
         for k, x in enumerate(left + place for place in at):
             hidden = not gpt and k == looks
@@ -371,24 +371,24 @@ def siamese() -> Sheet:
 
 def clip() -> Sheet:
     """Pictures, X₁, go through a backbone and a linear layer to u; their captions, X₂, through a causal Transformer and a linear
-    layer to v. All N × N cosines of a batch, times a learned scale s, make a matrix; the loss is a cross-entropy of each
+    layer to v. All N × N cosines of a batch, times a learned scale, make a matrix; the loss is a cross-entropy of each
     row and of each column, whose right answers lie on the diagonal."""
     s = Sheet(312)
     s.rect(8, 22, 104, 40, ground(X2, 0.2), X2, 6)
     s.words(60, 42, "three boats\nat dawn", size=12)
     s.words(60, 75, "X₂: captions", X2)
-    s.flow(42, 116, "N×T@x2", (186, 100, "Transformer,\nend token", PSI), "N×T×64@text", (358, 64, "linear", PSI), h=48)
-    s.arrow((422, 42), (602, 42), (602, 84), text="N×64@text_projection")
+    s.flow(42, 116, "N×tokens@x2", (180, 100, "Transformer,\nend token", PSI), "N×tokens×64@text", (370, 64, "linear", PSI), h=48)
+    s.arrow((434, 42), (602, 42), (602, 84), text="N×64@text_projection")
     for k in (2, 1, 0):
         s.rect(24 + 4 * k, 138 - 4 * k, 64, 64, PAPER, X1)
     s.scene(24, 138, 64, X1)
     s.words(60, 215, "X₁: pictures", X1)
-    s.flow(166, 100, "N×3×64×64@x1", (196, 80, "backbone", PSI), "N×128@projection_head<", (358, 64, "linear", PSI),
+    s.flow(166, 100, "N×3×64×64@x1", (190, 80, "backbone", PSI), "N×128@projection_head<", (370, 64, "linear", PSI),
            "N×64@projection_head", 520, h=48)
     s.grid(524, 88, 156, [HIDDEN if k % 7 else mix(PAPER, PSI, 0.8) for k in range(36)], 2)
-    s.words(471, 178, "u", X1)
+    s.words(477, 178, "u", X1)
     s.words(614, 62, "v", X2)
-    s.note(602, 255, "s u·v for all N × N pairs")
+    s.note(602, 255, "N × N cosines u·v, scaled")
     s.loss(516, 286, 172, "cross-entropy of rows\nand of columns, halved")
     return s
 
@@ -396,7 +396,7 @@ def clip() -> Sheet:
 def deep_cca() -> Sheet:
     """The left half of a picture, X₁, goes through the network ψ, the right half, X₂, through another one, η, to 16 numbers
     each. Both are whitened by the batch's covariances; the singular values of what is left between them are the canonical
-    correlations ρ, and the loss is 2k − 2 Σ ρ."""
+    correlations ρ, and the loss is the sum of all 2 (1 − ρ)."""
     s = Sheet(206)
     s.scene(8, 65, 64, X1, view=HALVES[0])
     s.scene(44, 65, 64, X2, view=HALVES[1])
@@ -407,7 +407,7 @@ def deep_cca() -> Sheet:
         s.arrow((464, y), (530, y), (530, 97 + (38 if y > 97 else -38)))
     s.grid(496, 63, 68, [mix(PAPER, INK, 0.08 if k % 7 else 0.9 - 0.02 * k) for k in range(36)])
     s.flow(97, 568, "ρ₁, ρ₂, …", 630)
-    s.loss(630, 97, 82, "2k − 2 Σ ρ")
+    s.loss(630, 97, 82, "2 Σ (1 − ρ)")
     return s
 
 

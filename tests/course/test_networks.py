@@ -53,13 +53,13 @@ def passed_along(method):
     pair = method.pair(data)
     seen |= {"x1": {tuple(pair.x1.shape)}, "x2": {tuple(pair.x2.shape)}}
     method(data)
-    length = pair.x2.shape[-1]  # of texts: T
-    return seen, {"N": N, "T": length}
+    length = pair.x2.shape[-1]  # of texts
+    return seen, {"N": N, "tokens": length}
 
 
 def size(text, values):
     """ "9N" → 54."""
-    factor, letter = re.fullmatch(r"(\d*)([A-Z]?)", text).groups()
+    factor, letter = re.fullmatch(r"(\d*)(N|tokens|)", text).groups()
     return int(factor or 1) * (values[letter] if letter else 1)
 
 
