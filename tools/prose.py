@@ -22,7 +22,7 @@ SPEAKING = ("say", "reveal", "predict", "proof")  # calls whose strings a studen
 FOLDED = {"solution", "hold", "set-up"}  # tags of cells that are no prose
 # Words of the glossary that are also plain English, where only the plain sense can be meant as often as the other.
 ORDINARY = {"dependence", "light", "tint", "view", "negative", "rotation", "spread", "temperature", "biome"}
-# Whose page the mission's review asks for a derivation.
+# Lectures that rest on a statement with a proof.
 WITH_PROOF = {"01", "02", "03", "06", "07", "08", "09", "10", "11", "12"}
 LONGEST_SOURCE = 25  # lines that show_source may print
 

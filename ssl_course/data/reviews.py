@@ -1,11 +1,11 @@
 """The film-review world: a small grammar whose every text and probability can be written down (note §3.5.1).
 
-    sentiment y ─→ adjective of one sentence, x₁ = (s₁, v₁)      "The CG is awesome."
-        └───────→ verb of the other, x₂ = (s₂, v₂)               "I like this movie."
+    sentiment y ─→ adjective of one sentence, x₁ = (s₁, t₁)      "The CG is awesome."
+        └───────→ verb of the other, x₂ = (s₂, t₂)               "I like this movie."
 
 A word that carries sentiment has a sign s (positive or negative, right with probability ``purity``) and an
-intensity v (mild or strong). λ = ``dependence`` couples the intensities: P(x₁, x₂, y) =
-½ P(s₁|y) P(s₂|y) ¼ (1 + λ v₁v₂). At λ = 0, X₁ ⟂ X₂ | Y: given happy or unhappy, the rest of the text says
+intensity t (mild or strong). λ = ``dependence`` couples the intensities: P(x₁, x₂, y) =
+½ P(s₁|y) P(s₂|y) ¼ (1 + λ t₁t₂). At λ = 0, X₁ ⟂ X₂ | Y: given happy or unhappy, the rest of the text says
 nothing more about the verb. The rest (who, what, which part, the order of the sentences, a fox that comes by)
 is drawn apart from all that. What is most shared by x₁ and x₂ is the sentiment as long as
 λ < λ* = (2·purity − 1)², and the intensity above.

@@ -37,9 +37,9 @@ def two_bits(delta: float = 0.1) -> FiniteWorld:
 
 
 def film_words(dependence: float = 0.5, certainty: float = 0.9) -> FiniteWorld:
-    """ "I like this movie" (note §3.5.1): two words, each a sentiment s and an intensity v, Y happy or unhappy.
+    """ "I like this movie" (note §3.5.1): two words, each a sentiment s and an intensity t, Y happy or unhappy.
 
-    P(x₁,x₂,y) = ½ q(s₁|y) q(s₂|y) ¼ (1 + λ v₁v₂). The maximal correlations are c = (2q − 1)², λ and cλ: the
+    P(x₁,x₂,y) = ½ P(s₁|y) P(s₂|y) ¼ (1 + λ t₁t₂). The maximal correlations are c = (2q − 1)², λ and cλ: the
     leading feature is the sentiment for λ < c and the intensity above. States as in WORDS_1 and WORDS_2.
 
     Args:
