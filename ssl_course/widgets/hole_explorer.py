@@ -38,7 +38,7 @@ class HoleExplorer(Explorer):
 
     @staticmethod
     def render(state: Any, *, picture: int, guess: str, known: bool) -> tuple[list[Panel], str]:
-        """X₁, the odds of X₂, and after a guess X₂; pure."""
+        """X₁, the probabilities of X₂, and after a guess X₂; pure."""
         labels = {k: int(v[picture]) for k, v in state.pictures.labels.items()}
         around, texture, thing = labels["biome"] * 3 + labels["tint"], labels["texture"], labels["object"]
         joint = state.joint.numpy()  # (9, 3, 6)
@@ -54,7 +54,7 @@ class HoleExplorer(Explorer):
         alt = "the colours of the scene with its ground cut out"
         panels = [
             Panel(outside, "X₁: the colours around the hole", alt, 200),
-            _odds(with_, without, f"P(X₂ | X₁{part})", f"P(X₂{part.replace(', ', ' | ')})"),
+            _bars(with_, without, f"P(X₂ | X₁{part})", f"P(X₂{part.replace(', ', ' | ')})"),
         ]
         tables = (torch.as_tensor(joint.sum(2, keepdims=True)), state.joint)
         nats = [float(conditional_mutual_information(t)) for t in tables]
@@ -71,7 +71,7 @@ class HoleExplorer(Explorer):
         return panels, f"{line}<br>In the hole stands a {scenes.OBJECTS[thing]}: {right}."
 
 
-def _odds(left: np.ndarray, right: np.ndarray, first: str, second: str) -> Panel:
+def _bars(left: np.ndarray, right: np.ndarray, first: str, second: str) -> Panel:
     """Two bars for each object: with the surroundings and without."""
     plot = draw.Plot(300, 200, (-0.6, 2.6), (0, 1), margin=(34, 8, 26, 34))
     plot.axes(xticks=dict(enumerate(scenes.OBJECTS)), yticks=[0, 0.5, 1])
@@ -79,6 +79,6 @@ def _odds(left: np.ndarray, right: np.ndarray, first: str, second: str) -> Panel
     plot.bars(x - 0.2, left, palette.X1, width=0.36).bars(x + 0.2, right, palette.MUTED, width=0.36)
     plot.names([(f"■ {first}", palette.X1)], row=1, bold=False)
     plot.names([(f"■ {second}", palette.MUTED)], bold=False)
-    odds = ", ".join(f"{o} {a:.2f} and {b:.2f}" for o, a, b in zip(scenes.OBJECTS, left, right, strict=True))
-    alt = f"probabilities with and without the surroundings: {odds}"
-    return plot.panel("the object's odds, with and without X₁", alt)
+    pairs = ", ".join(f"{o} {a:.2f} and {b:.2f}" for o, a, b in zip(scenes.OBJECTS, left, right, strict=True))
+    alt = f"probabilities with and without the surroundings: {pairs}"
+    return plot.panel("probability of each object, with and without X₁", alt)

@@ -327,16 +327,19 @@ def _plot(
     view: View, triangle: _Triangle, psi: np.ndarray | None, guess: tuple[float, float] | None
 ) -> tuple[draw.Plot, Panel]:
     """The colour triangle and the guess in its plane; with ``psi``, this picture's ψ* among all others."""
-    tips, feet, corners = triangle.tip(view.psi), triangle.foot(view.psi), triangle.corners
+    # A stem begins at A f*(x₁), where ψ* is under CI: ε_CI is its r.m.s. length. Straight below ψ* would be less.
+    tips, feet, corners = triangle.tip(view.psi), triangle.foot(view.through), triangle.corners
     around = np.concatenate([tips, feet, corners])
     low, high = around.min(0) - 9, around.max(0) + 9
     plot = draw.Plot(310, 280, (low[0], high[0]), (low[1], high[1]), margin=(12, 12, 12, 12), equal=True)
     if len(corners) >= 3:
         plot.polygon(corners, fill=palette.WASH, outline=palette.MUTED)
+    if len(corners) == 3:
+        _paint(plot, triangle)
     if psi is not None:
         for tip, foot in {(tuple(t), tuple(f)) for t, f in zip(tips.round(2), feet.round(2), strict=True)}:
             if np.hypot(*(np.array(tip) - foot)) > 0.3:
-                plot.line([foot, tip], palette.GRID, 1.5)
+                plot.line([foot, tip], palette.MUTED, 1.5)
             plot.dot(*tip, color=palette.PSI, r=3)
     for (x, y), name in zip(corners, view.classes, strict=True):
         colour, below = palette.BIOME.get(name, palette.Y), y < corners.mean(0)[1]
@@ -351,6 +354,19 @@ def _plot(
         caption = "○ this picture's ψ*, • all others, × your guess"
         what = "each dot is the expected colour of one kind of gray"
     return plot, plot.panel(caption, f"the colours of the classes as corners; {what}", operable=True)
+
+
+def _paint(plot: draw.Plot, triangle: _Triangle, n: int = 9) -> None:
+    """Fill the triangle with the colours of the ground that lie there, in n² small triangles."""
+    origin, *sides = triangle.corners[0], *(triangle.corners[1:] - triangle.corners[0]) / n  # (2,) each
+    for i, j in [(row, column) for row in range(n) for column in range(n - row)]:
+        a, b, c, d = (
+            origin + (i + u) * sides[0] + (j + v) * sides[1] for u, v in ((0, 0), (1, 0), (0, 1), (1, 1))
+        )
+        for small in [(a, b, c)] + [(d, b, c)] * (i + j < n - 1):
+            ab = torch.as_tensor(triangle.colour(np.mean(small, 0))[-2:], dtype=torch.float32)[:, None, None]
+            fill = "#" + _rgba(torch.full((1, 1, 1), 62.0), ab)[0, 0, :3].tobytes().hex()
+            plot.polygon(np.array(small), fill=fill, outline=fill)  # an outline closes the seams
 
 
 def _readout(view: View, cell: int, known: str | None, open_: bool, guessed: float | None) -> str:

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.widgets.frame.canvas import Key, Pointer
+from ssl_course.widgets.frame.marks import Line
 from ssl_course.widgets.hole_explorer import HoleExplorer
-from ssl_course.widgets.scene_explorer import SceneExplorer, _Triangle
+from ssl_course.widgets.scene_explorer import SceneExplorer, _plot, _Triangle
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,20 @@ def test_epsilon_is_the_root_mean_square_displacement(painted, sees, label):
         exact = float(scenes.World(dependence, sees=sees).epsilon_ci_squared(label))
         assert view.exact == pytest.approx(exact)
         assert abs(view.estimate.value - exact) < 4 * view.estimate.standard_error + 1e-9
+
+
+def test_the_stems_are_as_long_as_epsilon(painted):
+    """From where ψ* lies under independence to where it lies, which in this world is not straight down."""
+    view = painted.state.view(1.0, "average colour", "biome")  # in the plane, so nothing is foreshortened
+    plot, _ = _plot(view, _Triangle.of(view), view.psi[0], None)
+    lines = [
+        mark.points for mark in plot.drawing().marks if isinstance(mark, Line) and mark.color == palette.MUTED
+    ]
+    lengths = np.array([np.linalg.norm(ends[1] - ends[0]) for ends in lines if len(ends) == 2])
+    unit = plot.width * (plot.place(1, 0)[0] - plot.place(0, 0)[0])  # pixels of a Lab unit
+    assert len(lengths) == 9  # three class probabilities, three lights, equally likely
+    exact = float(scenes.World(1.0, sees="average colour").epsilon_ci_squared())
+    assert np.mean((lengths / unit) ** 2) == pytest.approx(exact, rel=1e-3)
 
 
 def test_known_class_by_enumeration(painted):

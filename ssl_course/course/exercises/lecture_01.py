@@ -1,4 +1,4 @@
-"""Exercises of lecture 01: ε_CI² by hand, and a world with ε_CI = 0 that is not conditionally independent."""
+"""Exercises of lecture 01: ε_CI² by hand and in closed form, and a world with ε_CI = 0 that is not conditionally independent."""
 
 from typing import Any
 
@@ -126,3 +126,52 @@ def ci_free_world(joint: Any, x2: Any = None) -> Card:
 def _says_nothing(table: np.ndarray) -> bool:
     """Whether Y is independent of the pair (X₁, X₂)."""
     return np.allclose(table, table.sum(2, keepdims=True) * table.sum((0, 1)), atol=1e-9)
+
+
+def _by_enumeration(dependence: float, profile: np.ndarray, tints: np.ndarray) -> float:
+    """ε_CI² of X₁ = light, X₂ = profile ⊗ its tint, and a class that is a fair coin of its own."""
+    k = len(tints)
+    both = (dependence * np.eye(k) + (1 - dependence) / k) / k  # P(light, tint)
+    shifts = np.einsum("p,zc->zpc", profile, tints).reshape(k, -1)
+    return float(independence.epsilon_ci_squared(np.stack([both, both], 2) / 2, shifts))
+
+
+_SLIPS = {
+    "λ comes in once where it belongs twice: the gap grows with λ, and the gap is squared.": lambda d, p, t: (
+        _by_enumeration(1, p, t) * d
+    ),
+    "That is the root, ε_CI. Wanted is its square, ε_CI².": lambda d, p, t: np.sqrt(_by_enumeration(d, p, t)),
+    "You put P(tint = light) where λ belongs. The other tints, which are drawn as often as not, pull back to the mean "
+    "tint: what is left of the gap is λ.": lambda d, p, t: (
+        _by_enumeration(1, p, t) * (d + (1 - d) / len(t)) ** 2
+    ),
+    "You square the tints as they are. The class alone already predicts their mean: take it away first.": lambda d, p, t: (
+        d**2 * (p**2).sum() * (t**2).sum(1).mean()
+    ),
+    "You sum over the lights. They are equally frequent: take the mean, which also divides by K and not by "
+    "K − 1.": (
+        lambda d, p, t: _by_enumeration(d, p, t) * len(t),
+        lambda d, p, t: _by_enumeration(d, p, t) * len(t) / (len(t) - 1),
+    ),
+    "The shares of the places are squared, each by itself, and then summed: each place has numbers of its own in X₂.": (
+        lambda d, p, t: _by_enumeration(d, p, t) * p.sum() / (p**2).sum(),
+        lambda d, p, t: _by_enumeration(d, p, t) * p.sum() ** 2 / (p**2).sum(),
+        lambda d, p, t: _by_enumeration(d, p, t) / (p**2).sum(),
+    ),
+}
+
+
+@check()
+def closed_form(function: Any, seed: int = 0) -> Card:
+    """Check ``function(dependence, profile, tints)``: ε_CI² of the scenes' kind of world in closed form (note §3.4).
+
+    It gets λ, the shares of the places (places,), and the shifts of K tints (K, 2).
+    """
+    rng = np.random.default_rng(seed)
+    cases = [
+        (rng.uniform(0.2, 0.9), rng.uniform(0.2, 1.5, rng.integers(2, 5)), rng.normal(3, 4, (k, 2)))
+        for k in (3, 4, 5, 6)
+    ]
+    praise = "λ² ‖profile‖² times the variance of the tints: dependence, how much X₂ shows of it, and how far the tints lie apart."
+    hint = "For light i the mean shift is profile ⊗ (mean tint + λ (tint i − mean tint)); the class alone gives profile ⊗ mean tint."
+    return judge(function, cases, _by_enumeration, _SLIPS, praise, hint)

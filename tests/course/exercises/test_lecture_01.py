@@ -1,4 +1,4 @@
-"""ε_CI² by hand, and ε_CI = 0 without CI; the truth here is a plain loop, not the library's."""
+"""ε_CI² by hand and in closed form, and ε_CI = 0 without CI; the truth here is not the library's."""
 
 import math
 from fractions import Fraction
@@ -179,3 +179,34 @@ def test_bad_values_of_x2(x2):
 @pytest.mark.parametrize("stub", [None, ...])
 def test_stub(stub):
     assert check.ci_free_world(stub).state == "unsolved"
+
+
+def closed(dependence, profile, tints):
+    away = tints - tints.mean(0)
+    return dependence**2 * (profile @ profile) * (away**2).sum() / len(tints)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_closed_form(seed):
+    assert check.closed_form(closed, seed).passed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda d, p, t: closed(d, p, t) / d, "belongs twice"),
+        (lambda d, p, t: math.sqrt(closed(d, p, t)), "the root"),
+        (lambda d, p, t: closed(d + (1 - d) / len(t), p, t), "P(tint = light)"),
+        (lambda d, p, t: d**2 * (p @ p) * (t**2).sum() / len(t), "take it away first"),
+        (lambda d, p, t: closed(d, p, t) * len(t), "You sum over"),
+        (lambda d, p, t: d**2 * (p @ p) * np.trace(np.cov(t.T)), "not by K − 1"),
+        (lambda d, p, t: d**2 * p.sum() * np.trace(np.cov(t.T, ddof=0)), "each by itself"),
+        (lambda d, p, t: d**2 * p.sum() ** 2 * np.trace(np.cov(t.T, ddof=0)), "each by itself"),
+        (lambda d, p, t: d**2 * np.trace(np.cov(t.T, ddof=0)), "each by itself"),
+        (lambda d, p, t: 0.5, "For light i"),
+        (lambda d, p, t: ..., "Replace the dots"),
+    ],
+)
+def test_slips_of_the_closed_form_are_named(wrong, says):
+    card = check.closed_form(wrong)
+    assert not card.passed and says in card.text
