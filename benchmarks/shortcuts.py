@@ -24,6 +24,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from ssl_course import nets
 from ssl_course.data import load
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import encode, linear_probe
@@ -105,6 +106,26 @@ def measure(
     return metrics
 
 
+def block_features(method: Rotation, x: torch.Tensor) -> list[torch.Tensor]:
+    """Features after each block of the backbone, averaged over places: which depth is best probed?
+
+    Raises:
+        TypeError: a backbone other than `nets.ConvNet`, whose blocks are not known here.
+    """
+    if not isinstance(method.backbone, nets.ConvNet):
+        raise TypeError(
+            f"block_features() knows the blocks of ConvNet, not of {type(method.backbone).__name__}"
+        )
+    # The last blocks know angles best, the middle ones what the picture shows (Gidaris 2018, §3.1, table 1).
+    h, depths = nets.normalise(nets.as_float(x, method)), []
+    h = h.contiguous(memory_format=torch.channels_last)
+    for layer in method.backbone.layers:
+        h = layer(h)
+        if isinstance(layer, torch.nn.ReLU):  # the last of a block
+            depths.append(h.mean((2, 3)))
+    return depths
+
+
 class Stage(torch.nn.Module):
     """A rotation network cut off behind one of its blocks."""
 
@@ -114,7 +135,7 @@ class Stage(torch.nn.Module):
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Features of that block, averaged over places."""
-        return self.method.stages(x)[self.stage]
+        return block_features(self.method, x)[self.stage]
 
 
 def summary(rows: list[dict]) -> str:

@@ -213,9 +213,7 @@ def shipped(name: str, command: str = "") -> nn.Module:
     path = assets.checkpoint(name)
     if not path.is_file():
         otherwise = f"make it with  {command}" if command else "get the course's assets/checkpoints"
-        raise FileNotFoundError(
-            f"there is no {path}: hand over a network that you have trained, or {otherwise}"
-        )
+        raise FileNotFoundError(f"there is no {path}: hand over a network that you trained, or {otherwise}")
     return load(path)
 
 

@@ -314,9 +314,7 @@ def train(
         return
     typer.echo(history)
     if out is not None:
-        typer.echo(
-            f"kept in {out}" + ("; the same command with --resume goes on" if history.interrupted else "")
-        )
+        typer.echo(f"kept in {out}" + ("; the same with --resume goes on" if history.interrupted else ""))
     measured = {
         "method": kind.__name__,
         "arguments": learner.arguments,

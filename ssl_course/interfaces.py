@@ -112,13 +112,9 @@ def pair_of(method: Any, batch: Batch) -> Pair:
     for key, value in named.items():
         if not torch.is_tensor(value) or value.ndim == 0:
             was = "a number" if torch.is_tensor(value) else type(value).__name__
-            raise TypeError(
-                f"{name}.pair(batch) gave {was} as {key}: give a tensor (N, …), a row for each pair"
-            )
+            raise TypeError(f"{name}.pair(batch) gave {was} as {key}: give a tensor (N, …), a row per pair")
     lengths = {key: len(value) for key, value in named.items()}
     if len(set(lengths.values())) > 1:
         rows = ", ".join(f"{key} {n}" for key, n in lengths.items())
-        raise ValueError(
-            f"{name}.pair(batch) returned other numbers of rows ({rows}): row i of each is one pair"
-        )
+        raise ValueError(f"{name}.pair(batch) returned other numbers of rows ({rows}): row i is one pair")
     return pair

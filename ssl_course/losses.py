@@ -114,11 +114,7 @@ def clip_floor(p: Tensor, batch_size: int) -> Tensor:
     p, n = p[p > 0, None].clamp(max=1 - 1e-12), batch_size - 1  # (captions, 1)
     k = torch.arange(n + 1, dtype=torch.float64)  # how many of the others have this caption too
     # the logarithm of "n choose k", which itself overflows at batches of a thousand
-    ways = (
-        torch.lgamma(torch.tensor(n + 1.0, dtype=torch.float64))
-        - torch.lgamma(k + 1)
-        - torch.lgamma(n - k + 1)
-    )
+    ways = torch.lgamma(k.new_tensor(n + 1.0)) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
     chance = (ways + k * p.log() + (n - k) * torch.log1p(-p)).exp()  # (captions, n + 1)
     return (p[:, 0] * (chance @ torch.log1p(k))).sum()
 

@@ -29,9 +29,7 @@ class Unpacked:
         ]
         lines[0] += f" ({', '.join(done)})." if done else "."
         if self.beside:
-            lines.append(
-                f"Files that you edited stay; their new versions lie beside them: {', '.join(self.beside)}"
-            )
+            lines.append(f"Files that you edited stay; new ones lie beside them: {', '.join(self.beside)}")
         return "\n".join(lines)
 
 

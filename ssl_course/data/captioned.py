@@ -5,8 +5,8 @@ that Debian and Ubuntu package (``apt-get install fonts-noto-color-emoji unicode
 by hand, since its photographs are for research and teaching only.
 """
 
-import os
 import re
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ FLICKR_LIST, FLICKR_IMAGES = "Flickr8k.token.txt", ("images", "Flicker8k_Dataset
 
 
 # ---- emoji --------------------------------------------------------------------------------------------------
-def load_emoji(size: int, split: str, root: str | os.PathLike | None = None) -> Pictures:
+def load_emoji(size: int, split: str, root: str | PathLike | None = None) -> Pictures:
     """Emoji without skin tones, with their English names as captions, labels ``group`` (9) and ``subgroup`` (about 99).
 
     Looked for in ``root``, $SSL_COURSE_DATA and the user's cache: a folder with ``captions.tsv`` (columns file,
@@ -72,7 +72,7 @@ def load_emoji(size: int, split: str, root: str | os.PathLike | None = None) -> 
     )
 
 
-def find_emoji(root: str | os.PathLike | None = None) -> tuple[str, object] | None:
+def find_emoji(root: str | PathLike | None = None) -> tuple[str, object] | None:
     """("folder", path) or ("font", (font, list)), or None. Cheap."""
     for folder in files.within(files.places(root), *EMOJI_FOLDERS):
         if (folder / "captions.tsv").is_file():
@@ -140,9 +140,7 @@ def _from_font(path: Path, size: int):
 
 
 # ---- Flickr8k -------------------------------------------------------------------------------------------------
-def load_flickr8k(
-    size: int, split: str, root: str | os.PathLike | None = None, captions: int = 5
-) -> Pictures:
+def load_flickr8k(size: int, split: str, root: str | PathLike | None = None, captions: int = 5) -> Pictures:
     """Photographs with captions by five people: one row for each of the first ``captions`` of a photograph.
 
     The layout is that of torchvision's ``Flickr30k(root, ann_file)``: a folder of pictures beside Flickr8k.token.txt
@@ -184,7 +182,7 @@ def load_flickr8k(
     )
 
 
-def find_flickr8k(root: str | os.PathLike | None = None) -> tuple[Path, Path] | None:
+def find_flickr8k(root: str | PathLike | None = None) -> tuple[Path, Path] | None:
     """(folder with the list, folder with the photographs), or None. Cheap."""
     for folder in files.within(files.places(root), *FLICKR_FOLDERS):
         if (folder / FLICKR_LIST).is_file():

@@ -313,6 +313,4 @@ def prompts(label: str, kind: str = "whole captions") -> list[list[str]]:
     if kind != "whole captions":
         raise ValueError(f"kind is one of {', '.join(map(repr, PROMPTS))}, not {kind!r}")
     texts, labels = every_caption()
-    return [
-        [texts[i] for i in (labels[label] == k).nonzero()[:, 0].tolist()] for k in range(len(NAMES[label]))
-    ]
+    return [[texts[i] for i in (labels[label] == k).nonzero()[:, 0]] for k in range(len(NAMES[label]))]

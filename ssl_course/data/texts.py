@@ -212,9 +212,7 @@ class Texts(Rows):
             ValueError: there are strings only.
         """
         if self.ids is None:
-            raise ValueError(
-                "these texts are strings, not ids: prepare them first: data = method.prepare(data)"
-            )
+            raise ValueError("texts are strings, not ids: prepare them first: data = method.prepare(data)")
         return self.ids
 
     def tokenize(self, tokenizer: Tokenizer, context: int) -> Texts:

@@ -60,9 +60,7 @@ def load_set(name: str, size: int, split: str, root: str | os.PathLike | None, d
         folder = _fetch(name, root, download)
     images, labels = spec.read(folder, spec.files[split])
     if len(images) != len(labels):
-        raise DataError(
-            f"{folder} has {len(images)} pictures but {len(labels)} labels: fetch {spec.title} anew."
-        )
+        raise DataError(f"{folder} has {len(images)} pictures but {len(labels)} labels: fetch it anew.")
     if len(labels) == 0 or labels.min() < 0 or labels.max() >= len(spec.classes):
         raise DataError(f"{folder} holds labels that {spec.title} does not have: fetch it anew.")
     loaded = source(spec.title, len(labels), spec.counts[split], split, folder)

@@ -157,9 +157,7 @@ def classes_of(data: Labelled, label: str) -> torch.Tensor:
         )
     y = torch.as_tensor(data.labels[label]).cpu()
     if y.is_floating_point() or y.ndim != 1 or (y < 0).any():
-        raise ValueError(
-            f"label {label!r} must be whole numbers 0..K-1, shape (N,), got {y.dtype} {tuple(y.shape)}"
-        )
+        raise ValueError(f"label {label!r} needs whole numbers 0..K-1, (N,), not {y.dtype} {tuple(y.shape)}")
     return y.long()
 
 

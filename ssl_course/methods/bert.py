@@ -127,9 +127,7 @@ class BERT(LanguageModel):
         wanted = torch.tensor([self._one_id(w) for w in words], device=ids.device)
         hidden = torch.isin(ids, wanted)  # (N, T)
         if not hidden.any(1).all():
-            raise ValueError(
-                f"{int((~hidden.any(1)).sum())} of {len(ids)} texts have none of the words to hide"
-            )
+            raise ValueError(f"{int((~hidden.any(1)).sum())} of {len(ids)} texts have none of these words")
         place = hidden.int().argmax(1)  # the first
         # Out of sight, or the word would be copied instead of told from the others.
         scores = self._at(ids.scatter(1, place[:, None], MASK), place)  # (N, V)

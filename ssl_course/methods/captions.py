@@ -103,9 +103,7 @@ class CaptionReader(nn.Module):
             ValueError: no captions, an empty one, or captions of which more than half of the words are unknown.
         """
         if not getattr(data, "captions", None):
-            raise ValueError(
-                "CLIP needs a caption for every picture: these data have none (Pictures.captions)"
-            )
+            raise ValueError("CLIP needs a caption for every picture: there are none (Pictures.captions)")
         if self.tokenizer is None:
             # of the first captions that come, and kept: those of a test are read with the same ids
             self.tokenizer = Tokenizer.of_pieces(data.captions, self.vocab_size)

@@ -85,12 +85,7 @@ class ContextEncoder(nn.Module):
         if doublings != round(doublings):
             raise ValueError(f"the backbone makes {side} × {side} of {image_size} px: not a power of two")
         dim = self.backbone.dim
-        layers: list[nn.Module] = [
-            ChannelwiseLinear(dim, side**2),
-            nn.ReLU(),
-            nn.Conv2d(dim, dim, 1),
-            nn.ReLU(),
-        ]
+        layers = [ChannelwiseLinear(dim, side**2), nn.ReLU(), nn.Conv2d(dim, dim, 1), nn.ReLU()]
         # 4 × 4 with stride 2 reaches every pixel from equally many places: no checkerboard (Odena 2016).
         for i in range(round(doublings) - 1):
             after = max(width >> i, 16)

@@ -35,9 +35,7 @@ def canonical_loss(eta: Tensor, psi: Tensor, ridge: float = 1e-3, n_components: 
         ValueError: shapes that differ, fewer than 2 rows, r out of range, or a ridge that is not positive.
     """
     if eta.shape != psi.shape or eta.ndim != 2:
-        raise ValueError(
-            f"eta and psi must be (N, D) of one shape, got {tuple(eta.shape)}, {tuple(psi.shape)}"
-        )
+        raise ValueError(f"eta and psi must be (N, D) of one shape: {tuple(eta.shape)}, {tuple(psi.shape)}")
     if len(eta) < 2:
         raise ValueError("one pair has no covariance: give deep CCA at least two, better many more than D")
     r = eta.shape[1] if n_components is None else n_components

@@ -69,9 +69,8 @@ class Jigsaw(nn.Module):
         # Lenses shift red against blue, more so far from the centre: fringes would tell each tile its place. So some
         # pictures lose two channels, and `cut` moves the channels apart at random (Doersch 2015, §3.1).
         x = nets.as_float(x, self)
-        return cut(
-            drop_channels(x, self.drop) if self.drop else x, self.grid, self.tile, self.gaps, self.shift
-        )
+        x = drop_channels(x, self.drop) if self.drop else x
+        return cut(x, self.grid, self.tile, self.gaps, self.shift)
 
     def pair(self, batch: Batch) -> Pair:
         """X₁: tiles in a random order (N, T, 3, s, s) in [0, 1], not yet standardised. X₂: that order's number (N,)."""

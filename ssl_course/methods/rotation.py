@@ -68,23 +68,6 @@ class Rotation(nn.Module):
         # before the head, which knows of angles only
         return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
 
-    def stages(self, x: Tensor) -> list[Tensor]:
-        """Features after each block of the backbone, averaged over places: which depth is best probed?
-
-        Raises:
-            TypeError: a backbone other than `nets.ConvNet`, whose blocks are not known here.
-        """
-        if not isinstance(self.backbone, nets.ConvNet):
-            raise TypeError(f"stages() knows the blocks of ConvNet, not of {type(self.backbone).__name__}")
-        # The last blocks know angles best, the middle ones what the picture shows (§3.1, table 1).
-        h, depths = nets.normalise(nets.as_float(x, self)), []
-        h = h.contiguous(memory_format=torch.channels_last)
-        for layer in self.backbone.layers:
-            h = layer(h)
-            if isinstance(layer, nn.ReLU):  # the last of a block
-                depths.append(h.mean((2, 3)))
-        return depths
-
     @torch.no_grad()
     def accuracy(self, x: Tensor, batch_size: int = 128) -> float:
         """Share of all turns of these pictures whose angle is named rightly; chance is 1/A."""

@@ -120,9 +120,7 @@ class SimSiam(nn.Module):
             ValueError: one picture only.
         """
         if len(batch.inputs) < 2:
-            raise ValueError(
-                "one picture has no variance to normalise by: give SimSiam a batch of at least two"
-            )
+            raise ValueError("one picture has no variance to normalise by: give it a batch of at least two")
         x1, x2 = self.pair(batch)  # (N, 3, H, W) each
         return self.loss(self.project(x1), self.project(x2))
 

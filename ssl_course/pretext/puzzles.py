@@ -75,9 +75,7 @@ def permutation_set(n_tiles: int, n_permutations: int) -> Tensor:
     if not 2 <= n_tiles <= MOST_TILES:
         raise ValueError(f"n_tiles must be 2 to {MOST_TILES} (a 3 × 3 puzzle), not {n_tiles}")
     if not 1 <= n_permutations <= factorial(n_tiles):
-        raise ValueError(
-            f"n_permutations must be 1 to {n_tiles}! = {factorial(n_tiles):,}, not {n_permutations}"
-        )
+        raise ValueError(f"n_permutations is 1 to {n_tiles}! = {factorial(n_tiles):,}, not {n_permutations}")
     # a copy: whoever writes into it must not change what the next caller gets
     return torch.from_numpy(greedy_orders(n_tiles, n_permutations).copy())
 
@@ -91,9 +89,7 @@ def greedy_orders(n: int, many: int) -> np.ndarray:
     nearest, total = np.full(every.shape[1], n + 1), np.zeros(every.shape[1], np.int64)
     chosen = [0]
     while len(chosen) < many:
-        distance = sum(
-            (row != value).view(np.int8) for row, value in zip(every, every[:, chosen[-1]], strict=True)
-        )
+        distance = sum((row != v).view(np.int8) for row, v in zip(every, every[:, chosen[-1]], strict=True))
         np.minimum(nearest, distance, out=nearest)
         total += distance
         # the total stays below n · many, so nearest decides; nearest 0 is a permutation that is there already

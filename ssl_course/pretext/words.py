@@ -37,9 +37,7 @@ def mask_words(
     if not 0 <= ratio <= 1:
         raise ValueError(f"ratio must be in [0, 1], got {ratio}")
     if vocab_size <= len(SPECIAL):
-        raise ValueError(
-            f"vocab_size must be more than the {len(SPECIAL)} special ids, got {vocab_size}: no word"
-        )
+        raise ValueError(f"vocab_size must be more than the {len(SPECIAL)} special ids, got {vocab_size}")
     u = torch.rand(2, *ids.shape, device=ids.device, generator=generator)  # (2, N, T): chosen? what becomes?
     word = ids >= len(SPECIAL)
     chosen = word & (u[0] < ratio)

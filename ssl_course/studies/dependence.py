@@ -16,17 +16,8 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation.solvers import ridge_map
 from ssl_course.pretext.color import lab_to_rgb
 from ssl_course.pretext.words import SPECIAL
-from ssl_course.studies.comparison import (
-    MAKERS,
-    TABLES,
-    WITHIN,
-    Part,
-    Protocol,
-    cells_of,
-    make,
-    row_names,
-    train_and_test,
-)
+from ssl_course.studies import comparison
+from ssl_course.studies.comparison import MAKERS, TABLES, WITHIN, Part, Protocol, cells_of
 from ssl_course.theory import bounds, residual
 
 CELL = 4  # pixels a side: what the measured dependence sees of pictures
@@ -68,7 +59,7 @@ def two_views(method: str, data: Pictures, seed: int = 0) -> tuple[Tensor, Tenso
     same seed, so that a column means the same place in every picture.
     """
     with torch.random.fork_rng([]):
-        learner = make(method, Protocol(size=data.images.shape[-1]), data)
+        learner = comparison.make(method, Protocol(size=data.images.shape[-1]), data)
         if isinstance(learner, NOT_COVERED):
             return None
         data = learner.prepare(data) if hasattr(learner, "prepare") else data
@@ -136,7 +127,7 @@ def run_dependence(
     data: str, table: str, method: str, seed: int, protocol: Protocol = PROTOCOL
 ) -> dict[str, Any]:
     """The dependence of a method's X₁ and X₂ given each label, or ``covered: false``."""
-    train_set, _ = train_and_test(data, table, seed, protocol)
+    train_set, _ = comparison.train_and_test(data, table, seed, protocol)
     views = two_views(method, train_set, seed)
     if views is None:
         return {"covered": False}
@@ -154,7 +145,7 @@ def plan(seeds: int = 3) -> Part:
     """Every task, the first seed alone where the pictures are real; the random rows have no X₂."""
     cells = []
     for data, table in ((d, t) for d in ("scenes", "earth", "cifar10") for t in TABLES):
-        names = [n for n in row_names(data, table) if n in MAKERS]
+        names = [n for n in comparison.row_names(data, table) if n in MAKERS]
         names += list(WITHIN) if (data, table) == ("scenes", "C") else []
         cells += cells_of(data, table, range(seeds) if data == "scenes" else [0], names)
     return Part("comparison_dependence", cells, run_dependence, PROTOCOL, about)

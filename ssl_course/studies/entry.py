@@ -31,9 +31,7 @@ def try_out(method: Any, data: Data) -> None:
     if not callable(getattr(method, "encode", None)):
         raise Entry("It has no encode(x): pictures (N, 3, H, W) → features (N, D).")
     if not any(p.requires_grad for p in method.parameters()):
-        raise Entry(
-            "It has no parameters to train. Was super().__init__() called before the layers were made?"
-        )
+        raise Entry("It has no parameters to train. Was super().__init__() called before any layer was made?")
     if hasattr(method, "prepare"):
         data = _called(method.prepare, data, "prepare(data)")
     batch = data[: min(TRY, len(data))]
@@ -58,9 +56,7 @@ def try_out(method: Any, data: Data) -> None:
         features = _called(method.encode, batch.inputs, "encode(x)")
     if not torch.is_tensor(features) or features.ndim != 2 or len(features) != len(batch):
         shape = tuple(features.shape) if torch.is_tensor(features) else type(features).__name__
-        raise Entry(
-            f"encode(x) of {len(batch)} pictures must return ({len(batch)}, D); yours returns {shape}."
-        )
+        raise Entry(f"encode(x) of {len(batch)} pictures must return ({len(batch)}, D); it returns {shape}.")
     if not torch.isfinite(features).all():
         raise Entry("encode(x) gives features that are not finite.")
 

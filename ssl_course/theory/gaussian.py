@@ -211,9 +211,7 @@ def gaussian_world(
     if k < 1 or d2 < 1 or d1 < k + d2:
         raise ValueError(f"need k ≥ 1, d2 ≥ 1 and d1 ≥ k + d2, got k={k}, d1={d1}, d2={d2}")
     if not 0 <= dependence <= 1 or not 0 < noise < k or sigma < 0:
-        raise ValueError(
-            f"need 0 ≤ dependence ≤ 1, 0 < noise < k and sigma ≥ 0, got {dependence}, {noise}, {sigma}"
-        )
+        raise ValueError(f"need 0 ≤ dependence ≤ 1, 0 < noise < k, sigma ≥ 0: {dependence}, {noise}, {sigma}")
     if where not in WHERE:
         raise ValueError(f"where must be one of {WHERE}, got {where!r}")
     eye = torch.eye(d1 + d2, dtype=torch.float64)

@@ -215,9 +215,7 @@ def as_states(values: Array, name: str) -> torch.Tensor:
     """
     states = torch.as_tensor(values).cpu()
     if states.ndim != 1 or (states.is_floating_point() and (states != states.round()).any()):
-        raise ValueError(
-            f"{name} must be integers (N,), one state for each sample: shape {tuple(states.shape)}"
-        )
+        raise ValueError(f"{name} must be integers (N,), one state a sample: shape {tuple(states.shape)}")
     return states.unique(return_inverse=True)[1]
 
 

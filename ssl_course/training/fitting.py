@@ -1,18 +1,15 @@
 """`fit`: the loop with a progress bar."""
 
-from __future__ import annotations
-
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch.utils.data import DataLoader
 
 from ssl_course.interfaces import Data, Method
 from ssl_course.training.loop import train
 from ssl_course.training.steps import Step, read_losses
-
-if TYPE_CHECKING:
-    from torch.utils.data import DataLoader
 
 UNREAD = 1000  # losses that wait on the device, to be read together: one by one, each would wait for its step
 

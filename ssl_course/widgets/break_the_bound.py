@@ -52,15 +52,10 @@ class BreakTheBound(Explorer):
     def __init__(self, delta: float = 0.1, n: int = 1000) -> None:
         grid = 10 ** np.linspace(SMALLEST, LARGEST, 39)
         state = np.array([[d, *broken(d)[:3]] for d in grid])  # (39, 4): δ, ε², σ₂, a, in the plain unit
+        ends = {"base": 10, "min": SMALLEST, "max": LARGEST, "step": STEP}
         controls = {
             "delta": FloatLogSlider(
-                delta,
-                base=10,
-                min=SMALLEST,
-                max=LARGEST,
-                step=STEP,
-                description="δ, how often x₂ decides Y",
-                readout_format=".3f",
+                delta, **ends, description="δ, how often x₂ decides Y", readout_format=".3f"
             ),
             "n": SelectionSlider(options=[(f"{v:,}", v) for v in LABELS], value=n, description="labels n_L"),
             "unit": Dropdown(options=UNITS, value=1.0, description="unit of X₂"),

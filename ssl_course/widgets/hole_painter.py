@@ -131,9 +131,7 @@ class HolePainter(HideAndFill):
             only = {"biome": many.labels["biome"]}
             data = Pictures(many.images, only, names={"biome": scenes.BIOMES})
         if (shape := tuple(data.images.shape[-2:])) != (size, size):
-            raise ValueError(
-                f"the networks are made for pictures of {size} px, not {shape}: load data of that size"
-            )
+            raise ValueError(f"the networks take pictures of {size} px, not {shape}: load data of that size")
         controls = {
             "hole": Dropdown(options=list(CHOICES.items()), description="hole"),
             "share": FloatSlider(0.25, min=0, max=1, step=0.01, description="its share"),
@@ -198,9 +196,7 @@ def _ring(at: Place | None, radius: float, colour: str) -> Mark | None:
 def _readout(filled: _Filled, hole: Cells, at: int | None, open_: bool) -> str:
     """How large the hole is, and after a guess how well it is filled."""
     if not any(hole):
-        return (
-            "Nothing is hidden: there is nothing to fill. Paint over the picture, or raise the hole's share."
-        )
+        return "Nothing is hidden: there is nothing to fill. Paint on the picture, or raise the hole's share."
     text = f"The hole has <b>{100 * sum(hole) / len(hole):.0f} %</b> of the pixels. "
     if bool(filled.hidden.all()):
         text += "Nothing is left to see: what stands there is all that the network can say about no picture at all. "

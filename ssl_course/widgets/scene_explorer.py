@@ -1,10 +1,8 @@
 """Lecture 01's experiment: given the biome, does gray still say something about colour? (note §3.3.1, §3.4)"""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -201,7 +199,7 @@ class _Triangle(NamedTuple):
     corners: np.ndarray  # (k, 2) the class means in it
 
     @classmethod
-    def of(cls, view: View) -> _Triangle:
+    def of(cls, view: View) -> Self:
         centre = view.means.mean(0)
         if view.means.shape[1] == 2:  # the ab plane itself: a to the right, b up
             basis = np.eye(2)

@@ -117,7 +117,7 @@ def test_a_picture_without_up_cannot_be_turned_back():
 
 def test_stages_end_with_the_features(batch):
     method = Rotation().eval()
-    stages = method.stages(batch.inputs)
+    stages = shortcuts.block_features(method, batch.inputs)
     assert [h.shape[1] for h in stages] == [32, 64, 128, 128]
     torch.testing.assert_close(stages[-1], method.encode(batch.inputs))
     by_hand = method.backbone.layers[:6](nets.normalise(batch.inputs.float() / 255)).mean((2, 3))
@@ -127,7 +127,7 @@ def test_stages_end_with_the_features(batch):
         dim = 4
 
     with pytest.raises(TypeError, match="ConvNet"):
-        Rotation(Other(3, 4, 3)).stages(batch.inputs)
+        shortcuts.block_features(Rotation(Other(3, 4, 3)), batch.inputs)
 
 
 # ---- jigsaw ------------------------------------------------------------------------------------------------

@@ -20,34 +20,32 @@ def _right(n_labels: np.ndarray, accuracy: np.ndarray, target: float) -> float:
 
 
 _MISTAKES = {
-    "Almost: to reach the target is enough. You ask for strictly more (>); use ≥.": lambda n, a, target: (
-        _first(a > target, n)
+    "Almost: to reach the target is enough. You ask for strictly more (>); use ≥.": lambda n, a, t: _first(
+        a > t, n
     ),
-    "That is the position in the array. Wanted is n_labels at that position.": lambda n, a, target: _first(
-        a >= target, np.arange(len(n))
+    "That is the position in the array. Wanted is n_labels at that position.": lambda n, a, t: _first(
+        a >= t, np.arange(len(n))
     ),
-    "That is the accuracy there. Wanted is the number of labels.": lambda n, a, target: _first(
-        a >= target, a
-    ),
-    "One step too early: there the accuracy is still below the target.": lambda n, a, target: _first(
-        a >= target, np.r_[n[0], n[:-1]]
+    "That is the accuracy there. Wanted is the number of labels.": lambda n, a, t: _first(a >= t, a),
+    "One step too early: there the accuracy is still below the target.": lambda n, a, t: _first(
+        a >= t, np.r_[n[0], n[:-1]]
     ),
     "That is where the accuracy is closest to the target; it may still be below, and never "
-    "reach it.": lambda n, a, target: float(n[np.argmin(np.abs(a - target))]),
-    "When no count is enough, np.argmax of nothing but False is 0. Return None there.": lambda n, a, target: (
-        float(n[np.argmax(a >= target)])
+    "reach it.": lambda n, a, t: float(n[np.argmin(np.abs(a - t))]),
+    "When no count is enough, np.argmax of nothing but False is 0. Return None there.": lambda n, a, t: float(
+        n[np.argmax(a >= t)]
     ),
-    "When the curve never gets there, the largest count is no answer. Return None.": lambda n, a, target: min(
-        _right(n, a, target), float(n[-1])
+    "When the curve never gets there, the largest count is no answer. Return None.": lambda n, a, t: min(
+        _right(n, a, t), float(n[-1])
     ),
-    "When the curve never gets there, 0 labels is no answer. Return None.": lambda n, a, target: (
-        _right(n, a, target) if (a >= target).any() else 0.0
+    "When the curve never gets there, 0 labels is no answer. Return None.": lambda n, a, t: (
+        _right(n, a, t) if (a >= t).any() else 0.0
     ),
-    "That is the largest count that reaches the target. Wanted is the smallest.": lambda n, a, target: _first(
-        (a >= target)[::-1], n[::-1]
+    "That is the largest count that reaches the target. Wanted is the smallest.": lambda n, a, t: _first(
+        (a >= t)[::-1], n[::-1]
     ),
     "You wait until the curve stays above the target. Measured curves dip; wanted is the first count that "
-    "reaches it.": lambda n, a, target: _first(np.minimum.accumulate((a >= target)[::-1])[::-1], n),
+    "reaches it.": lambda n, a, t: _first(np.minimum.accumulate((a >= t)[::-1])[::-1], n),
 }
 
 

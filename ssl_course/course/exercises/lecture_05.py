@@ -57,9 +57,7 @@ def hamming(function: Any, seed: int = 0) -> Card:
         if _right(orders) > 0:
             cases.append((orders,))
     praise = "In so many places do even the two most similar orders differ."
-    hint = (
-        "For every pair of different rows count the places where they differ; then take the smallest count."
-    )
+    hint = "For each pair of different rows count the places where they differ; then take the smallest count."
     return judge(function, cases, _right, _DISTANCES, praise, hint)
 
 
@@ -95,9 +93,7 @@ def twelve_orders(orders: Any) -> Card:
                 "order is odd; keep to one kind, even or odd."
             )
     if len(table) < 12:
-        return wrong(
-            f"These {len(table)} keep their distance, but 12 are possible: add {12 - len(table)} more."
-        )
+        return wrong(f"These {len(table)} keep their distance; 12 are possible: add {12 - len(table)} more.")
     kind = "even" if _swaps(table[0]) % 2 == 0 else "odd"
     return passed(f"These are the {kind} orders: no two are a single swap apart, and a 13th would be.")
 

@@ -120,9 +120,7 @@ def fooled_by_noise(function: Any, seed: int = 0) -> Card:
     if x.shape[1] != new_x.shape[1] or y.shape[1] != new_y.shape[1]:
         return wrong("The number of columns must not depend on n: fresh rows go through the same maps.")
     if any(np.array_equal(a, b[: len(a)]) or np.allclose(b, b[:1]) for a, b in zip(*drawn, strict=True)):
-        return wrong(
-            "The rows do not change: draw new ones from rng each time, or fresh rows are no fresh rows."
-        )
+        return wrong("The rows do not change: draw new ones from rng each time, or fresh rows are not fresh.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it is fooled is the point
@@ -143,9 +141,7 @@ def fooled_by_noise(function: Any, seed: int = 0) -> Card:
             "choose: give it more columns."
         )
     if abs(fresh) > HONEST:
-        return wrong(
-            f"The same maps still correlate by {fresh:.2f} on fresh rows: the views are not independent."
-        )
+        return wrong(f"The same maps still correlate by {fresh:.2f} on fresh rows: the views are dependent.")
     return passed(
         f"With {x.shape[1]} + {y.shape[1]} columns and {ROWS} rows CCA reports {train:.3f}; on fresh rows the same maps "
         f"correlate by {fresh:.2f}. Always look at fresh rows."

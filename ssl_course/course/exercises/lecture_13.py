@@ -109,9 +109,7 @@ def keeps_light(function: Any, seed: int = 0) -> Card:
         return wrong(f"That is no pair of tensors. {hint}")
     for name, x in (("X₁", x1), ("X₂", x2)):
         if x.ndim < 1 or len(x) != PICTURES:
-            return wrong(
-                f"{name} has the shape {tuple(x.shape)}: its first axis must be the {PICTURES} pictures."
-            )
+            return wrong(f"{name} is {tuple(x.shape)}: its first axis must be the {PICTURES} pictures.")
         if not x.isfinite().all():
             return wrong(f"{name} has numbers that are not finite.")
     x1, x2 = (x.reshape(PICTURES, -1) for x in (x1, x2))

@@ -127,9 +127,8 @@ class Live(Explorer):
         planned = steps or defaults["steps"]
         size, rate = sum(p.numel() for p in method.parameters()), lr or defaults["lr"]
         batch = batch_size or defaults["batch_size"]
-        of = getattr(data, "source", "") or (
-            len(data) if hasattr(data, "__len__") else "?"
-        )  # painted: no source
+        # what is painted names no source
+        of = getattr(data, "source", "") or (len(data) if hasattr(data, "__len__") else "?")
         self.recipe = f"{type(method).__name__}, {size} weights, {planned} × {batch} of {of}, lr {rate}"
         self._recorded = None if self._given else replay.recorded(self.recipe)
         self._steps = min(planned, int(os.environ.get("SSL_COURSE_MAX_STEPS", planned)))
@@ -488,9 +487,7 @@ def _control(name: str, what: Any, method: nn.Module, lr: Any) -> tuple[ipywidge
     """(the ipywidget, the function that it calls or None for an attribute)."""
     if isinstance(what, tuple) and len(what) == 2 and isinstance(what[0], ipywidgets.Widget):
         if not callable(what[1]):
-            raise TypeError(
-                f"controls: {name!r} is (ipywidget, function), and this function cannot be called"
-            )
+            raise TypeError(f"controls: {name!r} is (ipywidget, function), and the function cannot be called")
         return what
     now = lr
     if name != "lr":
@@ -556,9 +553,8 @@ def _snapshot(method: nn.Module) -> dict[str, Any]:
         plain = {}
         for key, value in vars(module).items():
             if key not in _TORCHS:
-                with contextlib.suppress(
-                    Exception
-                ):  # a lock, an open file: not part of what training changes
+                # a lock, an open file: not part of what training changes
+                with contextlib.suppress(Exception):
                     plain[key] = copy.deepcopy(value)
         first[name] = (tensors, plain)
     return first
