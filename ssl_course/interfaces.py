@@ -116,5 +116,7 @@ def pair_of(method: Any, batch: Batch) -> Pair:
     lengths = {key: len(value) for key, value in named.items()}
     if len(set(lengths.values())) > 1:
         rows = ", ".join(f"{key} {n}" for key, n in lengths.items())
-        raise ValueError(f"{name}.pair(batch) returned other numbers of rows ({rows}): row i is one pair")
+        raise ValueError(
+            f"{name}.pair(batch) returned other numbers of rows ({rows}): row i of each is one pair"
+        )
     return pair

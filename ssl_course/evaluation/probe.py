@@ -32,7 +32,9 @@ def label_draws(y: torch.Tensor, n: int | None, draws: int = 5, seed: int = 0) -
         ValueError: n < 1 or larger than the set, or draws < 1.
     """
     if n is not None and not 1 <= n <= len(y):
-        raise ValueError(f"n_labels={n} must be between 1 and the {len(y)} rows of train, or None for all")
+        raise ValueError(
+            f"n_labels is {n}; it must be between 1 and the {len(y)} rows of train, or None for all"
+        )
     if draws < 1:
         raise ValueError(f"draws must be at least 1, got {draws}")
     if n is None or n == len(y):

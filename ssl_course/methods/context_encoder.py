@@ -39,7 +39,8 @@ class ContextEncoder(nn.Module):
     Args:
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
         image_size: height and width in pixels.
-        hole: kind of `holes.make_holes`: "centre", "blocks", "free", "around" or "mixed".
+        hole: kind of `holes.make_holes`: "centre", "blocks", "free", "around" or "mixed". The attribute may also be a
+            mask (H, W), one hole for all pictures.
         share: of the picture's area that is removed ("around": that stays).
         overlap: width in pixels of the band around the hole that is seen and predicted all the same, at ten
             times the weight, so that the filling joins its surroundings.

@@ -16,7 +16,7 @@ BLOCKS = 5  # how many blocks one picture has; they may overlap
 
 
 def make_holes(
-    kind: str, n: int, size: int, share: float = 0.25, *, generator: torch.Generator | None = None,
+    kind: str | Tensor, n: int, size: int, share: float = 0.25, *, generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
 ) -> Tensor:  # fmt: skip
     """One hole for each of n pictures of size × size pixels, (n, 1, size, size); Pathak et al. §3.3.
@@ -24,7 +24,7 @@ def make_holes(
     centre: the square in the middle. around: everything but that square, the reverse question. blocks: a few
     squares at random places, which together cover at most ``share``. free: a region of any shape, a coarse
     random field above a threshold (the paper cuts along the outlines of other pictures' objects; its code has
-    such fields too). mixed: each picture gets one of the four.
+    such fields too). mixed: each picture gets one of the four. A mask (size, size): that hole, for each picture.
 
     Args:
         share: of the picture's area, in (0, 1); for "around" that of the square which stays.
@@ -32,6 +32,8 @@ def make_holes(
     Raises:
         ValueError: no such kind, or a share out of range.
     """
+    if isinstance(kind, Tensor):
+        return kind.to(device, torch.float32).expand(n, 1, size, size)
     if not 0 < share < 1:
         raise ValueError(f"share must be between 0 and 1, got {share}")
     if kind == "mixed":

@@ -57,7 +57,9 @@ def held_out_epsilon_squared(x2: Array, y: Array, g: Array) -> Estimate:
     residual = class_residual(x2, y)  # (N, d)
     prediction = as_rows(g, "g").to(residual.device)
     if prediction.shape != residual.shape:
-        raise ValueError(f"g must give x2's residual {tuple(residual.shape)}, got {tuple(prediction.shape)}")
+        raise ValueError(
+            f"g must predict x2's residual {tuple(residual.shape)}, got {tuple(prediction.shape)}"
+        )
     terms = _terms(residual, as_states(y, "y").to(residual.device), prediction)
     return _estimate(terms, prediction)
 

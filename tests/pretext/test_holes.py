@@ -5,6 +5,9 @@ import pytest
 import torch
 from scipy import ndimage
 
+from ssl_course.data.pictures import Pictures
+from ssl_course.methods import ContextEncoder
+from ssl_course.nets import MEAN, ConvNet
 from ssl_course.pretext import holes
 
 
@@ -67,6 +70,24 @@ def test_dilation_against_scipy(width, device):
         assert np.array_equal(mine, ndimage.binary_dilation(one, square))
     band = holes.border_band(hole, width)
     assert (band * hole == 0).all() and torch.equal((band + hole).cpu(), torch.from_numpy(grown))
+
+
+def test_a_mask_is_a_hole_for_all(device):
+    """In the corner and with a gap: what the method hides is the mask grown by it, what it asks for the mask."""
+    mask = torch.zeros(16, 16, dtype=torch.bool)
+    mask[:2, 13:] = True
+    method = ContextEncoder(ConvNet((8, 16)), image_size=16, gap=3).to(device)
+    method.hole = mask
+    x1, x2 = pair = method.pair(
+        Pictures(torch.randint(256, (3, 3, 16, 16), dtype=torch.uint8, device=device))
+    )
+    parts = {name: part.cpu().bool() for name, part in pair.parts.items()}
+    grown = torch.zeros(16, 16, dtype=torch.bool)
+    grown[:5, 10:] = True
+    assert (parts["hole"] == mask).all() and (parts["hidden"] == grown).all() and len(parts["hole"]) == 3
+    for shown, hidden in ((x1, grown), (x2, ~mask)):
+        colours = shown.cpu().permute(0, 2, 3, 1)  # (N, H, W, 3)
+        assert torch.allclose(colours[:, hidden], torch.tensor(MEAN)) and colours[:, ~hidden].std() > 0.1
 
 
 def test_filling_touches_the_hole_only():

@@ -76,7 +76,7 @@ def _read(value: Any, one_number: bool) -> np.ndarray:
     try:
         array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
         if one_number and array.ndim and array.size != 1:
-            raise Verdict(f"One number is wanted; your function returns an array {array.shape}: sum it up.")
+            raise Verdict(f"One number is wanted; you return an array of shape {array.shape}: sum it up.")
         if array.dtype.kind not in "biufO":
             raise TypeError(array.dtype)
         array = array.astype(np.float64)

@@ -115,7 +115,7 @@ def ci_free_world(joint: Any, x2: Any = None) -> Card:
     if _says_nothing(table):
         return wrong("Y is independent of X₁ and X₂ together: it plays no part. Let Y depend on them.")
     if dependence < 1e-4:
-        return wrong(f"The dependence given Y is only {dependence:.1e} nats: make it larger (above 1e-4).")
+        return wrong(f"The dependence given Y is {dependence:.1e} nats: make it clearly larger (above 1e-4).")
     return passed(
         f"ε_CI = 0, and yet I(X₁; X₂ | Y) = {dependence:.3g} nats: ε_CI looks at means only, and after averaging over Y."
     )

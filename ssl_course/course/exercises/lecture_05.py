@@ -57,7 +57,7 @@ def hamming(function: Any, seed: int = 0) -> Card:
         if _right(orders) > 0:
             cases.append((orders,))
     praise = "In so many places do even the two most similar orders differ."
-    hint = "For each pair of different rows count the places where they differ; then take the smallest count."
+    hint = "For every pair of different rows count the places where they differ; then take the smallest."
     return judge(function, cases, _right, _DISTANCES, praise, hint)
 
 
