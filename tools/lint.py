@@ -185,7 +185,10 @@ def _measured(notebook: NotebookNode) -> list[float]:
                 html = _text(output.data.get("text/html", ""))
                 if any(f'class="{name}"' in html for name in _STATIC):
                     continue
-                texts.append(unescape(re.sub(r"(?s)<[^>]*>", " ", html)))  # alt texts go with their tags
+                bare = re.sub(
+                    r"(?s)<(script|style)>.*?</\1>|<[^>]*>", " ", html
+                )  # alt texts go with their tags
+                texts.append(unescape(bare))
                 texts += [_text(output.data.get(kind, "")) for kind in ("text/markdown",)]
                 if not html:
                     texts.append(_text(output.data.get("text/plain", "")))

@@ -66,7 +66,9 @@ def _smaller(data: str) -> str:
         io.BytesIO(),
         io.BytesIO(),
     )
-    picture.save(jpeg, "jpeg", quality=92, subsampling=0, optimize=True)
+    picture.save(
+        jpeg, "jpeg", quality=92, subsampling=0
+    )  # `optimize` fails where grain needs more bytes than pixels
     if picture.getcolors(256) is not None:
         picture.quantize(256, dither=Image.Dither.NONE).save(png, "png", optimize=True)
     kind, file = ("png", png) if 0 < png.tell() <= jpeg.tell() else ("jpeg", jpeg)

@@ -14,6 +14,7 @@ _EXPERIMENTS = (
 _HOME = {
     **dict.fromkeys(("Canvas", "Panel", "Pointer", "Key"), "frame.canvas"),
     **dict.fromkeys(("Live", "live"), "frame.live"),
+    **dict.fromkeys(("film", "filmed"), "frame.film"),
     "Explorer": "frame.explorer",
     "Plot": "frame.draw",
     "CollapseCircle": "collapse_lab",

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 
+import numpy as np
 import pytest
 from harness import DARK, LIGHT, Lab, Opener
+from PIL import Image
+from playwright.sync_api import BrowserContext, Page
+
+from tools.browser import FLAGS, find_browser
 
 pytestmark = pytest.mark.browser
 
@@ -98,3 +105,92 @@ def test_a_slider_answers_while_a_cell_is_busy(lab: Lab, open_notebook: Opener) 
     (lab.root / "enough").touch()
     notebook.idle()
     tiny.settled()
+
+
+FILM = """\
+from ssl_course.widgets import Plot, film
+def frame(k):
+    plot = Plot(300, 200, (0, 8), (0, 1)).axes("step", "here")
+    return plot.bars([k + 0.5], [1], "#1450f5").panel(f"bar {k}", "a bar")
+film([frame(k) for k in range(8)], "a bar goes to the right", seconds=0.2)"""
+PLAYER = """() => {
+  const player = document.querySelector(".ssl-player");
+  return [+player.querySelector("input").value, player.querySelector("button").textContent];
+}"""
+
+
+def bar(page: Page) -> int:
+    """Which bar the picture shows: read off its pixels."""
+    picture = page.locator("figure.ssl-film img")
+    image = Image.open(io.BytesIO(picture.screenshot())).convert("RGB")
+    red, _, blue = (np.asarray(image, float)[..., k] for k in range(3))
+    (columns,) = np.nonzero((blue - red > 90).sum(0) > 20)  # in both themes the bar is the only blue thing
+    assert len(columns), "there is no bar: a blank frame"
+    left, right = 8 + 48, 8 + 300 - 12  # of the plot's box, CSS pixels of a sheet of 316
+    return int(8 * (columns.mean() / image.width * 316 - left) / (right - left))
+
+
+def test_a_film_with_its_player_and_as_it_stays_behind(
+    lab: Lab, browser: BrowserContext, open_notebook: Opener, known_errors: set[str]
+) -> None:
+    notebook = open_notebook(lab.write("film.ipynb", [FILM]))
+    notebook.run_all()
+    page, slider = notebook.page, notebook.page.locator(".ssl-player input")
+    slider.wait_for()
+    assert page.evaluate(PLAYER) == [7, "Play"] and bar(page) == 7, "it waits at its end"
+    page.get_by_role("button", name="Play").click()
+    notebook.wait("() => +document.querySelector('.ssl-player input').value === 2", "it plays")
+    page.get_by_role("button", name="Pause").click()
+    at, _ = page.evaluate(PLAYER)
+    page.wait_for_timeout(600)
+    assert page.evaluate(PLAYER) == [at, "Play"] and bar(page) == at
+    page.get_by_role("button", name="frame forward").click()
+    page.get_by_role("button", name="frame back").press("Enter")
+    assert page.evaluate(PLAYER)[0] == at
+    slider.focus()
+    for key, index in (("Home", 0), ("ArrowRight", 1), ("ArrowDown", 0), ("End", 7), ("ArrowLeft", 6)):
+        page.keyboard.press(key)
+        assert page.evaluate(PLAYER) == [index, "Play"], key
+    assert bar(page) == 6 and slider.get_attribute("aria-valuetext") == "7 of 8: bar 6"
+    page.keyboard.press("Space")
+    notebook.wait("() => +document.querySelector('.ssl-player input').value === 7", "it plays to its end")
+    notebook.wait(
+        "() => document.querySelector('.ssl-player button').textContent === 'Play'", "it rests there"
+    )
+    assert page.evaluate("() => document.activeElement.type") == "range", "JupyterLab took a key"
+    for theme in (DARK, LIGHT):
+        notebook.theme(theme)
+        assert notebook.serious() == [] and bar(page) == 7
+        notebook.screenshot(theme.split()[-1].lower())
+    assert notebook.new_errors(known_errors) == []
+
+    stored = json.loads((lab.root / lab.write("stored.ipynb", ["1"])).read_text())
+    data = json.loads(
+        notebook.ask(
+            f"import json\n{FILM.replace('film([', 'made = film([')}\nprint(json.dumps(made._repr_mimebundle_()))"
+        )
+    )
+    output = {"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": data}
+    stored["cells"][0]["outputs"] = [output]
+    (lab.root / "stored.ipynb").write_text(json.dumps(stored))
+    untrusted = open_notebook("stored.ipynb")  # nobody here has run it: no scripts
+    untrusted.page.locator("figure.ssl-film img").wait_for()
+    assert untrusted.page.locator(".ssl-player").count() == 0
+    seen = set()
+    for _ in range(12):
+        seen.add(bar(untrusted.page))
+        untrusted.page.wait_for_timeout(150)
+    assert len(seen) > 3, f"it does not move: {seen}"
+    untrusted.screenshot("untrusted")
+
+    # What Playwright emulates does not reach into an <img>: a browser of somebody who asks for less motion.
+    wanted = [*FLAGS, "--force-prefers-reduced-motion"]
+    calm = browser.browser.browser_type.launch(executable_path=find_browser(), args=wanted)
+    page = calm.new_page()
+    page.set_content(re.sub(r"(?s)<script>.*?</script>", "", data["text/html"]))
+    still = set()
+    for _ in range(5):
+        still.add(bar(page))
+        page.wait_for_timeout(300)
+    calm.close()
+    assert still == {7}, "who wants no motion sees the last frame"

@@ -31,7 +31,7 @@ from ssl_course.studies import comparison
 from ssl_course.widgets import Explorer, Panel
 
 # What widgets are made of; live() makes a Live.
-FRAME = {"Canvas", "Panel", "Pointer", "Key", "Explorer", "Plot", "live"}
+FRAME = {"Canvas", "Panel", "Pointer", "Key", "Explorer", "Plot", "live", "film", "filmed"}
 WIDGETS = [name for name in widgets.__all__ if name not in FRAME]
 
 

@@ -53,8 +53,8 @@ class Panel:
     """One picture of a widget.
 
     Attributes:
-        picture: pixels that :func:`rgba` understands, or a drawing: what has `svg()`, a `width` and a `height` in CSS
-            pixels, `array()` for where there is no browser, and says whether it is `over_picture`.
+        picture: pixels that :func:`rgba` understands, or a drawing: what has `svg()`, its marks as `drawing()`, a
+            `width` and a `height` in CSS pixels, `array()` for where there is no browser, and says whether it is `over_picture`.
         caption: a short line under the picture. ``X₁``, ``X₂``, ``Y`` and ``ψ`` get their colours.
         alt: what the picture shows, for those who do not see it.
         width: CSS pixels; None is the picture's own width.

@@ -38,6 +38,9 @@ class _Still:
         self.width, self.height, self._drawing = drawing.width, drawing.height, drawing
         self.over_picture = isinstance(drawing.marks[0], Picture)
 
+    def drawing(self) -> Drawing:
+        return self._drawing
+
     def svg(self) -> str:
         return svg.write(self._drawing)
 

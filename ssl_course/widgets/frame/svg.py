@@ -37,11 +37,15 @@ def write(drawing: Drawing) -> str:
 
 
 def sheet(there: Sheet) -> str:
-    """A whole frame as one <svg> element."""
+    """A whole frame as one <svg> element. In an <img> no mark can tell its values, so none has them."""
     parts = [_box(Box(0, 0, there.width, there.height, PAPER))]
     for panel, x, y, w, h in there.panels:
         if panel.drawn:
-            parts.append(f'<g transform="translate({x} {y}) scale({w / panel.size[0]:.4g})">{panel.svg}</g>')
+            drawing = panel.picture.drawing()
+            marks = [mark._replace(told=()) if isinstance(mark, Discs) else mark for mark in drawing.marks]
+            scale = w / panel.size[0]
+            inside = write(drawing._replace(marks=marks))
+            parts.append(f'<g transform="translate({x} {y}) scale({scale:.4g})">{inside}</g>')
         else:
             parts.append(_picture(Picture(panel.rgba, x, y, x + w, y + h, not panel.pixelated)))
     parts.extend(_text(mark) for mark in there.words)
