@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sys
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +58,25 @@ def style() -> None:
             "image.interpolation": "nearest",
         }
     )
+    _draw_after_cells_only()
+
+
+def _draw_after_cells_only() -> None:
+    """In a notebook matplotlib draws, shows and closes the open figures at IPython's event of a cell's end.
+
+    What a widget hears in a thread beside a cell triggers that event, too: the figure that the cell is making would be
+    drawn half done, by two threads at once, and closed.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None or "trigger" in vars(shell.events):
+        return
+    trigger = shell.events.trigger
+
+    def of_cells(event: str, *args: Any, **kwargs: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            trigger(event, *args, **kwargs)
+
+    shell.events.trigger = of_cells
 
 
 class FigureImage:

@@ -43,11 +43,11 @@ def lab(browser: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def open_notebook(lab: Lab, browser: BrowserContext) -> Iterator[Opener]:
-    """open_notebook(name) → Notebook; closed, with its kernel, after the test."""
+    """open_notebook(name, at=…) → Notebook; closed, with its kernel, after the test."""
     opened: list[Notebook] = []
 
-    def open_one(name: str) -> Notebook:
-        opened.append(Notebook(lab, browser, name))
+    def open_one(name: str, **how: str) -> Notebook:
+        opened.append(Notebook(lab, browser, name, **how))
         return opened[-1]
 
     yield open_one

@@ -27,7 +27,8 @@ SCREENSHOTS = BUILD / "screenshots"
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 DARK, LIGHT = "JupyterLab Dark", "JupyterLab Light"
 
-# Runs in the kernel: what the widget behind a canvas should be showing now, made afresh.
+# Runs in the kernel: what the widget behind a canvas should be showing now, made afresh; "drawn" says whether its newest
+# frame is of these values, for a control may be moved, in another thread, while this is asked.
 FIND = """
 def _ssl_widget(canvas):
     from ipywidgets.widgets.widget import _instances
@@ -40,10 +41,12 @@ def _ssl_widget(canvas):
 TRUTH = f"""{FIND}
 def _ssl_truth(widget):
     import hashlib, json
+    wanted = widget._wanted
     frame = type(widget).render(widget.state, **widget.values())
     panels = frame[0] if isinstance(frame, tuple) else frame
     print(json.dumps({{
         "kind": type(widget).__name__,
+        "drawn": not widget._rendering and widget._drawn == widget._wanted == wanted,
         "number": widget.canvas._frame["number"],
         "controls": {{name: c.description for name, c in widget.controls.items()}},
         "hashes": [hashlib.sha256(p.svg.encode() if p.drawn else p.rgba.tobytes()).hexdigest() for p in panels],
@@ -91,7 +94,8 @@ class Lab:
         environment["SSL_COURSE_KEPT"] = str(root / "kept")
         environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "widgets")])
         self.log = root / "jupyter.log"
-        argv = [*argv, "--LabApp.expose_app_in_browser=True"]  # the tests call JupyterLab's own commands
+        for app in ("LabApp", "JupyterNotebookApp"):  # the tests call JupyterLab's own commands
+            argv = [*argv, f"--{app}.expose_app_in_browser=True"]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(argv, env=environment, cwd=root, stdout=log, stderr=log)
         end = time.monotonic() + 180
@@ -172,16 +176,16 @@ class Lab:
 
 
 class Notebook:
-    """One notebook in one tab of the browser."""
+    """One notebook in one tab of the browser, in JupyterLab or ``at`` another page of the same server."""
 
-    def __init__(self, lab: Lab, browser: BrowserContext, name: str) -> None:
+    def __init__(self, lab: Lab, browser: BrowserContext, name: str, at: str = "lab/tree") -> None:
         self.lab, self.name = lab, name
         self.errors: list[str] = []
         self.page: Page = browser.new_page()
         self.page.set_default_timeout(15_000)
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda e: self.errors.append(str(e)))
-        self.page.goto(f"{lab.url}/lab/tree/{name}?token={lab.token}&reset")
+        self.page.goto(f"{lab.url}/{at}/{name}?token={lab.token}&reset")
         self.wait(
             "() => { const s = window.jupyterapp?.shell?.currentWidget?.sessionContext;"
             " return s?.isReady && s.session?.kernel?.status === 'idle'; }",
@@ -381,7 +385,8 @@ class Shown:
 
     def settled(self) -> list[str]:
         """Waits until the screen shows the kernel's newest frame; asserts that it is the right one."""
-        truth = self.truth()
+        while not (truth := self.truth())["drawn"]:
+            self.page.wait_for_timeout(50)
         self.notebook.wait(
             "([id, n]) => [...document.querySelectorAll('.ssl-canvas')].some(e => e.dataset.canvas === id"
             " && Number(e.dataset.frame) >= n)",
@@ -448,4 +453,4 @@ def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-Opener = Callable[[str], Notebook]
+Opener = Callable[..., Notebook]

@@ -16,7 +16,10 @@ from tools.browser import FLAGS, find_browser
 
 pytestmark = pytest.mark.browser
 
-CELLS = ["from tiny import Bare, Tiny", "Tiny()", "Bare()"]
+CELLS = ["from tiny import Bare, Tiny", "tiny = Tiny()\ntiny", "Bare()"]
+BROKEN = """with tiny.canvas.hold_sync():
+    tiny.canvas._panel0 = tiny.canvas._panel0[:60]
+    tiny.canvas._frame = tiny.canvas._frame | {"number": tiny.canvas._frame["number"] + 1}"""
 BUSY = """import pathlib, time
 end = time.monotonic() + 60
 while not pathlib.Path("enough").exists() and time.monotonic() < end:
@@ -75,6 +78,15 @@ def test_controls_strokes_and_keys(lab: Lab, open_notebook: Opener, known_errors
     page.keyboard.press("Enter")
     tiny.next_frame(number, "a picture after Enter on Reset")
     assert tiny.settled() == first, "Reset does not bring back the first picture"
+
+    number = tiny.number()
+    notebook.ask(BROKEN)
+    page.get_by_text("could not read the new picture").wait_for()
+    assert tiny.hashes() == first and tiny.number() == number, "the picture before must stay"
+    notebook.screenshot("unreadable", tiny.box)
+    tiny.move("blue")
+    tiny.settled()
+    assert page.get_by_text("could not read the new picture").count() == 0
 
     for theme in (LIGHT, DARK):
         notebook.theme(theme)

@@ -5,6 +5,8 @@ const POINTER_KEYS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown",
 const CONTROL_KEYS = new Set([...POINTER_KEYS, "Home", "End", "PageUp", "PageDown"]);
 const LONGEST_PATH = 2000; // points of a stroke kept while the kernel is busy
 const GIVE_UP_MS = 5000; // a kernel that was interrupted may never answer
+const UNREADABLE =
+  '<span class="ssl-error">This browser could not read the new picture; the one before stays. Move a control to try again.</span>';
 
 function element(tag, className, parent) {
   const node = document.createElement(tag);
@@ -194,18 +196,15 @@ function nameControls(root) {
 function adopt(el) {
   let root = null;
   const observer = new MutationObserver(() => nameControls(root));
-  const look = () => {
+  // The element is attached to the page only after render() returns; in a cell that is scrolled away, long after.
+  const attached = new ResizeObserver(() => {
     root = el.closest(".ssl-explorer");
     if (!root) return;
+    attached.disconnect();
     nameControls(root);
     observer.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
-  };
-  // The element is attached to the page only after render() returns.
-  let tries = 0;
-  const timer = setInterval(() => {
-    look();
-    if (root || ++tries > 100) clearInterval(timer);
-  }, 50);
+  });
+  attached.observe(el);
   // JupyterLab listens on the document while the event still goes down, so the window is the only place before it.
   const keep = (event) => {
     const target = event.target;
@@ -216,7 +215,7 @@ function adopt(el) {
   };
   window.addEventListener("keydown", keep, true);
   return () => {
-    clearInterval(timer);
+    attached.disconnect();
     observer.disconnect();
     window.removeEventListener("keydown", keep, true);
   };
@@ -278,11 +277,21 @@ function render({ model, el }) {
     canvas.classList.toggle("ssl-pixelated", panel.pixelated);
   }
 
-  /** A drawing as it is, the bytes of a PNG as pixels: decoded once, however many frames show them. */
+  /** A drawing as it is, the bytes of a PNG as pixels: decoded once, however many frames show them. Null where this
+   * browser cannot, out of memory perhaps: the next frame tries again. */
   function decoded(content) {
     if (typeof content === "string") return content;
-    if (!bitmaps.has(content)) bitmaps.set(content, createImageBitmap(new Blob([content]), { colorSpaceConversion: "none" }));
+    if (!bitmaps.has(content)) {
+      const bitmap = createImageBitmap(new Blob([content]), { colorSpaceConversion: "none" });
+      bitmaps.set(content, bitmap.catch(() => bitmaps.delete(content) && null));
+    }
     return bitmaps.get(content);
+  }
+
+  function say(html) {
+    if (readout.dataset.html === html) return;
+    readout.dataset.html = html;
+    readout.innerHTML = html;
   }
 
   async function draw() {
@@ -293,6 +302,7 @@ function render({ model, el }) {
     const pictures = await Promise.all(contents.map(decoded));
     if (frame.number <= newest) return; // a later frame was quicker
     newest = frame.number;
+    if (pictures.includes(null)) return say(UNREADABLE); // and the frame before stays
     frame.panels.forEach((panel, index) => {
       const nodes = panelNodes(index);
       const { picture, caption } = nodes;
@@ -315,10 +325,7 @@ function render({ model, el }) {
     for (const extra of shown.splice(frame.panels.length)) extra.figure.remove();
     laid = frame.panels;
     layOut();
-    if (readout.dataset.html !== frame.readout) {
-      readout.dataset.html = frame.readout;
-      readout.innerHTML = frame.readout;
-    }
+    say(frame.readout);
     el.dataset.canvas = frame.canvas;
     el.dataset.frame = frame.number; // last: who sees it sees the whole frame
   }
