@@ -1,14 +1,13 @@
 """Fine-tuning: the encoder and a linear head learn together from labels, beside `linear_probe`, which freezes the encoder."""
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ssl_course import nets
-from ssl_course.evaluation.encoding import classes_of, features
+from ssl_course.evaluation.encoding import Labelled, classes_of, features
 from ssl_course.interfaces import Pair
 
 
@@ -39,16 +38,16 @@ class FineTuned(nn.Module):
         """Inputs → scores of the classes (N, classes)."""
         return self.head(self.norm(self.encode(x)))
 
-    def pair(self, batch: Any) -> Pair:
+    def pair(self, batch: Labelled) -> Pair:
         """X₁: the pictures (N, 3, H, W). X₂: their classes (N,), given by people."""
         return Pair(nets.as_float(batch.inputs, self), batch.labels[self.label])
 
-    def forward(self, batch: Any) -> Tensor:
+    def forward(self, batch: Labelled) -> Tensor:
         """Mean cross-entropy."""
         x, y = self.pair(batch)
         return F.cross_entropy(self.scores(x), y)
 
-    def accuracy(self, data: Any) -> float:
+    def accuracy(self, data: Labelled) -> float:
         """Share of ``data`` whose class has the largest score."""
         truth = classes_of(data, self.label)
         return float((features(self.scores, torch.as_tensor(data.inputs)).argmax(1) == truth).double().mean())

@@ -29,7 +29,6 @@ NOTES = {
     comparison.SUPERVISED: "these labels alone",
     **dict.fromkeys(UNTRAINED, "learns nothing"),
 }
-PROTOCOL = comparison.Protocol(samples=9_600, n_train=2048, n_test=1024)
 N_LABELS = [str(n) for n in sorted({*comparison.N_LABELS, *comparison.OTHER_NUMBERS["cifar10"]})]
 
 
@@ -75,7 +74,7 @@ class Leaderboard(Explorer):
         self,
         live: Sequence[dict[str, Any]] = (),
         folder: Path | None = None,
-        protocol: comparison.Protocol = PROTOCOL,
+        protocol: comparison.Protocol = comparison.LIVE,
         seed: int = 0,
     ) -> None:
         self._protocol, self._seed = protocol, seed
