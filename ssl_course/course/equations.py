@@ -32,6 +32,17 @@ _LOSSES = "tests/test_losses.py::"
 
 EQUATIONS = [
     Equation(
+        "pretext task", "§3.1",
+        r"X_2 \approx \psi(X_1)",
+        _THEORY + "best_predictor", _TESTS + "test_best_predictor_against_brute_force", "11",
+    ),
+    Equation(
+        "downstream task", "§3.1",
+        r"Y \approx w\,\psi(X_1)",
+        "ssl_course.theory.bounds.probe_features",
+        _BOUNDS + "test_probe_limit_of_the_world_where_nothing_is_learned", "11",
+    ),
+    Equation(
         "conditional independence", "§3.3",
         r"X_1 \perp X_2 \mid Y \iff P(x_1, x_2 \mid y) = P(x_1 \mid y)\,P(x_2 \mid y)",
         _THEORY + "conditional_mutual_information", _TESTS + "test_cmi_against_brute_force", "01",
@@ -85,8 +96,23 @@ EQUATIONS = [
         "07",
     ),
     Equation(
+        "number of classes", "§3.4",
+        r"k = |Y|, \quad \text{rank of } \psi^* - E\psi^* \le k - 1 \text{ under conditional independence}",
+        "ssl_course.theory.bounds.predictor_rank", _BOUNDS + "test_the_rank_of_the_predictor", "11",
+    ),
+    Equation(
+        "literal bound", "§3.4",
+        r"\text{test error} \lesssim \frac{k}{n_L} + \varepsilon_{CI}^2",
+        "ssl_course.theory.bounds.literal_bound", _BOUNDS + "test_c1", "11",
+    ),
+    Equation(
+        "supervised learning", "§3.4",
+        r"\text{test error} \lesssim \frac{C(w\psi)}{n_L}, \quad \text{linear: } \frac{V d_1}{n_L - d_1 - 1}",
+        "ssl_course.theory.bounds.excess_risk", _BOUNDS + "test_excess_risk_of_gaussian_features", "11",
+    ),
+    Equation(
         "excess risk of the probe", "§3.4",
-        r"\text{excess} = a + (V + a)\,\frac{r}{n - r - 1}, \quad a \le \varepsilon_{CI}^2 / \sigma_k(M)^2",
+        r"\text{excess} = a + (V + a)\,\frac{r}{n - r - 1}, \quad a \le \varepsilon_{CI}^2 / \sigma_{k-1}(M\Pi)^2",
         "ssl_course.theory.bounds.excess_risk", _BOUNDS + "test_excess_risk_of_gaussian_features", "11",
     ),
     Equation(
@@ -101,6 +127,12 @@ EQUATIONS = [
         _CORRELATION + "l_sim", _SIMILAR + "test_l_sim_is_the_similarity_loss", "12",
     ),
     Equation(
+        "similarity as a maximum", "§3.5.2",
+        r"\arg\max_{\eta, \psi} E[\eta(X_2)^\top \psi(X_1)] "
+        r"\ \text{ under } E[\eta\eta^\top] = E[\psi\psi^\top] = \mathrm{Id}_r",
+        _CORRELATION + "maximal_functions", _SIMILAR + "test_maximal_functions_have_these_correlations", "12",
+    ),
+    Equation(
         "maximal correlation", "§3.5.2",
         r"\min L_{sim} = 2r - 2 \sum_{i \le r} \rho_i \ \text{ under } E[\eta\eta^\top] = E[\psi\psi^\top] = \mathrm{Id}_r",
         _CORRELATION + "l_sim_minimum", _SIMILAR + "test_l_sim_minimum", "12",
@@ -110,6 +142,16 @@ EQUATIONS = [
         r"\tilde\varepsilon_{CI}^2 = \max_{\|g\|=1} E_{X_1} \bigl(E[g(X_2) \mid X_1]"
         r" - E_Y[E[g(X_2) \mid Y] \mid X_1]\bigr)^2",
         _THEORY + "epsilon_tilde_squared", _TESTS + "test_epsilon_tilde_against_search", "12",
+    ),
+    Equation(
+        "rank condition of functions", "§3.5.2",
+        r"\rho_{k-1}(X_2, Y) > 0 \quad (\rho_k \text{ where the trivial } \rho = 1 \text{ counts as the first})",
+        _CORRELATION + "maximal_correlations", _SIMILAR + "test_maximal_correlations", "12",
+    ),
+    Equation(
+        "representation error", "§3.5.2",
+        r"a \le 4 \Bigl(1 - \sum_y P(y)^2\Bigr) \frac{\tilde\varepsilon_{CI}^2}{\rho_{k-1}(X_2, Y)^2}",
+        "ssl_course.theory.bounds.similarity_error", _BOUNDS + "test_c1", "12",
     ),
 ]  # fmt: skip
 

@@ -19,6 +19,7 @@ from ssl_course.theory.independence import (
     epsilon_ci_squared,
     epsilon_tilde_squared,
     posterior,
+    variance,
 )
 
 
@@ -54,7 +55,7 @@ def leading(joint: Array, x2: Array, rank: int) -> torch.Tensor:
 
 
 def probe_features(joint: Array, features: torch.Tensor) -> ProbeLimit:
-    """The same for any features of X₁, (n1, d), one row for each state (note §3.4); one class raises, too."""
+    """The same for any features of X₁, (n1, d), one row for each state (note §3.1, §3.4); one class raises, too."""
     table = as_joint_of_classes(joint)
     p = table.sum((1, 2))  # (n1,)
     target = posterior(table)  # (n1, k)
@@ -68,6 +69,17 @@ def probe_features(joint: Array, features: torch.Tensor) -> ProbeLimit:
     top = fit >= fit.max(1, keepdim=True).values - 1e-9
     guess = top / top.sum(1, keepdim=True)
     return ProbeLimit(float(excess), float(p @ (target * guess).sum(1)))
+
+
+def predictor_rank(joint: Array, x2: Array) -> int:
+    """In how many directions ψ*(X₁) varies: what a probe with an intercept must weigh (note §3.4).
+
+    At most k − 1 under conditional independence, k the number of classes; any dependence may raise it up to d₂. Errors
+    as in `best_predictor`.
+    """
+    psi, p = best_predictor(joint, x2), as_joint(joint).sum((1, 2))  # (n1, d), (n1,)
+    rounding = 1e-9 * variance(joint, x2).sqrt()
+    return int(torch.linalg.matrix_rank(p.sqrt()[:, None] * (psi - p @ psi), atol=rounding, rtol=0.0))
 
 
 def approximation_error(joint: Array, x2: Array, rank: int | None = None) -> torch.Tensor:
@@ -105,7 +117,7 @@ def kth_singular_value(matrix: torch.Tensor, k: int) -> torch.Tensor:
 def sigma_k(joint: Array, x2: Array) -> torch.Tensor:
     """σ_k(M), the k-th singular value of M = [E[X₂|Y=1] … E[X₂|Y=k]], uncentred, in units of X₂ (note §3.5.2).
 
-    0 when X₂ has fewer than k numbers, or the class means are dependent; 0-d float64.
+    It is 0 when X₂ has fewer than k numbers, or the class means are linearly dependent; 0-d float64.
 
     Raises:
         ValueError: one class only, a class that never occurs, or a table or x2 that is none.
@@ -117,8 +129,8 @@ def sigma_k(joint: Array, x2: Array) -> torch.Tensor:
 def sigma_centred(joint: Array, x2: Array) -> torch.Tensor:
     """σ_{k−1}(MΠ), Π = I − 11ᵀ/k: what matters when the probe has an intercept (note §3.4).
 
-    The mean that is subtracted is the unweighted one: with P(y) as weights the bound on a breaks. Errors as in
-    `sigma_k`.
+    The mean that is subtracted is the unweighted one: with P(y) as weights the bound on a breaks. It is 0 when the class
+    means are affinely dependent: three on one line, however far apart. Errors as in `sigma_k`.
     """
     means = class_means(as_joint_of_classes(joint), x2)
     value = kth_singular_value(means - means.mean(0), len(means) - 1)

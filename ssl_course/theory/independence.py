@@ -78,7 +78,7 @@ def class_means(joint: Array, x2: Array) -> torch.Tensor:
 
 
 def best_predictor(joint: Array, x2: Array) -> torch.Tensor:
-    """ψ*(x₁) = E[X₂ | X₁ = x₁], shape (n1, d): the minimiser of E‖X₂ − ψ(X₁)‖² (note §3.3)."""
+    """ψ*(x₁) = E[X₂ | X₁ = x₁], shape (n1, d): the minimiser of E‖X₂ − ψ(X₁)‖² (note §3.1, §3.3)."""
     table = as_joint(joint)
     return conditional(table.sum(2), "X₁") @ _values(x2, table)  # (n1, d)
 

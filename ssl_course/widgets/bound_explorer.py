@@ -39,6 +39,7 @@ class Curves(NamedTuple):
     noise: float  # V, the label noise
     approximation: float  # a
     ceiling: float  # what the true statement says that a is at most
+    constant: float  # excess of always saying E[Y]: a bound above it says nothing
     n: np.ndarray  # (m,) labels of the curves
     probe: np.ndarray  # (m,)
     bound: np.ndarray  # (m,)
@@ -60,7 +61,9 @@ class _Source:
             return self._scenes(where, probe, rho)
         world, n = self.gaussian(where, k, rho, sigma, noise), torch.as_tensor(GRID)
         ceiling, s2, rank = world.approximation_bound(probe), world.label_noise(), world.rank(probe)
-        numbers = (world.epsilon_ci_squared(), world.sigma_k(), s2, world.approximation_error(probe), ceiling)
+        constant = k - s2  # Tr Cov(Y) = k
+        a = world.approximation_error(probe)
+        numbers = (world.epsilon_ci_squared(), world.sigma_k(), s2, a, ceiling, constant)
         bound = bounds.excess_risk(float(ceiling), float(s2), rank, n)
         curves = (curve.numpy() for curve in (world.excess(n, probe), bound, world.excess(n, "raw")))
         return Curves(k, rank, *map(float, numbers), GRID, *curves, float(world.overtakes(probe)))
@@ -72,9 +75,7 @@ class _Source:
         measured = np.array([self.simulated(sees, probe, rho, int(v)).mean for v in n])
         epsilon, sigma = float(bounds.epsilon_ci_squared(joint, x2)), float(bounds.sigma_centred(joint, x2))
         a, s2 = float(bounds.approximation_error(joint, x2, cut)), float(bounds.label_noise(joint))
-        psi = bounds.best_predictor(joint, x2)
-        p = joint.sum((1, 2))
-        rank = int(torch.linalg.matrix_rank(p.sqrt()[:, None] * (psi - p @ psi), rtol=1e-9))
+        rank = bounds.predictor_rank(joint, x2)
         # 4ε²/σ_k² holds for the top k; with an intercept k − 1 centred components would do, but are not what is cut
         ceiling = epsilon / sigma**2
         if cut:
@@ -83,7 +84,8 @@ class _Source:
         # from the number of labels after the last one where it is worse it stays better
         after = int(np.flatnonzero(supervised >= measured).max(initial=-1)) + 1
         overtakes = float(n[after]) if after < len(n) else np.inf
-        numbers = (3, min(rank, cut or rank), epsilon, sigma, s2, a, ceiling)
+        constant = 1 - float(joint.sum((0, 1)).square().sum()) - s2
+        numbers = (3, min(rank, cut or rank), epsilon, sigma, s2, a, ceiling, constant)
         return Curves(*numbers, n, measured, np.full(len(n), ceiling), supervised, overtakes)
 
     @lru_cache(maxsize=512)  # noqa: B019
@@ -150,10 +152,11 @@ class BoundExplorer(Explorer):
             cross = "supervision <b>never</b> overtakes here"
         else:
             cross = "supervision is not better up to the last n_L drawn"
+        silent = f", and a constant probe loses {c.constant:.3g}" if c.ceiling > c.constant else ""
         epsilon, a, allowed, note = map(draw.number, (c.epsilon_squared, c.approximation, c.ceiling, literal))
         line = (
             f"ε² = {epsilon}, {name} = {c.sigma:.3g}, V = {c.noise:.3g}, rank {c.rank}. "
-            f"a = <b>{a}</b> where the bound allows {allowed}: share used {sharp}; "
+            f"a = <b>{a}</b> where the bound allows {allowed}: share used {sharp}{silent}; "
             f"{cross}.<br>With {n:,} labels: measured <b>{_risk(m)}</b>, the note's line {note}."
         )
         return panels, line
@@ -183,6 +186,9 @@ def _curves(c: Curves, n: int, m: Simulated, points: Mapping, finite: bool) -> P
         keep = np.isfinite(y) & (y < HIGH) & (y > LOW)
         if keep.sum() > 1:
             plot.line(np.stack([np.log10(x[keep]), y[keep]], 1), colour, width, dash)
+    most = float(np.log10(c.constant))
+    plot.line([(LEFT, most), (RIGHT, most)], palette.INK, 1.5, (1, 4))
+    plot.text(RIGHT, most, "constant probe", palette.INK, 10, "rb", offset=(-2, -2), halo=True)
     if LEFT < np.log10(min(c.overtakes, 1e9)) < RIGHT:
         at = float(np.log10(c.overtakes))
         plot.line([(at, LOW), (at, HIGH)], palette.INK, 1, (3, 3))
@@ -233,6 +239,9 @@ def _parts(c: Curves, n: int, m: Simulated, literal: float, finite: bool) -> Pan
         if bars[i][1] + more > top:
             ink = palette.PAPER if base > 0.9 * top else palette.INK
             plot.arrow((i, 0.86 * top), (i, 0.99 * top), ink, 2, 8)
+    if c.constant < top:
+        plot.line([(-0.55, c.constant), (3.55, c.constant)], palette.INK, 1.5, (1, 4))
+        plot.text(-0.55, c.constant, "constant probe", palette.INK, 10, "lb", offset=(3, -2), halo=True)
     plot.names([("dark: no label mends it", palette.INK)], row=1, bold=False)
     plot.names([("light: for lack of labels", palette.INK)], bold=False)
     parts = ", ".join(f"{name} {base:.3g} plus {more:.3g}" for name, base, more, _ in bars)

@@ -74,7 +74,7 @@ class BreakTheBound(Explorer):
             f"<b>{excess}</b>: {_times(times)}. Best possible accuracy from X₁ {100 * now.bayes:.1f} %, "
             f"the probe of ψ* {100 * now.probe:.0f} %."
             f"<br>With the class means' distance in it the bound holds: ε²/σ₂² = {epsilon} / {sigma} = {quotient}, "
-            f"and a = {a}."
+            f"and a = {a}, which is what always saying ½ loses."
         )
         return [_world(delta), _glass(delta, unit), _chart(state, delta, n, unit, now)], line
 
@@ -184,6 +184,11 @@ def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) ->
         plot.line(np.stack([x, y], 1), colour, width, dash)
     (excess, *others) = [(name, colour) for _, colour, name, _, _ in curves]
     plot.names([excess], row=1).names(others)
+    most = np.log10(0.5)  # 1 − ΣP(y)²
+    plot.line([(SMALLEST, most), (0, most)], palette.INK, 1.5, (1, 4))
+    plot.text(
+        0, most, "no constant loses more: 1 − ΣP(y)²", palette.INK, 11, "rb", offset=(-3, -2), halo=True
+    )
     at, low, high = np.log10(delta), np.log10(now.promise), np.log10(now.excess)
     low, high = (float(np.clip(v, -6.1, 0.3)) for v in (low, high))
     plot.line([(at, -6.2), (at, 0.4)], palette.GRID, 2)

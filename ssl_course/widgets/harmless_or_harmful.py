@@ -38,6 +38,7 @@ class View(NamedTuple):
     sigma: float
     approximation: float
     ceiling: float
+    constant: float  # excess of always saying E[Y]
     accuracy: tuple[float, float] | None  # Bayes and probe
     wide: bool = False  # X₂ has more than two numbers: a projection is drawn
 
@@ -59,7 +60,7 @@ def _gaussian(where: str, rho: float) -> View:
     psi, through = ((x1 @ matrix.T).numpy() for matrix in (world.psi(), world.means() @ target))
     truth, answer = ((x1 @ row.T)[:, 0].numpy() for row in (target, fit))
     epsilon, sigma = world.epsilon_ci_squared(), world.sigma_k()
-    loss = epsilon, sigma, world.approximation_error(), world.approximation_bound()
+    loss = epsilon, sigma, world.approximation_error(), world.approximation_bound(), 1 - world.label_noise()
     weight, no_means = np.full(SHOWN, 1 / SHOWN), np.zeros((0, 2))
     return View(weight, psi, through, no_means, truth, answer, *map(float, loss), accuracy=None)
 
@@ -85,7 +86,8 @@ def _scenes(sees: str, rho: float) -> View:
         axes, centre = torch.eye(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
     flat = [((v - centre) @ axes).numpy() for v in (psi, through, means)]
     truth, answer = target[:, 2].numpy(), fit[:, 2].numpy()
-    loss = epsilon, sigma, limit.excess, bounds.over_square(epsilon, sigma)
+    constant = 1 - joint.sum((0, 1)).square().sum() - bounds.label_noise(joint)
+    loss = epsilon, sigma, limit.excess, bounds.over_square(epsilon, sigma), constant
     accuracy = (world.bayes_rate(), limit.accuracy)
     return View(p.numpy(), *flat, truth, answer, *map(float, loss), accuracy, wide=x2.shape[1] > 2)
 
@@ -172,12 +174,15 @@ def _ledger(where: str, rho: float, v: View) -> Panel:
     views = [view(where, float(r)) for r in grid]
     allowed = np.array([u.ceiling for u in views])
     lost = np.array([u.approximation for u in views])
-    top = 1.1 * max(allowed.max(), 1e-6)
+    top = 1.1 * max(allowed.max(), 1.2 * v.constant)
     plot = draw.Plot(240, 260, (0, 1), (0, top), margin=(34, 8, 40, 50))
     plot.axes("dependence", "squared risk")
     plot.line(np.stack([grid, allowed], 1), palette.X2, 2.5, (7, 5))
     plot.line(np.stack([grid, lost], 1), palette.PSI, 3)
     for value, colour in ((v.ceiling, palette.X2), (v.approximation, palette.PSI)):
         plot.dot(rho, value, colour, 5, palette.PAPER, 1)
+    plot.line([(0, v.constant), (1, v.constant)], palette.INK, 1.5, (1, 4))
+    plot.text(0, v.constant, "constant probe", palette.INK, 10, "lb", offset=(3, -2), halo=True)
     plot.names([("allowed: ε²/σ²", palette.X2)], row=1).names([("lost: a", palette.PSI)])
-    return plot.panel("the bound and the loss", f"allowed {v.ceiling:.3g}, lost {v.approximation:.3g}")
+    alt = f"allowed {v.ceiling:.3g}, lost {v.approximation:.3g}, a constant probe loses {v.constant:.3g}"
+    return plot.panel("the bound and the loss", alt)

@@ -16,6 +16,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SECTIONS = {"§3.2", "§3.3", "§3.4", "§3.5.2"}
 # Equation → a change of sign in its function.
 MUTATIONS = {
+    "pretext task": ("return conditional(", "return -conditional("),
+    "downstream task": ("(target - fit)", "(target + fit)"),
+    "number of classes": ("psi - p @ psi", "psi + p @ psi"),
+    "literal bound": ("k / n + epsilon", "k / n - epsilon"),
+    "supervised learning": ("else rank / free", "else -rank / free"),
+    "similarity as a maximum": ("(eta * sign)", "(-eta * sign)"),
+    "rank condition of functions": ("[:-1]", "[1:]"),
+    "representation error": ("4 * (1 - prior", "4 * (1 + prior"),
     "conditional independence": ("torch.where(p > 0, p * (", "torch.where(p > 0, -p * ("),
     "best predictor": ("return conditional(", "return -conditional("),
     "best predictor under CI": ("return posterior(joint) @", "return -posterior(joint) @"),

@@ -200,6 +200,20 @@ def test_probe_limit_of_the_world_where_nothing_is_learned():
     assert limit.accuracy == pytest.approx(0.5)
 
 
+def test_the_rank_of_the_predictor():
+    """k − 1 under CI, whatever the size of X₂, and more with any dependence: here by counting distinct means."""
+    rng = np.random.default_rng(6)
+    for k in (2, 3, 4):
+        of_y = [rng.dirichlet(np.ones(n), k) for n in (7, 8)]
+        joint = np.einsum("y,yi,yj->ijy", rng.dirichlet(np.ones(k)), *of_y)
+        values = rng.normal(size=(8, 5)) + 3
+        assert bounds.predictor_rank(joint, values) == k - 1
+        mixed = 0.999 * joint + 0.001 * rng.dirichlet(np.ones(joint.size)).reshape(joint.shape)
+        assert bounds.predictor_rank(mixed, values) == 5
+    assert [bounds.predictor_rank(*worlds.film_words(v)) for v in (0, 0.01, 1)] == [1, 3, 3]
+    assert bounds.predictor_rank(*C1) == 0  # ψ* is constant
+
+
 def test_a_bottleneck_keeps_the_principal_components():
     joint, x2 = random_worlds(20, (7, 5, 3, 4), 5)
     for table, values in zip(joint[10:], x2[10:], strict=True):  # where ψ* has full rank

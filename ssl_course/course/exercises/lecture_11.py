@@ -1,4 +1,4 @@
-"""Exercises of lecture 11: the probe's learning curve, where supervision overtakes, and a broken bound."""
+"""Exercises of lecture 11: the wrong mean, where supervision overtakes, and a bound broken with three classes."""
 
 from typing import Any
 
@@ -11,54 +11,33 @@ from ssl_course.theory import bounds, independence
 LABELS, FACTOR = 100_000, 1000  # of `breaks_the_bound`
 
 
-def _excess(a: float, noise: float, rank: int, n: int) -> float:
-    return a + (noise + a) * rank / (n - rank - 1) if n > rank + 1 else np.inf
-
-
-def _unless_too_few(rule: Any) -> Any:
-    """A usual wrong rule, with the infinity that is asked for."""
-    return lambda a, noise, rank, n: rule(a, noise, rank, n) if n > rank + 1 else np.inf
-
-
-_CURVES = {
-    "The a that no weight can mend is noise to the fit, too: (V + a) r/(n − r − 1), not V r/(n − r − 1).": (
-        lambda a, noise, rank, n: a + noise * rank / (n - rank - 1)
-    ),
-    "That is the error of estimation alone. The excess risk is a on top of it.": (
-        lambda a, noise, rank, n: (noise + a) * rank / (n - rank - 1)
-    ),
-    "r/n is what remains for n far above r. Exactly, E[trace of the inverse covariance] gives r/(n "
-    "− r − 1).": (lambda a, noise, rank, n: a + (noise + a) * rank / n),
-    "Nearly: the mean of an inverse Wishart matrix divides by n − r − 1, not by n − r.": (
-        lambda a, noise, rank, n: a + (noise + a) * rank / (n - rank)
-    ),
-    "That is the whole risk with the label noise in it. The excess is the risk less V, "
-    "which nobody can avoid.": (lambda a, noise, rank, n: noise + a + (noise + a) * rank / (n - rank - 1)),
-}
-
-
 @check()
-def excess_of_probe(function: Any, seed: int = 0) -> Card:
-    """Check ``function(a, noise, rank, n)``: expected excess of least squares without intercept (note §3.4).
+def wrong_mean(function: Any, seed: int = 0) -> Card:
+    """Check ``function(q)``: by which factor centring with P(y) makes ε²/σ² of two classes too small (note §3.4).
 
-    Infinity is right where n ≤ rank + 1.
+    q is the probability of one of them, in (0, 1).
     """
-    rng = np.random.default_rng(seed)
-    cases = [(float(rng.uniform(0.05, 2)), float(rng.uniform(0.1, 3)), int(r), int(r + rng.integers(3, 60)))
-             for r in rng.integers(1, 12, 6)]  # fmt: skip
-    cases += [(0.1, 0.5, 8, 5), (0.2, 1.0, 5, 2)]  # fewer labels than features
-    too_few = (
-        "Right for n > r + 1. With fewer labels the formula turns negative; the true expectation is infinite: "
-        "return float('inf') there."
+    cases = [(float(q),) for q in np.random.default_rng(seed).uniform(0.03, 0.97, 6)]
+    mistakes = {
+        "That is σ_w² over ‖m₁ − m₂‖². The proved σ² is ½ of it, not 1: divide by that, too.": (
+            lambda q: q**2 + (1 - q) ** 2
+        ),
+        "That is the ratio of the σ. The bound has their squares.": lambda q: (
+            (2 * (q**2 + (1 - q) ** 2)) ** 0.5
+        ),
+        "Upside down: asked is how much smaller the false bound is, a factor of at least 1.": (
+            lambda q: 1 / (2 * (q**2 + (1 - q) ** 2))
+        ),
+        "You centred the column of class 1 with q too. m̄ = q m₁ + (1 − q) m₂, so m₁ − m̄ = (1 − q)(m₁ − m₂) and m₂ − m̄ = "
+        "−q (m₁ − m₂).": lambda q: 4 * q**2,
+        "That is the variance of the label. The singular value of u vᵀ is ‖u‖‖v‖, a sum of squares under a root: "
+        "no product of q and 1 − q.": lambda q: 4 * q * (1 - q),
+    }
+    praise = (
+        "1 at q = ½ and nearly 2 for a rare class: the bound with frequencies is false by up to this factor."
     )
-    mistakes = {too_few: lambda a, noise, rank, n: a + (noise + a) * rank / (n - rank - 1)}
-    mistakes |= {text: (_unless_too_few(rule), rule) for text, rule in _CURVES.items()}
-    praise = "Exact for Gaussian features at every n: a no label can mend, and (V + a) r/(n − r − 1) for lack of labels."
-    hint = (
-        "The residual's variance is V + a; least squares spends r/(n − r − 1) of it; a stays. Infinite for "
-        "n ≤ r + 1."
-    )
-    return judge(function, cases, _excess, mistakes, praise, hint)
+    hint = "The columns are (1 − q)(m₁ − m₂) and −q (m₁ − m₂) with frequencies, ±½ (m₁ − m₂) with the plain mean."
+    return judge(function, cases, lambda q: 2 * (q**2 + (1 - q) ** 2), mistakes, praise, hint)
 
 
 def _overtakes(a: float, noise: float, rank: int, d1: int) -> float:
@@ -123,12 +102,16 @@ def breaks_the_bound(joint: Any, x2: Any = None) -> Card:
             "make E[X₂ | X₁] constant although X₁ tells Y."
         )
     k, unit = table.shape[2], spread
+    if k < 3:
+        return wrong(
+            "That world has two classes, as the two coins had. Give one with three: joint[i, j, y] with y in 0, 1, 2."
+        )
     promise = k / LABELS + epsilon / unit
     ratio = a / promise
     if ratio >= FACTOR:
         return passed(
             f"The promise is {promise:.2g}, the probe's excess at least {a:.2g}: {ratio:,.0f} times as much. The class "
-            f"means are {sigma / unit**0.5:.2g} apart, and ε²/σ² = {epsilon / max(sigma, 1e-300) ** 2:.2g} "
+            f"means have σ = {sigma / unit**0.5:.2g}, and ε²/σ² = {epsilon / max(sigma, 1e-300) ** 2:.2g} "
             f"keeps its promise."
         )
     if a / (k / LABELS + epsilon) >= FACTOR:
@@ -138,5 +121,5 @@ def breaks_the_bound(joint: Any, x2: Any = None) -> Card:
         )
     return wrong(
         f"The probe's excess is {ratio:,.1f} times the promise; wanted are {FACTOR:,}. The gap ε is enlarged by "
-        "1/σ, so bring the class means of X₂ closer together."
+        "1/σ, so bring the class means of X₂ closer together, all three."
     )

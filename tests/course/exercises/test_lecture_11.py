@@ -1,44 +1,41 @@
 """The checks of lecture 11 against right answers written differently, and the usual wrong ones."""
 
-import math
-
 import numpy as np
 import pytest
 
 from ssl_course.course.exercises import lecture_11 as check
 
 
-def right_excess(a, noise, rank, n):
-    """As the whole risk less the noise."""
-    if n - rank - 1 <= 0:
-        return math.inf
-    return (noise + a) * (n - 1) / (n - rank - 1) - noise
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_excess_right(seed):
-    assert check.excess_of_probe(right_excess, seed).passed
+def right_factor(p):
+    """By two singular value decompositions of class means in the plane."""
+    means = np.array([[0.3, 1.0], [2.0, -0.7]])  # (k, d)
+    plain, weighted = (
+        np.linalg.svd(means - m, compute_uv=False)[0] for m in (means.mean(0), [p, 1 - p] @ means)
+    )
+    return weighted**2 / plain**2
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_wrong_mean_right(seed):
+    assert check.wrong_mean(right_factor, seed).passed
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (lambda a, s, r, n: a + (s + a) * r / (n - r - 1), "turns negative"),
-        (lambda a, s, r, n: a + s * r / (n - r - 1), "noise to the fit"),
-        (lambda a, s, r, n: a + s * r / (n - r - 1) if n > r + 1 else math.inf, "noise to the fit"),
-        (lambda a, s, r, n: (s + a) * r / (n - r - 1), "estimation alone"),
-        (lambda a, s, r, n: a + (s + a) * r / n, "far above r"),
-        (lambda a, s, r, n: a + (s + a) * r / (n - r), "not by n − r"),
-        (lambda a, s, r, n: right_excess(a, s, r, n) + s, "less V"),
-        (lambda a, s, r, n: r / n + a, "Infinite for n ≤ r + 1"),
-        (lambda a, s, r, n: float("nan"), "NaN"),
-        (lambda a, s, r, n: None, "Replace the dots"),
-        (lambda a, s, r: 1.0, "TypeError"),
+        (lambda p: right_factor(p) / 2, "divide by that"),
+        (lambda p: right_factor(p) ** 0.5, "ratio of the σ"),
+        (lambda p: 1 / right_factor(p), "Upside down"),
+        (lambda p: 4 * p**2, "column of class 1"),
+        (lambda p: 4 * p * (1 - p), "variance of the label"),
+        (lambda p: 1.5, "with the plain mean"),
+        (lambda p: float("nan"), "NaN"),
+        (lambda p: None, "Replace the dots"),
+        (lambda: 1.0, "TypeError"),
     ],
 )
-def test_excess_wrong(wrong, says, seed):
-    card = check.excess_of_probe(wrong, seed)
+def test_wrong_mean_wrong(wrong, says):
+    card = check.wrong_mean(wrong)
     assert not card.passed and says in card.text
 
 
@@ -78,34 +75,35 @@ def test_crossing_wrong(wrong, says):
     assert not card.passed and says in card.text
 
 
-def world(delta):
-    """C1 by loops."""
-    joint = np.zeros((2, 2, 2))
-    for i in range(2):
-        for j in range(2):
-            joint[i, j, i] += (1 - delta) / 4
-            joint[i, j, j] += delta / 4
+def world(delta, k=3):
+    """C1 with k faces instead of two, by loops."""
+    joint = np.zeros((k, k, k))
+    for i in range(k):
+        for j in range(k):
+            joint[i, j, i] += (1 - delta) / k**2
+            joint[i, j, j] += delta / k**2
     return joint
 
 
 def test_broken():
     card = check.breaks_the_bound(world(0.01))
     assert card.passed
-    # promise: 2/100000 + ε²/Tr Cov(X₂) = .00002 + 2 δ² a, a = (1 − δ)²/2
-    a = 0.99**2 / 2
-    assert f"{a / (2e-5 + 2 * 1e-4 * a):,.0f} times" in card.text
-    assert check.breaks_the_bound(world(0.01).tolist(), [0, 1]).passed
+    # promise: 3/100000 + ε²/Tr Cov(X₂), ε² = δ² a, a = (1 − δ)² Tr Cov(Y), and both traces are 2/3
+    a = 0.99**2 * 2 / 3
+    assert f"{a / (3e-5 + 1e-4 * a / (2 / 3)):,.0f} times" in card.text
+    assert check.breaks_the_bound(world(0.01).tolist(), [[0, 0], [1, 0], [0, 1]]).passed
 
 
 @pytest.mark.parametrize(
     ("joint", "x2", "says"),
     [
         (world(0.1), None, "closer together"),
-        (world(0.1), np.eye(2) * 1e-3, "only since X₂ is small"),
+        (world(0.1), np.eye(3) * 1e-3, "only since X₂ is small"),
+        (world(0.01, 2), None, "two classes"),
         (np.einsum("iy,jy,y->ijy", [[0.8, 0.3], [0.2, 0.7]], [[0.6, 0.1], [0.4, 0.9]], [0.5, 0.5]), None, "a = 0"),
-        (world(0.01) * 40, None, "sums to 40"),
-        (world(0.01), [1, 1], "one value only"),
-        (world(0.01), [1, 2, 3], "no world"),
+        (world(0.01) * 90, None, "sums to 90"),
+        (world(0.01), [1, 1, 1], "one value only"),
+        (world(0.01), [1, 2], "no world"),
         (np.full((2, 2, 1), 0.25), None, "no world"),
         ("abc", None, "no world"),
         (world, None, "the table itself"),
