@@ -29,7 +29,6 @@ NOT_YET = {
     "08": {"word", "caption", "claim", "proof"},
     "09": {"word", "claim", "proof"},
     "10": {"word", "claim", "proof"},
-    "11": {"word", "letter", "claim", "proof"},
     "12": {"word", "letter", "proof"},
 }
 LECTURES_AND_TEMPLATE = [*SOURCES, ROOT / "lectures" / "src" / "_template.md"]

@@ -1,11 +1,12 @@
-"""Exercises of lecture 13: a pretext task that keeps the light, a difference with its error, ε²/σ² by hand."""
+"""Exercises of lecture 13: a pretext task that keeps the light, a difference with its interval, what changes ε²/σ²."""
 
 from typing import Any
 
 import numpy as np
 import torch
+from scipy import stats
 
-from ssl_course.course.exercises.card import Card, ask, check, passed, wrong
+from ssl_course.course.exercises.card import UNSOLVED, Card, ask, check, is_stub, passed, wrong
 from ssl_course.course.exercises.judging import judge
 from ssl_course.data import scenes
 from ssl_course.theory.residual import least_squares
@@ -15,18 +16,26 @@ KEEP, FORGET = 0.5, 0.03  # shares of X₂'s variance that the light must, and t
 SIDES = 0.05  # share of X₁'s variance that the light must explain
 
 
-def _z(a: np.ndarray, b: np.ndarray) -> float:
-    d = a - b
-    return float(d.mean() / (d.std(ddof=1) / len(d) ** 0.5))
+def _half(d: np.ndarray, quantile: float = 0.975, df: int | None = None, ddof: int = 1) -> float:
+    return float(stats.t.ppf(quantile, df or len(d) - 1) * d.std(ddof=ddof) / len(d) ** 0.5)
 
 
-def _unpaired(a: np.ndarray, b: np.ndarray) -> float:
-    return float((a.mean() - b.mean()) / np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)))
+def _around(mean: float, half: float) -> np.ndarray:
+    return np.array([mean - half, mean + half])
+
+
+def _interval(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return _around((a - b).mean(), _half(a - b))
+
+
+def _unpaired(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    error = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
+    return _around(a.mean() - b.mean(), stats.t.ppf(0.975, len(a) - 1) * error)
 
 
 @check()
-def paired(function: Any, seed: int = 0) -> Card:
-    """Check ``function(a, b)``: mean difference over its standard error, seed by seed.
+def interval(function: Any, seed: int = 0) -> Card:
+    """Check ``function(a, b)``: the 95 % interval (low, high) of the mean difference, seed by seed, by Student's t.
 
     It gets the accuracies of two methods, (seeds,) each, row i from the same seed.
     """
@@ -38,49 +47,106 @@ def paired(function: Any, seed: int = 0) -> Card:
     mistakes = {
         "You compare the two means as if their seeds had nothing in common. Both methods saw the same "
         "pictures and labels in each seed: take the differences first, then their spread.": _unpaired,
-        "You divide by the standard deviation of a difference. "
-        "That of the mean is smaller by √n.": lambda a, b: (a - b).mean() / (a - b).std(ddof=1),
-        "The spread is taken with 1/n. With so few seeds it must be 1/(n − 1): ddof=1.": lambda a, b: (
-            (a - b).mean() / ((a - b).std() / len(a) ** 0.5)
+        "± 1.96 standard errors is for many seeds. With three, the error is itself so uncertain that it takes 4.30: "
+        "stats.t.ppf(0.975, n − 1).": lambda a, b: _around((a - b).mean(), _half(a - b, df=10**9)),
+        "± 2 standard errors, whatever the number of seeds: with three, differences of nothing pass that in 18 of 100 "
+        "cases. Take the t quantile.": lambda a, b: _around(
+            (a - b).mean(), 2 * (a - b).std(ddof=1) / len(a) ** 0.5
         ),
-        "The sign is turned: above 0 is to mean that the first is better.": lambda a, b: -_z(a, b),
-        "That is the mean difference: divide it by its standard error.": lambda a, b: (a - b).mean(),
-        "The sign is lost: it says which of the two is better.": lambda a, b: abs(_z(a, b)),
+        "That t has n degrees of freedom. One is spent on the mean: n − 1.": lambda a, b: _around(
+            (a - b).mean(), _half(a - b, df=len(a))
+        ),
+        "That is the 90 % interval: 5 % on each side. For 95 % take the quantile 0.975.": lambda a, b: (
+            _around((a - b).mean(), _half(a - b, 0.95))
+        ),
+        "You take the standard deviation of a difference. That of the mean is smaller by √n.": lambda a, b: (
+            _around((a - b).mean(), _half(a - b) * len(a) ** 0.5)
+        ),
+        "The spread is taken with 1/n. With so few seeds it must be 1/(n − 1): ddof=1.": lambda a, b: _around(
+            (a - b).mean(), _half(a - b, ddof=0)
+        ),
+        "The sign is turned: above 0 is to mean that the first is higher.": lambda a, b: _interval(b, a),
+        "The ends have changed places: (low, high).": lambda a, b: _interval(a, b)[::-1],
     }
-    praise = "Above 2 or below −2 the difference is no accident, roughly; with three seeds read even that with care."
-    hint = "d = a − b; its mean; its standard error, std(ddof=1) / √n; the quotient."
-    return judge(function, cases, _z, mistakes, praise, hint)
+    praise = "Clear of 0 or not: that is how every verdict of this page is made. With three seeds t is 4.30."
+    hint = "d = a − b; half = stats.t.ppf(0.975, n − 1) · std(ddof=1) / √n; (mean − half, mean + half)."
+    return judge(function, cases, _interval, mistakes, praise, hint)
 
 
-def _ratio(epsilon_squared: float, means: np.ndarray) -> float:
-    return float(epsilon_squared / np.linalg.svd(means - means.mean(0))[1][len(means) - 2] ** 2)
+# What is done to X₂ → the factors of ε², σ² and ε²/σ², and the usual wrong ones.
+_FACTORS: dict[str, tuple[tuple[float, ...], dict[tuple[float, ...], str]]] = {
+    "times 3": (
+        (9, 9, 1),
+        {
+            (3, 3, 1): "ε² and σ² are squares: with X₂ three times as large each is nine times as large.",
+            (
+                9,
+                3,
+                3,
+            ): "σ² is the square of a singular value of the class means, and these become three times as large.",
+            (9, 1, 9): "The class means are means of X₂: they grow with it.",
+        },
+    ),
+    "copied": (
+        (2, 2, 1),
+        {
+            (4, 4, 1): "Beside each other, not on top of each other: ‖(x, x)‖² = 2‖x‖², not 4‖x‖².",
+            (1, 1, 1): "No news, but ‖(x, x)‖² = 2‖x‖²: both squares double. Only the quotient stays.",
+            (
+                2,
+                1,
+                2,
+            ): "The class means are copied, too: (MᵀM) doubles, and with it every squared singular value.",
+        },
+    ),
+    "noise beside": (
+        (1, 1, 1),
+        {
+            (
+                11,
+                1,
+                11,
+            ): "ε² is what X₁ *predicts* of X₂. Nobody predicts noise. You think of the upper end, Tr Cov(X₂|Y)/σ².",
+            (
+                10,
+                1,
+                10,
+            ): "ε² is what X₁ *predicts* of X₂. Nobody predicts noise. You think of the upper end, Tr Cov(X₂|Y)/σ².",
+            (1, 10, 0.1): "Noise has the same mean in every class: Π takes it away, and σ stays.",
+        },
+    ),
+}
 
 
-@check()
-def ratio(function: Any, seed: int = 0) -> Card:
-    """Check ``function(epsilon_squared, means)``: ε² / σ_{k−1}(MΠ)² (note §3.4).
-
-    It gets ε² and the class means of X₂, (k, d) with k ≤ d.
-    """
-    rng = np.random.default_rng(seed)
-    cases = [(rng.uniform(0.1, 2), rng.normal(1, 1, (k, k + 2))) for k in (2, 3, 3, 5)]
-
-    def sigma(means: np.ndarray, i: int) -> float:
-        return np.linalg.svd(means)[1][i]
-
-    mistakes = {
-        "That is σ_k of the class means themselves. The probe has an intercept: subtract the mean of the "
-        "class means first, and take the (k−1)-th.": lambda e, m: e / sigma(m, len(m) - 1) ** 2,
-        "That is the largest singular value. The classes that are hardest to tell apart decide: the "
-        "(k−1)-th.": lambda e, m: e / sigma(m - m.mean(0), 0) ** 2,
-        "σ is not squared, so the result still has units.": lambda e, m: e / sigma(m - m.mean(0), len(m) - 2),
-        "You subtract from each class the mean of its own numbers. Wanted is the mean over the "
-        "classes.": lambda e, m: e / (np.linalg.svd(m - m.mean(1, keepdims=True))[1][len(m) - 2] ** 2),
-        "ε² is squared already.": lambda e, m: e**2 / sigma(m - m.mean(0), len(m) - 2) ** 2,
-    }
-    praise = "No units are left, so pretext tasks with different X₂ can be compared."
-    hint = "Subtract from all class means their plain mean; singular values; the (k−1)-th; square; divide."
-    return judge(function, cases, _ratio, mistakes, praise, hint)
+@check("a dictionary of three factors each")
+def factors(answer: Any) -> Card:
+    """Check by which factors ε², σ² and ε²/σ² change when X₂ is scaled, copied, or has noise put beside it (note §3.4)."""
+    hint = 'Wanted is {"times 3": (of ε², of σ², of ε²/σ²), "copied": …, "noise beside": …}.'
+    if not isinstance(answer, dict) or set(answer) != set(_FACTORS):
+        return wrong(hint)
+    if all(is_stub(given) for given in answer.values()):
+        return UNSOLVED
+    for name, (right, usual) in _FACTORS.items():
+        try:
+            given = tuple(float(v) for v in answer[name])
+        except (TypeError, ValueError):
+            return wrong(f"{name}: {answer[name]!r} is not three numbers. {hint}")
+        if len(given) != 3:
+            return wrong(f"{name}: three numbers are wanted, of ε², σ² and ε²/σ².")
+        if not np.allclose(given, right, rtol=1e-6):
+            for mistake, text in usual.items():
+                if np.allclose(given, mistake, rtol=1e-6):
+                    return wrong(f"{name}: {text}")
+            if abs(given[0] / given[1] - given[2]) > 1e-6 * abs(given[2]):
+                return wrong(f"{name}: the third factor is the first over the second.")
+            return wrong(
+                f"{name}: not yet. Write ε² = E‖Δ‖² and σ² as the squared length of M along one direction, and see what "
+                "happens to the lengths."
+            )
+    return passed(
+        "The quotient never changed: neither the unit of X₂, nor repetition, nor noise beside it can make a task look "
+        "independent. What does change with noise is how badly ε² is *estimated*."
+    )
 
 
 def explained(x: torch.Tensor, y: torch.Tensor) -> float:
