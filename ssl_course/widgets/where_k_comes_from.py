@@ -90,7 +90,7 @@ class WhereKComesFrom(Explorer):
         elif ridge:
             line += (
                 f"The ridge, {RIDGE:g}, drowns every component whose variance is far below it: the k that are left "
-                "are those of the classes. scikit-learn's LogisticRegression has one by default."
+                "are those of Y. scikit-learn's LogisticRegression has one by default."
             )
         else:
             line += (
