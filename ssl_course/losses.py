@@ -124,6 +124,47 @@ def similarity(eta: Tensor, psi: Tensor) -> Tensor:
     return (eta - psi).square().sum(1).mean()
 
 
+def barlow_twins(z1: Tensor, z2: Tensor, weight: float = 5e-3) -> Tensor:
+    """Σ_i (1 − C_ii)² + weight Σ_{i≠j} C_ij², C the cross-correlation of the batch (Zbontar et al., 2103.03230, eq. 1-2).
+
+    Whitening asked for softly (lecture 12). Blind to the scale of z, which its division by the deviations takes out.
+
+    Args:
+        z1, z2: (N, d), row i of both from the same pair; N ≥ 2, no constant column.
+        weight: of the entries off the diagonal, the paper's λ.
+    """
+    z1, z2 = ((z - z.mean(0)) / z.std(0, correction=0) for z in (z1, z2))  # (N, d), variance 1 in the batch
+    cross = z1.T @ z2 / len(z1)  # (d, d) C: number i of one view with number j of the other
+    agree = (1 - cross.diagonal()).square().sum()  # each number the same in both views …
+    return agree + weight * _off_diagonal(cross)  # … and different from all others
+
+
+def vicreg(
+    z1: Tensor, z2: Tensor, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0
+) -> Tensor:
+    """Invariance, variance, covariance: L_sim with whitening asked for softly (Bardes et al., 2105.04906, algorithm 1).
+
+    The first term is the mean over rows *and* numbers, as in the paper's algorithm; its equation 5 sums over the numbers.
+
+    Args:
+        z1, z2: (N, d), row i of both from the same pair, N ≥ 2.
+        invariance, variance, covariance: weights of the terms, the paper's λ, μ and ν.
+    """
+    loss = invariance * (z1 - z2).square().mean()
+    for z in (z1, z2):
+        cov = torch.cov(z.T).reshape(z.shape[1], -1)  # (d, d), with N − 1
+        short = (
+            (1 - (cov.diagonal() + 1e-4).sqrt()).relu().mean()
+        )  # a hinge: below a deviation of 1 it pushes
+        loss = loss + variance * short + covariance * _off_diagonal(cov) / z.shape[1]
+    return loss
+
+
+def _off_diagonal(matrix: Tensor) -> Tensor:
+    """The sum of the squares off the diagonal of (d, d)."""
+    return matrix.square().sum() - matrix.diagonal().square().sum()
+
+
 # ------------------------------------------------------------------------------------------ reconstruction
 def reconstruction(x2: Tensor, prediction: Tensor) -> Tensor:
     """L_mask(ψ) = E‖X₂ − ψ(X₁)‖², mean over rows, summed over all other dimensions (note §3.5.2)."""

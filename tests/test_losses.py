@@ -86,6 +86,58 @@ def test_similarity_is_three_terms():
     assert losses.similarity(eta, psi).item() == pytest.approx(three.item())
 
 
+def column(z, i):
+    """Numbers of column i, its mean and its standard deviation with N and with N − 1; plain floats."""
+    values = [float(row[i]) for row in z]
+    mean = sum(values) / len(values)
+    squares = sum((v - mean) ** 2 for v in values)
+    return [v - mean for v in values], squares / len(values), squares / (len(values) - 1)
+
+
+def test_barlow_twins_against_loops():
+    z1, z2 = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3 + 1
+    expected = 0.0
+    for i in range(3):
+        for j in range(3):
+            (a, va, _), (b, vb, _) = column(z1, i), column(z2, j)
+            c = sum(x * y for x, y in zip(a, b, strict=True)) / 7 / math.sqrt(va * vb)
+            expected += (1 - c) ** 2 if i == j else 0.3 * c**2
+    assert losses.barlow_twins(z1, z2, 0.3).item() == pytest.approx(expected, abs=1e-12)
+    assert losses.barlow_twins(5 * z1 - 1, z2 / 9, 0.3).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_vicreg_against_loops():
+    z1, z2 = torch.randn(2, 7, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    z2 = z2 * torch.tensor([0.2, 1.0, 4.0], dtype=torch.float64)  # on both sides of the hinge
+    terms = [
+        sum(float(a - b) ** 2 for r, s in zip(z1, z2, strict=True) for a, b in zip(r, s, strict=True)) / 21,
+        0.0,
+        0.0,
+    ]
+    for z in (z1, z2):
+        for i in range(3):
+            terms[1] += max(0.0, 1 - math.sqrt(column(z, i)[2] + 1e-4)) / 3
+            for j in range(3):
+                if i != j:
+                    pairs = zip(column(z, i)[0], column(z, j)[0], strict=True)
+                    terms[2] += (sum(x * y for x, y in pairs) / 6) ** 2 / 3
+    for weights in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (25.0, 25.0, 1.0)):
+        expected = sum(w * t for w, t in zip(weights, terms, strict=True))
+        assert losses.vicreg(z1, z2, *weights).item() == pytest.approx(expected, abs=1e-10)
+    assert (
+        losses.vicreg(z1[:, :1], z1[:, :1], 1, 0, 1).item() == 0
+    )  # one number has no other to correlate with
+
+
+def test_white_and_equal_views_cost_nothing():
+    z = torch.linalg.qr(torch.randn(50, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64))[
+        0
+    ]
+    z = torch.linalg.qr(z - z.mean(0))[0] * math.sqrt(49)
+    assert losses.vicreg(z, z).item() == pytest.approx(0, abs=1e-9)
+    assert losses.barlow_twins(z, z).item() == pytest.approx(0, abs=1e-12)
+
+
 def test_reconstruction_is_the_squared_distance():
     x2, prediction = torch.zeros(4, 2, 3), torch.full((4, 2, 3), 0.5)
     assert losses.reconstruction(x2, prediction).item() == pytest.approx(6 * 0.25)

@@ -69,7 +69,7 @@ def _follow(x: np.ndarray, f: np.ndarray, new: np.ndarray) -> np.ndarray:
 class DependenceExplorer(Explorer):
     """Choose how x₂ depends on x₁, then step through ACE: the scatter of ψ(x₁) and η(x₂) straightens."""
 
-    def __init__(self, shape: str = "parabola") -> None:
+    def __init__(self, shape: str = "circle") -> None:
         controls = {
             "shape": Dropdown(options=SHAPES, value=shape, description="x₂ from x₁"),
             "noise": FloatSlider(0.1, min=0, max=0.8, step=0.05, description="noise"),

@@ -1,5 +1,6 @@
-"""Exercises of lecture 12: ACE on a table, where the leading feature flips, and a broken rank condition."""
+"""Exercises of lecture 12: ACE on a table, how softly VICReg whitens, and a broken rank condition."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -78,28 +79,44 @@ def ace_of_a_table(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _right, mistakes, praise, hint)
 
 
-@check()
-def flip(function: Any, seed: int = 0) -> Card:
-    """Check ``function(q)``: the λ at which intensity overtakes sentiment, when a word tells Y with probability q.
+def _overlap(scale: float = 1.0, most: float = 1.0) -> Callable[[float, float, float, float], float]:
+    return lambda a, b, inv, cov: min(most, scale * inv * (a - b) / (4 * cov))
 
-    (note §3.5; ``worlds.film_words``).
+
+@check()
+def soft_whitening(function: Any, seed: int = 0) -> Card:
+    """Check ``function(rho1, rho2, invariance, covariance)``: the correlation of ψ's two numbers at VICReg's minimum.
+
+    Two numbers of variance 1 in each view (`losses.vicreg`, lecture 12): min(1, invariance (ρ₁ − ρ₂) / (4 covariance)).
     """
     rng = np.random.default_rng(seed)
-    cases = [(float(q),) for q in rng.uniform(0.55, 0.98, 6)]
+    cases = [(0.9, 0.3, 25.0, 1.0)]  # beyond 1
+    for low, high in ((0.5, 0.6), (0.5, 0.8), (0.55, 0.7), (0.6, 0.95)):
+        rho2, rho1 = rng.uniform(low, (low + high) / 2), rng.uniform((low + high) / 2, high)
+        invariance = rng.uniform(5, 30)
+        cases.append((rho1, rho2, invariance, invariance * (rho1 - rho2) / (4 * rng.uniform(0.1, 0.45))))
     mistakes = {
-        "2q − 1 is the correlation of one word's sentiment with Y. "
-        "From word to word it is passed through Y twice.": lambda q: 2 * q - 1,
-        "q² is the probability that both words agree with Y. "
-        "Correlations of signs multiply, not probabilities.": lambda q: q * q,
-        "q is a probability; the leading feature is decided between correlations.": lambda q: q,
-        "That is the probability that the two sentiments agree. "
-        "Of it to the correlation: twice it, less one.": lambda q: q * q + (1 - q) ** 2,
+        "Right, except that a correlation is at most 1: from there on both numbers are copies.": _overlap(
+            most=np.inf
+        ),
+        "Twice too much: either the covariances of one view only are counted, or the invariance is summed over the "
+        "two numbers, where VICReg takes the mean.": (_overlap(2), _overlap(2, np.inf)),
+        "Half of it: VICReg divides the covariances by the number of numbers, 2, and C₁₂² + C₂₁² by 2 is C₁₂² "
+        "once a view.": (_overlap(0.5), _overlap(0.5, np.inf)),
+        "That is two copies, which only a small covariance weight allows.": lambda a, b, inv, cov: 1.0,
+        "The sum of the correlations does not change with c; what the invariance term gains by a copy is their "
+        "difference.": lambda a, b, inv, cov: inv * (a + b) / (4 * cov),
+        "That is exact whitening, the limit of a large covariance weight.": lambda a, b, inv, cov: 0.0,
     }
-    praise = "The sentiments correlate by (2q − 1)², the intensities by λ: whoever is larger leads."
-    hint = (
-        "Which correlation have s₁ and s₂, each equal to Y's sign with probability q and independent given Y?"
+    praise = (
+        "A copy of the first function gains invariance · (ρ₁ − ρ₂) c and costs 2 · covariance · c². Twice the invariance "
+        "weight, twice the correlation, until it is 1."
     )
-    return judge(function, cases, lambda q: (2 * q - 1) ** 2, mistakes, praise, hint)
+    hint = (
+        "With ψ₁,₂ = cos θ φ₁ ± sin θ φ₂ the invariance term is 2 − ρ₁(1 + c) − ρ₂(1 − c), and the covariance term of "
+        "both views 2c². Which c makes the weighted sum smallest, for c from 0 to 1?"
+    )
+    return judge(function, cases, _overlap(), mistakes, praise, hint)
 
 
 @check("the table and the values of X₂ themselves")

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.optimize
 
 from ssl_course.course.exercises import lecture_12 as check
 
@@ -73,34 +74,43 @@ def test_linear_correlation_is_named():
     assert "numbers of the states" in check.ace_of_a_table(pearson).text
 
 
-def sentiment_correlation(q):
-    """By summing over Y, s₁ and s₂."""
-    total = 0.0
-    for y in (-1, 1):
-        for s1 in (-1, 1):
-            for s2 in (-1, 1):
-                total += 0.5 * (q if s1 == y else 1 - q) * (q if s2 == y else 1 - q) * s1 * s2
-    return total
+def by_search(rho1, rho2, invariance, covariance):
+    """The least weighted loss over c = cos 2θ, by golden section of the terms written out."""
+
+    def loss(c):
+        cos2, sin2 = (1 + c) / 2, (1 - c) / 2
+        shared = cos2 * rho1 + sin2 * rho2  # correlation of each number of ψ with its partner
+        return invariance * (2 * (2 - 2 * shared)) / 2 + covariance * 2 * (2 * c * c) / 2
+
+    return scipy.optimize.minimize_scalar(loss, bounds=(0, 1), options={"xatol": 1e-12}).x
+
+
+def by_formula(scale):
+    return lambda a, b, i, c: min(1, scale * i * (a - b) / c)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_flip_right(seed):
-    assert check.flip(sentiment_correlation, seed).passed
+def test_soft_whitening_right(seed):
+    assert check.soft_whitening(by_formula(0.25), seed).passed
+    assert by_formula(0.25)(0.64, 0.5, 25, 1) == pytest.approx(by_search(0.64, 0.5, 25, 1), abs=1e-6)
+    assert by_formula(0.25)(0.9, 0.3, 25, 1) == pytest.approx(by_search(0.9, 0.3, 25, 1), abs=1e-5)
 
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (lambda q: 2 * q - 1, "passed through Y twice"),
-        (lambda q: q**2, "Correlations of signs multiply"),
-        (lambda q: q, "is a probability"),
-        (lambda q: q**2 + (1 - q) ** 2, "sentiments agree"),
-        (lambda q: 0.64, "Which correlation"),
-        (lambda q: None, "Replace the dots"),
+        (lambda a, b, i, c: i * (a - b) / (4 * c), "at most 1"),
+        (by_formula(1 / 2), "Twice too much"),
+        (by_formula(1 / 8), "Half of it"),
+        (lambda a, b, i, c: i * (a + b) / (4 * c), "their difference"),
+        (lambda a, b, i, c: 0, "exact whitening"),
+        (lambda a, b, i, c: 1, "two copies"),
+        (lambda a, b, i, c: a, "Which c makes"),
+        (lambda a, b, i, c: None, "Replace the dots"),
     ],
 )
-def test_flip_wrong(wrong, says):
-    card = check.flip(wrong)
+def test_soft_whitening_wrong(wrong, says):
+    card = check.soft_whitening(wrong)
     assert not card.passed and says in card.text
 
 
