@@ -9,6 +9,7 @@ import base64
 import io
 import re
 from html import escape
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -77,9 +78,11 @@ def _smaller(data: str) -> str:
 
 def img(svg: str, alt: str, width: int, least: int = 0) -> str:
     """An <img> of a drawing, at most as wide as the page, at least ``least`` CSS pixels; with `SCHEME`, which it needs."""
-    data = base64.b64encode(standalone(svg).encode()).decode()
+    # As text, which takes a sixth less than base64 of it, and a quarter less where most of it is pictures.
+    text = re.sub(r"=\"([^\"']*)\"", r"='\1'", standalone(svg))
+    data = quote(text, safe=" ='/:;,+()!*@$?[]{}|^")
     return (
-        f'{SCHEME}<img class="ssl-shown" alt="{escape(alt)}" src="data:image/svg+xml;base64,{data}" width="{width}" '
+        f'{SCHEME}<img class="ssl-shown" alt="{escape(alt)}" src="data:image/svg+xml,{data}" width="{width}" '
         f'style="max-width:100%;{f"min-width:{least}px;" if least else ""}height:auto;border-radius:4px">'
     )
 

@@ -191,8 +191,7 @@ class Explorer(ipywidgets.VBox):
 
     def png(self) -> bytes:
         """All panels with their captions, the settings and the line below, as one PNG, for where no SVG is shown."""
-        image = paint.compose(self._sheet()).reduce(paint.SCALE)
-        return paint.png(image, None if image.getcolors(paint.DRAWN) else 128)
+        return paint.still(self._sheet())
 
     def _sheet(self) -> paint.Sheet:
         words = f"{self._settings()}\n{paint.plain(self.readout)}".strip()

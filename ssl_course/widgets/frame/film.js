@@ -1,8 +1,8 @@
 // The controls of films, where a page runs scripts; they ask no kernel. Elsewhere the picture moves by itself.
 for (const film of document.querySelectorAll(".ssl-film:not(:has(input))")) {
   const picture = film.querySelector("img");
-  const bytes = Uint8Array.from(atob(picture.src.split(",")[1]), (letter) => letter.charCodeAt(0));
-  const svg = new DOMParser().parseFromString(new TextDecoder().decode(bytes), "image/svg+xml");
+  const text = decodeURIComponent(picture.src.slice(picture.src.indexOf(",") + 1));
+  const svg = new DOMParser().parseFromString(text, "image/svg+xml");
   svg.getElementById("motion").remove();
   const groups = [...svg.querySelectorAll(".frame")];
   const frames = groups.map((group) => {
@@ -18,7 +18,15 @@ for (const film of document.querySelectorAll(".ssl-film:not(:has(input))")) {
   player.innerHTML =
     '<button>Play</button><button aria-label="frame back">‹</button>' +
     `<input type="range" aria-label="frame" min="0" max="${last}"><button aria-label="frame forward">›</button><span></span>`;
-  film.append(player);
+  film.append(player, document.createElement("style"));
+  film.lastChild.textContent = `
+    .ssl-player { display: flex; align-items: center; gap: 8px; max-width: 480px; margin-top: 4px; color: CanvasText;
+      font: 13px system-ui, sans-serif }
+    .ssl-player button { min-width: 32px; height: 32px; border-radius: 4px; font: inherit }
+    .ssl-player button:first-child { min-width: 64px }
+    .ssl-player input { flex: 1; min-width: 0 }
+    .ssl-player span { white-space: nowrap; font-variant-numeric: tabular-nums }
+    .ssl-player :focus-visible { outline: 3px solid #1f78d1; outline-offset: 2px }`;
   const [play, back, on] = player.querySelectorAll("button");
   const slider = player.querySelector("input");
   let timer = 0;

@@ -20,7 +20,6 @@ from typing import Any
 from PIL import Image
 
 from ssl_course.course import themes
-from ssl_course.course.palette import INK
 from ssl_course.widgets.frame import paint, svg
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.pairs import seeded
@@ -28,15 +27,6 @@ from ssl_course.widgets.frame.pairs import seeded
 LARGEST = 200_000  # bytes that a film may add to a notebook
 REST = 3.0  # seconds that the last frame stays before a film without controls begins again
 SCRIPT = (Path(__file__).parent / "film.js").read_text(encoding="utf-8")
-LOOK = (
-    ".ssl-player{display:flex;align-items:center;gap:8px;max-width:480px;margin-top:4px;font-family:system-ui,sans-serif;"
-    f"font-size:13px;color:{INK};color:{themes.both(INK)}}}"
-    ".ssl-player button{min-width:32px;height:32px;border-radius:4px;font:inherit}"
-    ".ssl-player button:first-child{min-width:64px}"
-    ".ssl-player input{flex:1;min-width:0}"
-    ".ssl-player span{white-space:nowrap;font-variant-numeric:tabular-nums}"
-    ".ssl-player :focus-visible{outline:3px solid #1f78d1;outline-offset:2px}"
-)
 STEPS = (0, *sorted({round(2 ** (k / 2)) for k in range(24)}))  # as the logarithm goes, up to 2,896
 SHARED = re.compile(r"<(?:path|image|rect)\b[^>]*/>|<text\b[^>]*>[^<]*</text>")
 ATTRIBUTE, CSS = re.compile(r'([\w-]+)="([^"]*)" ?'), r"\1:\2;"
@@ -54,23 +44,19 @@ class Film:
     def __init__(self, sheets: Sequence[paint.Sheet], alt: str, seconds: float) -> None:
         self.alt, self.seconds, self.width = alt, seconds, max(sheet.width for sheet in sheets)
         height = max(sheet.height for sheet in sheets)
-        same = [
-            sheet._replace(width=self.width, height=height) for sheet in sheets
-        ]  # each hides those below it
+        # as large as the largest, so that each hides those below it
+        same = [sheet._replace(width=self.width, height=height) for sheet in sheets]
         self.svg = _moving(same, seconds)
-        image = paint.compose(same[-1]).reduce(paint.SCALE)
-        self.png = paint.png(image, None if image.getcolors(paint.DRAWN) else 128)
+        self.png = paint.still(same[-1])
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         html = (
-            f'<style>{LOOK}</style><figure class="ssl-figure ssl-film" data-seconds="{self.seconds:g}" '
-            f'style="margin:0.5em 0">{themes.img(self.svg, self.alt, self.width)}</figure><script>{SCRIPT}</script>'
+            f'<figure class="ssl-figure ssl-film" data-seconds="{self.seconds:g}" style="margin:0.5em 0">'
+            f"{themes.img(self.svg, self.alt, self.width)}</figure><script>{SCRIPT}</script>"
         )
         data = {"text/html": html, "image/png": base64.b64encode(self.png).decode(), "text/plain": repr(self)}
         if (size := sum(map(len, data.values()))) > LARGEST:
-            raise ValueError(
-                f"the film takes {size:,} bytes, more than {LARGEST:,}: fewer frames, or smaller ones"
-            )
+            raise ValueError(f"the film takes {size:,} bytes, not {LARGEST:,}: fewer frames, or smaller ones")
         return data
 
     def __repr__(self) -> str:
@@ -164,12 +150,10 @@ def _once(frames: str) -> str:
 
     frames = re.sub(r'(<path d="[^"]*") ([^>]*)/>', named, frames)
     rules = "".join(f".{name}{{{ATTRIBUTE.sub(CSS, look)}}}" for look, name in looks.items())
-    several = [
-        element for element, n in Counter(SHARED.findall(frames)).items() if n > 1 and len(element) > 50
-    ]
-    for number, element in enumerate(several):
-        frames = frames.replace(element, f'<use href="#s{number}"/>')
-    there = (re.sub(r"^<\w+", rf'\g<0> id="s{number}"', element) for number, element in enumerate(several))
+    several = [mark for mark, n in Counter(SHARED.findall(frames)).items() if n > 1 and len(mark) > 50]
+    for number, mark in enumerate(several):
+        frames = frames.replace(mark, f'<use href="#s{number}"/>')
+    there = (re.sub(r"^<\w+", rf'\g<0> id="s{number}"', mark) for number, mark in enumerate(several))
     whole = f"<style>{rules}</style><defs>{''.join(there)}</defs>{frames}"
     return re.sub(r"data:image/png;base64,([^\"]+)", lambda found: _as_webp(found[1]), whole)
 

@@ -185,6 +185,12 @@ def png(image: Image.Image, colors: int | None = None) -> bytes:
     return file.getvalue()
 
 
+def still(there: Sheet) -> bytes:
+    """A whole frame as PNG, at one pixel a CSS pixel."""
+    image = compose(there).reduce(SCALE)
+    return png(image, None if image.getcolors(DRAWN) else 128)
+
+
 def plain(text: str) -> str:
     """HTML to plain text, for where there is no browser."""
     text = re.sub(r"<br\s*/?>|</(p|div|tr)>", "\n", text)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from urllib.parse import unquote
 
 import ipywidgets
 import numpy as np
@@ -169,8 +170,8 @@ def test_the_picture_that_stays_behind() -> None:
     pixels = np.asarray(image.convert("RGB")).reshape(-1, 3).astype(int)
     for panel in tiny.panels:  # the colours of each panel are there, as far as 128 go
         assert np.abs(pixels - panel.rgba[0, 0, :3]).max(1).min() < 16
-    drawing = base64.b64decode(data["text/html"].split("svg+xml;base64,")[1].split('"')[0]).decode()
-    files = re.findall(r"image/(?:png|jpeg);base64,([^\"]+)", drawing)
+    drawing = unquote(data["text/html"].split("svg+xml,")[1].split('"')[0])
+    files = re.findall(r"image/(?:png|jpeg);base64,([^\"']+)", drawing)
     for file, panel in zip(files, tiny.panels, strict=True):
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(file))).convert("RGB"), int)
         assert np.abs(shown - panel.rgba[..., :3]).mean() < 2

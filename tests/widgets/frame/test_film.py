@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import numpy as np
@@ -33,7 +34,7 @@ def moving_dot(at: float) -> Panel:
 def stored(made: room.Film) -> ElementTree.Element:
     """The <svg> that lies in the notebook's <img>."""
     html = made._repr_mimebundle_()["text/html"]
-    return ElementTree.fromstring(base64.b64decode(re.search(r"svg\+xml;base64,([^\"]+)", html)[1]))
+    return ElementTree.fromstring(unquote(re.search(r"svg\+xml,([^\"]+)", html)[1]))
 
 
 def times(svg: ElementTree.Element) -> tuple[list[float], float, dict[str, float]]:

@@ -6,6 +6,7 @@ import base64
 import io
 import math
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import IPython.display
 import nbformat
@@ -206,7 +207,7 @@ def test_a_bar_while_it_runs_and_afterwards(output: Shown) -> None:
     assert 'alt="loss curve of MAE: 2 at the start, 0.5 after step 4 of 4' in still["text/html"]
     image = Image.open(io.BytesIO(base64.b64decode(still["image/png"])))
     assert image.size == panel.rgba.shape[1::-1]
-    drawing = base64.b64decode(still["text/html"].split("svg+xml;base64,")[1].split('"')[0]).decode()
+    drawing = unquote(still["text/html"].split("svg+xml,")[1].split('"')[0])
     assert (
         "loss" in drawing and f"--ssl-psi:{palette.DARK['psi']}" in drawing
     )  # it knows the dark theme's colours
