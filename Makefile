@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab present test test-browser test-rest test-notebooks test-real check lectures handout wheel \
+.PHONY: help setup lab present test test-browser test-rest test-notebooks test-real check lectures handout wheel site \
   checkpoints lint bench clean
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make lectures  execute the lectures whose source has changed"
 	@echo "make handout   the students' edition, without solutions: build/handout and one zip"
 	@echo "make wheel     the course as one file that pip installs: build/wheel"
+	@echo "make site      the lectures as web pages: build/site"
 	@echo "make checkpoints   train all networks of assets/checkpoints anew (hours)"
 	@echo "make bench     measure against other libraries (half an hour, on an idle machine)"
 	@echo "make setup     only install, into .venv"
@@ -95,6 +96,10 @@ wheel: $(STAMP)
 	rm -rf build/wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 	@du -h build/wheel/*.whl
+
+# Nothing is executed: the pages are the notebooks as they lie here.
+site: $(STAMP)
+	$(BIN)/python -m tools.site
 
 # Each file of assets/checkpoints carries the command that makes it; this runs them all.
 checkpoints: $(STAMP)

@@ -245,7 +245,8 @@ class Prediction:
         self.input.value = "" if self.kind == "number" else None  # and so `_store` forgets it
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
-        offered = f"<br>{' · '.join(escape(str(c)) for c in self.choices)}" if self.choices else ""
+        words = " · ".join(escape(str(c)) for c in self.choices or ())
+        offered = f'<br><span class="ssl-choices">{words}</span>' if words else ""
         html = boxed(
             f"<b>Predict first.</b> {_inline(self.question)}{offered}<br>"
             "<small>Run this cell to enter your guess.</small>",

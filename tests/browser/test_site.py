@@ -1,0 +1,139 @@
+"""The course's site, made from the stored notebooks and read in a browser that reaches nothing else."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import AXE
+from playwright.sync_api import BrowserContext, Page
+
+from tools import site
+from tools.build import sources
+
+pytestmark = pytest.mark.browser
+LECTURES = [f"lectures/{src.stem}.html" for src in sources()]
+OTHERS = [
+    "index.html",
+    "glossary.html",
+    "bibliography.html",
+    "teach.html",
+    "api/index.html",
+    "api/theory.html",
+]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A server of files that says nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Where the site is served, once it is made: without one warning."""
+    assert site.main() == 0
+    handler = functools.partial(Quiet, directory=str(site.SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def page(browser: BrowserContext, address: str) -> Iterator[tuple[Page, list[str]]]:
+    """A tab as narrow as a phone, and what went wrong in it: errors, and requests to anybody else."""
+    page, wrong = browser.new_page(), []
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+
+    def only_here(route: object) -> None:
+        if route.request.url.startswith((address, "data:", "blob:")):
+            route.continue_()
+        else:
+            wrong.append(f"asks {route.request.url}")
+            route.abort()
+
+    page.route("**/*", only_here)
+    yield page, wrong
+    page.close()
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core finds serious or critical on the page's own part."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "async () => (await axe.run('article', { resultTypes: ['violations'] })).violations"
+    )
+    return [
+        f"{v['id']}: {v['help']}: {node['html'][:160]}"
+        for v in found
+        if v["impact"] in ("serious", "critical")
+        for node in v["nodes"][:3]
+    ]
+
+
+@pytest.mark.parametrize("name", [*OTHERS, *LECTURES])
+def test_pages_are_whole_on_a_phone(page: tuple[Page, list[str]], address: str, name: str) -> None:
+    tab, wrong = page
+    wrong.clear()
+    tab.emulate_media(color_scheme="dark" if len(name) % 2 else "light")  # each page in one of the two
+    tab.goto(f"{address}/{name}")
+    tab.wait_for_load_state("networkidle")
+    assert wrong == []
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), "runs beyond the screen"
+    assert tab.locator(".katex-error").count() == 0
+    words = tab.evaluate(
+        "[...document.querySelectorAll('article p, article li, .ssl-shown')].map(e => e.innerText).join('\\n')"
+    )
+    assert not re.search(r"\$[^$\n]*\\\w+[^$\n]*\$|\\\(", words), "a formula is not typeset"
+    assert name not in LECTURES or "For the lecturer" not in words
+    assert serious(tab) == []
+    size = (site.SITE / name).stat().st_size
+    assert size < 3_000_000
+
+
+def test_a_guess_is_kept_and_uncovers_what_was_measured(page: tuple[Page, list[str]], address: str) -> None:
+    tab, wrong = page
+    tab.goto(f"{address}/lectures/01_desert_forest_sea.html")
+    asked = tab.locator(".ssl-predict[data-key]").first
+    told = tab.locator(f".ssl-reveal[data-key='{asked.get_attribute('data-key')}'] > div")
+    assert not told.is_visible()
+    asked.locator("input").fill("54")
+    asked.locator("input").blur()
+    assert told.is_visible() and "Your guess: 54" in told.inner_text()
+    tab.reload()
+    assert tab.locator(".ssl-predict[data-key] input").first.input_value() == "54"
+    asked.locator("input").fill("")
+    asked.locator("input").blur()
+    assert not told.is_visible()
+    assert wrong == []
+
+
+def test_solutions_are_folded_and_assertions_left_out(page: tuple[Page, list[str]], address: str) -> None:
+    tab, _ = page
+    tab.goto(f"{address}/lectures/01_desert_forest_sea.html")
+    solutions = tab.locator("details:has(summary:has-text('Solution'))")
+    assert solutions.count() >= 2
+    assert not solutions.first.locator("pre").first.is_visible()
+    assert "here.whole" not in tab.content() and "ssl_course.__version__" not in tab.content()
+
+
+def test_the_site_is_small(address: str) -> None:
+    files = [file for file in Path(site.SITE).rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) < 60_000_000
+
+
+def test_buttons_follow_from_where_a_fork_lives() -> None:
+    assert site.buttons("01_x", {}) == "" == site.buttons("01_x", {"Hub": "https://hub.example"})
+    both = site.buttons("01_x", {"Source": "https://github.com/a/b", "Hub": "https://hub.example/"})
+    assert "https://colab.research.google.com/github/a/b/blob/main/lectures/01_x.ipynb" in both
+    assert "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/lectures/01_x.ipynb" in both
+    assert "https://hub.example/hub/user-redirect/git-pull?repo=https%3A%2F%2Fgithub.com%2Fa%2Fb" in both

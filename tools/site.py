@@ -1,0 +1,327 @@
+"""The course as a web site: ``python -m tools.site`` makes build/site/ from the notebooks as they lie here.
+
+Nothing is executed. The lectures are prepared for readers without a kernel (`prepared`), Sphinx makes the pages, and KaTeX
+comes along, so that no page asks a foreign host for anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import pkgutil
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+import nbformat
+from nbformat import NotebookNode
+
+import ssl_course
+from ssl_course.course import themes
+from tools.build import ROOT, RUN_LINE, notebook_of, sources
+
+SITE, PREPARED, VENDOR = ROOT / "build/site", ROOT / "build/site-source", ROOT / "build/npm"
+HERE = Path(__file__).resolve().parent / "web"
+KATEX = "katex@0.16.22"
+LONG, FEW = 14, 5  # lines of code above which a cell is folded; where it shows a picture
+# Cells that only import and show: a card, a guess, a source, a proof, a widget.
+SHOWS = re.compile(
+    r"(?:(?:from|import) .+\n|\n)*(?:[A-Z]\w+|card|predict|reveal|say|show_source|proof|film|live|networks\.draw)\((?:.|\n)*\)"
+)
+SKIPPED = {"set-up", "hold"}
+WRITTEN: set[Path] = set()  # files of this run; others are left from an earlier one
+ROOMS = {
+    "data": "Where x and y come from",
+    "pretext": "How one x becomes (X₁, X₂)",
+    "methods": "One file each method",
+    "training": "The loop",
+    "evaluation": "Probe, neighbours, gauges",
+    "theory": "What is exact",
+    "studies": "What takes minutes",
+    "course": "Cards, figures, exercises",
+    "widgets": "What moves",
+}
+
+
+def put(file: Path, content: str | bytes) -> None:
+    """Write it where it differs: Sphinx reads again only what is newer."""
+    raw = content if isinstance(content, bytes) else content.encode()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists() or file.read_bytes() != raw:
+        file.write_bytes(raw)
+    WRITTEN.add(file)
+
+
+# -------------------------------------------------------------------------------------------------- lectures
+def prepared(notebook: NotebookNode, pictures: Path, at: str) -> NotebookNode:
+    """A lecture for readers without a kernel: no notes, no assertions, solutions folded, pictures in files.
+
+    Args:
+        notebook: as it is stored; it is changed.
+        pictures: folder that the pictures are written to.
+        at: how a page calls that folder.
+    """
+    cells = []
+    for cell in notebook.cells:
+        tags = set(cell.metadata.get("tags", []))
+        if SKIPPED & tags or cell.metadata.get("slideshow", {}).get("slide_type") == "notes":
+            continue
+        cell.metadata.pop("slideshow", None)
+        if cell.cell_type == "code":
+            web, rows = {}, cell.source.count("\n") + 1
+            reveals = re.search(r"^reveal\(", cell.source, re.MULTILINE)  # whose text tells what was measured
+            shown = any(o.get("data", {}).keys() & {"text/html", "image/png"} for o in cell.outputs)
+            if "solution" in tags:
+                cell.metadata.tags, web["code_prompt_show"] = ["hide-cell"], "Solution"
+            elif SHOWS.fullmatch(cell.source):
+                cell.metadata.tags = ["remove-input"]  # what it shows is the page
+            elif rows > LONG or reveals or (shown and rows > FEW):
+                cell.metadata.tags, web["code_prompt_show"] = ["hide-input"], f"The code, {rows} lines"
+            key = re.search(r'^(?:predict|reveal)\(\s*"([^"]+)"', cell.source, re.MULTILINE)
+            cell.metadata.mystnb = web
+            cell.outputs = [
+                kept for output in cell.outputs if (kept := _output(output, pictures, at, key and key[1]))
+            ]
+        cells.append(cell)
+    notebook.cells = cells
+    notebook.metadata.pop("ssl_course", None)
+    return notebook
+
+
+def _output(output: NotebookNode, pictures: Path, at: str, key: str | None) -> NotebookNode | None:
+    """What stays of an output; ``key`` is that of the prediction it asks or reveals."""
+    data = output.get("data")
+    if data is None:
+        return output if output.output_type == "stream" and output.name == "stdout" else None
+    if html := "".join(data.get("text/html", "")):
+        if RUN_LINE in html:
+            return None
+        data.clear()
+        html = re.sub(r'(class="ssl-(?:predict|reveal) )', rf'data-key="{key}" \1', html) if key else html
+        data["text/html"] = _page(html, pictures, at)
+    elif markdown := "".join(data.get("text/markdown", "")):
+        data.clear()
+        # Nobody unfolds on paper, and a search finds only what is open.
+        markdown = markdown.replace("<details><summary><b>Proof", "<details open><summary><b>Proof")
+        data["text/markdown"] = markdown.replace(themes.SCHEME, "")
+    return output
+
+
+def _page(html: str, pictures: Path, at: str) -> str:
+    """HTML of an output: pictures as files, one style for all, a guess that works without a kernel."""
+    html = html.replace(themes.SCHEME, "")
+    html = re.sub(r"<small>Run this cell to enter your guess\.</small>", "", html)
+    html = html.replace("none (enter one above and run this cell again)", "none")
+
+    def file(found: re.Match) -> str:
+        kind = {"svg+xml": "svg", "jpeg": "jpg"}.get(found[1], found[1])
+        raw = base64.b64decode(found[2])
+        name = f"{hashlib.sha256(raw).hexdigest()[:16]}.{kind}"
+        put(pictures / name, raw)
+        return f'src="{at}/{name}" loading="lazy"'
+
+    return re.sub(r'src="data:image/([\w+]+);base64,([^"]+)"', file, html)
+
+
+def lectures(folder: Path) -> list[tuple[str, str, str, str]]:
+    """Write the lectures; (file, title, claim, first picture) of each."""
+    rows = []
+    for src in sources():
+        notebook = nbformat.read(notebook_of(src), as_version=4)
+        title = re.search(r"^# (.+)$", notebook.cells[0].source, re.MULTILINE)[1]
+        claim = next(
+            re.match(r"Claim: (.+) \(note", "".join(output["data"]["text/plain"]))[1]
+            for cell in notebook.cells
+            for output in cell.get("outputs", ())
+            if "".join(output.get("data", {}).get("text/plain", "")).startswith("Claim: ")
+        )
+        notebook = prepared(
+            notebook, folder / "_static/pictures" / src.stem, f"../_static/pictures/{src.stem}"
+        )
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = _links(cell.source)
+        notebook.cells[0].source += buttons(src.stem)
+        text = nbformat.writes(notebook) + "\n"
+        put(folder / "lectures" / f"{src.stem}.ipynb", text)
+        picture = re.search(r"_static/pictures/[^\"\\]+", text)
+        rows.append((src.stem, title, claim, picture[0] if picture else ""))
+    return rows
+
+
+def _links(markdown: str) -> str:
+    """Links into the folder of the sources become words, and the bibliography has a page of its own."""
+    markdown = markdown.replace("](references.bib)", "](../bibliography.md)")
+    return re.sub(r"\[([^\]]+)\]\(\.\./(?!bibliography)[^)]+\)", r"\1", markdown)
+
+
+def buttons(stem: str, urls: dict[str, str] | None = None) -> str:
+    """Markdown that opens a lecture where it runs, as ``[project.urls]`` of a fork says; nothing where that says nothing."""
+    if urls is None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        urls = project.get("urls", {})
+    source, hub = urls.get("Source", "").rstrip("/"), urls.get("Hub", "").rstrip("/")
+    made = []
+    if found := re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", source):
+        repository = "/".join(found.groups())
+        made += [
+            f"[Open in Colab](https://colab.research.google.com/github/{repository}/blob/main/lectures/{stem}.ipynb)",
+            f"[Binder](https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/lectures/{stem}.ipynb)",
+        ]
+    if source and hub:
+        place = quote(f"lab/tree/{source.rsplit('/', 1)[-1]}/lectures/{stem}.ipynb", safe="")
+        made.append(
+            f"[JupyterHub]({hub}/hub/user-redirect/git-pull?repo={quote(source, safe='')}&urlpath={place})"
+        )
+    return f"\n\n{' · '.join(made)}" if made else ""
+
+
+# ------------------------------------------------------------------------------------------- all other pages
+def front(rows: list[tuple[str, str, str, str]]) -> str:
+    """The first page: what this is, and the lectures as pictures with their claims."""
+    cards = "\n".join(
+        f'<a class="ssl-lecture" href="lectures/{stem}.html"><img alt="" loading="lazy" src="{picture}">'
+        f"<b>{stem[:2]} · {escape(title)}</b><span>{escape(claim)}</span></a>"
+        for stem, title, claim, picture in rows
+    )
+    hidden = "\n".join(f"lectures/{stem}" for stem, *_ in rows)
+    text = (HERE / "index.md").read_text(encoding="utf-8")
+    return (
+        text.replace("@cards@", cards)
+        .replace("@lectures@", hidden)
+        .replace("@version@", ssl_course.__version__)
+    )
+
+
+def api(folder: Path) -> None:
+    """A page for each room of the package, from its docstrings."""
+    pages = {"": ["ssl_course.interfaces", "ssl_course.losses", "ssl_course.nets", "ssl_course.checkpoints"]}
+    for room in ROOMS:
+        path = Path(ssl_course.__path__[0]) / room
+        pages[room] = [f"ssl_course.{room}.{name}" for name in _modules(path)]
+    index = ["# The library", "", "Every public name, from its docstring; *[source]* shows its lines.", ""]
+    for room, modules in pages.items():
+        title = f"ssl_course.{room}" if room else "Contracts, losses, networks"
+        what = f" {ROOMS[room]}." if room else ""
+        blocks = "\n".join(
+            f"## {name.removeprefix('ssl_course.')}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```\n"
+            for name in modules
+        )
+        put(folder / f"api/{room or 'contracts'}.md", f"# {title}\n\n{what.strip()}\n\n{blocks}")
+        index.append(f"- [{title}]({room or 'contracts'}.md).{what}")
+    index += ["", "```{toctree}", ":hidden:", "", *(room or "contracts" for room in pages), "```"]
+    put(folder / "api/index.md", "\n".join(index) + "\n")
+
+
+def _modules(path: Path, before: str = "") -> Iterator[str]:
+    for module in pkgutil.iter_modules([str(path)]):
+        if module.ispkg:
+            yield from _modules(path / module.name, f"{before}{module.name}.")
+        elif not module.name.startswith("_"):
+            yield before + module.name
+
+
+def glossary(folder: Path) -> None:
+    """The glossary, each word with an address of its own, and what pages show when the pointer rests on a word."""
+    text = (ROOT / "lectures/glossary.md").read_text(encoding="utf-8")
+    words = {}
+
+    def entry(found: re.Match) -> str:
+        name = found[1]
+        address = (
+            re.sub(r"[^a-z0-9]+", "-", name.lower().replace("ε", "e").replace("σ", "s")).strip("-")
+            or "letter"
+        )
+        words[name] = [address, " ".join(found[3].split())]
+        return f'\n<span id="{address}"></span>\n**{name}** ({found[2]}). {found[3]}\n'
+
+    text = re.sub(
+        r"^\*\*([^*\n]+)\*\* \(([\d, ]+)\)\. ((?:.+\n?)+?)(?=^\*\*|^#|^\||\Z|\n)",
+        entry,
+        text,
+        flags=re.MULTILINE,
+    )
+    put(folder / "glossary.md", text)
+    put(folder / "_static/glossary.js", f"const GLOSSARY = {json.dumps(words, ensure_ascii=False)};\n")
+
+
+def katex(folder: Path) -> None:
+    """KaTeX's script, style and fonts, fetched once by npm."""
+    kept = VENDOR / f"{KATEX.replace('@', '-')}.tgz"
+    if not kept.exists():
+        VENDOR.mkdir(parents=True, exist_ok=True)
+        if shutil.which("npm") is None:
+            raise SystemExit(
+                "The site needs npm once, to fetch KaTeX: install Node.js, then run make site again."
+            )
+        subprocess.run(["npm", "pack", "--silent", KATEX], cwd=VENDOR, check=True, stdout=subprocess.DEVNULL)
+    with tarfile.open(kept) as archive:
+        for member in archive.getmembers():
+            name = member.name.removeprefix("package/dist/")
+            if name in ("katex.min.js", "katex.min.css", "contrib/auto-render.min.js") or name.endswith(
+                ".woff2"
+            ):
+                put(folder / "_static/katex" / name, archive.extractfile(member).read())
+
+
+def prepare(folder: Path = PREPARED) -> None:
+    """Everything that Sphinx reads."""
+    WRITTEN.clear()
+    for file in (*HERE.glob("*.css"), *HERE.glob("*.js"), *HERE.glob("*.svg")):
+        put(folder / "_static" / file.name, file.read_bytes())
+    put(folder / "conf.py", (HERE / "conf.py").read_bytes())
+    put(folder / "index.md", front(lectures(folder)))
+    bibliography = "# Bibliography\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
+    put(folder / "bibliography.md", bibliography)
+    put(folder / "references.bib", (ROOT / "lectures/references.bib").read_bytes())
+    teach = (ROOT / "lectures/README.md").read_text(encoding="utf-8")
+    teach = re.sub(r"\]\((\d\d_\w+\.ipynb)\)", r"](lectures/\1)", teach)
+    teach = re.sub(r"\[([^\]]+)\]\(\.\./[^)]+\)", r"\1", teach).replace(
+        "(references.bib)", "(bibliography.md)"
+    )
+    put(folder / "teach.md", teach)
+    glossary(folder)
+    api(folder)
+    katex(folder)
+    for file in set(folder.rglob("*.*")) - WRITTEN:
+        if file.is_file():
+            file.unlink()
+
+
+def main() -> int:
+    """Prepare the pages, let Sphinx make them, say how large they are; a warning is a failure."""
+    prepare()
+    code = subprocess.call(
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-b",
+            "html",
+            "-q",
+            "-j",
+            "2",
+            "-d",
+            str(ROOT / "build/site-cache"),
+            str(PREPARED),
+            str(SITE),
+        ]
+    )
+    if code == 0:
+        total = sum(file.stat().st_size for file in SITE.rglob("*") if file.is_file())
+        print(
+            f"{SITE.relative_to(ROOT)}: {total / 1e6:.1f} MB; look at it: python -m http.server -d build/site"
+        )
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
