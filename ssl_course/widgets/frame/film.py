@@ -154,14 +154,14 @@ def _once(frames: str) -> str:
     for number, mark in enumerate(several):
         frames = frames.replace(mark, f'<use href="#s{number}"/>')
     there = (re.sub(r"^<\w+", rf'\g<0> id="s{number}"', mark) for number, mark in enumerate(several))
-    whole = f"<style>{rules}</style><defs>{''.join(there)}</defs>{frames}"
-    return re.sub(r"data:image/png;base64,([^\"]+)", lambda found: _as_webp(found[1]), whole)
+    frames = re.sub(r"data:image/png;base64,([^\"]+)", lambda found: _as_webp(found[1]), frames)
+    return f"<style>{rules}</style><defs>{''.join(there)}</defs>{frames}"
 
 
 def _as_webp(png: str) -> str:
-    """A picture in a fraction of its bytes; one of few colours stays what it is (`themes.standalone` has it smaller)."""
+    """A picture of a single frame in a fraction of its bytes; those of few colours `themes.standalone` has smaller."""
     picture, file = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
     if picture.getcolors(256) is not None:
         return f"data:image/png;base64,{png}"
-    picture.save(file, "webp", quality=75, method=6, use_sharp_yuv=True)
+    picture.save(file, "webp", quality=85, method=6, use_sharp_yuv=True)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
