@@ -83,7 +83,7 @@ class PipelineTour(Explorer):
         pictures = scenes.World(0.5).sample(12, size=96, seed=21) if data is None else data[:12]
         controls = {
             "task": Dropdown(options=list(TASKS), description="pretext task"),
-            "picture": IntSlider(0, 0, len(pictures) - 1, description="picture"),
+            "picture": IntSlider(min(7, len(pictures) - 1), 0, len(pictures) - 1, description="picture"),
             "hide": FloatSlider(0.5, min=0.1, max=0.9, step=0.05, description="how much is hidden"),
             "draw": IntSlider(0, 0, 9, description="random draw"),
             "label": Dropdown(options=list(LABELS), description="label Y"),
@@ -130,13 +130,14 @@ class PipelineTour(Explorer):
         line += (
             f"<br>ψ reads the lightness alone. wψ(x) says <b>{names[int(scores.argmax())]}</b>, with w from {n_labels} "
             f"labels.{truth} On {state.n_test} other scenes it is "
-            f"right in <b>{accuracy:.0%}</b>, w on raw pixels in <b>{curve[PIXELS][n_labels]:.0%}</b>."
+            f"right in <b>{accuracy:.0%}</b>, w on raw pixels, {PIXEL_SIDE} × {PIXEL_SIDE}, in <b>{curve[PIXELS][n_labels]:.0%}</b>."
         )
         return panels, line
 
 
 # ------------------------------------------------------------------------------------------- ψ, w and the curve
 PIXELS = "raw pixels"
+PIXEL_SIDE = 8  # to which they are averaged
 
 
 @lru_cache(maxsize=4)
@@ -189,7 +190,7 @@ def _known(task: str, n_train: int, n_test: int) -> Known:
 
 @lru_cache(maxsize=4)
 def _pixel_bank(n_train: int, n_test: int) -> tuple[Encoded, Encoded]:
-    train, test = (encode(pixels(8), data) for data in _bank(64, n_train, n_test))
+    train, test = (encode(pixels(PIXEL_SIDE), data) for data in _bank(64, n_train, n_test))
     return train, test
 
 
@@ -222,7 +223,7 @@ def _psi(psi: torch.Tensor) -> Panel:
 
 def _scores(scores: torch.Tensor, names: list[str]) -> Panel:
     k = len(names)
-    low, high = min(float(scores.min()), 0.0) - 0.1, max(float(scores.max()), 1.0) + 0.25
+    low, high = min(float(scores.min()), 0.0) - 0.1, 1.3 * max(float(scores.max()), 1.0)
     plot = draw.Plot(225, 190, (low, high), (-k, 0), margin=(8, 8, 38, 70))
     plot.axes("score of each class", yticks=[])
     best = int(scores.argmax())

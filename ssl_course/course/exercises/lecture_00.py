@@ -1,11 +1,11 @@
-"""Exercise of lecture 00: read the number of labels off a label-efficiency curve."""
+"""Exercises of lecture 00: read the number of labels off a label-efficiency curve; tell pretext tasks from what is none."""
 
 import math
 from typing import Any
 
 import numpy as np
 
-from ssl_course.course.exercises.card import Card, check
+from ssl_course.course.exercises.card import UNSOLVED, Card, check, is_stub, passed, wrong
 from ssl_course.course.exercises.judging import judge
 
 # Each rule is given n_labels (m,), accuracy (m,) and the target; infinity stands for "never".
@@ -78,3 +78,41 @@ def labels_needed(function: Any, seed: int = 0) -> Card:
     praise = "The first count at which the probe reaches the target."
     hint = "Walk through the counts from the smallest; return the first whose accuracy is ≥ target, None if none is."
     return judge(function, cases, _right, _MISTAKES, praise, hint, none=math.inf)
+
+
+_KINDS = ("yes", "label", "copy", "chance")
+_PAIRS = {  # letter → what is right, and what to tell who says something else
+    "a": ("yes", "The lower half was there before it was painted over: the picture itself gives the answer."),
+    "b": ("label", "Whether it shows an animal stands nowhere in the file: somebody has to look and say so."),
+    "c": ("copy", "X₁ holds the whole picture, so blurring it gives X₂: a network can do that and understand nothing."),
+    "d": (
+        "yes",
+        "The die is chance, but we know what it said, and the turned picture shows it: sky, trees and faces have an up. "
+        "So the data give the answer, and who finds it has looked at what is in the picture.",
+    ),
+    "e": ("chance", "This die has left no trace in the picture: no network can do better than guess."),
+    "f": (
+        "yes",
+        "Nobody labels anything: that both crops come from x is known, since we cut them. And one crop does not contain "
+        "the other, so there is nothing to copy.",
+    ),
+}  # fmt: skip
+
+
+@check("the answers, a dict of letters")
+def pretext_tasks(answers: Any) -> Card:
+    """Check which of lecture 00's six pairs (X₁, X₂) are pretext tasks (note §2).
+
+    Args:
+        answers: letter a to f → "yes", "label", "copy" or "chance".
+    """
+    if not isinstance(answers, dict) or set(answers) != set(_PAIRS):
+        return wrong(f"Hand over a dict with the letters {', '.join(_PAIRS)}.")
+    if any(is_stub(answer) for answer in answers.values()):
+        return UNSOLVED
+    for letter, (right, why) in _PAIRS.items():
+        if answers[letter] not in _KINDS:
+            return wrong(f"{letter}: write one of {', '.join(map(repr, _KINDS))}.")
+        if answers[letter] != right:
+            return wrong(f"{letter} is not {answers[letter]!r}. {why}")
+    return passed("A pretext task: the data give X₂, X₁ tells of it, and X₁ does not contain it.")

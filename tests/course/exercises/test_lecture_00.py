@@ -1,4 +1,4 @@
-"""Reading a label-efficiency curve: the right answer passes, each usual wrong one is named."""
+"""Reading a label-efficiency curve, and what a pretext task is: the right answer passes, each usual wrong one is named."""
 
 import math
 
@@ -85,3 +85,29 @@ def test_wrong_answers_are_named(wrong, says, seed):
 
 def test_taking_the_curve_for_monotone_does_not_pass():
     assert not all(check.labels_needed(takes_it_for_monotone, seed).passed for seed in range(6))
+
+
+TASKS = dict(zip("abcdef", ["yes", "label", "copy", "yes", "chance", "yes"], strict=True))
+
+
+def test_pretext_tasks():
+    assert check.pretext_tasks(TASKS).passed
+    assert check.pretext_tasks(TASKS | {"c": ...}).state == "unsolved"
+
+
+@pytest.mark.parametrize(
+    ("letter", "says", "why"),
+    [
+        ("a", "copy", "before it was painted over"), ("b", "yes", "somebody has to look"), ("c", "yes", "blurring it"),
+        ("d", "chance", "have an up"), ("e", "yes", "no trace"), ("f", "label", "we cut them"), ("f", "copy", "nothing to copy"),
+        ("a", "no", "write one of"), ("a", True, "write one of"),
+    ],
+)  # fmt: skip
+def test_what_is_none(letter, says, why):
+    card = check.pretext_tasks(TASKS | {letter: says})
+    assert card.state == "wrong" and why in card.text
+
+
+@pytest.mark.parametrize("answers", [["yes"] * 6, {"a": "yes"}, "yes", {}])
+def test_no_dict_of_six(answers):
+    assert "a dict with the letters" in check.pretext_tasks(answers).text
