@@ -1,7 +1,6 @@
 """What each augmentation makes SimCLR's features forget (lecture 08).
 
-    python benchmarks/augmentation_study.py --json assets/results/augmentations.json
-    python benchmarks/augmentation_study.py --learned --json assets/results/augmentations_learned.json
+    python benchmarks/augmentation_study.py --json assets/results/augmentations_learned.json
     python benchmarks/augmentation_study.py --ship
 
 One cell is SimCLR trained once under one augmentation set, at one strength, from one seed, and probed for the
@@ -9,8 +8,8 @@ six labels of the scenes. The seed draws the pictures, the first weights, the ba
 labelled rows, so the spread over the seeds is all of the spread. Two rows train nothing: raw pixels, and the
 network as it is before training. A stopped run goes on where it was.
 
-With --learned each cell trains `LONG` steps instead of 120, which leave the loss at log(2N − 1) where strong crops and
-colours come together, and keeps the probe's curve; it is marked where the loss has not left that value. Its probes read h, and z after the head.
+Each cell trains for 1,200 steps: 120 leave the loss at log(2N − 1) where strong crops and colours come together. It keeps the probe's curve,
+and is marked where the loss has not left that value. Its probes read h, and z after the head.
 
 The last command trains the network that the widgets of the lecture show, and writes
 assets/checkpoints/simclr.safetensors.
@@ -26,7 +25,6 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ssl_course import checkpoints
@@ -39,10 +37,10 @@ from ssl_course.studies import comparison
 from ssl_course.studies.recorded import record
 from ssl_course.training import train
 
-SIZE, N_TRAIN, N_TEST, STEPS, BATCH, LR = 32, 4096, 2000, 120, 128, 4e-3
-WIDTHS = (16, 32, 64)  # smaller than the course's ConvNet: one training takes about 10 s on one core
+SIZE, N_TRAIN, N_TEST, BATCH = 32, 4096, 2000, 128
+WIDTHS = (16, 32, 64)  # smaller than the course's ConvNet
 N_LABELS, DRAWS = (30, 300), 2
-LONG = 1200  # steps of the study in which the rows learn: 153,600 pictures, about 100 s of one core
+STEPS = 1200  # 153,600 pictures, about 100 s of one core
 STUCK = 0.1  # nats below log(2N − 1): a loss that has come no further has learned nothing
 LABELS = ("biome", "light", "tint", "texture", "object", "count")
 NOTHING = {"crop": None, "flip": 0.0, "jitter": 0.0, "gray": 0.0}
@@ -86,37 +84,7 @@ def pictures(seed: int) -> tuple[Pictures, Pictures]:
 
 
 def measure(views: str, strength: str, seed: int, steps: int = STEPS) -> dict:
-    """Train once and probe: label → [accuracy with each number of labels]."""
-    data, test = pictures(seed)
-    torch.manual_seed(seed)
-    began, row = time.process_time(), {}
-    if views == "raw pixels":
-        method = pixels(16)
-    else:
-        kept = NOTHING if views == "random network" else settings(views, strength)
-        method = SimCLR(backbone=ConvNet(WIDTHS), augmentation=kept)
-        if views == "random network":
-            method.eval()
-        else:
-            *_, last = train(method, data, steps, BATCH, lr=LR, seed=seed)
-            row["loss"] = round(float(last.loss), 4)
-    row["core seconds"] = round(time.process_time() - began, 1)
-    bank, asked = encode(method, data), encode(method, test)
-    for label in LABELS:
-        row[label] = [
-            round(
-                linear_probe(
-                    None, train=bank, test=asked, label=label, n_labels=n, draws=DRAWS, seed=seed
-                ).accuracy,
-                4,
-            )
-            for n in N_LABELS
-        ]
-    return row
-
-
-def learned(views: str, strength: str, seed: int, steps: int = LONG) -> dict:
-    """Train once, and longer: the probe's curve, then all labels, read before the head and after it."""
+    """Train once: the probe's curve, then all labels, read before the head and after it."""
     data, test = pictures(seed)
     torch.manual_seed(seed)
     kept = NOTHING if views in UNTRAINED else settings(views, strength)
@@ -145,35 +113,16 @@ def cells(seeds: int) -> list[dict]:
     ]
 
 
-def table(rows: list[dict], strength: str, n_labels: int) -> dict[str, dict[str, tuple[float, float]]]:
-    """Augmentation set → label → (mean, standard error) over the seeds; rows without strength are in both."""
-    k, means = N_LABELS.index(n_labels), {}
-    for name in (*UNTRAINED, *SETS):
-        alone = name in (*UNTRAINED, "nothing")
-        mine = [
-            r
-            for r in rows
-            if r["cell"]["views"] == name and r["cell"]["strength"] == ("usual" if alone else strength)
-        ]
-        if mine:
-            means[name] = {}
-            for label in LABELS:
-                v = np.array([r[label][k] for r in mine])
-                error = v.std(ddof=1) / len(v) ** 0.5 if len(v) > 1 else float("nan")
-                means[name][label] = (float(v.mean()), float(error))
-    return means
-
-
 def _plain(made: dict) -> dict:
     """As JSON gives it back."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in made.items()}
 
 
-def about(steps: int = STEPS, lr: float | str = LR) -> dict:
+def about() -> dict:
     """What holds for all cells."""
     return {
         "protocol": (
-            f"SimCLR, ConvNet {WIDTHS}, {steps} steps of {BATCH} pictures of {SIZE} px, lr {lr}, {N_TRAIN} scenes to train on,"
+            f"SimCLR, ConvNet {WIDTHS}, {STEPS} steps of {BATCH} pictures of {SIZE} px, lr the method's own, {N_TRAIN} scenes to train on,"
             f" {N_TEST} to test on, λ = 0; linear probe of h, mean of {DRAWS} draws of labels;"
             " the seed draws pictures, weights, batches, views and labels"
         ),
@@ -216,7 +165,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--ship", action="store_true", help="train and write the network of the widgets")
-    parser.add_argument("--learned", action="store_true", help="train each cell ten times as long")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json")
     given = parser.parse_args()
@@ -224,15 +172,7 @@ def main() -> None:
     if given.ship:
         ship()
         return
-    if given.learned:
-        record(given.json, cells(given.seeds), learned, about(LONG, "the method's own"))
-        return
-    rows = record(given.json, cells(given.seeds), measure, about())
-    for strength in STRENGTHS:
-        for n in N_LABELS:
-            print(f"\n{strength}, {n} labels" + "".join(f"{label:>15}" for label in LABELS))
-            for name, by_label in table(rows, strength, n).items():
-                print(f"{name:<16}" + "".join(f"  {m:.3f} ± {e:.3f}" for m, e in by_label.values()))
+    record(given.json, cells(given.seeds), measure, about())
 
 
 if __name__ == "__main__":

@@ -25,8 +25,6 @@ NOT_YET = {
     "04": {"word", "claim", "source"},
     "05": {"word", "caption", "claim"},
     "06": {"word", "claim", "source", "proof"},
-    "07": {"letter", "claim", "proof"},
-    "08": {"word", "caption", "claim", "proof"},
     "09": {"word", "claim", "proof"},
     "10": {"word", "claim", "proof"},
     "12": {"word", "letter", "proof"},

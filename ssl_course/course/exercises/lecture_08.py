@@ -1,4 +1,4 @@
-"""Exercises of lecture 08: the contrastive loss, what temperature does to its gradient, what a probe reads."""
+"""Exercises of lecture 08: the contrastive loss, what temperature does to its gradient, how small the loss can be."""
 
 from typing import Any
 
@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
-from ssl_course.course.exercises.probing import judge_features, reading
 
 # ---- NT-Xent ------------------------------------------------------------------------------------------------------
 
@@ -164,25 +163,53 @@ def pull(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _pull, _PULLS, praise, hint)
 
 
-# ---- what a probe reads -------------------------------------------------------------------------------------------
+# ---- the least loss -----------------------------------------------------------------------------------------------
+
+
+def _least(
+    n: int, t: float, negatives: int | None = None, cosine: float | None = None, own: float = 1.0
+) -> float:
+    """−log of the right one's share: it has cosine 1, the others ``cosine``."""
+    others = 2 * n - 2 if negatives is None else negatives
+    between = -1 / (n - 1) if cosine is None else cosine
+    return float(np.log(own + others * np.exp((between - 1) / t)))
+
+
+_LEAST = {
+    "That is the value when all z are equal, log(2N − 1): the other end.": lambda n, t: np.log(2 * n - 1),
+    "Not 0: the negatives cannot be infinitely far away. Vectors of length 1 have cosines of at least −1, "
+    "and N of them keep less distance still.": lambda n, t: 0.0,
+    "Right angles are not the most even: cosines a little below 0 are possible. "
+    "‖Σ z‖² = N + N (N − 1) c must not be negative.": lambda n, t: _least(n, t, cosine=0.0),
+    "Two vectors can be opposite, N of them cannot: ‖Σ z‖² = N + N (N − 1) c must not be negative.": lambda n, t: (
+        _least(n, t, cosine=-1.0)
+    ),
+    "The cosine is −1/(N − 1): each of N vectors has N − 1 others.": lambda n, t: _least(n, t, cosine=-1 / n),
+    "You spread 2N views evenly. The two views of a picture are one point here: N points.": lambda n, t: (
+        _least(n, t, cosine=-1 / (2 * n - 1))
+    ),
+    "N − 1 negatives only, those of the other kind (CLIP's loss). "
+    "Both views of each other picture push: 2N − 2.": lambda n, t: _least(n, t, n - 1),
+    "2N − 1 others, but one of them is the right one: 2N − 2 negatives.": lambda n, t: _least(
+        n, t, 2 * n - 1
+    ),
+    "The right one is missing below the fraction line.": lambda n, t: _least(n, t, own=0.0),
+    "The temperature has no effect: divide the cosines by it.": lambda n, t: _least(n, 1.0),
+    "You multiplied by the temperature. Divide.": lambda n, t: _least(n, 1 / t),
+    "The sign: a loss is −log of a probability, so never negative.": lambda n, t: -_least(n, t),
+}
 
 
 @check()
-def what_the_probe_reads(function: Any, seed: int = 0) -> Card:
-    """Check ``function(method, x)``: the features of a SimCLR that a linear probe is to read.
+def least_loss(function: Any, seed: int = 0) -> Card:
+    """Check ``function(n, temperature)``: the smallest value of NT-Xent with N pictures, log(1 + (2N − 2) e^{(c − 1)/τ}), c = −1/(N − 1).
 
-    It gets a `SimCLR` in training mode and pictures (N, 3, H, W), returns (N, dim).
+    It is reached when the two views of each picture agree and the z of the pictures form a simplex (note §3.2).
     """
-    from ssl_course.methods import SimCLR
-
-    why_h = (
-        "The probe reads h of `method.eval()`, before it: the head throws away what the augmentation destroys, "
-        "and h still has it."
+    rng = np.random.default_rng(seed)
+    cases = [(int(n), float(t)) for n, t in ((4, 1.0), (rng.integers(6, 12), 0.5), (32, 0.4), (128, 0.2))]
+    praise = (
+        "A simplex, and the right one among 2N − 2 negatives. A loss is read between this and log(2N − 1)."
     )
-    more = {
-        "That is z, after the projection head, and normalised. The probe reads h, before the head.": reading(
-            lambda m, x: F.normalize(m.project(x), dim=1)
-        ),
-    }
-    praise = "h, of a network in eval mode: before the head, as it is."
-    return judge_features(function, SimCLR, why_h, more, praise, seed)
+    hint = "Σ z = 0 gives the cosine c = −1/(N − 1); then −log of e^{1/τ} over e^{1/τ} + (2N − 2) e^{c/τ}."
+    return judge(function, cases, _least, _LEAST, praise, hint)

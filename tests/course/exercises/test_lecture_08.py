@@ -109,39 +109,62 @@ def test_wrong_pulls_are_named(answer, says):
     assert not card.passed and says in card.text
 
 
-def read(method, x):
-    with torch.no_grad():
-        return method.eval().encode(x)
+def simplex(n, t):
+    """The loss itself, at z that are as even as can be."""
+    z = torch.eye(n, dtype=torch.float64) - 1 / n
+    return nt_xent(z, z, t)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_the_probe_reads(seed):
-    assert check.what_the_probe_reads(read, seed).passed
-    assert check.what_the_probe_reads(lambda m, x: m.eval().encode(x), seed).passed  # with its gradient
+def test_the_least_loss(seed):
+    assert check.least_loss(simplex, seed).passed
+
+
+def test_nothing_is_below_the_least_loss():
+    """Descent from random z: it comes near, and never falls below."""
+    torch.manual_seed(0)
+    z = torch.randn(2, 5, 6, dtype=torch.float64, requires_grad=True)
+    descent = torch.optim.Adam([z], 0.05)
+    for _ in range(400):
+        descent.zero_grad()
+        nt_xent(*z, 0.5).backward()
+        descent.step()
+    least = float(simplex(5, 0.5))
+    assert least - 1e-9 <= float(nt_xent(*z, 0.5)) < least + 1e-3
+
+
+def at_cosine(n, t, c, negatives=None, right=1):
+    others = [math.exp(c / t)] * (2 * n - 2 if negatives is None else negatives)
+    return -math.log(math.exp(1 / t) / (right * math.exp(1 / t) + sum(others)))
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda m, x: m.eval().project(x), "That is z, after the projection head. The probe"),
-        (lambda m, x: m.project(x), "in training mode besides"),
-        (lambda m, x: m.encode(x), "still in training mode"),
-        (lambda m, x: F.normalize(m.eval().encode(x), dim=1), "rows are normalised"),
-        (lambda m, x: F.normalize(m.eval().project(x), dim=1), "and normalised"),
-        (lambda m, x: m.eval().backbone(x), "map"),
-        (lambda m, x: 1 + m.eval().encode(x), "eval mode and return"),
-        (lambda m, x: None, "Replace the dots"),
-        (lambda m, x: m.nothing(x), "AttributeError"),
+        (lambda n, t: math.log(2 * n - 1), "the other end"),
+        (lambda n, t: 0.0, "Not 0"),
+        (lambda n, t: at_cosine(n, t, 0), "Right angles"),
+        (lambda n, t: at_cosine(n, t, -1), "can be opposite"),
+        (lambda n, t: at_cosine(n, t, -1 / n), "N − 1 others"),
+        (lambda n, t: at_cosine(n, t, -1 / (2 * n - 1)), "2N views evenly"),
+        (lambda n, t: at_cosine(n, t, -1 / (n - 1), n - 1), "CLIP"),
+        (lambda n, t: at_cosine(n, t, -1 / (n - 1), 2 * n - 1), "one of them is the right one"),
+        (lambda n, t: at_cosine(n, t, -1 / (n - 1), right=0), "below the fraction line"),
+        (lambda n, t: at_cosine(n, 1.0, -1 / (n - 1)), "no effect"),
+        (lambda n, t: at_cosine(n, 1 / t, -1 / (n - 1)), "You multiplied"),
+        (lambda n, t: -at_cosine(n, t, -1 / (n - 1)), "The sign"),
+        (lambda n, t: at_cosine(n, t, -1 / (n - 1)) + 1, "is right. Σ z = 0"),
+        (lambda n, t: None, "Replace the dots"),
         (3, "Hand over the function"),
     ],
 )
-def test_wrong_readers_are_named(answer, says):
-    card = check.what_the_probe_reads(answer)
+def test_wrong_least_losses_are_named(answer, says):
+    card = check.least_loss(answer)
     assert not card.passed and says in card.text
 
 
 def test_checks_leave_the_random_state_alone():
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    check.nt_xent(eight_lines), check.pull(by_autograd), check.what_the_probe_reads(read)
+    check.nt_xent(eight_lines), check.pull(by_autograd), check.least_loss(simplex)
     assert torch.equal(torch.random.get_rng_state(), before)
