@@ -61,12 +61,13 @@ def standalone(svg: str) -> str:
 
 
 def _smaller(data: str) -> str:
-    """A PNG in base64 as what takes fewer bytes: a palette, where its colours are few, or a JPEG that keeps them all."""
-    picture, png, jpeg = (
-        Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"),
-        io.BytesIO(),
-        io.BytesIO(),
-    )
+    """A PNG in base64 as what takes fewer bytes: a palette, where its colours are few, or a JPEG that keeps them all; a
+    WebP where the page shows through."""
+    picture, png, jpeg = Image.open(io.BytesIO(base64.b64decode(data))), io.BytesIO(), io.BytesIO()
+    if picture.mode == "RGBA" and picture.getextrema()[3][0] < 255:
+        picture.save(jpeg, "webp", quality=92, method=6)
+        return f"data:image/webp;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
+    picture = picture.convert("RGB")
     picture.save(
         jpeg, "jpeg", quality=92, subsampling=0
     )  # `optimize` fails where grain needs more bytes than pixels

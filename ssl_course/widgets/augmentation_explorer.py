@@ -179,9 +179,8 @@ class AugmentationExplorer(SheetExplorer):
             ),
         }
         rows = [
-            ["crop", "zoom", "turn", "flip"],
-            [*LIGHT, "hue"],
-            ["gray", "blur", "mode", "seed"],
+            ["crop", "hue", "mode", "flip"],
+            ["zoom", "turn", *LIGHT, "gray", "blur", "seed"],
             ["guess", "head"],
         ]
         actions = {
@@ -189,6 +188,7 @@ class AugmentationExplorer(SheetExplorer):
             "no augmentation": lambda: self.set(**OFF),
         }
         super().__init__(controls, state=state, rows=rows, size=state.size, actions=actions)
+        self.fold(1, "more augmentations")
 
     @staticmethod
     def render(state: Any, **values: Any) -> tuple[list[Panel], str]:

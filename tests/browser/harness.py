@@ -411,6 +411,8 @@ class Shown:
         """Moves a control by one step, as a student would, by keyboard where there is one."""
         before = self.number()
         control = self.control(label)
+        if not control.is_visible():
+            self.box.locator(".ssl-more:not(.mod-active)").click()
         control.scroll_into_view_if_needed()
         slider = control.locator("[role=slider]")
         if slider.count():

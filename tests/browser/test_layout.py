@@ -43,6 +43,12 @@ FAULTS = """(box) => {
   for (const heights of Object.values(rows)) {
     if (Math.max(...heights) - Math.min(...heights) > 1) faults.push(`pictures of a row are ${heights} px high`);
   }
+  for (const text of box.querySelectorAll(".ssl-drawing text:not([transform])")) {
+    if (text.style.fontSize) continue; // there is no room for larger ones
+    const drawing = text.ownerSVGElement;
+    const size = (Number.parseFloat(getComputedStyle(text).fontSize) * drawing.clientWidth) / drawing.viewBox.baseVal.width;
+    if (size < 7.5) faults.push(`letters of ${size.toFixed(1)} px: ${text.textContent.slice(0, 20)}`);
+  }
   return faults;
 }"""
 

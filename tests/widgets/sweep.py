@@ -121,7 +121,7 @@ def look(rendered: Any) -> tuple:
             )
         else:
             assert panel.rgba.dtype == np.uint8 and panel.rgba.ndim == 3 and panel.rgba.shape[2] == 4
-            assert (panel.rgba[..., 3] == 255).all(), f"panel {panel.caption!r} is not opaque"
+            assert np.isin(panel.rgba[..., 3], (0, 255)).all(), f"panel {panel.caption!r} is half transparent"
         assert panel.caption and panel.alt, "every panel has a caption and says in words what it shows"
         assert 0 < panel.width <= 1200, f"panel {panel.caption!r} is {panel.width} CSS pixels wide"
     return tuple((p.svg or p.rgba.tobytes(), p.caption, p.alt, p.width) for p in panels), line

@@ -31,6 +31,8 @@ const GAP = 16; // CSS pixels between panels, as in canvas.css
 const THUMB = 68; // the least width of a picture to choose from: 64 and its edges
 const TALLEST = 300; // a picture may grow up to that, or to the height of a plot beside it; a plot by LARGER
 const LARGER = 1.4;
+const SMALL = 0.85; // of its own size: a plot that is smaller gets larger letters, up to LETTERS
+const LETTERS = 1.35;
 const BESIDE = 0.66; // a page less filled than that has room for the line below
 
 /** Panels row by row, of one height each: of all ways the one that keeps them nearest to their own size, pictures
@@ -79,6 +81,24 @@ function shape(row, page) {
     if (!sheet && !panel.picture) letters.push(change);
   });
   return { cost, widths, used, pictures, letters };
+}
+
+/** Letters that can be read on a phone, too; those for which there is no room, to the edges or beside each other, stay
+ * as small as they must. */
+function enlarge({ picture, width }, panel) {
+  const letters = panel.picture ? 1 : Math.min(LETTERS, Math.max(1, (SMALL * panel.width) / width));
+  picture.style.setProperty("--ssl-letters", letters);
+  const texts = [...picture.querySelectorAll("text:not([transform])")];
+  for (const text of texts) text.style.fontSize = "";
+  if (letters === 1) return;
+  const boxes = texts.map((text) => text.getBBox());
+  texts.forEach((text, i) => {
+    const { x, y, width: wide } = boxes[i];
+    const touches = (b) => b !== boxes[i] && Math.abs(b.y - y) < 4 && b.x < x + wide + 2 && x < b.x + b.width + 2;
+    const out = Math.max(0, -x, x + wide - panel.width) * (text.getAttribute("text-anchor") === "middle" ? 2 : 1);
+    const share = boxes.some(touches) ? 0 : 1 - out / wide;
+    if (share < 1) text.style.fontSize = `${Number.parseFloat(text.getAttribute("font-size")) * Math.max(1 / letters, share)}em`;
+  });
 }
 
 /** Events wait here until the kernel has handled the batch before; strokes in between become one. */
@@ -185,10 +205,10 @@ function nameControls(root) {
     for (const node of control.querySelectorAll(".widget-readout[contenteditable]")) name(node, "textbox");
     for (const node of control.querySelectorAll(".widget-toggle-buttons > div, .widget-radio-box")) name(node, "group");
     if (control.matches(".widget-toggle-buttons, .widget-radio")) name(control, "group");
-    for (const node of control.querySelectorAll("button.jupyter-button.widget-toggle-button")) {
-      const pressed = String(node.classList.contains("mod-active"));
-      if (node.getAttribute("aria-pressed") !== pressed) node.setAttribute("aria-pressed", pressed);
-    }
+  }
+  for (const node of root.querySelectorAll(".ssl-controls button.widget-toggle-button")) {
+    const pressed = String(node.classList.contains("mod-active"));
+    if (node.getAttribute("aria-pressed") !== pressed) node.setAttribute("aria-pressed", pressed);
   }
 }
 
@@ -233,9 +253,14 @@ function render({ model, el }) {
   let laid = []; // the panels on the screen
   let arranged = ""; // for which sizes they stand as they do
 
-  /** Again whenever the page gets another width or a panel another size; a slider that only changes pixels moves none. */
   function layOut() {
     if (!el.clientWidth || !laid.length) return;
+    place();
+    laid.forEach((panel, index) => enlarge(shown[index], panel));
+  }
+
+  /** Again whenever the page gets another width or a panel another size; a slider that only changes pixels moves none. */
+  function place() {
     const sizes = laid.map((panel) => [panel.width, panel.height, panel.css, panel.columns, panel.picture]);
     const wanted = JSON.stringify([el.clientWidth, sizes]);
     if (wanted === arranged) return;
@@ -246,6 +271,7 @@ function render({ model, el }) {
     let index = 0;
     for (const { widths, used } of rows) {
       for (const width of widths) {
+        shown[index].width = width;
         shown[index].figure.style.width = `${width}px`;
         shown[index++].figure.style.marginRight = 0;
       }
@@ -272,7 +298,9 @@ function render({ model, el }) {
     if (!canvas.isConnected) picture.replaceChildren(canvas);
     if (canvas.width !== panel.width) canvas.width = panel.width;
     if (canvas.height !== panel.height) canvas.height = panel.height;
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    const pen = canvas.getContext("2d");
+    pen.globalCompositeOperation = "copy"; // what shows through hides what was there
+    pen.drawImage(bitmap, 0, 0);
     canvas.style.aspectRatio = `${panel.width} / ${panel.height}`;
     canvas.classList.toggle("ssl-pixelated", panel.pixelated);
   }

@@ -17,11 +17,11 @@ LARGEST_SIDE = 4096  # beyond this a browser's canvas may silently stay blank
 
 
 def rgba(picture: Any) -> np.ndarray:
-    """A picture as opaque (H, W, 4) uint8.
+    """A picture as (H, W, 4) uint8, each pixel opaque or nothing at all (four zeros), where the page shows through.
 
     Args:
         picture: an array (H, W), (H, W, C) or (C, H, W), or a tensor (H, W) or (C, H, W), with C of 1, 3 or 4;
-            uint8, or float in [0, 1] (clipped). Transparency is laid over white.
+            uint8, or float in [0, 1] (clipped). What is half transparent is laid over white.
     """
     tensor = hasattr(picture, "detach")  # a tensor, without importing torch
     array = picture.detach().cpu().numpy() if tensor else np.asarray(picture)
@@ -43,9 +43,15 @@ def rgba(picture: Any) -> np.ndarray:
     opaque = np.full((height, width, 4), 255, np.uint8)
     if array.shape[2] == 4 and (array[:, :, 3] != 255).any():
         alpha = array[:, :, 3:].astype(np.float32) / 255
-        array = np.rint(array[:, :, :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+        opaque[alpha[:, :, 0] == 0] = 0
+        array = np.where(alpha > 0, np.rint(array[:, :, :3] * alpha + 255 * (1 - alpha)), 0).astype(np.uint8)
     opaque[:, :, :3] = array[:, :, :3]
     return opaque
+
+
+def solid(pixels: np.ndarray) -> Image.Image:
+    """(H, W, 4) as an image: without alpha, which takes bytes, where all is opaque."""
+    return Image.fromarray(pixels[:, :, :3] if pixels[:, :, 3].all() else pixels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +93,8 @@ class Panel:
 
     @cached_property
     def rgba(self) -> np.ndarray:
-        """Its pixels, (H, W, 4) uint8. Always opaque: a browser keeps colours premultiplied by alpha, and would round
-        those of a transparent pixel."""
+        """Its pixels, (H, W, 4) uint8. Opaque or nothing: a browser keeps colours premultiplied by alpha, and would round
+        those of a pixel between."""
         return self.picture.array() if self.drawn else self.picture
 
     @cached_property
@@ -102,7 +108,7 @@ class Panel:
         if self.drawn:
             return self.svg
         file = io.BytesIO()
-        Image.fromarray(self.picture).convert("RGB").save(file, "png", compress_level=1)
+        solid(self.picture).save(file, "png", compress_level=1)
         return file.getvalue()
 
 

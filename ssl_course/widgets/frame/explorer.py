@@ -126,6 +126,14 @@ class Explorer(ipywidgets.VBox):
         group = self.children[0].children[-1]
         group.children = (*group.children[:-1], button, group.children[-1])
 
+    def fold(self, row: int, words: str) -> None:
+        """Hide a row of controls until the button with these words, at the end of the row before it, is pressed."""
+        before, seldom = self.children[0].children[row - 1 : row + 1]
+        button = ipywidgets.ToggleButton(description=words, tooltip="Show or hide them")
+        button.add_class("ssl-more")
+        before.children = (*before.children, button)
+        seldom.add_class("ssl-seldom")
+
     # What a subclass defines
     @staticmethod
     def render(state: Any, **values: Any) -> Any:

@@ -58,7 +58,9 @@ class Live(Explorer):
         live(SimSiam(), data, controls={"stop_gradient": True, "lr": (1e-4, 1e-1)})
         live(MAE(), data, controls={"mask_ratio": (0.1, 0.9)}, views=lambda mae: [Panel(…), …])
 
-    Nothing is trained before Start is pressed. Then `train` is driven step by step in a task on the event loop
+    Nothing is trained before Start is pressed: until then a recorded run of the same recipe is shown, faint, where there is
+    one. Its curve stays below the new one; its pictures, of which two sets would be one too many to compare at a
+    glance, give way to those of the method as it is trained here, and come back with Reset. Then `train` is driven step by step in a task on the event loop
     of the thread that made the widget. Between steps cells and other widgets have their turn and find the method
     in eval mode. Pause and Start do not change the run: it ends with the same weights, bit for bit, as
     ``train(method, data, …)`` at one go. Without an event loop, in plain Python, `run` does the steps.
@@ -460,6 +462,9 @@ class Live(Explorer):
             line = f"Paused after step {done:,}. Start goes on exactly from there."
         else:
             line = f"Start trains <b>{html.escape(name)}</b> for {left:,} steps."
+            if self._recorded is not None:
+                line += " Faint is a recorded run: its curve stays below yours"
+                line += ", its pictures give way to yours." if self._recorded.panels else "."
         for text in wrong:
             line = f'<span class="ssl-error">{html.escape(text)}</span> {line}'
         labels = {name: control.description for name, control in self.controls.items()}

@@ -11,14 +11,15 @@ from itertools import groupby, zip_longest
 from operator import itemgetter
 
 import numpy as np
-from PIL import Image
 
 from ssl_course.course.palette import PAPER
 from ssl_course.course.themes import css
+from ssl_course.widgets.frame.canvas import solid
 from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Line, Picture, Text
 from ssl_course.widgets.frame.paint import Sheet
 
 TELLING = 300  # of more points than this none says its values: they would be most of the drawing
+EM = 12  # CSS pixels of a drawing's own letters: who shows it small may enlarge them all
 ANCHORS = {"l": "start", "m": "middle", "r": "end"}
 # From where Pillow's anchor puts a text to its baseline, in sizes of the font: by DejaVu's ascender (a, d below), or
 # by the letters themselves (t, b).
@@ -32,7 +33,7 @@ def write(drawing: Drawing) -> str:
     inside = "".join([paper, *(_WRITE[type(mark)](mark) for mark in marks)])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ssl-drawing" viewBox="0 0 {drawing.width} {drawing.height}" '
-        f'width="{drawing.width}" height="{drawing.height}">{inside}</svg>'
+        f'width="{drawing.width}" height="{drawing.height}" font-size="{EM}">{inside}</svg>'
     )
 
 
@@ -51,7 +52,7 @@ def sheet(there: Sheet) -> str:
     parts.extend(_text(mark) for mark in there.words)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {there.width} {there.height}" width="{there.width}" '
-        f'height="{there.height}">{"".join(parts)}</svg>'
+        f'height="{there.height}" font-size="{EM}">{"".join(parts)}</svg>'
     )
 
 
@@ -116,7 +117,7 @@ def _box(mark: Box) -> str:
 
 def _picture(mark: Picture) -> str:
     file = io.BytesIO()
-    Image.fromarray(mark.pixels).convert("RGB").save(file, "png", compress_level=1)
+    solid(mark.pixels).save(file, "png", compress_level=1)
     sharp = "" if mark.smooth else ' style="image-rendering:pixelated"'
     data = base64.b64encode(file.getvalue()).decode()
     return f'<image {_place(mark)} preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
@@ -124,7 +125,7 @@ def _picture(mark: Picture) -> str:
 
 def _text(mark: Text) -> str:
     bold = ' font-weight="bold"' if mark.bold else ""
-    look = f'font-size="{mark.size:g}" fill="{css(mark.color)}"{bold}'
+    look = f'font-size="{mark.size / EM:.3g}em" fill="{css(mark.color)}"{bold}'
     if mark.halo:
         look += f' stroke="{css(PAPER)}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
     if mark.turned:

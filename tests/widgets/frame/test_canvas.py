@@ -31,9 +31,9 @@ def test_what_counts_as_a_picture() -> None:
     assert rgba(np.array([[0.0, 0.5, 2.0, np.nan]]))[0, :, 0].tolist() == [0, 128, 255, 0]
 
 
-def test_transparency_is_laid_over_white() -> None:
+def test_half_transparent_is_laid_over_white_and_nothing_stays_nothing() -> None:
     pixel = np.array([[[200, 0, 0, 0], [200, 0, 100, 128], [200, 10, 0, 255]]], np.uint8)
-    assert rgba(pixel)[0].tolist() == [[255, 255, 255, 255], [227, 127, 177, 255], [200, 10, 0, 255]]
+    assert rgba(pixel)[0].tolist() == [[0, 0, 0, 0], [227, 127, 177, 255], [200, 10, 0, 255]]
 
 
 @pytest.mark.parametrize(
