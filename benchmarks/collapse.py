@@ -1,9 +1,8 @@
 """What holds features apart, with each safeguard and without: `python benchmarks/collapse.py --json assets/results/collapse.json`.
 
 "pictures": SimSiam on scenes, batch 128, 120 steps, with its safeguards and with each taken away; at 64 px with the
-course's ConvNet, and at 32 px with a smaller one. "safeguards": SimCLR, SimSiam, deep CCA, colorization and MAE, tiny
-(16 px, batch 64, 100 steps), with the part that holds their features apart and without it. "learns": the recipe that
-lecture 09 trains live, with other first weights.
+course's ConvNet, and at 32 px with a smaller one. "safeguards": SimCLR, SimSiam, BYOL, deep CCA, colorization and MAE, tiny
+(16 px, batch 64, 100 steps), with the part that holds their features apart and without it.
 
 Measured on 512 other pictures: loss, std·√d of z with BatchNorm's running statistics (`project` in eval mode),
 with the statistics of the 512 themselves (what the loss sees), and before the output norm; effective rank of
@@ -18,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssl_course import nets
-from ssl_course.data import load, scenes
+from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
-from ssl_course.evaluation import effective_rank, encode, feature_std, linear_probe, pixels
+from ssl_course.evaluation import effective_rank, encode, feature_std, linear_probe
 from ssl_course.losses import negative_cosine, similarity
-from ssl_course.methods import MAE, Colorization, DeepCCA, SimCLR, SimSiam
+from ssl_course.methods import BYOL, MAE, Colorization, DeepCCA, SimCLR, SimSiam
 from ssl_course.pretext.masking import patchify
 from ssl_course.studies.recorded import record
 from ssl_course.training import train
@@ -36,8 +35,6 @@ SETTINGS = {
 LR = {"deep CCA": 1e-2}
 SMALL, TINY = (16, 32, 64), (8, 16, 32)
 STEPS = 120
-LIVE = {"steps": 240, "batch_size": 128, "optimizer": "adamw", "lr": 5e-3}
-LIVE_AUGMENTATION = {"gray": 0.9, "crop": (0.4, 1.0)}
 
 
 class NoNegatives(SimCLR):
@@ -106,6 +103,13 @@ def body() -> nn.Module:
     return nets.ConvNet(TINY)
 
 
+def no_prediction_head() -> BYOL:
+    """BYOL whose z itself is to meet the target's."""
+    method = BYOL(body())
+    method.prediction_head = nn.Identity()
+    return method
+
+
 THIN = {
     "image_size": 16,
     "patch_size": 4,
@@ -128,6 +132,14 @@ ARMS = {  # method → safeguard → what to build with it and without it, and w
             "stop-gradient only": lambda: SimSiam(body(), output_norm=False, predictor=False),
             "none": lambda: SimSiam(body(), output_norm=False, stop_gradient=False, predictor=False),
             "output norm only": lambda: SimSiam(body(), stop_gradient=False, predictor=False),
+        },
+        lambda m, x: m.project(x),
+    ),
+    "BYOL": (
+        {
+            "slow target and predictor": lambda: BYOL(body()),
+            "predictor only": lambda: BYOL(body(), decay=0.0),  # the target is the network itself, its gradient stopped
+            "slow target only": no_prediction_head,
         },
         lambda m, x: m.project(x),
     ),
@@ -213,30 +225,9 @@ def safeguards(method: str, safeguard: str, seed: int, steps: int = 100, size: i
     return measured | probes(made, data, test)
 
 
-def learns(label: str, seed: int) -> dict[str, float]:
-    """The live recipe on scenes of 32 px: probes of h with 10 labels, beside pixels and the untrained network."""
-    data, test = (load("scenes", 32, split) for split in ("train", "test"))
-    data, test = data[:2048], test[:1024]
-    if label == "biome":  # in colour it gives itself away
-        data, test = data.gray(), test.gray()
-    torch.manual_seed(seed)
-    method = SimSiam(nets.ConvNet(SMALL), augmentation=LIVE_AUGMENTATION)
-    accuracies = {}
-
-    def ask(name: str, features: object) -> None:
-        p = linear_probe(features, train=data, test=test, label=label, n_labels=10, draws=10)
-        accuracies[name], accuracies[f"{name}_error"] = p.accuracy, p.std / 10**0.5
-
-    ask("pixels", pixels())
-    ask("random", method.eval())
-    losses = [step.loss for step in train(method, data, seed=seed, **LIVE)]
-    ask("probe", method.eval())
-    return {"loss": sum(losses[-10:]) / len(losses[-10:])} | accuracies
-
-
 def measure(part: str, **cell: object) -> dict[str, float]:
     """One cell, rounded."""
-    numbers = {"pictures": pictures, "safeguards": safeguards, "learns": learns}[part](**cell)
+    numbers = {"pictures": pictures, "safeguards": safeguards}[part](**cell)
     return {k: round(v, 5) for k, v in numbers.items()}
 
 
@@ -249,8 +240,6 @@ def all_cells(seeds: int) -> list[dict[str, object]]:
     for size, settings in ((32, SETTINGS), (64, ("faithful", "no stop-gradient"))):
         for seed in range(seeds):
             cells += [{"part": "pictures", "setting": s, "seed": seed, "size": size} for s in settings]
-    for seed in range(seeds):
-        cells += [{"part": "learns", "label": label, "seed": seed} for label in ("texture", "biome")]
     return cells
 
 
@@ -258,13 +247,12 @@ def main() -> None:
     """Every cell that is not in the file yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--part", choices=("safeguards", "pictures", "learns"), help="one of them only")
+    parser.add_argument("--part", choices=("safeguards", "pictures"), help="one of them only")
     parser.add_argument("--json")
     given = parser.parse_args()
     about = {
         "pictures": {"batch": 128, "steps": STEPS},
         "safeguards": {"pixels": 16, "batch": 64, "steps": 100},
-        "learns": {"pixels": 32, "augmentation": LIVE_AUGMENTATION} | LIVE,
         "measured on": "512 other scenes",
     }
     cells = [c for c in all_cells(given.seeds) if given.part in (None, c["part"])]

@@ -71,11 +71,12 @@ def test_at_64_px_the_spread_falls_below_half_for_every_seed():
     assert len(kept) == len(fallen) == 3 and fallen.max() < kept.min() / 2
 
 
-def test_the_live_recipe_learns_the_biome_from_most_first_weights():
-    """In gray, against the better of pixels and untrained weights. Of the texture the lecture claims nothing."""
-    rival = np.maximum(*(values(k, part="learns", label="biome") for k in ("pixels", "random")))
-    lead = values("probe", part="learns", label="biome") - rival
-    assert len(lead) == 3 and (lead > 2 * values("probe_error", part="learns", label="biome")).sum() >= 2
+def test_byol_is_held_apart_by_its_predictor_not_by_the_average():
+    kept, plain, bare = (
+        values("spread", method="BYOL", safeguard=s)
+        for s in ("slow target and predictor", "predictor only", "slow target only")
+    )
+    assert min(kept.min(), plain.min()) > 0.7 and bare.max() < 0.4
 
 
 @pytest.mark.slow

@@ -9,157 +9,129 @@ import torch
 from ssl_course.course.exercises import lecture_09 as check
 
 
-def d(p, z):
-    """Row by row, without a library's cosine."""
-    return -sum((a / a.norm()) @ (b / b.norm()) for a, b in zip(p, z, strict=True)) / len(p)
+def lives(start, noise, decay):
+    """Whether κ = ω grows from there, by small steps of the two equations themselves."""
+    kappa = omega = start
+    for _ in range(200):
+        kappa, omega = (
+            kappa + 0.05 * (omega**2 * (1 - (1 + noise) * kappa) - decay * kappa),
+            omega + 0.05 * (kappa * omega * (1 - (1 + noise) * kappa) - decay * omega),
+        )
+    return kappa > start
 
 
-def right(p1, p2, z1, z2):
-    return d(p1, z2.detach()) / 2 + d(p2, z1.detach()) / 2
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_loss(seed):
-    assert check.simsiam_loss(right, seed).passed
-
-
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        (lambda p1, p2, z1, z2: d(p1, z2) / 2 + d(p2, z1) / 2, "flows into z"),
-        (lambda p1, p2, z1, z2: d(p1.detach(), z2) / 2 + d(p2.detach(), z1) / 2, "wrong side"),
-        (lambda *v: right(*(x.detach() for x in v)), "No gradient is left"),
-        (lambda *v: -right(*v), "The sign"),
-        (lambda p1, p2, z1, z2: d(p1, z2.detach()), "One direction only"),
-        (lambda p1, p2, z1, z2: d(p2, z1.detach()), "One direction only"),
-        (lambda *v: 2 * right(*v), "summed"),
-        (lambda p1, p2, z1, z2: right(p2, p1, z1, z2), "same view"),
-        (
-            lambda p1, p2, z1, z2: -((p1 * z2.detach()).sum() + (p2 * z1.detach()).sum()) / (2 * len(p1)),
-            "not normalised",
-        ),
-        (lambda *v: len(v[0]) * right(*v), "Take their mean"),
-        (lambda *v: right(*v) + 1, "is right. D(p, z)"),
-        (
-            lambda p1, p2, z1, z2: right(p1, p2, z1, z2) + 0 * p1.sum() + (z1 - z1.detach()).sum(),
-            "gradient is not",
-        ),
-        (lambda *v: None, "Replace the dots"),
-        (lambda *v: v[9], "IndexError"),
-        (lambda *v: v[0], "one number"),
-    ],
-)
-def test_wrong_losses_are_named(answer, says):
-    card = check.simsiam_loss(answer)
-    assert not card.passed and says in card.text
-
-
-def rank(z):
-    s = np.sqrt(np.maximum(np.linalg.eigvalsh(z.T @ z), 0))
-    return math.exp(-sum(x / sum(s) * math.log(x / sum(s)) for x in s if x > 0))
-
-
-def entropy(s):
-    return -sum(x / sum(s) * math.log(x / sum(s)) for x in s)
-
-
-def singular(z):
-    return np.sqrt(np.linalg.eigvalsh(z.T @ z))
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_effective_rank(seed):
-    assert check.effective_rank(rank, seed).passed
-
-
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        (lambda z: entropy(singular(z)), "That is the entropy"),
-        (lambda z: math.exp(entropy(np.linalg.eigvalsh(z.T @ z))), "squared"),
-        (lambda z: math.exp(entropy(singular(z)) / math.log(2)), "in bits"),
-        (lambda z: np.linalg.matrix_rank(z), "count the singular values"),
-        (lambda z: rank(z - z.mean(0)), "centred"),
-        (lambda z: 1 / rank(z), "sign of the entropy"),
-        (lambda z: math.exp(-sum(x * math.log(x) for x in singular(z))), "not divided by their sum"),
-        (lambda z: rank(z) + 1, "exp(−Σ p log p)"),
-        (lambda z: ..., "Replace the dots"),
-    ],
-)
-def test_wrong_ranks_are_named(answer, says):
-    card = check.effective_rank(answer)
-    assert not card.passed and says in card.text
-
-
-WAYS = [{"stop_gradient": False}, {"predictor": False}, {"stop_gradient": False, "predictor": False}]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_three_ways(seed):
-    assert check.three_ways(WAYS, seed).passed
-    card = check.three_ways([*WAYS[:2], {"bottleneck": 4}], seed)
-    assert card.state == "wrong" and "does not collapse" in card.text
-
-
-@pytest.mark.slow
-def test_the_faithful_one_stays():
-    assert min(check.spread_after({}, seed) for seed in range(3)) > 0.5
-
-
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        ([{"stop_gradient": False}] * 3, "the same"),
-        (WAYS[:2], "Three dicts"),
-        ([*WAYS[:2], {}], "empty dict"),
-        ([*WAYS[:2], {"temperature": 1}], "cannot be set"),
-        ([{"output_norm": True, "stop_gradient": False}, *WAYS[:2]], "hides a collapse"),
-        ([{"bottleneck": -3}, *WAYS[:2]], "cannot be trained"),
-        (lambda: 0, "list of three dicts"),
-        (..., "Replace the dots"),
-        ([..., ..., ...], "Replace the dots"),
-    ],
-)
-def test_bad_answers(answer, says):
-    card = check.three_ways(answer)
-    assert not card.passed and says in card.text
-
-
-@pytest.mark.slow
-def test_the_spread_of_a_fallen_and_a_standing_run():
-    torch.manual_seed(0)
-    assert check.spread_after({"stop_gradient": False}, steps=70) < 0.3 < check.spread_after({}, steps=70)
-
-
-def in_eval(read):
-    def function(method, x):
-        method.eval()
-        with torch.no_grad():
-            return read(method, x)
-
-    return function
+def by_search(noise, decay):
+    """The least of many starts that grows, then the watershed by bisection."""
+    alive = [s for s in np.linspace(0.001, 0.6, 600) if s * (1 - (1 + noise) * s) > decay]
+    if not alive:
+        return math.inf
+    low, high = alive[0] - 0.001, alive[0]
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (low, middle) if middle * (1 - (1 + noise) * middle) > decay else (middle, high)
+    return high
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_probe_reads_h(seed):
-    assert check.probe_reads(in_eval(lambda m, x: m.encode(x)), seed).passed
+def test_the_watershed(seed):
+    assert check.watershed(by_search, seed).passed
+
+
+def test_directions_live_above_it_and_die_below():
+    edge = by_search(0.25, 0.05)
+    assert lives(edge * 1.1, 0.25, 0.05) and not lives(edge * 0.9, 0.25, 0.05)
+
+
+def zero(noise, decay, sign=-1, below=None, a=None):
+    a = 1 + noise if a is None else a
+    under = 1 - 4 * decay * a
+    return math.inf if under < 0 else (1 + sign * under**0.5) / (2 * a if below is None else below)
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (in_eval(lambda m, x: m.project(x)), "That is z, after"),
-        (in_eval(lambda m, x: m.prediction_head(m.project(x))), "That is p"),
-        (lambda m, x: m.project(x).detach(), "training mode besides"),
-        (lambda m, x: m.encode(x).detach(), "still in training mode"),
-        (in_eval(lambda m, x: m.encode(x) / m.encode(x).norm(dim=1, keepdim=True)), "rows are normalised"),
-        (in_eval(lambda m, x: m.backbone(x)), "Take the mean over places"),
-        (in_eval(lambda m, x: m.encode(x) + 1), "eval mode and return"),
-        (lambda m, x: m.nothing, "AttributeError"),
-        (lambda m, x: None, "Replace the dots"),
+        (lambda v, g: zero(v, g, sign=1), "κ₊"),
+        (lambda v, g: 0.0 if math.isinf(zero(v, g)) else zero(v, g), "return math.inf"),
+        (lambda v, g: zero(v, g, a=1), "noise is missing"),
+        (lambda v, g: zero(v, g, below=2), "Divide by twice"),
+        (lambda v, g: zero(v, g, below=1 + v), "Divide by twice"),
+        (lambda v, g: g, "small decay"),
+        (lambda v, g: 1 / (1 + v), "best predictor"),
+        (lambda v, g: zero(v, g) + 1, "smaller zero"),
+        (lambda v, g: (1 - math.sqrt(1 - 4 * g * (1 + v))) / 2, "ValueError"),
+        (lambda v, g: ..., "Replace the dots"),
     ],
 )
-def test_wrong_readings_are_named(answer, says):
-    card = check.probe_reads(answer)
+def test_wrong_watersheds_are_named(answer, says):
+    card = check.watershed(answer)
+    assert not card.passed and says in card.text
+
+
+def measured(u):
+    """The library's gauge, on two million rows' worth of ±u."""
+    from ssl_course.evaluation import feature_std
+
+    rows = torch.from_numpy(np.concatenate([[u, -u]] * 200_000))
+    return feature_std(rows) * len(u) ** 0.5
+
+
+def test_two_points_is_what_the_gauge_measures():
+    assert check.two_points(measured).passed
+
+
+def length(u):
+    return math.sqrt(sum(x * x for x in u))
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda u: 1, "Always 1"),
+        (lambda u: sum(map(abs, u)) / math.sqrt(len(u)), "divide by the length"),
+        (lambda u: sum(map(abs, u)) / length(u), "wrong side"),
+        (lambda u: np.mean(np.abs(u)) / length(u), "wrong side"),
+        (lambda u: sum(u) / length(u) / math.sqrt(len(u)), "not signed"),
+        (lambda u: len(u) ** -0.5, "coordinate axis only"),
+        (lambda u: 2 + sum(u), "column j has the std"),
+        (lambda u: ..., "Replace the dots"),
+    ],
+)
+def test_wrong_gauges_are_named(answer, says):
+    card = check.two_points(answer)
+    assert not card.passed and says in card.text
+
+
+def grows(omega, noise, decay, speed):
+    """Whether a direction lives: many small steps, the predictor's slope counted speed times."""
+    kappa = speed**0.5 * omega
+    for _ in range(4000):
+        slope = 1 - (1 + noise) * kappa
+        kappa, omega = (
+            kappa + 0.05 * (speed * omega**2 * slope - decay * kappa),
+            omega + 0.05 * (kappa * omega * slope - decay * omega),
+        )
+    return omega > 0.1
+
+
+def test_the_faster_predictor():
+    edge = by_search(0.25, 0.05) / 2
+    assert grows(edge * 1.1, 0.25, 0.05, 4) and not grows(edge * 0.9, 0.25, 0.05, 4)
+    assert check.faster_predictor(lambda v, g, m: by_search(v, g) / m**0.5).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda v, g, m: zero(v, g), "of κ, which stays"),
+        (lambda v, g, m: zero(v, g) / m, "divide by the root"),
+        (lambda v, g, m: zero(v, g) * m**0.5, "divide by the root"),
+        (lambda v, g, m: zero(v, g / m), "decay is not divided"),
+        (lambda v, g, m: zero(v, g, sign=1) / m**0.5, "comes to rest"),
+        (lambda v, g, m: zero(v, g) + m, "in units of ω"),
+        (lambda v, g, m: ..., "Replace the dots"),
+    ],
+)
+def test_wrong_faster_predictors_are_named(answer, says):
+    card = check.faster_predictor(answer)
     assert not card.passed and says in card.text
