@@ -25,7 +25,6 @@ NOT_YET = {
     "04": {"word", "claim", "source"},
     "05": {"word", "caption", "claim"},
     "06": {"word", "claim", "source", "proof"},
-    "10": {"word", "claim", "proof"},
     "12": {"word", "letter", "proof"},
 }
 LECTURES_AND_TEMPLATE = [*SOURCES, ROOT / "lectures" / "src" / "_template.md"]

@@ -1,4 +1,4 @@
-"""Exercises of lecture 10: CLIP's symmetric loss, its floor where captions repeat, and the floor taken away."""
+"""Exercises of lecture 10: what a contrast learns, its floor where captions repeat, and the floor taken away."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,15 +6,10 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
-from ssl_course.course.exercises.card import Card, check
-from ssl_course.course.exercises.judging import judge
+from ssl_course.course.exercises.card import Card, check, is_stub
+from ssl_course.course.exercises.judging import Rule, judge
 
 Array = np.ndarray
-
-
-# ---- the symmetric loss ------------------------------------------------------------------------------------------
-def _unit(x: Array) -> Array:
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
 def _rows(logits: Array) -> float:
@@ -27,71 +22,61 @@ def _both(logits: Array, one: Callable[[Array], float] = _rows) -> float:
     return (one(logits) + one(logits.T)) / 2
 
 
-def _logits(images: Array, texts: Array, logit_scale: float) -> Array:
-    return np.exp(logit_scale) * _unit(images) @ _unit(texts).T
+# ---- what a contrast learns --------------------------------------------------------------------------------------
+def _centred(rule: Rule) -> Rule:
+    """The rule's table with the mean of each row away, since a constant of the row is free."""
+
+    def centred(joint: Array) -> Any:
+        scores = rule(joint)
+        if is_stub(scores):
+            return scores
+        table = np.asarray(scores, dtype=float)
+        return table - table.mean(1, keepdims=True) if table.shape == joint.shape else table
+
+    return centred
 
 
-def _of_logits(rule: Callable[[Array], float]) -> Callable[..., float]:
-    return lambda images, texts, s: rule(_logits(images, texts, s))
-
-
-def _mean_first(logits: Array) -> float:
-    return float(-np.log(np.exp(logits.diagonal() - logsumexp(logits, 1)).mean()))
-
-
-def _without_the_pair(logits: Array) -> float:
-    rest = logits + np.diag(np.full(len(logits), -np.inf))
-    return float((logsumexp(rest, 1) - logits.diagonal()).mean())
-
-
-_SYMMETRIC = {
-    "One direction only: each picture chooses among the captions. Each caption must choose among the "
-    "pictures too; take the mean of both.": _of_logits(_rows),
-    "One direction only: each caption chooses among the pictures. "
-    "Each picture must choose among the captions too.": _of_logits(lambda a: _rows(a.T)),
-    "The features are not brought to length 1: a long feature would win every comparison.": lambda i, t, s: (
-        _both(np.exp(s) * i @ t.T)
+_SCORES = {
+    "log P(x₂|x₁), or the log of the joint, favours frequent x₂. But frequent x₂ are frequent among the negatives, "
+    "too: divide by P(x₂).": lambda p: np.log(p / p.sum(1, keepdims=True)),
+    "That is the ratio itself. The softmax exponentiates its scores: return the logarithm.": (
+        lambda p: p / p.sum(0) / p.sum(1, keepdims=True),
+        lambda p: p / p.sum(0),
     ),
-    "The captions' features are not brought to length 1.": lambda i, t, s: _both(np.exp(s) * _unit(i) @ t.T),
-    "The pictures' features are not brought to length 1.": lambda i, t, s: _both(np.exp(s) * i @ _unit(t).T),
-    "`exp` is missing: logit_scale is the logarithm of the factor (it starts at log(1/0.07) "
-    "= 2.66).": lambda i, t, s: _both(s * _unit(i) @ _unit(t).T),
-    "The cosines are not scaled. They lie in [−1, 1], "
-    "so the softmax stays flat and the loss near log N.": lambda i, t, s: _both(_unit(i) @ _unit(t).T),
-    "You divide by exp(logit_scale). It is 1/τ already: multiply.": lambda i, t, s: _both(
-        np.exp(-s) * _unit(i) @ _unit(t).T
+    "The sign: what fits gets the *higher* score.": lambda p: -np.log(p / p.sum(0)),
+    "The joint probability, not its ratio to what chance would give.": (
+        lambda p: p,
+        lambda p: p / p.sum(1, keepdims=True),
     ),
-    "That is the sum of both directions; CLIP takes half of it.": _of_logits(lambda a: 2 * _both(a)),
-    "You take −log of the mean probability. Wanted is the mean of the −log.": _of_logits(
-        lambda a: _both(a, _mean_first)
-    ),
-    "The pair itself is missing below the fraction. In SimCLR a row is not compared with itself; here the "
-    "diagonal is the right answer, and belongs to the softmax.": _of_logits(
-        lambda a: _both(a, _without_the_pair)
-    ),
-    "One softmax over all N² entries. Each row needs a softmax of its own, and each column.": _of_logits(
-        lambda a: float(logsumexp(a) - a.diagonal().mean())
+    "Each entry is weighted by P(x₁, x₂): that is its part of the mutual information. The score is the "
+    "logarithm alone.": lambda p: p * np.log(p / p.sum(0) / p.sum(1, keepdims=True)),
+    "You divide by P(x₂) twice: the joint over P(x₁) P(x₂) is enough.": lambda p: np.log(
+        p / p.sum(1, keepdims=True) / p.sum(0) ** 2
     ),
 }
 
 
 @check()
-def symmetric_loss(function: Any, seed: int = 0) -> Card:
-    """Check ``function(images, texts, logit_scale)``: CLIP's loss of N pairs (arXiv 2103.00020, fig. 3).
+def optimal_scores(function: Any, seed: int = 0) -> Card:
+    """Check ``function(joint)``: scores at which InfoNCE is least, up to a constant in each row (arXiv 1807.03748).
 
-    It gets features (N, d) of any length, and the logarithm of the scale.
+    It gets P(x₁, x₂), (d₁, d₂) positive numbers that sum to 1, and returns (d₁, d₂).
     """
     rng = np.random.default_rng(seed)
-    cases = [
-        (rng.normal(0, 2, (n, 4)), rng.normal(0, 2, (n, 4)), float(rng.uniform(0.4, 2.5)))
-        for n in (3, 5, 6, 4)
-    ]
-    praise = "Length 1, times exp(logit_scale), cross-entropy along rows and along columns, half of each."
-    hint = (
-        "Four steps: rows of length 1; the N × N cosines times exp(logit_scale); −log softmax at the "
-        "diagonal, along rows and along columns; the mean of both."
+    cases = []
+    for shape in ((2, 3), (4, 3), (3, 5), (5, 4)):
+        joint = rng.gamma(1.0, size=shape) + 0.05
+        cases.append((joint / joint.sum(),))
+    praise = "log P(x₂|x₁)/P(x₂), or log P(x₁|x₂), which differs from it by a constant of the row."
+    hint = "Wanted is log P(x₁, x₂)/(P(x₁) P(x₂)), whatever is added to a whole row."
+    return judge(
+        _centred(function) if callable(function) else function,
+        cases,
+        _centred(lambda p: np.log(p / p.sum(0))),
+        {text: tuple(map(_centred, r if isinstance(r, tuple) else (r,))) for text, r in _SCORES.items()},
+        praise,
+        hint,
     )
-    return judge(function, cases, _of_logits(_both), _SYMMETRIC, praise, hint)
 
 
 # ---- its floor ---------------------------------------------------------------------------------------------------
