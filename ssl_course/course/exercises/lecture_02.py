@@ -1,162 +1,107 @@
-"""Exercises of lecture 02: colours as soft classes, their weights, and one colour out of a distribution."""
+"""Exercises of lecture 02: what weights make a network answer, what vividness costs, what a bold g shows of ε_CI²."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ssl_course.course.exercises.card import Card, check
-from ssl_course.course.exercises.judging import Rule, judge
+from ssl_course.course.exercises.judging import judge
 
 
-# ------------------------------------------------------------------------------------------ soft encoding
-def _gaussian(distance: np.ndarray, sigma: float) -> np.ndarray:
-    return np.exp(-(distance**2) / (2 * sigma**2))
+# ------------------------------------------------------------------------------------------ trained with weights
+def _weighted(p: np.ndarray, w: np.ndarray) -> np.ndarray:
+    return w * p / (w @ p)
 
 
-def _encode(ab: np.ndarray, centres: np.ndarray, sigma: float, weigh: Rule = _gaussian, k: int = 3,
-            normal: bool = True, farthest: bool = False) -> np.ndarray:  # fmt: skip
-    distance = np.sqrt(((centres - ab) ** 2).sum(1))  # (Q,)
-    keep = np.argsort(-distance if farthest else distance, kind="stable")[:k]
-    shares = np.zeros(len(centres))
-    shares[keep] = weigh(distance[keep], sigma)
-    return shares / shares.sum() if normal else shares
-
-
-_ENCODE_MISTAKES = {
-    "That is one-hot: all on the nearest bin. Soft encoding shares among the three nearest.": partial(
-        _encode, k=1
+_WEIGHTED_MISTAKES = {
+    "That is P itself, what it answers with equal weights: a bin that counts more is overstated.": lambda p, w: (
+        p
     ),
-    "The Gaussian weights are right, but they do not sum to 1: divide by their sum.": partial(
-        _encode, normal=False
+    "The shape is right, but it is no distribution: divide by the sum Σ w P.": lambda p, w: w * p,
+    "You divided by the weights. That undoes them; asked is what training with them makes.": lambda p, w: (
+        p / w / (p / w).sum()
     ),
-    "You share among all bins. Wanted are the three nearest; the others get 0.": lambda ab, c, s: _encode(
-        ab, c, s, k=len(c)
+    "Those are the weights alone: a bin that never occurs there is never right, however much it counts.": (
+        lambda p, w: w / w.sum()
     ),
-    "You use exp(−d/b). The Gaussian is exp(−d²/(2b²)).": partial(_encode, weigh=lambda d, s: np.exp(-d / s)),
-    "You use exp(−d²/b²): the 2 of the Gaussian's 2b² is missing.": partial(
-        _encode, weigh=lambda d, s: np.exp(-(d**2) / s**2)
+    "You take a softmax. Set the derivative of −Σ w P log P̂ to 0 with Σ P̂ = 1: nothing is exponentiated.": (
+        lambda p, w: np.exp(w * p) / np.exp(w * p).sum(),
+        lambda p, w: p * np.exp(w) / (p @ np.exp(w)),
     ),
-    "You take the softmax of the negative distances. The Gaussian squares them and divides by 2b².": partial(
-        _encode, weigh=lambda d, s: np.exp(-d)
-    ),
-    "You keep the three farthest bins: argsort puts the smallest first.": partial(_encode, farthest=True),
-    "The three nearest share equally. The nearer ones get more: weigh with exp(−d²/(2b²)).": partial(
-        _encode, weigh=lambda d, s: 1.0
+    "P to the power of w would be a temperature for each bin. Lagrange gives w P / P̂ = constant.": (
+        lambda p, w: p**w / (p**w).sum(),
+        lambda p, w: p ** (1 / w) / (p ** (1 / w)).sum(),
     ),
 }
 
 
 @check()
-def soft_encoding(function: Any, seed: int = 0) -> Card:
-    """Check ``function(ab, centres, sigma)``: one colour (2,) as shares (Q,) of the three nearest bins.
+def trained_with_weights(function: Any, seed: int = 0) -> Card:
+    """Check ``function(p, w)``: the minimiser (Q,) of −Σ_q w(q) P(q) log P̂(q) among distributions (Zhang 2016, §2.2).
 
-    Shares are exp(−d²/(2b²)) divided by their sum, 0 elsewhere (note §3.1; Zhang 2016, §2.1).
-
-    It gets ab (2,), centres (Q, 2) and the width b, all in Lab units.
+    It gets P (Q,), positive, with sum 1, and positive weights w (Q,).
     """
     rng = np.random.default_rng(seed)
-    cases = [(rng.normal(0, 12, 2), rng.permutation(20) [:9, None] * [[1.0, 0]] - 10 + rng.normal(0, 9, (9, 2)),
-              float(rng.uniform(4, 9))) for _ in range(6)]  # fmt: skip
-    praise = "The nearest bins, each with its Gaussian share."
-    hint = "Distances to all centres; the three smallest; exp(−d²/(2b²)) there and 0 elsewhere; divide by the sum."
-    return judge(function, cases, _encode, _ENCODE_MISTAKES, praise, hint)
+    cases = [(rng.dirichlet(np.ones(q)) * 0.9 + 0.1 / q, rng.uniform(0.2, 3, q)) for q in (3, 4, 5, 6)]
+    praise = (
+        "∝ w P: rare colours overstated by their weights. Doubled weights change nothing, since they cancel."
+    )
+    hint = "Multiply P by the weights and divide by the sum."
+    return judge(function, cases, _weighted, _WEIGHTED_MISTAKES, praise, hint)
 
 
-# ------------------------------------------------------------------------------------------ rebalancing
-def _inverse(prior: np.ndarray, mix: float) -> np.ndarray:
-    return 1 / ((1 - mix) * prior + mix / len(prior))
-
-
-def _scaled(prior: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    return weights / (prior @ weights)
-
-
-def _weights(prior: np.ndarray, mix: float) -> np.ndarray:
-    return _scaled(prior, _inverse(prior, mix))
-
-
-def _unsmoothed(prior: np.ndarray, mix: float) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weights = 1 / prior
-        return weights / np.nansum(prior * np.where(np.isfinite(weights), weights, 0))
-
-
-_WEIGHT_MISTAKES = {
-    "You invert the prior as it was counted, without mixing in the uniform 1/Q: a bin that was never seen "
-    "gets an infinite weight, and one seen once drowns all others.": _unsmoothed,
-    "The shape is right, the scale is not: "
-    "divide so that E_p[w] = Σ p w is 1, or the loss changes its size.": _inverse,
-    "Your weights sum to 1. Wanted is that their *expectation* under the prior, Σ p w, is 1.": lambda p, m: (
-        _inverse(p, m) / _inverse(p, m).sum()
+# ------------------------------------------------------------------------------------------ the price of vividness
+_PRICE_MISTAKES = {
+    "That is the error of the likelier colour itself. "
+    "The mean is off, too: take its p (1 − p) d² away.": lambda p, d: (1 - p) * d**2,
+    "That is the error of the mean, the variance. Asked is what the likelier colour costs beyond it.": (
+        lambda p, d: p * (1 - p) * d**2
     ),
-    "Your weights average to 1 over the bins. Wanted is the expectation under the prior, "
-    "Σ p w = 1.": lambda p, m: _inverse(p, m) / _inverse(p, m).mean(),
-    "The two shares are swapped: μ belongs to the uniform distribution, 1 − μ to the prior.": lambda p, m: (
-        _weights(p, 1 - m)
+    "That is what an honest random draw costs beyond nothing: 2 p (1 − p) d². Answer B is always the same colour.": (
+        lambda p, d: 2 * p * (1 - p) * d**2
     ),
-    "You weigh common colours more. The inverse is missing: w ∝ ((1 − μ) p + μ/Q)⁻¹.": lambda p, m: _scaled(
-        p, 1 / _inverse(p, m)
+    "The distance enters squared, and so does the chance of being wrong.": (
+        lambda p, d: (1 - p) * d,
+        lambda p, d: (1 - p) ** 2 * d,
     ),
-    "You mix the inverses. Mix first, (1 − μ) p + μ/Q, and invert then.": lambda p, m: _scaled(
-        p, (1 - m) / np.where(p > 0, p, np.inf) + m * len(p)
+    "That is the other way round, p for 1 − p: at p = 1 nobody errs and nothing can be gained.": lambda p, d: (
+        (p * d) ** 2
     ),
-    "The uniform distribution over Q bins is 1/Q, not 1.": lambda p, m: _scaled(p, 1 / ((1 - m) * p + m)),
+    "Upside down: the mean has the smaller squared error, always.": lambda p, d: -(((1 - p) * d) ** 2),
+    "That is 1 − p for a ratio. Asked is a difference, in Lab units squared.": lambda p, d: 1 - p,
 }
 
 
 @check()
-def rebalancing(function: Any, seed: int = 0) -> Card:
-    """Check ``function(prior, mix)``: weights (Q,) ∝ ((1 − μ) p + μ/Q)⁻¹ with Σ p w = 1 (Zhang 2016, eq. 4).
+def price_of_vividness(function: Any, seed: int = 0) -> Card:
+    """Check ``function(p, distance)``: by how much the likelier of two colours errs more than their mean (note §3.1).
 
-    It gets the prior (Q,), some of it 0, and μ.
+    It gets the likelier colour's probability, in (½, 1), and the distance of the two in Lab units; both squared errors
+    are expectations in Lab units².
     """
     rng = np.random.default_rng(seed)
-    cases = []
-    for trial in range(6):
-        prior = rng.dirichlet(np.full(8, 0.6))
-        if trial % 2:  # bins that no picture showed
-            prior[rng.choice(8, 2, replace=False)] = 0
-            prior /= prior.sum()
-        cases.append((prior, float(rng.uniform(0.1, 0.9))))
-    praise = "Rare colours count more, none without end, and the loss keeps its size."
-    hint = "Mix the prior with the uniform distribution, invert, and divide by Σ p w."
-    return judge(function, cases, _weights, _WEIGHT_MISTAKES, praise, hint)
+    cases = [(float(rng.uniform(0.52, 0.98)), float(rng.uniform(10, 80))) for _ in range(6)]
+    praise = "The squared distance from the mean to the likelier colour: that is all that line 4 of the first proof says."
+    hint = "The likelier colour errs by d² with probability 1 − p; the mean by the variance, p (1 − p) d²."
+    return judge(function, cases, lambda p, d: ((1 - p) * d) ** 2, _PRICE_MISTAKES, praise, hint)
 
 
-# ------------------------------------------------------------------------------------------ annealed mean
-def _anneal(p: np.ndarray, centres: np.ndarray, temperature: float) -> np.ndarray:
-    sharp = p ** (1 / temperature)
-    return sharp @ centres / sharp.sum()
-
-
-_ANNEAL_MISTAKES = {
-    "That is the plain mean, T = 1: the temperature does nothing.": lambda p, c, t: p @ c,
-    "That is the mode, T → 0: the temperature does nothing.": lambda p, c, t: c[p.argmax()],
-    "You raise p to the power T. The logarithm is *divided* by T: p to the power 1/T.": lambda p, c, t: (
-        _anneal(p, c, 1 / t)
-    ),
-    "After the power the shares no longer sum to 1: divide by their sum.": lambda p, c, t: p ** (1 / t) @ c,
-    "You take the softmax of p/T. It is log p that is divided by T: softmax(log p / T).": lambda p, c, t: (
-        np.exp(p / t) @ c / np.exp(p / t).sum()
-    ),
-    "You divide p itself by T, and not its logarithm.": lambda p, c, t: p / t @ c,
-    "You anneal the mean colour. It is the distribution that is annealed, "
-    "before the mean is taken.": lambda p, c, t: np.sign(p @ c) * np.abs(p @ c) ** (1 / t),
+# ------------------------------------------------------------------------------------------ a bold g
+_SCALED_MISTAKES = {
+    "The first term alone: ‖sg‖² is taken off.": lambda s: 2 * s,
+    "That is the second term's size, s² ε². The first is 2 s ε².": lambda s: s**2,
+    "You took E‖sg‖² to grow with s. It grows with s².": (lambda s: s, lambda s: 2 * s - abs(s)),
+    "That is the share that is missing, (1 − s)²: take it from 1.": lambda s: (1 - s) ** 2,
+    "The sign: first 2 E⟨R, sg⟩, then less E‖sg‖².": lambda s: s**2 - 2 * s,
+    "No estimate shows more than 1, but a wrong scale shows less.": lambda s: 1.0,
+    "The 2 before the inner product is missing: 2 s − s².": lambda s: s - s**2,
 }
 
 
 @check()
-def annealed_mean(function: Any, seed: int = 0) -> Card:
-    """Check ``function(p, centres, temperature)``: one colour (2,) out of shares p (Q,) (Zhang 2016, eq. 5).
-
-    It gets positive p (Q,) that sum to 1, centres (Q, 2), and T in (0, 1).
-    """
-    rng = np.random.default_rng(seed)
-    cases = [
-        (rng.dirichlet(np.ones(6)) * 0.97 + 0.005, rng.normal(0, 30, (6, 2)), float(rng.uniform(0.2, 0.8)))
-        for _ in range(6)
-    ]
-    praise = "Sharpened, normalised, averaged."
-    hint = "Raise p to the power 1/T, divide by the sum, and average the centres with it."
-    return judge(function, cases, _anneal, _ANNEAL_MISTAKES, praise, hint)
+def scaled(function: Any, seed: int = 0) -> Card:
+    """Check ``function(s)``: the share of ε_CI² that 2E⟨R, sg⟩ − E‖sg‖² shows for g = E[R|X₁] (note §3.4)."""
+    cases = [(float(s),) for s in np.random.default_rng(seed).uniform(0.1, 3, 6)]
+    praise = "1 − (1 − s)²: largest at s = 1, and negative beyond 2. Too bold is as bad as too shy."
+    hint = "E⟨R, g⟩ and E‖g‖² are both ε² when g = E[R|X₁]; the first is linear in s, the second quadratic."
+    return judge(function, cases, lambda s: 2 * s - s**2, _SCALED_MISTAKES, praise, hint)
