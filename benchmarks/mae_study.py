@@ -1,11 +1,10 @@
 """Studies of lecture 04: what the mask ratio does to the features, and fine-tuning beside probing.
 
-    python benchmarks/mae_study.py ratio --json assets/results/mae_ratio.json
     python benchmarks/mae_study.py learned --json assets/results/mae_ratio_learned.json --seeds 0 1 2 3 4
     python benchmarks/mae_study.py finetune --json assets/results/mae_finetune.json
 
-``ratio`` trains for 6,400 pictures, which no label tells from a random network; ``learned`` asks the same of lightness
-alone, 16 patches and 268,800 pictures a network, under the protocol of `ssl_course.studies.comparison`.
+``learned`` trains at six ratios, from lightness alone, 16 patches and 268,800 pictures a network, under the protocol of
+`ssl_course.studies.comparison`.
 
 Each keeps its file cell by cell: stopped, the same command goes on where it was.
 """
@@ -32,15 +31,13 @@ from ssl_course.studies.recorded import record
 from ssl_course.training import train
 
 RATIOS = (0.1, 0.25, 0.5, 0.75, 0.9, 0.97)
-LABELS = ("biome", "texture", "light")
 N_LABELS = 100
-STEPS, BATCH, PICTURES = 100, 64, 4000
+BATCH, PICTURES = 64, 4000
 BEFORE, TUNING = 300, 60  # steps of pretraining and of fine-tuning in the second study
-LABELLED, DRAWS = 600, 2  # pictures from which labels are drawn in the first study, and how often
+DRAWS = 2  # of labels
 TEST = 800  # pictures on which accuracy is counted
 SMALL = {"image_size": 32, "patch_size": 4, "dim": 64, "depth": 3, "heads": 4, "decoder_dim": 48}
-SMALLER = SMALL | {"depth": 2, "decoder_dim": 32}  # of which the first study trains eighteen
-# The study that learns: network and pictures of lecture 13's table G.
+# The ratios: network and pictures of lecture 13's table G.
 PROTOCOL = comparison.Protocol(samples=268_800)
 SIXTEEN = {"image_size": 32, "patch_size": 8, "dim": 64, "depth": 2, "heads": 4, "decoder_dim": 32}
 ASKED = ("biome", "texture")
@@ -72,32 +69,13 @@ def of_the_visible(method: MAE, data: Pictures, ratio: float, seed: int) -> Enco
     return Encoded(torch.cat(parts), data.labels, "ψ(X₁)")
 
 
-def probes(name: str, a: Encoded, b: Encoded, seed: int, labels: Sequence[str] = LABELS) -> dict[str, float]:
+def probes(name: str, a: Encoded, b: Encoded, seed: int, labels: Sequence[str]) -> dict[str, float]:
     """Accuracies, each the mean over draws of labels."""
     accuracies = {}
     for label in labels:
         probe = linear_probe(None, train=a, test=b, label=label, n_labels=N_LABELS, draws=DRAWS, seed=seed)
         accuracies[f"{name}, {label}"] = round(probe.accuracy, 4)
     return accuracies
-
-
-def measure_ratio(
-    what: str, seed: int, ratio: float = 0.0, steps: int = STEPS, n: int = PICTURES
-) -> dict[str, float]:
-    """Train one MAE; its error on hidden patches, and probes of whole pictures and of the visible patches."""
-    data, test = pictures(seed, n)
-    labelled = data[:LABELLED]
-    torch.manual_seed(seed)
-    if what != "MAE":
-        method = pixels(8) if what == "pixels" else MAE(**SMALLER)
-        return probes("whole", encode(method, labelled), encode(method, test), seed)
-    method = small_mae(ratio, data, steps, seed, SMALLER)
-    noise = torch.rand(len(test), method.grid**2, generator=torch.Generator().manual_seed(0))
-    filled, mask = method.reconstruct(test.images, ratio, noise)
-    visible = [of_the_visible(method, d, ratio, seed) for d in (labelled, test)]
-    metrics = {"hidden error": round(hidden_error(test.images, filled, mask), 5)}
-    metrics |= probes("whole", encode(method, labelled), encode(method, test), seed)
-    return metrics | probes("visible", *visible, seed)
 
 
 def measure_learned(
@@ -167,23 +145,17 @@ def measure_finetune(
 def main() -> None:
     """Every cell of one study, the seeds in the outer loop."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("study", choices=["ratio", "learned", "finetune"])
+    parser.add_argument("study", choices=["learned", "finetune"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--json")
     given = parser.parse_args()
-    if given.study != "finetune":
-        cells: list[dict[str, Any]] = []
+    cells: list[dict[str, Any]] = []
+    if given.study == "learned":
         for seed in given.seeds:
             cells += [{"what": what, "seed": seed} for what in ("pixels", "random network")]
             cells += [{"what": "MAE", "seed": seed, "ratio": r} for r in RATIOS]
-    if given.study == "learned":
         about = comparison.about(PROTOCOL) | {"network": SIXTEEN, "labels": N_LABELS, "draws": DRAWS}
         record(given.json, cells, measure_learned, about | {"steps of tuning": TUNING})
-        return
-    if given.study == "ratio":
-        about = {"pixels": 32, "pictures": PICTURES, "steps": STEPS, "batch": BATCH, "network": SMALLER}
-        about |= {"labels": N_LABELS, "drawn from": LABELLED, "draws": DRAWS, "tested on": TEST}
-        record(given.json, cells, measure_ratio, about)
         return
     cells = [{"label": "light", "n_labels": n, "seed": seed} for seed in given.seeds for n in (30, 100, 300)]
     about = {"pixels": 32, "pictures": PICTURES, "steps before": BEFORE, "steps of tuning": TUNING}

@@ -17,7 +17,6 @@ from ssl_course.studies import comparison
 from ssl_course.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
-RATIO = ROOT / "assets" / "results" / "mae_ratio.json"
 LEARNED = ROOT / "assets" / "results" / "mae_ratio_learned.json"
 FINETUNE = ROOT / "assets" / "results" / "mae_finetune.json"
 NETWORK = ROOT / "assets" / "checkpoints" / "mae.safetensors"
@@ -29,26 +28,13 @@ def rows(file, **cell):
     return found
 
 
-def test_every_ratio_has_three_seeds():
+def test_every_ratio_has_five_seeds():
     for ratio in study.RATIOS:
-        assert sorted(r["cell"]["seed"] for r in rows(RATIO, what="MAE", ratio=ratio)) == [0, 1, 2]
+        assert sorted(r["cell"]["seed"] for r in rows(LEARNED, what="MAE", ratio=ratio)) == [0, 1, 2, 3, 4]
     for what in ("pixels", "random network"):
-        assert len(rows(RATIO, what=what)) == 3
+        assert len(rows(LEARNED, what=what)) == 5
     for n in (30, 100, 300):
         assert sorted(r["cell"]["seed"] for r in rows(FINETUNE, n_labels=n)) == [0, 1, 2]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("what", ["pixels", "random network", "MAE"])
-def test_a_cell_of_the_ratios_comes_out_again(what):
-    cell = {"what": what, "seed": 0} | ({"ratio": 0.9} if what == "MAE" else {})
-    again, before = study.measure_ratio(**cell), rows(RATIO, **cell)[0]
-    same = {k: v for k, v in cell.items() if k != "seed"}
-    for key, value in again.items():
-        spread = np.std([r[key] for r in rows(RATIO, **same)], ddof=1)
-        # Another machine rounds differently, which training amplifies; pixels and random weights stay.
-        room = 3 * spread + (0.02 if what == "MAE" else 0.005)
-        assert value == pytest.approx(before[key], abs=0.15 * value if key == "hidden error" else room), key
 
 
 @pytest.mark.slow
@@ -56,10 +42,7 @@ def test_a_cell_of_the_ratios_comes_out_again(what):
 def test_a_cell_of_the_ratios_with_time_to_learn_comes_out_again(what):
     """Reduced: of a training the first point of its curve; of the random network the probes, without fine-tuning."""
     cell = {"what": what, "seed": 0} | ({"ratio": 0.75} if what == "MAE" else {})
-    kept = json.loads(LEARNED.read_text(encoding="utf-8"))["results"] if LEARNED.is_file() else []
-    same = [r for r in kept if r["cell"] | {"seed": 0} == cell]
-    if not same:
-        pytest.skip(f"{what} is not measured yet")
+    same = rows(LEARNED, **{k: v for k, v in cell.items() if k != "seed"})
     before = next(r for r in same if r["cell"]["seed"] == 0)
     if what == "pixels":
         again = study.measure_learned(**cell)
