@@ -1,9 +1,8 @@
 """From a hand to its picture, in a real JupyterLab and a real browser: `python benchmarks/latency.py`.
 
-Each widget of each lecture stands beside a bare canvas of as many panels and pixels, whose picture costs nothing to
-make: the ratio is what the widget itself costs. Bytes of a frame are counted as the canvas sends them. Painting is timed on the two painters, and the way from `import ssl_course` to
-the first widget beside a bare `import torch`. Training is cut to ten steps; nothing else may run meanwhile. It prints
-the table of benchmarks/README.md.
+Each widget of each lecture stands beside a bare canvas of as many pixels, whose picture costs nothing to make: the
+ratio is what the widget itself costs. Painting is timed on the two painters, and the way from `import ssl_course` to
+the first widget beside a bare `import torch`. Training is cut to ten steps; nothing else may run meanwhile.
 
     python benchmarks/latency.py --lectures 04 12 --json build/latency.json
 """
@@ -16,7 +15,6 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -26,8 +24,7 @@ from playwright.sync_api import sync_playwright
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser"), str(ROOT / "tests" / "widgets")]
-from examples import WIDGETS  # noqa: E402
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]
 from harness import Lab, Notebook, Shown  # noqa: E402
 
 from tools.browser import FLAGS, HELP, find_browser  # noqa: E402
@@ -37,15 +34,7 @@ from tools.browser import FLAGS, HELP, find_browser  # noqa: E402
 TWINS = """
 import ipywidgets, json, numpy as np
 from ipywidgets.widgets.widget import _instances
-from ssl_course.widgets import Canvas, Explorer, Panel, Plot
-
-frames = {}  # model_id of a canvas: bytes of each frame that it has sent
-def counted(self, msg, buffers=None, send=Canvas._send):
-    if self.comm is not None and msg.get("method") == "update":
-        size = len(json.dumps(msg)) + sum(memoryview(b).nbytes for b in buffers or ())
-        frames.setdefault(self.model_id, []).append(size)
-    return send(self, msg, buffers)
-Canvas._send = counted
+from ssl_course.widgets import Explorer, Panel, Plot
 
 class Twin(Explorer):
     def __init__(self, other):
@@ -54,10 +43,9 @@ class Twin(Explorer):
             for p in other.panels
         ]
         gray = ipywidgets.IntSlider(100, min=0, max=255, description="gray")
-        super().__init__({"gray": gray, "tick": ipywidgets.Checkbox(description="tick")}, state=sizes)
+        super().__init__({"gray": gray}, state=sizes)
     @staticmethod
-    def render(state, *, gray, tick):
-        gray = 255 - gray if tick else gray
+    def render(state, *, gray):
         return [
             Panel(Plot.board(w, h).rect(0, 0, w, h, (gray,) * 3) if drawn else np.full((h, w), gray, np.uint8),
                   "a gray", f"gray {gray}", css, operable=operable)
@@ -115,27 +103,20 @@ def timed(shown: Shown, act: Callable[[int, list[float]], None], steps: int) -> 
     }
 
 
-def keys(shown: Shown, slides: bool, steps: int = 21) -> dict[str, float]:
-    """From an arrow key on the first slider, or from Space on the first box to tick."""
-    control = shown.box.locator("[role=slider]" if slides else "input[type=checkbox]").first
-    control.scroll_into_view_if_needed()
-    control.focus()
-    key = "ArrowRight" if slides else "Space"
+def keys(shown: Shown, steps: int = 9) -> dict[str, float]:
+    """From an arrow key on the first slider."""
+    handle = shown.box.locator("[role=slider]").first
+    handle.scroll_into_view_if_needed()
+    handle.focus()
+    key = "ArrowRight"
 
     def press(_: int, slider: list[float]) -> None:
         nonlocal key
         now, low, high = slider
-        if slides:
-            key = "ArrowLeft" if now >= high else "ArrowRight" if now <= low else key
+        key = "ArrowLeft" if now >= high else "ArrowRight" if now <= low else key
         shown.page.keyboard.press(key)
 
-    return timed(shown, press, steps) | sizes(shown)
-
-
-def sizes(shown: Shown) -> dict[str, float]:
-    """Bytes of the median and of the largest frame since the widget stood there."""
-    sent = json.loads(shown.notebook.ask(f"print(json.dumps(frames.get({shown.canvas_id!r}, [0])))"))
-    return {"bytes": statistics.median(sent), "largest": max(sent)}
+    return timed(shown, press, steps)
 
 
 def clicks(shown: Shown, panel: int = 1, steps: int = 13) -> dict[str, float]:
@@ -148,51 +129,26 @@ def clicks(shown: Shown, panel: int = 1, steps: int = 13) -> dict[str, float]:
         x, y = 0.06 + 0.125 * (step % 8), 0.06 + 0.125 * (step // 8)
         shown.page.mouse.click(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
 
-    return timed(shown, click, steps) | sizes(shown)
+    return timed(shown, click, steps)
 
 
 def beside(own: dict[str, float], bare: dict[str, float]) -> dict[str, Any]:
-    """The row of a widget: ratios of the medians and of the 95th percentiles."""
-    return own | {
-        "bare_ms": bare["median_ms"],
-        "bare_p95_ms": bare["p95_ms"],
-        "ratio": round(own["median_ms"] / bare["median_ms"], 2),
-        "p95_ratio": round(own["p95_ms"] / bare["p95_ms"], 2),
-    }
-
-
-def table(rows: dict[str, Any]) -> str:
-    """As benchmarks/README.md has it."""
-    lines = [
-        "| lecture: widget | median, ms | × bare | 95 %, ms | × bare | KB a frame | largest |",
-        "| --- |" + " --- |" * 6,
-    ]
-    for name, row in rows.items():
-        lines.append(
-            f"| {name} | {row['median_ms']:.0f} | {row['ratio']:.2f} | {row['p95_ms']:.0f} | {row['p95_ratio']:.2f} "
-            f"| {row['bytes'] / 1000:.0f} | {row['largest'] / 1000:.0f} |"
-        )
-    return "\n".join(lines)
+    """The row of a widget."""
+    return own | {"bare_ms": bare["median_ms"], "ratio": round(own["median_ms"] / bare["median_ms"], 2)}
 
 
 def lecture(notebook: Notebook) -> dict[str, Any]:
-    """Each widget beside its twin."""
+    """Each widget that has a slider, beside its twin."""
     notebook.cut_short()
     notebook.run_all()
-    if errors := notebook.cell_errors():
-        raise RuntimeError(f"{notebook.name}: {errors}")
     everything = {shown.canvas_id: shown for shown in notebook.explorers()}
     twin_of = json.loads(notebook.ask("print(json.dumps(twin_of))"))
     rows = {}
-    seen: Counter[str] = Counter()
-    for shown in everything.values():
-        if shown.kind == "Twin" or not shown.box.is_visible():
-            continue
-        seen[shown.kind] += 1
-        again = f" {seen[shown.kind]}" * (seen[shown.kind] > 1)
-        name = f"{notebook.name[:2]}: {shown.kind}{again}"
-        slides = shown.box.locator("[role=slider]").count() > 0  # else both have a box to tick
-        rows[name] = beside(keys(shown, slides), keys(everything[twin_of[shown.canvas_id]], slides))
+    for index, shown in enumerate(shown for shown in everything.values() if shown.kind != "Twin"):
+        slider = shown.box.locator("[role=slider]")
+        if slider.count() and slider.first.is_visible():
+            name = f"{Path(notebook.name).stem}: {shown.kind} {index}"
+            rows[name] = beside(keys(shown), keys(everything[twin_of[shown.canvas_id]]))
     return rows
 
 
@@ -251,9 +207,8 @@ def main() -> None:
             lab.stop()
             chromium.close()
 
-    print(table(rows))
-    if missing := [kind for kind in WIDGETS if not any(kind in name for name in rows)]:
-        print("not in these lectures:", ", ".join(missing))
+    for name, row in rows.items():
+        print(f"{name:64} {row['median_ms']:7.1f} ms {row['ratio']:5.2f} × bare canvas")
     print(", ".join(f"{name} {seconds} s" for name, seconds in started.items()))
     about = {"date": date.today().isoformat(), "machine": platform.machine(), "command": " ".join(sys.argv)}
     arguments.json.parent.mkdir(parents=True, exist_ok=True)

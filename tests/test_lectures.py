@@ -22,7 +22,6 @@ NOT_YET = {
     "01": {"word", "letter", "answer", "caption", "claim", "source", "proof"},
     "03": {"word", "claim", "source", "proof"},
     "04": {"word", "claim", "source"},
-    "05": {"word", "caption", "claim"},
     "06": {"word", "claim", "source", "proof"},
     "12": {"word", "letter", "proof"},
 }

@@ -89,12 +89,10 @@ def img(svg: str, alt: str, width: int, least: int = 0) -> str:
 
 
 def figure(svg: str, alt: str, width: int, caption: str | None = None, least: int = 0) -> str:
-    """`img` as a <figure> with its caption; where the page is narrower than ``least``, the picture scrolls, except on paper."""
+    """`img` as a <figure> with its caption; where the page is narrower than ``least``, the picture scrolls."""
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     shown = img(svg, alt, width, least)
-    if least:
-        fits = "<style>@media print{.ssl-shown{min-width:0!important}}</style>"
-        shown = f'{fits}<div style="overflow-x:auto">{shown}</div>'
+    shown = f'<div style="overflow-x:auto">{shown}</div>' if least else shown
     return f'<figure class="ssl-figure" style="margin:0.5em 0">{shown}{words}</figure>'
 
 

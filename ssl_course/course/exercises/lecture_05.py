@@ -1,4 +1,4 @@
-"""Checks of lecture 05: how far apart orders are, a set of orders, an angle read off the corners."""
+"""Checks of lecture 05: how far apart orders are, what corners are worth, an angle read off the corners."""
 
 from itertools import combinations
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ssl_course.course.exercises.card import Card, check, passed, wrong
+from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 from ssl_course.pretext.puzzles import turn
 
@@ -61,45 +61,58 @@ def hamming(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _right, _DISTANCES, praise, hint)
 
 
-# ---- twelve orders of four tiles ---------------------------------------------------------------------------
+# ---- what corners alone are worth -----------------------------------------------------------------------------
 
 
-@check("the orders themselves, 12 rows of 4 numbers")
-def twelve_orders(orders: Any) -> Card:
-    """Check a set of 12 orders of 4 tiles, any two of which differ in at least 3 places (lecture 05).
+def _ceiling(angles: list[int]) -> float:
+    return len({a % 90 for a in angles}) / len(angles)
 
-    Args:
-        orders: the student's, 12 rows of the numbers 0 to 3.
+
+_CEILINGS = {
+    "You count each angle with corners as known. 30° and 120° leave the same corners: "
+    "a square turned by 90° lies where it lay.": lambda a: (
+        (sum(x % 90 != 0 for x in a) + any(x % 90 == 0 for x in a)) / len(a)
+    ),
+    "Angles without corners (0°, 90°, 180°, 270°) count for nothing with you. They cannot be told apart, but a guess "
+    "among them is right once in their number: together they are worth one.": lambda a: (
+        len({x % 90 for x in a} - {0}) / len(a)
+    ),
+    "A coin has two sides; among three angles that look alike a guess is right once in three, among four once in four. "
+    "Each group that looks alike is worth one right answer, however large it is.": lambda a: np.mean(
+        [1.0 if sum(x % 90 == y % 90 for y in a) == 1 else 0.5 for x in a]
+    ),
+    "A square looks as before after a turn by 90° already, not only by 180°.": lambda a: (
+        len({x % 180 for x in a}) / len(a)
+    ),
+    "That is chance. Angles whose corners differ can be told apart.": lambda a: 1 / len(a),
+    "Not all of them can be known: which angles leave the same corners?": lambda a: 1.0,
+    "That is a number of angles. The accuracy is a share of all of them.": lambda a: len({x % 90 for x in a}),
+}
+
+
+@check()
+def ceiling(function: Any, seed: int = 0) -> Card:
+    """Check ``function(angles)``: the accuracy that black corners alone allow (lecture 05).
+
+    It gets a list of different whole numbers of degrees, 0 to 359, all equally frequent. Corners depend on the angle
+    modulo 90°; within a group that leaves the same corners one answer is right for one angle.
     """
-    try:
-        table = np.array(orders.tolist() if hasattr(orders, "tolist") else orders)
-    except (TypeError, ValueError):
-        return wrong("That is no table: give 12 rows of 4 numbers.")
-    if table.ndim != 2 or table.shape[1] != 4 or table.dtype.kind not in "iuf":
-        return wrong(f"12 rows of 4 numbers are wanted; yours has the shape {table.shape}.")
-    if (np.sort(table, 1) == [1, 2, 3, 4]).all():
-        return wrong("Count the tiles from 0: each row holds 0, 1, 2, 3, each once.")
-    if not (np.sort(table, 1) == [0, 1, 2, 3]).all():
-        return wrong("Not every row is an order: each must hold 0, 1, 2, 3, each once.")
-    table = table.astype(int)
-    for a, b in combinations(range(len(table)), 2):
-        apart = int((table[a] != table[b]).sum())
-        if apart < 3:
-            rows = f"{table[a].tolist()} and {table[b].tolist()}"
-            if apart == 0:
-                return wrong(f"The order {table[a].tolist()} occurs twice.")
-            return wrong(
-                f"{rows} differ in {apart} places only: one swap apart. After an odd number of swaps an "
-                "order is odd; keep to one kind, even or odd."
-            )
-    if len(table) < 12:
-        return wrong(f"These {len(table)} keep their distance; 12 are possible: add {12 - len(table)} more.")
-    kind = "even" if _swaps(table[0]) % 2 == 0 else "odd"
-    return passed(f"These are the {kind} orders: no two are a single swap apart, and a 13th would be.")
-
-
-def _swaps(order: np.ndarray) -> int:
-    return sum(int(order[i] > order[j]) for i, j in combinations(range(len(order)), 2))
+    rng = np.random.default_rng(seed)
+    cases: list[tuple[list[int]]] = []
+    rules = [_ceiling, *_CEILINGS.values()]
+    # until each usual mistake gives itself away, and is taken for no other
+    while len(cases) < 8 or len({tuple(float(rule(a)) for (a,) in cases) for rule in rules}) < len(rules):
+        base = rng.choice([0, *range(10, 90, 10)], int(rng.integers(2, 4)), replace=False)
+        every = [int(b + 90 * q) for b in {0, *base.tolist()} for q in range(4)]
+        cases.append((rng.choice(every, int(rng.integers(3, 7)), replace=False).tolist(),))
+    praise = (
+        "So much can be had on any pictures whatever. Only what a network scores above it can come from what "
+        "pictures show."
+    )
+    hint = (
+        "Put angles that leave the same corners into one group. Of each group one angle can be named rightly."
+    )
+    return judge(function, cases, _ceiling, _CEILINGS, praise, hint)
 
 
 # ---- an angle without looking at the picture ---------------------------------------------------------------

@@ -1,13 +1,11 @@
 """The checks of lecture 05: right answers pass, wrong ones are named; the truth here is a plain loop."""
 
-from itertools import permutations
-
 import numpy as np
 import pytest
 import torch
 
 from ssl_course.course.exercises import lecture_05 as check
-from ssl_course.pretext.puzzles import permutation_set, turn
+from ssl_course.pretext.puzzles import turn
 
 
 def right(orders):
@@ -49,37 +47,36 @@ def test_wrong_distances_are_named(answer, says):
     assert not card.passed and says in card.text
 
 
-EVEN = [p for p in permutations(range(4)) if sum(p[i] > p[j] for j in range(4) for i in range(j)) % 2 == 0]
-ODD = [p for p in permutations(range(4)) if p not in EVEN]
+def groups(angles):
+    """Independent of the check: turn a white square and see which angles leave the same black."""
+    black = {turn(torch.ones(1, 1, 40, 40), float(a)).lt(0.5).numpy().tobytes() for a in angles}
+    return len(black) / len(angles)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ceiling(seed):
+    assert check.ceiling(groups, seed).passed
 
 
 @pytest.mark.parametrize(
-    "orders", [EVEN, ODD, np.array(EVEN), permutation_set(4, 12), permutation_set(4, 12).tolist()]
-)
-def test_twelve_orders(orders):
-    card = check.twelve_orders(orders)
-    assert card.passed and ("odd" if orders is ODD else "even") in card.text
-
-
-@pytest.mark.parametrize(
-    ("orders", "says"),
+    ("answer", "says"),
     [
-        (..., "Replace the dots"),
-        (None, "Replace the dots"),
-        (EVEN[:11] + ODD[:1], "one swap apart"),
-        (list(permutations(range(4))), "one swap apart"),
-        (EVEN[:11] + EVEN[:1], "occurs twice"),
-        (EVEN[:7], "add 5 more"),
-        (np.array(EVEN) + 1, "from 0"),
-        ([[0, 0, 1, 2]] * 12, "Not every row"),
-        (permutation_set(9, 12), "(12, 9)"),
-        ([[0, 1], [2]], "no table"),
-        ("orders", "shape ()"),
-        (lambda: EVEN, "not a function"),
+        (lambda a: (sum(x % 90 > 0 for x in a) + (min(x % 90 for x in a) == 0)) / len(a), "the same corners"),
+        (lambda a: len({x % 90 for x in a if x % 90}) / len(a), "count for nothing"),
+        (
+            lambda a: sum(1 if [y % 90 for y in a].count(x % 90) == 1 else 0.5 for x in a) / len(a),
+            "A coin has two sides",
+        ),
+        (lambda a: len({x % 180 for x in a}) / len(a), "not only by 180°"),
+        (lambda a: 1 / len(a), "That is chance"),
+        (lambda a: 1.0, "Not all of them"),
+        (lambda a: len({x % 90 for x in a}), "a share of all"),
+        (lambda a: 0.3, "Put angles"),
+        (lambda a: None, "Replace the dots"),
     ],
 )
-def test_sets_that_are_none(orders, says):
-    card = check.twelve_orders(orders)
+def test_wrong_ceilings_are_named(answer, says):
+    card = check.ceiling(answer)
     assert not card.passed and says in card.text
 
 
