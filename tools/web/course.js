@@ -77,3 +77,6 @@ function scrollable() {
 }
 
 ready(() => { papers(); typeset(); guesses(); words(); scrollable(); });
+document.fonts.ready.then(scrollable); // letters of formulas come late
+addEventListener("load", scrollable);
+addEventListener("resize", scrollable);
