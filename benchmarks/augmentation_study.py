@@ -1,6 +1,6 @@
 """What each augmentation makes SimCLR's features forget (lecture 08).
 
-    python benchmarks/augmentation_study.py --json assets/results/augmentations_learned.json
+    python benchmarks/augmentation_study.py --learned --json assets/results/augmentations_learned.json
     python benchmarks/augmentation_study.py --ship
 
 One cell is SimCLR trained once under one augmentation set, at one strength, from one seed, and probed for the
@@ -164,7 +164,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--ship", action="store_true", help="train and write the network of the widgets")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--learned", action="store_true", help="the study, each network with the time to learn"
+    )
+    which.add_argument("--ship", action="store_true", help="train and write the network of the widgets")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json")
     given = parser.parse_args()

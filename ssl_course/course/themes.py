@@ -92,7 +92,8 @@ def figure(svg: str, alt: str, width: int, caption: str | None = None, least: in
     """`img` as a <figure> with its caption; where the page is narrower than ``least``, the picture scrolls."""
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     shown = img(svg, alt, width, least)
-    shown = f'<div style="overflow-x:auto">{shown}</div>' if least else shown
+    if least:  # what scrolls is reached from the keyboard
+        shown = f'<div style="overflow-x:auto" tabindex="0" role="region" aria-label="Drawing">{shown}</div>'
     return f'<figure class="ssl-figure" style="margin:0.5em 0">{shown}{words}</figure>'
 
 

@@ -72,7 +72,8 @@ def slides_have_living_widgets(notebook: Notebook, widget: Shown) -> None:
     long = notebook.page.evaluate(
         "() => { const n = window.jupyterapp.shell.currentWidget.content; const lines = (c) =>"
         " c.model.type === 'code' ? c.model.sharedModel.source.split('\\n').length : 0;"
-        " const i = n.widgets.findIndex((c) => lines(c) > 12 && c.model.getMetadata('slideshow').slide_type !== 'skip');"
+        " const i = n.widgets.findIndex((c) => lines(c) > 12 && c.model.getMetadata('slideshow').slide_type !== 'skip'"
+        " && !c.model.getMetadata('jupyter')?.source_hidden);"
         " n.activeCellIndex = i; return i; }"
     )
     code = notebook.page.locator(f".jp-Cell[data-windowed-list-index='{long}'] .cm-editor")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from harness import AXE
 from playwright.sync_api import BrowserContext, Page
 
@@ -36,9 +37,14 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Where the site is served, once it is made: without one warning."""
-    assert site.main() == 0
+def address(testrun_uid: str) -> Iterator[str]:
+    """Where the site is served, once it is made, without one warning; by one worker for all of this run."""
+    made = site.SITE / ".made"
+    site.SITE.parent.mkdir(exist_ok=True)
+    with FileLock(site.SITE.with_suffix(".lock")):
+        if not made.exists() or made.read_text() != testrun_uid:
+            assert site.main() == 0
+            made.write_text(testrun_uid)
     handler = functools.partial(Quiet, directory=str(site.SITE))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
