@@ -189,8 +189,10 @@ def test_a_film_with_its_player_and_as_it_stays_behind(
     untrusted.page.locator("figure.ssl-film img").wait_for()
     assert untrusted.page.locator(".ssl-player").count() == 0
     seen = set()
-    for _ in range(12):
+    for _ in range(100):  # a busy machine shows few of its frames each time round
         seen.add(bar(untrusted.page))
+        if len(seen) > 3:
+            break
         untrusted.page.wait_for_timeout(150)
     assert len(seen) > 3, f"it does not move: {seen}"
     untrusted.screenshot("untrusted")
