@@ -15,7 +15,7 @@ STAMP := $(VENV)/.stamp
 
 help:
 	@echo "make lab       open the first lecture in JupyterLab"
-	@echo "make present   the same as slides, for a lecturer"
+	@echo "make present   the same as slides, for a lecturer (ROOM=1: with a room that predicts, ROOM=lan: from phones)"
 	@echo "make test      run every test, browser and notebooks included"
 	@echo "make check     run the quick tests"
 	@echo "make test-real run on satellite pictures those lectures that can (minutes)"
@@ -48,8 +48,10 @@ $(STAMP): pyproject.toml constraints.txt
 lab: $(STAMP)
 	$(BIN)/python -m ssl_course lab
 
+# The room stops with the slides.
 present: $(STAMP)
-	$(BIN)/python -m ssl_course present
+	@$(if $(ROOM),$(BIN)/python -m ssl_course room $(if $(filter lan,$(ROOM)),--lan) & trap "kill $$! 2>/dev/null" EXIT;) \
+	  $(BIN)/python -m ssl_course present
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
