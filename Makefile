@@ -11,6 +11,7 @@ STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab present test test-browser test-rest test-notebooks test-real check lectures handout wheel site \
+  student-branch assignment class test-class \
   checkpoints lint bench clean
 
 help:
@@ -21,6 +22,9 @@ help:
 	@echo "make test-real run on satellite pictures those lectures that can (minutes)"
 	@echo "make lectures  execute the lectures whose source has changed"
 	@echo "make handout   the students' edition, without solutions: build/handout and one zip"
+	@echo "make student-branch   the same as a branch that students pull"
+	@echo "make assignment LECTURE=09   its exercises for nbgrader and otter-grader: build/assignment"
+	@echo "make class     a hub for a class on this machine (as root: one account a student)"
 	@echo "make wheel     the course as one file that pip installs: build/wheel"
 	@echo "make site      the lectures as web pages: build/site"
 	@echo "make checkpoints   train all networks of assets/checkpoints anew (hours)"
@@ -92,6 +96,14 @@ lectures: $(STAMP)
 
 handout: $(STAMP)
 	$(BIN)/python -m tools.handout
+
+# A new commit on the branch students, which is never rewritten: what nbgitpuller brings into their accounts.
+student-branch: $(STAMP)
+	$(BIN)/python -m tools.handout --branch students
+
+# An assignment for nbgrader, and one for otter-grader, of each LECTURE: build/assignment.
+assignment: $(STAMP)
+	$(BIN)/python -m tools.assignment $(LECTURE)
 
 # Library, notebooks, networks and results in one file, for: pip install FILE, then ssl-course lab.
 wheel: $(STAMP)

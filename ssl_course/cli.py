@@ -184,6 +184,14 @@ def room_command(
         server.run(port=port, lan=lan, url=url, keep=keep, say=typer.echo)
 
 
+@app.command(hidden=True)
+def merge(base: Path, mine: Path, theirs: Path) -> None:
+    """What git calls to bring a newer lecture into a student's notebook (deploy/README.md, *Updates*)."""
+    from ssl_course.unpack import merge_files
+
+    merge_files(base, mine, theirs)
+
+
 @app.command()
 def doctor() -> None:
     """Say what is installed, what is missing, and the command that mends it."""
