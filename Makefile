@@ -11,7 +11,7 @@ STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab present test test-browser test-rest test-notebooks test-real check lectures handout wheel site \
-  student-branch assignment class test-class \
+  student-branch assignment class \
   checkpoints lint bench clean
 
 help:
@@ -73,6 +73,7 @@ check test-browser test-rest test-notebooks: export OMP_NUM_THREADS := 1
 test: lint
 	$(BIN)/python -m tools.browser ensure
 	@mkdir -p build
+	-$(BIN)/python -m tools.classroom
 	$(MAKE) -k test-browser test-rest
 
 test-browser: $(STAMP)
@@ -100,6 +101,11 @@ handout: $(STAMP)
 # A new commit on the branch students, which is never rewritten: what nbgitpuller brings into their accounts.
 student-branch: $(STAMP)
 	$(BIN)/python -m tools.handout --branch students
+
+# JupyterHub on this machine, one account a student (so as root): deploy/README.md.
+class: $(STAMP)
+	$(BIN)/python -m tools.classroom
+	build/class-venv/bin/jupyterhub --config deploy/jupyterhub_config.py
 
 # An assignment for nbgrader, and one for otter-grader, of each LECTURE: build/assignment.
 assignment: $(STAMP)
