@@ -119,7 +119,7 @@ bench: $(BENCH)/.stamp
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/augment.py --json build/bench_augment.json
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py speed --json build/bench_speed.json
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py overhead --json build/bench_overhead.json
-	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py accuracy --json build/bench_accuracy.json
+	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py reach --json build/bench_reach.json
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache
