@@ -18,7 +18,8 @@ HANDED_OUT = (
     "assets",
     "Makefile",
     "pyproject.toml",
-    "constraints.txt",
+    "requirements.txt",
+    "tools/install.py",
     "environment.yml",
     "README.md",
     "LICENSE",
@@ -60,7 +61,8 @@ def handout(folder: Path, root: Path = ROOT) -> Path:
     top = folder / "ssl-course"
     if folder.exists():
         shutil.rmtree(folder)
-    (top / "lectures").mkdir(parents=True)
+    for name in ("lectures", "tools"):
+        (top / name).mkdir(parents=True)
     for src in sources(root=root):
         notebook = student_edition(read_source(src))
         text = nbformat.writes(notebook) + "\n"
