@@ -26,11 +26,12 @@ from nbformat import NotebookNode
 
 import ssl_course
 from ssl_course.course import themes
+from tools import live
 from tools.build import ROOT, RUN_LINE, notebook_of, sources
 
 SITE, PREPARED, VENDOR = ROOT / "build/site", ROOT / "build/site-source", ROOT / "build/npm"
 HERE = Path(__file__).resolve().parent / "web"
-KATEX = "katex@0.16.22"
+KATEX, RUNTIME = "katex@0.16.22", "onnxruntime-web@1.30.0"
 LONG, FEW = 14, 5  # lines of code above which a cell is folded; where it shows a picture
 # Cells that only import and show: a card, a guess, a source, a proof, a widget.
 SHOWS = re.compile(
@@ -149,7 +150,7 @@ def lectures(folder: Path) -> list[tuple[str, str, str, str]]:
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = _links(cell.source)
-        notebook.cells[0].source += buttons(src.stem)
+        notebook.cells[0].source += buttons(src.stem) + live.entry(src.stem)
         text = nbformat.writes(notebook) + "\n"
         put(folder / "lectures" / f"{src.stem}.ipynb", text)
         picture = re.search(r"_static/pictures/[^\"\\]+", text)
@@ -253,23 +254,41 @@ def glossary(folder: Path) -> None:
     put(folder / "_static/glossary.js", f"const GLOSSARY = {json.dumps(words, ensure_ascii=False)};\n")
 
 
-def katex(folder: Path) -> None:
-    """KaTeX's script, style and fonts, fetched once by npm."""
-    kept = VENDOR / f"{KATEX.replace('@', '-')}.tgz"
+def packed(package: str) -> Iterator[tuple[str, bytes]]:
+    """The files under dist/ of a package that npm fetches once: (path, content)."""
+    kept = VENDOR / f"{package.replace('@', '-')}.tgz"
     if not kept.exists():
         VENDOR.mkdir(parents=True, exist_ok=True)
         if shutil.which("npm") is None:
             raise SystemExit(
-                "The site needs npm once, to fetch KaTeX: install Node.js, then run make site again."
+                f"The site needs npm once, to fetch {package}: install Node.js, then run make site again."
             )
-        subprocess.run(["npm", "pack", "--silent", KATEX], cwd=VENDOR, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["npm", "pack", "--silent", package], cwd=VENDOR, check=True, stdout=subprocess.DEVNULL
+        )
     with tarfile.open(kept) as archive:
-        for member in archive.getmembers():
-            name = member.name.removeprefix("package/dist/")
-            if name in ("katex.min.js", "katex.min.css", "contrib/auto-render.min.js") or name.endswith(
-                ".woff2"
-            ):
-                put(folder / "_static/katex" / name, archive.extractfile(member).read())
+        for member in archive:
+            if member.isfile() and member.name.startswith("package/dist/"):
+                yield member.name.removeprefix("package/dist/"), archive.extractfile(member).read()
+
+
+def katex(folder: Path) -> None:
+    """KaTeX's script, style and fonts."""
+    wanted = ("katex.min.js", "katex.min.css", "contrib/auto-render.min.js")
+    for name, raw in packed(KATEX):
+        if name in wanted or name.endswith(".woff2"):
+            put(folder / "_static/katex" / name, raw)
+
+
+def networks(folder: Path) -> None:
+    """The page on which networks run, with the networks and their runtime."""
+    wanted = {"ort.wasm.bundle.min.mjs": "ort.mjs", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
+    vendored = {wanted[name]: raw for name, raw in packed(RUNTIME) if name in wanted}
+    scripts = {name: (HERE / name).read_bytes() for name in ("live.js", "live.css")}
+    text, files = live.page((HERE / "try.md").read_text(encoding="utf-8"), vendored, scripts)
+    put(folder / "try.md", text)
+    for name, raw in files.items():
+        put(folder / "_static/live" / name, raw)
 
 
 def prepare(folder: Path = PREPARED) -> None:
@@ -291,6 +310,7 @@ def prepare(folder: Path = PREPARED) -> None:
     glossary(folder)
     api(folder)
     katex(folder)
+    networks(folder)
     for file in set(folder.rglob("*.*")) - WRITTEN:
         if file.is_file():
             file.unlink()
