@@ -17,7 +17,6 @@ import sys
 import tarfile
 import tomllib
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,7 +25,7 @@ from nbformat import NotebookNode
 
 import ssl_course
 from ssl_course.course import themes
-from tools import live
+from tools import front, live
 from tools.build import ROOT, RUN_LINE, notebook_of, sources
 
 SITE, PREPARED, VENDOR = ROOT / "build/site", ROOT / "build/site-source", ROOT / "build/npm"
@@ -186,20 +185,18 @@ def buttons(stem: str, urls: dict[str, str] | None = None) -> str:
 
 
 # ------------------------------------------------------------------------------------------- all other pages
-def front(rows: list[tuple[str, str, str, str]]) -> str:
-    """The first page: what this is, and the lectures as pictures with their claims."""
-    cards = "\n".join(
-        f'<a class="ssl-lecture" href="lectures/{stem}.html"><img alt="" loading="lazy" src="{picture}">'
-        f"<b>{stem[:2]} · {escape(title)}</b><span>{escape(claim)}</span></a>"
-        for stem, title, claim, picture in rows
-    )
-    hidden = "\n".join(f"lectures/{stem}" for stem, *_ in rows)
-    text = (HERE / "index.md").read_text(encoding="utf-8")
-    return (
-        text.replace("@cards@", cards)
-        .replace("@lectures@", hidden)
-        .replace("@version@", ssl_course.__version__)
-    )
+def scripts(*names: str) -> dict[str, bytes]:
+    """Files of tools/web by name."""
+    return {name: (HERE / name).read_bytes() for name in names}
+
+
+def first(folder: Path, rows: list[tuple[str, str, str, str]]) -> None:
+    """The first page, with what it shows."""
+    template = (HERE / "index.md").read_text(encoding="utf-8")
+    text, files = front.page(template, rows, scripts("front.js", "front.css"))
+    put(folder / "index.md", text)
+    for name, raw in files.items():
+        put(folder / "_static/live" / name, raw)
 
 
 def api(folder: Path) -> None:
@@ -284,8 +281,8 @@ def networks(folder: Path) -> None:
     """The page on which networks run, with the networks and their runtime."""
     wanted = {"ort.wasm.bundle.min.mjs": "ort.mjs", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
     vendored = {wanted[name]: raw for name, raw in packed(RUNTIME) if name in wanted}
-    scripts = {name: (HERE / name).read_bytes() for name in ("live.js", "live.css")}
-    text, files = live.page((HERE / "try.md").read_text(encoding="utf-8"), vendored, scripts)
+    template = (HERE / "try.md").read_text(encoding="utf-8")
+    text, files = live.page(template, vendored, scripts("live.js", "live.css"))
     put(folder / "try.md", text)
     for name, raw in files.items():
         put(folder / "_static/live" / name, raw)
@@ -297,7 +294,7 @@ def prepare(folder: Path = PREPARED) -> None:
     for file in (*HERE.glob("*.css"), *HERE.glob("*.js"), *HERE.glob("*.svg")):
         put(folder / "_static" / file.name, file.read_bytes())
     put(folder / "conf.py", (HERE / "conf.py").read_bytes())
-    put(folder / "index.md", front(lectures(folder)))
+    first(folder, lectures(folder))
     bibliography = "# Bibliography\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
     put(folder / "bibliography.md", bibliography)
     put(folder / "references.bib", (ROOT / "lectures/references.bib").read_bytes())
