@@ -49,15 +49,22 @@ MEASURED = {
 
 def measured(stem: str, notebook: dict) -> str:
     """The sentence of a lecture with the number that its notebook shows, as HTML; empty where it shows none."""
-    key, sentence, *pattern = MEASURED.get(stem[:2], ("", ""))
+    key, template, *pattern = MEASURED.get(stem[:2], ("", ""))
     for cell in notebook["cells"] if key else ():
         if f'"{key}"' not in "".join(cell["source"]) or "reveal(" not in "".join(cell["source"]):
             continue
         for output in cell.get("outputs", ()):
             said = "".join(output.get("data", {}).get("text/plain", ""))
             if found := re.search(pattern[0] if pattern else r"measured: ([^;]+?)\.(?: |$)", said):
-                return escape(sentence).replace("{}", f"<b>{escape(', '.join(found.groups()))}</b>")
+                return sentence(template).replace("{}", f"<b>{escape(', '.join(found.groups()))}</b>")
     return ""
+
+
+def sentence(claim: str) -> str:
+    """A claim as it stands in a notebook's table, as a sentence of HTML."""
+    text = escape(claim.replace("**", ""))
+    text = re.sub(r"_([A-Za-z]+)", r"<sub>\1</sub>", text)
+    return (text[0].upper() if text[0].isascii() else text[0]) + text[1:] + ("" if text.endswith(("?", ".")) else ".")
 
 
 @torch.no_grad()
@@ -67,10 +74,8 @@ def strip() -> tuple[bytes, list[str], str]:
     In a frame stand side by side what the network sees and what it makes of it.
     """
     mae, some = load("mae"), gallery()
-    image, order = (
-        some.images[SCENE : SCENE + 1],
-        torch.tensor(noise()[:PATCHES])[None],
-    )  # (1, 3, 64, 64), (1, L)
+    image = some.images[SCENE : SCENE + 1]  # (1, 3, 64, 64)
+    order = torch.tensor(noise()[:PATCHES])[None]  # (1, L)
     average = mean_picture(scenes.World().sample(1000, SIZE, seed=0))
     sheet, said = Image.new("RGB", (2 * SIZE, SIZE * len(FRAMES))), []
     for row, hidden in enumerate(FRAMES):
@@ -120,7 +125,7 @@ def page(
     notebooks = {src.stem: json.loads(notebook_of(src).read_text(encoding="utf-8")) for src in sources()}
     cards = "\n".join(
         f'<a class="ssl-lecture" href="lectures/{stem}.html"><img alt="" loading="lazy" src="{image}">'
-        f"<b>{stem[:2]} · {escape(title)}</b><span>{escape(claim.replace('**', ''))}.</span>"
+        f"<b>{stem[:2]} · {escape(title)}</b><span>{sentence(claim)}</span>"
         f'<span class="front-measured">{measured(stem, notebooks[stem])}</span></a>'
         for stem, title, claim, image in rows
     )

@@ -24,8 +24,8 @@ from tools.export_networks import PATCHES, SIZE, exported, load
 
 SCENES = 24  # pictures that the page offers
 CAPTIONS = (
-    "two boats on a calm sea at dusk", "three cacti in the desert at noon", "a forest at dawn, in clear light",
-    "a boat in the desert", "rosy light",
+    "three boats on waves at sea at dawn", "two cacti on dunes in the desert at noon", "pines among trunks in the forest",
+    "one boat in the desert", "violet light",
 )  # fmt: skip
 # Where a lecture leads to: its number, what the link says, the section.
 ENTRIES = {

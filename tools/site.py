@@ -18,7 +18,7 @@ import tarfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import nbformat
 from nbformat import NotebookNode
@@ -123,12 +123,12 @@ def _page(html: str, pictures: Path, at: str) -> str:
 
     def file(found: re.Match) -> str:
         kind = {"svg+xml": "svg", "jpeg": "jpg"}.get(found[1], found[1])
-        raw = base64.b64decode(found[2])
+        raw = base64.b64decode(found[3]) if found[2] else unquote(found[3]).encode()
         name = f"{hashlib.sha256(raw).hexdigest()[:16]}.{kind}"
         put(pictures / name, raw)
         return f'src="{at}/{name}" loading="lazy"'
 
-    return re.sub(r'src="data:image/([\w+]+);base64,([^"]+)"', file, html)
+    return re.sub(r'src="data:image/([\w+]+)(;base64)?,([^"]+)"', file, html)
 
 
 def lectures(folder: Path) -> list[tuple[str, str, str, str]]:
