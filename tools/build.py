@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,10 +60,17 @@ def notebook_of(src: Path) -> Path:
 
 
 def read_source(src: Path) -> NotebookNode:
-    """The source as a notebook without outputs; cell ids follow from name and position."""
+    """The source as a notebook without outputs.
+
+    A cell's id follows from what it says, not from where it stands: a cell that is inserted changes no other, so that a
+    student's copy, executed and edited, takes the next edition in a merge of lines.
+    """
     notebook = jupytext.read(src, fmt="md:myst")
-    for i, cell in enumerate(notebook.cells):
-        cell.id = f"{src.stem}-{i:03d}"[-64:]
+    seen: Counter[str] = Counter()
+    for cell in notebook.cells:
+        name = f"{src.stem[:2]}-{hashlib.sha256(f'{cell.cell_type}:{cell.source}'.encode()).hexdigest()[:12]}"
+        seen[name] += 1
+        cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
     notebook.metadata = NotebookNode(
         kernelspec={"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
         language_info=LANGUAGE,
