@@ -24,8 +24,11 @@ import torch
 from torch import nn
 
 from ssl_course import checkpoints
-from ssl_course.data import reviews, scenes
+from ssl_course.data import load, reviews, scenes
 from ssl_course.evaluation import encode, linear_probe, zero_shot
+from ssl_course.losses import hole_loss
+from ssl_course.nets import as_float
+from ssl_course.pretext import holes
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "assets" / "checkpoints"
@@ -95,6 +98,15 @@ def _checks(method: nn.Module, metrics: dict) -> Iterator[Check]:
             # The same pictures and labels: what is left is how another machine rounds.
             yield Check(name, p, probe.accuracy, share_error(p, 1000, 1000))
             break  # one label of it: encoding 4,096 pictures is what takes the time
+    if (
+        "mean of the surroundings" in metrics and "probe biome, 10 labels" not in metrics
+    ):  # holes on the Earth
+        test = load("earth", method.image_size, "test").images
+        hole = holes.make_holes("centre", len(test), method.image_size)
+        now = float(hole_loss(method.inpaint(test, hole), as_float(test), hole))
+        yield Check(
+            "error in the centre", metrics["error in the centre"], now, 0.1 * metrics["error in the centre"]
+        )
     if kind == "SimCLR" and isinstance(metrics.get("probe"), dict):
         n, label = metrics["n_labels"], "texture"
         train, test = (scenes.World().sample(m, seed=s) for m, s in ((4096, 0), (1000, 1)))
