@@ -128,6 +128,26 @@ def test_importing_loads_nothing_heavy(module):
     assert out.stdout.strip() == "[]"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the OpenMP that tells its settings is Linux's")
+@pytest.mark.parametrize("mine, told", [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_told_otherwise(mine, told):
+    """Spinning ones take the cores of other users; what OpenMP itself says that it does is asked."""
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | {"OMP_DISPLAY_ENV": "VERBOSE"}
+    environment |= {"OMP_WAIT_POLICY": mine} if mine else {}
+    argv = [sys.executable, "-c", "import ssl_course, torch; torch.ones(9).sum()"]
+    said = subprocess.run(argv, env=environment, capture_output=True, text=True, cwd=ROOT).stderr
+    if "OMP_WAIT_POLICY" not in said:
+        pytest.skip("another OpenMP, which says nothing")
+    assert re.findall(r"OMP_WAIT_POLICY = '(\w+)'", said) == [told]
+
+
+def test_lectures_load_the_course_before_torch():
+    """OpenMP reads how it should wait when torch is loaded."""
+    for source in (ROOT / "lectures/src").glob("[0-9]*.md"):
+        text = source.read_text(encoding="utf-8")
+        assert 0 < text.index("import ssl_course") < text.find("import torch") % (1 << 40), source.name
+
+
 # --- files around the code --------------------------------------------------------------------------------
 
 

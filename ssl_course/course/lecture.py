@@ -30,14 +30,39 @@ _BOX = (
 )
 
 
+_FORMULA = r"\$[^$<]+\$"
+
+
 class Shown:
-    """A piece of HTML with a plain-text form; the last expression of a cell shows it."""
+    """A piece of HTML with a plain-text form; the last expression of a cell shows it.
+
+    With formulas between dollars it becomes Markdown: VS Code and Colab typeset none in HTML.
+    """
 
     def __init__(self, html: str, text: str) -> None:
         self.html, self.text = html, text
 
-    def _repr_html_(self) -> str:
-        return self.html
+    def _repr_html_(self) -> str | None:
+        return None if re.search(_FORMULA, self.html) else self.html
+
+    def _repr_markdown_(self) -> str | None:
+        """The same HTML, with blank lines around what has a formula: they end HTML and begin Markdown."""
+        if self._repr_html_() is not None:
+            return None
+        whole = (
+            self.html
+            if "<td" in self.html
+            else re.sub(r"(?s)(<div[^>]*>)(.*)(</div>)", r"\1\n\n\2\n\n\3", self.html)
+        )
+        cell = rf"(?s)(<td[^>]*>)((?:(?!</td>).)*{_FORMULA}(?:(?!</td>).)*)(</td>)"
+        whole = re.sub(cell, r"\1\n\n\2\n\n\3", whole)
+        # There a formula is taken as it is written, not as HTML.
+        relations = {"&lt;": r"\lt ", "&gt;": r"\gt ", "<": r"\lt ", ">": r"\gt ", "&amp;": "&"}
+        return re.sub(
+            r"\$[^$]+\$",
+            lambda formula: re.sub("&lt;|&gt;|&amp;|<|>", lambda m: relations[m[0]], formula[0]),
+            whole,
+        )
 
     def __repr__(self) -> str:
         return self.text
