@@ -64,7 +64,11 @@ def sentence(claim: str) -> str:
     """A claim as it stands in a notebook's table, as a sentence of HTML."""
     text = escape(claim.replace("**", ""))
     text = re.sub(r"_([A-Za-z]+)", r"<sub>\1</sub>", text)
-    return (text[0].upper() if text[0].isascii() else text[0]) + text[1:] + ("" if text.endswith(("?", ".")) else ".")
+    return (
+        (text[0].upper() if text[0].isascii() else text[0])
+        + text[1:]
+        + ("" if text.endswith(("?", ".")) else ".")
+    )
 
 
 @torch.no_grad()
