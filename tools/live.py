@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -133,7 +134,7 @@ def page(
     Args:
         template: tools/web/try.md.
         vendored: ``ort.mjs`` and ``ort.wasm``.
-        scripts: ``live.js`` and ``live.css``, for their versions.
+        scripts: ``live.js``, its modules and ``live.css``, for their versions.
     """
     some, sheet = gallery(), io.BytesIO()
     picture(some.images.permute(1, 0, 2, 3).flatten(1, 2)).save(sheet, "png", optimize=True)
@@ -148,11 +149,15 @@ def page(
         # Its place is kept while the network comes, so that nothing below it jumps.
         block = f'<div data-live="{name}"><img src="_static/live/{name}.webp" alt="{escape(alt)}"></div>'
         template = template.replace(f"@{name}@", f"```{{raw}} html\n{block}\n```")
-    text = json.dumps(told, ensure_ascii=False).replace("<", "\\u003c")
-    template = template.replace("@css@", version(scripts["live.css"])).replace(
-        "@js@", version(scripts["live.js"])
-    )
-    return template.replace("@facts@", text), files
+    imports = {name: f"./_static/{name}{version(raw)}" for name, raw in scripts.items()}
+    modules = {f"live/{name[5:-3]}": address for name, address in imports.items() if name.startswith("live_")}
+    filled = {
+        "facts": json.dumps(told, ensure_ascii=False).replace("<", "\\u003c"),
+        "modules": json.dumps({"imports": modules}),
+        "css": version(scripts["live.css"]),
+        "js": version(scripts["live.js"]),
+    }
+    return re.sub(r"@(\w+)@", lambda found: filled[found[1]], template), files
 
 
 def version(raw: bytes) -> str:

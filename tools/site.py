@@ -122,6 +122,8 @@ def _page(html: str, pictures: Path, at: str) -> str:
     html = html.replace("none (enter one above and run this cell again)", "none")
 
     def file(found: re.Match) -> str:
+        if "ssl-film" in html:  # its script takes the drawing apart, and so must find it here
+            return found[0]
         kind = {"svg+xml": "svg", "jpeg": "jpg"}.get(found[1], found[1])
         raw = base64.b64decode(found[3]) if found[2] else unquote(found[3]).encode()
         name = f"{hashlib.sha256(raw).hexdigest()[:16]}.{kind}"
@@ -282,7 +284,7 @@ def networks(folder: Path) -> None:
     wanted = {"ort.wasm.bundle.min.mjs": "ort.mjs", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
     vendored = {wanted[name]: raw for name, raw in packed(RUNTIME) if name in wanted}
     template = (HERE / "try.md").read_text(encoding="utf-8")
-    text, files = live.page(template, vendored, scripts("live.js", "live.css"))
+    text, files = live.page(template, vendored, scripts(*(file.name for file in HERE.glob("live*.*"))))
     put(folder / "try.md", text)
     for name, raw in files.items():
         put(folder / "_static/live" / name, raw)

@@ -27,7 +27,7 @@ html_css_files = ["course.css"]
 html_js_files = [("glossary.js", {"defer": ""}), ("course.js", {"defer": ""})]
 html_show_sphinx = html_show_sourcelink = html_copy_source = False
 html_favicon = "_static/favicon.svg"
-html_last_updated_fmt = str(date.today())
+html_last_updated_fmt = f"{date.today()}, edition {version}"
 html_theme_options = {"navigation_with_keys": True}
 templates_path = []
 
