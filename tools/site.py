@@ -25,7 +25,7 @@ from nbformat import NotebookNode
 
 import ssl_course
 from ssl_course.course import themes
-from tools import front, live
+from tools import bake, front, live
 from tools.build import ROOT, RUN_LINE, notebook_of, sources
 
 SITE, PREPARED, VENDOR = ROOT / "build/site", ROOT / "build/site-source", ROOT / "build/npm"
@@ -145,6 +145,7 @@ def lectures(folder: Path) -> list[tuple[str, str, str, str]]:
             for output in cell.get("outputs", ())
             if "".join(output.get("data", {}).get("text/plain", "")).startswith("Claim: ")
         )
+        _with_bakes(notebook, src, folder)
         notebook = prepared(
             notebook, folder / "_static/pictures" / src.stem, f"../_static/pictures/{src.stem}"
         )
@@ -157,6 +158,17 @@ def lectures(folder: Path) -> list[tuple[str, str, str, str]]:
         picture = re.search(r"_static/pictures/[^\"\\]+", text)
         rows.append((src.stem, title, claim, picture[0] if picture else ""))
     return rows
+
+
+def _with_bakes(notebook: NotebookNode, src: Path, folder: Path) -> None:
+    """Pictures of widgets that are baked say where; `baked.js` brings those to life."""
+    at = f"_static/baked/{src.stem[:2]}"
+    for file in bake.place_of(src).glob("*.gz"):
+        put(folder / at / file.name, file.read_bytes())
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if page := "".join(output.get("data", {}).get("text/html", "")):
+                output["data"]["text/html"] = bake.mount(page, src, f"../{at}")
 
 
 def _links(markdown: str) -> str:
@@ -295,6 +307,8 @@ def prepare(folder: Path = PREPARED) -> None:
     WRITTEN.clear()
     for file in (*HERE.glob("*.css"), *HERE.glob("*.js"), *HERE.glob("*.svg")):
         put(folder / "_static" / file.name, file.read_bytes())
+    for name in ("canvas.js", "canvas.css"):  # the notebook's own
+        put(folder / "_static" / name, (ROOT / "ssl_course/widgets/frame" / name).read_bytes())
     put(folder / "conf.py", (HERE / "conf.py").read_bytes())
     first(folder, lectures(folder))
     bibliography = "# Bibliography\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
