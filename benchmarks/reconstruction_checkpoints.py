@@ -1,7 +1,7 @@
 """Trains the networks that the widgets of lectures 02 to 04 show first, measures them, and writes assets/checkpoints.
 
     python benchmarks/reconstruction_checkpoints.py colorization colorization_l2 mae context_encoder context_encoder_adversarial
-    python benchmarks/reconstruction_checkpoints.py context_encoder_earth   (after context_encoder, with which it begins)
+    python benchmarks/reconstruction_checkpoints.py context_encoder_earth colorization_earth   (after those of scenes, with which they begin)
 
 Interrupted, the same command goes on where it stopped (build/checkpoints keeps the run).
 """
@@ -47,6 +47,11 @@ RECIPES: dict[str, tuple[Any, int | str, dict[str, Any]]] = {
         lambda: ContextEncoder(hole="mixed"),
         "earth",
         {"steps": 1500, "batch_size": 64, "lr": 1e-3, "start": "context_encoder"},
+    ),
+    "colorization_earth": (
+        lambda: Colorization(objective="classes"),
+        "earth",
+        {"steps": 1200, "start": "colorization"},
     ),
     "mae": (lambda: MAE(), 8000, {"steps": 2200, "batch_size": 64, "rounds": 3}),
 }
