@@ -280,7 +280,11 @@ def _bars(gpt: GPT, coming: _Next, cursor: int) -> Panel:
             bars.append((coming.exact[row], palette.X2, 7, 2))
         for value, colour, middle, half in bars:
             plot.rect(0, y + middle - half, value, y + middle + half, fill=colour)
-        plot.text(coming.drawn[row], y - 5, f"{coming.drawn[row]:.2f}", palette.INK, 11, "lm", offset=(4, 0))
+        drawn = coming.drawn[row]
+        told = f"{drawn:.2f}" if drawn >= LEAST else "rarely" if drawn else "cut off"
+        plot.text(
+            drawn, y - 5, told, palette.INK if drawn >= LEAST else palette.MUTED, 11, "lm", offset=(4, 0)
+        )
         spoken.append(f"{word} {coming.drawn[row]:.2f}")
     plot.text(0, 0, "■ drawn with", palette.PSI, 11, "ls", offset=(-102, -18))
     plot.text(0, 0, "■ the network's P(X₂ | X₁)", palette.MUTED, 11, "ls", offset=(-14, -18))
