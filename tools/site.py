@@ -15,10 +15,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import nbformat
 from nbformat import NotebookNode
@@ -152,7 +151,7 @@ def lectures(folder: Path) -> list[tuple[str, str, str, str]]:
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = _links(cell.source)
-        notebook.cells[0].source += buttons(src.stem) + live.entry(src.stem)
+        notebook.cells[0].source += live.entry(src.stem)
         text = nbformat.writes(notebook) + "\n"
         put(folder / "lectures" / f"{src.stem}.ipynb", text)
         picture = re.search(r"_static/pictures/[^\"\\]+", text)
@@ -175,27 +174,6 @@ def _links(markdown: str) -> str:
     """Links into the folder of the sources become words, and the bibliography has a page of its own."""
     markdown = markdown.replace("](references.bib)", "](../bibliography.md)")
     return re.sub(r"\[([^\]]+)\]\(\.\./(?!bibliography)[^)]+\)", r"\1", markdown)
-
-
-def buttons(stem: str, urls: dict[str, str] | None = None) -> str:
-    """Markdown that opens a lecture where it runs, as ``[project.urls]`` of a fork says; nothing where that says nothing."""
-    if urls is None:
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        urls = project.get("urls", {})
-    source, hub = urls.get("Source", "").rstrip("/"), urls.get("Hub", "").rstrip("/")
-    made = []
-    if found := re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", source):
-        repository = "/".join(found.groups())
-        made += [
-            f"[Open in Colab](https://colab.research.google.com/github/{repository}/blob/main/lectures/{stem}.ipynb)",
-            f"[Binder](https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/lectures/{stem}.ipynb)",
-        ]
-    if source and hub:
-        place = quote(f"lab/tree/{source.rsplit('/', 1)[-1]}/lectures/{stem}.ipynb", safe="")
-        made.append(
-            f"[JupyterHub]({hub}/hub/user-redirect/git-pull?repo={quote(source, safe='')}&urlpath={place})"
-        )
-    return f"\n\n{' · '.join(made)}" if made else ""
 
 
 # ------------------------------------------------------------------------------------------- all other pages

@@ -209,6 +209,12 @@ def _equation(row: Any) -> str:
 # ------------------------------------------------------------------------------------------ predict first
 
 
+def live_view(widget: Any) -> dict[str, Any]:
+    """What a notebook shows an ipywidget by, in version 8 and in 7, which Colab has."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"application/vnd.jupyter.widget-view+json": view}
+
+
 def with_reset(shown: Sequence[Any], action: Callable[[], None]) -> Any:
     """A box of widgets, or of HTML, with a Reset button below, which calls ``action``."""
     import ipywidgets
@@ -294,8 +300,7 @@ class Prediction:
             "<small>Run this cell to enter your guess.</small>",
             palette.Y, "ssl-predict",
         )  # fmt: skip
-        live = self.box._repr_mimebundle_() or {}
-        return {**live, "text/html": html, "text/plain": repr(self)}
+        return {**live_view(self.box), "text/html": html, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"Predict first: {self.question}"

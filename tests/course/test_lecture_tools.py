@@ -13,7 +13,6 @@ from PIL import Image
 from ssl_course.course import equations, lecture, palette
 from ssl_course.data import load
 from ssl_course.theory.independence import epsilon_ci_squared
-from tools.lint import FIRST_CELL
 
 
 @pytest.fixture(autouse=True)
@@ -22,27 +21,6 @@ def no_guesses(tmp_path, monkeypatch):
 
 
 # ---- first cell ---------------------------------------------------------------------------------------------------
-
-
-def first_cell(setup):
-    run = (
-        f"import sys\n{setup}\n"
-        "from IPython.core.interactiveshell import InteractiveShell\n"
-        f"shell = InteractiveShell.instance(colors='nocolor')\nresult = shell.run_cell({FIRST_CELL!r})\n"
-        "print('success', result.success)"
-    )
-    return subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True).stdout
-
-
-def test_first_cell_without_the_package_says_how_to_install():
-    printed = first_cell("sys.modules['ssl_course'] = None")
-    assert "make lab" in printed and "python -m pip install -e ." in printed and "ssl-course lab" in printed
-    assert "Traceback" not in printed and "ImportError" not in printed
-    assert "success False" in printed  # so that Run All stops here
-
-
-def test_first_cell_with_the_package_is_silent():
-    assert first_cell("") == "success True\n"
 
 
 # ---- where a lecture runs -----------------------------------------------------------------------------------------
