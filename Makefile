@@ -13,7 +13,7 @@ TOOLS := $(VENV)/.stamp-test
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab present test test-browser test-rest test-notebooks test-real check lectures handout wheel site \
-  student-branch assignment class test-class checkpoints lint bench lock clean
+  student-branch assignment class checkpoints lint bench lock clean
 
 help:
 	@echo "make lab       open the first lecture in JupyterLab"
@@ -71,6 +71,7 @@ check test-browser test-rest test-notebooks: export OMP_NUM_THREADS := 1
 test: lint
 	$(BIN)/python -m tools.browser ensure
 	@mkdir -p build
+	-$(BIN)/python -m tools.classroom
 	$(MAKE) -k test-browser test-rest
 
 test-browser: $(TOOLS)
@@ -98,6 +99,11 @@ handout: $(TOOLS)
 # A new commit on the branch students, which is never rewritten: what nbgitpuller brings into their accounts.
 student-branch: $(TOOLS)
 	$(BIN)/python -m tools.handout --branch students
+
+# JupyterHub on this machine, one account a student (so as root): deploy/README.md.
+class: $(STAMP)
+	$(BIN)/python -m tools.classroom
+	build/class-venv/bin/jupyterhub --config deploy/jupyterhub_config.py
 
 # An assignment for nbgrader, and one for otter-grader, of each LECTURE: build/assignment.
 assignment: $(TOOLS)

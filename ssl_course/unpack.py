@@ -111,8 +111,10 @@ def merge(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]) ->
             name = f"{name}-again"[-64:]
         here[name] = cell | {"id": name}
 
+    text = {name: _said(cell) for name, cell in here.items()}
+
     def stays(name: str) -> bool:
-        return name not in was or _said(here[name]) != _said(was[name])
+        return name not in was or text[name] != _said(was[name])
 
     order = [name for name in new if name in here or name not in was]
     place = -1  # where in the order the student's cell before this one stands

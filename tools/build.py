@@ -208,7 +208,7 @@ def _readdressed(ipynb: Path, src: Path) -> NotebookNode | None:
     if not ipynb.exists():
         return None
     old, new = nbformat.read(ipynb, as_version=4), read_source(src)
-    if old.metadata.get("ssl_course", {}).get("sha256") != _digest(src) or len(old.cells) != len(new.cells):
+    if old.metadata.get("ssl_course", {}).get("sha256") != digest(src) or len(old.cells) != len(new.cells):
         return None
     first = next((i for i, cell in enumerate(new.cells) if cell.cell_type == "code"), 0)
     if any(

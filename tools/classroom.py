@@ -1,4 +1,4 @@
-"""The environment of the hub and of the graders: ``python -m tools.classroom``.
+"""The environment of the hub and of the graders, and what students find there: ``python -m tools.classroom``.
 
 build/class-venv looks into the course's own environment for all else. Students' accounts run its Python too, so where
 ours lies in root's home it is made from another one of the same version.
@@ -37,20 +37,11 @@ def others_can_run(python: str | Path) -> bool:
 
 
 def python_for_all() -> Path:
-    """This Python, or one of the same version that others can run.
-
-    Raises:
-        RuntimeError: there is none; the message says what to do.
-    """
+    """This Python, or one of the same version that others can run; where there is none, this one: no hub then."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     own = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    for python in (own, Path(f"/usr/bin/python{version}"), Path(f"/usr/local/bin/python{version}")):
-        if python.is_file() and others_can_run(python):
-            return python
-    raise RuntimeError(
-        f"Students' accounts cannot run {own}: it lies where only its owner may look. Install Python {version} for all "
-        f"users (on Debian and Ubuntu: sudo apt-get install python{version}), or make .venv from another Python."
-    )
+    others = [own, Path(f"/usr/bin/python{version}"), Path(f"/usr/local/bin/python{version}")]
+    return next((python for python in others if python.is_file() and others_can_run(python)), own)
 
 
 def ensure() -> Path:
@@ -61,7 +52,7 @@ def ensure() -> Path:
     """
     python, stamp = VENV / "bin" / "python", VENV / ".stamp"
     digest = hashlib.sha256(WANTED.read_bytes() + Path(__file__).read_bytes()).hexdigest()
-    if not (stamp.is_file() and stamp.read_text() == digest and others_can_run(python)):
+    if not (stamp.is_file() and stamp.read_text() == digest and python.exists()):
         shutil.rmtree(VENV, ignore_errors=True)
         _run([str(python_for_all()), "-m", "venv", "--without-pip", str(VENV)])
         here = sysconfig.get_path("purelib")
@@ -99,13 +90,23 @@ def ensure() -> Path:
     return python
 
 
-def git_settings(python: str | Path) -> dict[str, str]:
-    """Environment in which git, so nbgitpuller, merges students' notebooks cell by cell (`ssl_course.unpack.merge`)."""
-    return {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "merge.ssl-course.driver",
-        "GIT_CONFIG_VALUE_0": f"'{python}' -m ssl_course merge %O %A %B",
-    }
+def git_settings(file: Path, python: str | Path, trusted: Path | str = "") -> dict[str, str]:
+    """Write settings with which git, so nbgitpuller, merges students' notebooks cell by cell (`ssl_course.unpack.merge`).
+
+    Args:
+        file: of the settings.
+        python: one in which the course is installed.
+        trusted: a repository of another's that may be pulled from.
+
+    Returns:
+        Environment in which git reads them.
+    """
+    safe = f'[safe]\n\tdirectory = "{trusted}"\n' if trusted else ""
+    driver = f"'{python}' -m ssl_course merge %O %A %B"
+    file.write_text(
+        f'[merge "ssl-course"]\n\tname = cell by cell\n\tdriver = "{driver}"\n{safe}', encoding="utf-8"
+    )
+    return {"GIT_CONFIG_SYSTEM": str(file)}
 
 
 def _look_into(course: Path, own: Path) -> None:
@@ -117,6 +118,31 @@ def _look_into(course: Path, own: Path) -> None:
             _look_into(there, here)
         elif not here.exists():
             here.symlink_to(there)
+
+
+def prepare(state: Path) -> None:
+    """What students of the hub find, below the folder ``state``, which all may enter.
+
+    course/ has the library, networks and results, without solutions; lectures.git the notebooks, as a branch that each
+    student's server pulls when it starts.
+    """
+    from tools import handout  # nbformat; not needed to install
+
+    state.mkdir(parents=True, exist_ok=True)
+    handout.edition(state / "fresh")
+    bare, fresh = state / "lectures.git", state / "fresh"
+    if not bare.exists():
+        handout.git(state, "init", "--quiet", "--bare", "--initial-branch=lectures", str(bare))
+    (fresh / "lectures" / ".gitattributes").write_text(handout.ATTRIBUTES, encoding="utf-8")
+    who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
+           for what, value in (("NAME", "ssl-course"), ("EMAIL", "class@localhost"))}  # fmt: skip
+    os.environ.update(who)
+    handout.commit_folder(bare, fresh / "lectures", "refs/heads/lectures", "The lectures")
+    shutil.rmtree(state / "course", ignore_errors=True)
+    fresh.rename(state / "course")
+    for path in [state, *state.rglob("*")]:
+        if "private" not in path.parts:
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
 
 
 def _run(argv: list[str]) -> None:

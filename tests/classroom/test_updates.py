@@ -151,7 +151,7 @@ def puller(programs, **environment):
 
 
 def test_a_dozen_real_updates_damage_no_notebook(books, programs, tmp_path):
-    driver = classroom.git_settings(programs / "python") | {"PYTHONPATH": str(ROOT)}
+    driver = classroom.git_settings(tmp_path / "gitconfig", programs / "python") | {"PYTHONPATH": str(ROOT)}
     assert replay(tmp_path, puller(programs, **driver), books) == []
 
 
