@@ -373,10 +373,12 @@ class _Table:
             actions.append(label)
         silent = []
         for panel in sorted(operable):
-            if (found := self.clicks(panel)) is not None:
+            found = self.clicks(panel)
+            if found is not None and found["changes"]:
                 moves["down"][panel] = found
             for key in KEYS:
-                if (press := self.move(self.press(panel, key), beside=self.plan.beside)) is not None:
+                press = self.move(self.press(panel, key), beside=self.plan.beside)
+                if press is not None and any(press["to"].values()):
                     moves["key"].setdefault(panel, {})[key] = press
             if panel not in moves["down"] and panel not in moves["key"]:
                 silent.append(panel)

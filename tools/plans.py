@@ -410,13 +410,14 @@ def caption_search(explorer: Any) -> Plan:
 
         for picture in order[: module.SHOWN]:
             asked += [gallery.captions[k] for k in module._captions_of(gallery, picture)]
-        texts = list(dict.fromkeys(asked))[:40]
+        texts = list(dict.fromkeys(asked))[:25]
         here = {"pictures": [name], "scale": [own if name != now["pictures"] else now["scale"]]}
         scales = nearby([1.0, 2.0, 5.0, 20.0, 50.0, 100.0], here["scale"][0])
         ranks = range(min(module.SHOWN, len(gallery.data)))
         prompts = some(explorer.controls["prompts"])
         labels = some(explorer.controls["label"])
-        blocks.append(here | {"caption": texts, "rank": ranks})
+        blocks.append(here | {"caption": [start], "rank": ranks})
+        blocks.append(here | {"caption": texts, "rank": [*ranks][:3]})
         blocks.append(here | {"caption": [start], "label": labels, "prompts": prompts})
         blocks.append(
             here | {"caption": [start], "scale": scales, "masked": [False, True], "rank": [*ranks][:3]}
