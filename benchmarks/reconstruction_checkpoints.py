@@ -90,6 +90,14 @@ def measure(method: nn.Module, train_set: Pictures, test: Pictures) -> dict[str,
         metrics["mean picture"] = float(hole_loss(mean, x, hole))
         around = ((x * (1 - hole)).sum((2, 3)) / (1 - hole).sum((2, 3)))[:, :, None, None].expand_as(x)
         metrics["mean of the surroundings"] = float(hole_loss(around, x, hole))
+    elif "light" not in test.labels:  # photographs
+        truth = method.pair(test).x2
+        one = method.mean.view(1, 2, 1, 1).expand_as(truth)
+        for name, answer in {
+            "colour error": method.colours(test.images, temperature=1.0, mix=1.0),
+            "one mean colour": one,
+        }.items():
+            metrics[name] = float((truth - answer).square().sum(1).mean())  # Lab units²
     elif method.objective == "l2":
         world = scenes.World()
         predicted = world.x2(Pictures(test.images, parts={"ab": method.colours(test.images)})).double()

@@ -122,6 +122,11 @@ def _checks(method: nn.Module, metrics: dict) -> Iterator[Check]:
         yield Check(
             "error in the centre", metrics["error in the centre"], now, 0.1 * metrics["error in the centre"]
         )
+    if "one mean colour" in metrics:  # colours of the Earth
+        test = load("earth", 64, "test")
+        answer = method.colours(test.images, temperature=1.0, mix=1.0)
+        now = float((method.pair(test).x2 - answer).square().sum(1).mean())
+        yield Check("colour error", metrics["colour error"], now, 0.05 * metrics["colour error"])
     if kind == "SimCLR" and isinstance(metrics.get("probe"), dict):
         n, label = metrics["n_labels"], "texture"
         train, test = (scenes.World().sample(m, seed=s) for m, s in ((4096, 0), (1000, 1)))
