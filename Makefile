@@ -4,15 +4,16 @@
 
 PYTHON ?= python3
 VENV := .venv
-# CONSTRAINTS=/dev/null takes the newest versions that pyproject.toml allows.
-CONSTRAINTS ?= constraints.txt
+# LOCK=none takes the newest versions that pyproject.toml allows.
+LOCK ?= requirements.txt
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
+# What tests, tools and the site need besides.
+TOOLS := $(VENV)/.stamp-test
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab present test test-browser test-rest test-notebooks test-real check lectures handout wheel site \
-  student-branch assignment class \
-  checkpoints lint bench clean
+  student-branch assignment class checkpoints lint bench lock clean
 
 help:
 	@echo "make lab       open the first lecture in JupyterLab"
@@ -30,24 +31,21 @@ help:
 	@echo "make checkpoints   train all networks of assets/checkpoints anew (hours)"
 	@echo "make bench     measure against other libraries (half an hour, on an idle machine)"
 	@echo "make setup     only install, into .venv"
+	@echo "make lock      choose the versions anew, for all systems: requirements.txt"
 	@echo "make clean     remove build/ (rm -r .venv removes the installation)"
 
 setup: $(STAMP)
 
-# The two tests come first, since what venv and pip say instead is hard to read.
-$(STAMP): pyproject.toml constraints.txt
+# The first two tests are older than any Python that could say it.
+$(STAMP) $(TOOLS): pyproject.toml requirements.txt tools/install.py
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "There is no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "This course needs Python 3.11 or newer, '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name a newer one: make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python -o ! -e $(BIN) || { \
 	  echo "The Python that .venv was made with is gone. Remove the folder and try again: rm -r .venv"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo "'$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
-	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	@rm -rf ssl_course.egg-info  # of the first edition's build: Python would believe its version
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[test]' --constraint $(CONSTRAINTS)
-	@touch $@
+	@$(PYTHON) tools/install.py --lock $(LOCK) $(if $(findstring test,$(@F)),--test)
+	@touch $@ $(if $(findstring test,$(@F)),$(STAMP))
 
 lab: $(STAMP)
 	$(BIN)/python -m ssl_course lab
@@ -57,7 +55,7 @@ present: $(STAMP)
 	@$(if $(ROOM),$(BIN)/python -m ssl_course room $(if $(filter lan,$(ROOM)),--lan) & trap "kill $$! 2>/dev/null" EXIT;) \
 	  $(BIN)/python -m ssl_course present
 
-lint: $(STAMP)
+lint: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -76,30 +74,30 @@ test: lint
 	-$(BIN)/python -m tools.classroom
 	$(MAKE) -k test-browser test-rest
 
-test-browser: $(STAMP)
+test-browser: $(TOOLS)
 	$(PYTEST) tests/browser --junitxml=build/tests-browser.xml
 
-test-rest: $(STAMP)
+test-rest: $(TOOLS)
 	$(PYTEST) --ignore=tests/browser -m "not notebook" --junitxml=build/tests.xml
 
-test-notebooks: $(STAMP)
+test-notebooks: $(TOOLS)
 	$(PYTEST) tests/test_lectures.py -m notebook
 
 check: lint
 	$(PYTEST) --ignore=tests/browser -m "not slow and not notebook"
 
 # SSL_COURSE_LECTURE_DATA=cifar10 make test-real takes CIFAR-10 instead.
-test-real: $(STAMP)
+test-real: $(TOOLS)
 	SSL_COURSE_LECTURE_DATA=$${SSL_COURSE_LECTURE_DATA:-earth} $(BIN)/python -m pytest -rs tests/test_real_lectures.py
 
-lectures: $(STAMP)
+lectures: $(TOOLS)
 	$(BIN)/python -m tools.build
 
-handout: $(STAMP)
+handout: $(TOOLS)
 	$(BIN)/python -m tools.handout
 
 # A new commit on the branch students, which is never rewritten: what nbgitpuller brings into their accounts.
-student-branch: $(STAMP)
+student-branch: $(TOOLS)
 	$(BIN)/python -m tools.handout --branch students
 
 # JupyterHub on this machine, one account a student (so as root): deploy/README.md.
@@ -108,26 +106,26 @@ class: $(STAMP)
 	build/class-venv/bin/jupyterhub --config deploy/jupyterhub_config.py
 
 # An assignment for nbgrader, and one for otter-grader, of each LECTURE: build/assignment.
-assignment: $(STAMP)
+assignment: $(TOOLS)
 	$(BIN)/python -m tools.assignment $(LECTURE)
 
 # Library, notebooks, networks and results in one file, for: pip install FILE, then ssl-course lab.
-wheel: $(STAMP)
+wheel: $(TOOLS)
 	rm -rf build/wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 	@du -h build/wheel/*.whl
 
 # Nothing is executed: the pages are the notebooks as they lie here.
-site: $(STAMP)
+site: $(TOOLS)
 	$(BIN)/python -m tools.site
 
 # Each file of assets/checkpoints carries the command that makes it; this runs them all.
-checkpoints: $(STAMP)
+checkpoints: $(TOOLS)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/shipped.py rebuild
 
 # Other libraries live in a venv of their own that looks into ours for PyTorch; they are no dependencies.
 BENCH := build/bench-venv
-$(BENCH)/.stamp: $(STAMP)
+$(BENCH)/.stamp: $(TOOLS)
 	$(BIN)/python -m venv $(BENCH)
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(BENCH)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/course.pth"
 	$(BENCH)/bin/python -m pip install --disable-pip-version-check --quiet --no-deps lightly kornia kornia_rs
@@ -139,7 +137,12 @@ bench: $(BENCH)/.stamp
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/augment.py --json build/bench_augment.json
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py speed --json build/bench_speed.json
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py overhead --json build/bench_overhead.json
-	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py accuracy --json build/bench_accuracy.json
+	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py reach --json build/bench_reach.json
+
+# Versions that stand in the file stay where they can; UPGRADE=--upgrade takes the newest of all.
+lock: $(TOOLS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip compile pyproject.toml --extra test --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --quiet --custom-compile-command "make lock" --output-file requirements.txt $(UPGRADE)
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache

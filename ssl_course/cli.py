@@ -219,6 +219,13 @@ def _data(name: str, split: str, size: int, root: Path | None, gray: bool, n: in
     """The set that the options ask for; painted and composed sets are made in the size asked."""
     from ssl_course.data import load
 
+    if size > 128:
+        times = (size / 64) ** 2
+        typer.echo(
+            f"--size {size}: {times:.0f} times the pixels of the usual 64 × 64, so that pictures, memory and every step "
+            f"take about {times:.0f} times as much, or more.",
+            err=True,
+        )
     made = {"n": n} if n is not None and name in ("scenes", "reviews") else {}
     data = load(name, size, split, root=root, **made)
     data = data if n is None else data[:n]

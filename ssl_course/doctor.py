@@ -3,9 +3,11 @@
 import functools
 import importlib
 import importlib.metadata
+import platform
 import re
 import shutil
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -35,9 +37,35 @@ class Check:
 _optional = functools.partial(Check, required=False)
 
 
+def unserved() -> str:
+    """Why PyTorch is not made for this machine, and what to do instead; "" where it is."""
+    system, library, version = platform.system(), *platform.libc_ver()
+    if system == "Darwin" and platform.machine() == "x86_64":
+        why = "Macs with an Intel processor"
+    elif system == "Windows" and "arm64" in sysconfig.get_platform():
+        why = "Python for Windows on ARM (a Python for x64 runs there, too)"
+    elif system == "Linux" and library != "glibc":
+        why = "a Linux without glibc, such as Alpine"
+    elif system == "Linux" and tuple(int(part) for part in version.split(".")[:2]) < (2, 28):
+        why = f"a Linux with a glibc older than 2.28 (here it is {version})"
+    else:
+        return ""
+    return f"PyTorch is not made for {why}. Use the course on Colab, on a hub, or as its web edition."
+
+
 def report() -> list[Check]:
     """Look at Python, packages, device, disk, browser and data sets. Changes nothing, downloads nothing."""
-    return [_python(), *_packages(), _files(), _jupyterlab(), *_device(), _disk(), *_browser(), *_data()]
+    return [
+        _python(),
+        _machine(),
+        *_packages(),
+        _files(),
+        _jupyterlab(),
+        *_device(),
+        _disk(),
+        *_browser(),
+        *_data(),
+    ]
 
 
 def show(checks: list[Check]) -> str:
@@ -58,6 +86,10 @@ def show(checks: list[Check]) -> str:
 def _python() -> Check:
     fix = "install Python 3.11 or newer, remove .venv, and: make setup PYTHON=python3.11"
     return Check("python", sys.version_info >= (3, 11), f"{sys.version.split()[0]} in {sys.prefix}", fix)
+
+
+def _machine() -> Check:
+    return Check("machine", not unserved(), f"{platform.system()} {platform.machine()}", unserved())
 
 
 def requirements() -> dict[str, bool]:
@@ -81,15 +113,20 @@ def _packages() -> list[Check]:
         wanted = requirements()
     except importlib.metadata.PackageNotFoundError:
         return [Check("ssl_course", False, "not installed in this Python", INSTALL)]
-    checks = [Check("ssl_course", True, __version__)]
+    checks, lost = [Check("ssl_course", True, __version__)], []
     for name, needed in wanted.items():
-        if not needed and assets.checkout() is None:  # a wheel brings no tests
-            continue
         try:
-            checks.append(Check(name, True, importlib.metadata.version(name), required=needed))
+            version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            why = "missing" if needed else "missing (only the tests need it)"
-            checks.append(Check(name, False, why, INSTALL, required=needed))
+            if needed:
+                checks.append(Check(name, False, "missing", INSTALL))
+            else:
+                lost.append(name)
+        else:
+            checks.append(Check(name, True, version, required=needed))
+    if lost and assets.checkout():  # a wheel brings no tests
+        many = f"{', '.join(lost[:3])}{', …' if lost[3:] else ''}: missing (only tests and tools need them)"
+        checks.append(_optional("for tests", False, many, "make test adds them, and runs the tests"))
     return checks
 
 
@@ -113,7 +150,7 @@ def _device() -> list[Check]:
     try:
         importlib.import_module("torchvision")
     except Exception as error:  # a build that does not match torch fails with whatever its C++ part raises
-        fix = "pip install --force-reinstall torch torchvision -c constraints.txt"
+        fix = "python -m pip install --force-reinstall torch torchvision"
         checks.append(Check("torchvision runs", False, f"does not match torch: {error}", fix))
     else:
         checks.append(Check("torchvision runs", True, "matches torch"))

@@ -55,6 +55,14 @@ def test_the_same_command_gives_the_same_weights_and_resume_goes_on(run, tmp_pat
     assert again.exit_code == 0, again.output
 
 
+@pytest.mark.parametrize(("size", "times"), [(64, None), (192, "9 times")])
+def test_large_pictures_are_announced_with_what_they_take(run, size, times):
+    done = run("train", "rotation", "--n", 2, "--size", size, "--batch-size", 2, "--steps", 1)
+    assert done.exit_code == 0, done.output
+    assert ("the usual 64 × 64" in done.output) == (times is not None)
+    assert not times or times in done.output
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
@@ -62,6 +70,7 @@ def test_the_same_command_gives_the_same_weights_and_resume_goes_on(run, tmp_pat
         (["train", "mae", "--data", "nowhere"], "nowhere"),
         (["train", "mae", "--n", "8", "--set", "patch_size=7"], "patch_size=7"),
         (["train", "mae", "--n", "8", "--set", "patchsize=8"], "patchsize"),
+        (["train", "simclr", "--n", "16", "--size", "4096"], "64 GB of memory"),
         (["train", "mae", "--n", "8", "--set", "patch_size"], "name=value"),
         (["train", "mae", "--n", "8", "--steps", "0"], "at least 1"),
         (["evaluate", "nowhere.safetensors"], "no checkpoint"),

@@ -32,7 +32,8 @@ def test_the_zip_has_what_make_lab_needs_and_no_source_of_a_lecture(edition):
     for needed in (
         "Makefile",
         "pyproject.toml",
-        "constraints.txt",
+        "requirements.txt",
+        "tools/install.py",
         "ssl_course/cli.py",
         "assets/jupyter/overrides.json",
     ):

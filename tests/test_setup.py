@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -22,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 NEEDED = {"jupyterlab", "ipywidgets", "torch", "torchvision", "matplotlib", "nbval", "jupytext"}
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 ONLY_CONDA = {"python", "pip", "pytorch-cpu"}
-unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows takes environment.yml")
+unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no make")
 
 
 def requirement(line):
@@ -62,16 +64,50 @@ def test_environment_yml_is_in_step_with_pyproject(wanted, conda, project):
     assert str(conda["python"]) == project["requires-python"]
 
 
-def test_constraints_fit_the_ranges_and_any_build_of_torch(wanted):
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pins = dict(map(requirement, (line for line in lines if line and not line.startswith("#"))))
+def test_the_lock_fits_the_ranges_and_holds_every_file_by_its_digest(wanted):
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ")
+    entries = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert all(re.search(r" --hash=sha256:[0-9a-f]{64}", line) for line in entries)
+    pins = {}
+    for line in entries:
+        pinned = Requirement(line.partition(" --hash")[0])
+        (only,) = pinned.specifier
+        assert only.operator == "==" and "+" not in only.version, "a local part shuts out the other builds"
+        pins.setdefault(canonicalize_name(pinned.name), []).append((Version(only.version), pinned.marker))
     for name, allowed in wanted.items():
-        (pin,) = pins[name]
-        assert pin.operator == "=="
-        assert Version(pin.version) in allowed, name
-    for name in pins:
-        assert not name.startswith(("nvidia-", "cuda-", "triton")), f"{name} shuts out the CPU build of torch"
-    assert "+" not in str(pins["torch"]), "a pin with a local part shuts out the other builds"
+        assert name in pins and all(version in allowed for version, _ in pins[name]), name
+    # Universal: what only one system needs is there, under its marker.
+    for name, system in (("nvidia-cudnn-cu13", "linux"), ("appnope", "darwin"), ("pywinpty", "win32")):
+        ((_, marker),) = pins[name]
+        machine = {"sys_platform": system, "os_name": "nt" if system == "win32" else "posix"}
+        assert marker.evaluate(machine | {"platform_machine": "x86_64"})
+        assert not marker.evaluate(
+            {"sys_platform": "other", "os_name": "other", "platform_machine": "x86_64"}
+        )
+    # And for every Python from 3.11.0 (Debian's is 3.11.2) to 3.14: just one version of what all need.
+    for python in ("3.11.0", "3.11.2", "3.12.0", "3.13.5", "3.14.1"):
+        about = {
+            "python_full_version": python,
+            "python_version": python.rpartition(".")[0],
+            "sys_platform": "linux",
+        }
+        for name in ("numpy", "torch", "soupsieve", "jupyterlab"):
+            assert sum(not m or m.evaluate(about) for _, m in pins[name]) == 1, (name, python)
+
+
+def test_lab_brings_no_tests_and_imports_none(project):
+    """`make lab` installs the dependencies alone."""
+    base = {requirement(line)[0] for line in project["dependencies"]}
+    assert not base & {"pytest", "nbval", "jupytext", "playwright", "ruff", "mypy", "sphinx", "hatchling"}
+    tests = {
+        requirement(line)[0].replace("-", "_") for line in project["optional-dependencies"]["test"]
+    } - base
+    names = "|".join([*tests, "yaml", "myst_nb"])
+    imported = re.compile(rf"^\s*(?:import|from) ({names})\b", re.MULTILINE)
+    found = {
+        f.name: imported.findall(f.read_text(encoding="utf-8")) for f in (ROOT / "ssl_course").rglob("*.py")
+    }
+    assert {name: lines for name, lines in found.items() if lines} == {}
 
 
 def test_no_file_names_a_package_host():
@@ -90,6 +126,28 @@ def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the OpenMP that tells its settings is Linux's")
+@pytest.mark.parametrize("mine, told", [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_told_otherwise(mine, told):
+    """Spinning ones take the cores of other users; what OpenMP itself says that it does is asked."""
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | {
+        "OMP_DISPLAY_ENV": "VERBOSE"
+    }
+    environment |= {"OMP_WAIT_POLICY": mine} if mine else {}
+    argv = [sys.executable, "-c", "import ssl_course, torch; torch.ones(9).sum()"]
+    said = subprocess.run(argv, env=environment, capture_output=True, text=True, cwd=ROOT).stderr
+    if "OMP_WAIT_POLICY" not in said:
+        pytest.skip("another OpenMP, which says nothing")
+    assert re.findall(r"OMP_WAIT_POLICY = '(\w+)'", said) == [told]
+
+
+def test_lectures_load_the_course_before_torch():
+    """OpenMP reads how it should wait when torch is loaded."""
+    for source in (ROOT / "lectures/src").glob("[0-9]*.md"):
+        text = source.read_text(encoding="utf-8")
+        assert 0 < text.index("import ssl_course") < text.find("import torch") % (1 << 40), source.name
 
 
 # --- files around the code --------------------------------------------------------------------------------
@@ -115,14 +173,14 @@ def test_the_quick_job_runs_what_make_check_runs():
     job = {line.removeprefix("python -m ") for step in steps for line in step.get("run", "").splitlines()}
     # Under `make test` this make is a make's child, and would say which folder it enters.
     printed = subprocess.run(
-        ["make", "-n", "--no-print-directory", "-o", ".venv/.stamp", "check"],
+        ["make", "-n", "--no-print-directory", "-o", ".venv/.stamp-test", "check"],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     # The variables of a line are the env of a step there.
     checks = {re.sub(r"^(\w+=\S+ )*\S*/bin/(python -m )?", "", line) for line in printed.stdout.splitlines()}
-    assert checks and checks == {line for line in job if not line.startswith("pip")}
+    assert checks and checks == {line for line in job if line.startswith(("ruff", "mypy", "pytest"))}
 
 
 def test_only_assets_knows_where_the_courses_files_lie():
@@ -337,36 +395,81 @@ def test_wrong_arguments_are_refused(arguments):
 # --- make ---------------------------------------------------------------------------------------------------
 
 
+COPIED = ["Makefile", "pyproject.toml", "requirements.txt", "tools/install.py"]
+COPIED += [f"ssl_course/{name}.py" for name in ("__init__", "doctor", "assets")]
+
+
 @pytest.fixture
 def course(tmp_path):
     """Just what `make setup` looks at, away from the real .venv."""
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in COPIED:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     return tmp_path
 
 
-def make(folder, *arguments):
-    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True)
+def make(folder, *arguments, env=None):
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True, env=env)
 
 
 @unix
-@pytest.mark.parametrize(
-    "behaviour, says",
-    [
-        (
-            "echo 'Python 3.9.2'; exit 1",
-            "needs Python 3.11 or newer",
-        ),  # an old Python fails the first question
-        ('case "$2" in *ensurepip*) exit 1;; esac', "apt-get install python3-venv"),
-    ],
-)
-def test_setup_says_what_the_python_lacks(course, behaviour, says):
+def test_setup_says_that_the_python_is_old(course):
     fake = program(course / "fake-python")
-    Path(fake).write_text(f"#!/bin/sh\n{behaviour}\n")
+    Path(fake).write_text("#!/bin/sh\necho 'Python 3.9.2'; exit 1\n")  # it fails the first question
     result = make(course, "setup", f"PYTHON={fake}")
     assert result.returncode != 0
-    assert says in result.stdout
+    assert "needs Python 3.11 or newer" in result.stdout
     assert not (course / ".venv").exists()
+
+
+@unix
+def test_setup_says_what_debians_python_lacks(course):
+    """Debian has ensurepip in a package of its own; a machine with uv does without."""
+    fake = program(course / "fake-python")
+    without = "import runpy, sys; sys.modules['ensurepip'] = None; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    script = f'case "$1" in -c) exit 0;; *) exec "{sys.executable}" -c "{without}" "$@";; esac'
+    Path(fake).write_text(f"#!/bin/sh\n{script}\n")
+    result = make(course, "setup", f"PYTHON={fake}", env=os.environ | {"PATH": "/usr/bin:/bin"})
+    if Path("/usr/bin/uv").exists():
+        pytest.skip("this machine has uv")
+    assert result.returncode != 0
+    assert "apt-get install python3-venv" in result.stderr
+    assert not (course / ".venv").exists()
+
+
+@pytest.fixture
+def closed():
+    """Runs a command as somebody who may read a copy of the course's set-up, and write neither there nor at home."""
+    folder = Path(tempfile.mkdtemp(prefix="ssl-course-closed-"))
+    for name in COPIED:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    paths = [folder, *folder.rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    other = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+
+    def run(*command, **environment):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "UV_"))}
+        environment = kept | {"HOME": str(folder), "PATH": "/usr/bin:/bin", "LC_ALL": "C"} | environment
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, **other)
+
+    yield run
+    for path in paths:
+        path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@unix
+@pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="this Python may lie in somebody's home")
+def test_setup_in_a_folder_that_cannot_be_written(closed):
+    if closed(
+        "/usr/bin/python3", "-c", "import sys, venv, ensurepip; sys.version_info < (3, 11) and sys.exit(1)"
+    ).returncode:
+        pytest.skip("the machine's own Python is old, or has no venv")
+    done = closed("make", "setup", "PYTHON=/usr/bin/python3")
+    assert done.returncode != 0
+    assert "copy the course to a folder of your own" in done.stderr and "Traceback" not in done.stderr
 
 
 @unix
@@ -382,5 +485,18 @@ def test_the_second_setup_does_nothing_until_the_versions_change(course):
     stamp.parent.mkdir()
     stamp.touch()
     assert make(course, "--question", "setup").returncode == 0
-    os.utime(course / "constraints.txt", (stamp.stat().st_mtime + 5,) * 2)
+    os.utime(course / "requirements.txt", (stamp.stat().st_mtime + 5,) * 2)
     assert make(course, "--question", "setup").returncode == 1
+
+
+@unix
+def test_make_test_adds_what_tests_need_to_what_lab_has(course):
+    """`make lab` asks for no tests' packages; after `make test` it has nothing left to do."""
+    printed = {
+        goal: make(course, "-n", goal).stdout for goal in ("lab", "present", "check", "handout", "site")
+    }
+    asked = {
+        goal: "tools/install.py --lock requirements.txt --test" in text for goal, text in printed.items()
+    }
+    assert asked == {"lab": False, "present": False, "check": True, "handout": True, "site": True}
+    assert "touch .venv/.stamp-test .venv/.stamp" in printed["check"]

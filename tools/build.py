@@ -11,20 +11,31 @@ import hashlib
 import os
 import re
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import quote
 
 import jupytext
 import nbformat
 from nbformat import NotebookNode
+
+from tools import bake
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BYTES = 1_000_000
 TIMEOUT = 600  # seconds for one cell
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 RUN_LINE = "Run this cell to use the widget."
+# How the first cell of code begins in the sources. An exit prints its sentence and no traceback, and Run All stops.
+GUARD = """\
+try:
+    import ssl_course
+except ImportError:
+    raise SystemExit("Not installed in this Python. With the course's wheel: ssl-course lab. In its folder: make lab, or python -m pip install -e .") from None
+"""
 LANGUAGE = {  # as the kernel reports it, less the version, so that another Python does not change the file
     "name": "python",
     "file_extension": ".py",
@@ -59,6 +70,60 @@ def notebook_of(src: Path) -> Path:
     return src.parent.parent / f"{src.stem}.ipynb"
 
 
+def urls() -> dict[str, str]:
+    """Where this copy of the course lives, as ``[project.urls]`` of pyproject.toml says."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return dict(project.get("urls", {}))
+
+
+def buttons(stem: str, where: dict[str, str] | None = None) -> str:
+    """Markdown that opens a lecture where it runs, as ``[project.urls]`` of a fork says; nothing where that says nothing."""
+    where = urls() if where is None else where
+    source, hub = where.get("Source", "").rstrip("/"), where.get("Hub", "").rstrip("/")
+    made = []
+    if found := re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", source):
+        repository = "/".join(found.groups())
+        made += [
+            f"[Open in Colab](https://colab.research.google.com/github/{repository}/blob/main/lectures/{stem}.ipynb)",
+            f"[Binder](https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/lectures/{stem}.ipynb)",
+        ]
+    if source and hub:
+        place = quote(f"lab/tree/{source.rsplit('/', 1)[-1]}/lectures/{stem}.ipynb", safe="")
+        made.append(
+            f"[JupyterHub]({hub}/hub/user-redirect/git-pull?repo={quote(source, safe='')}&urlpath={place})"
+        )
+    return f"\n\n{' · '.join(made)}" if made else ""
+
+
+def guard(where: dict[str, str] | None = None) -> str:
+    """What a notebook begins with in place of `GUARD`: each home gets the one sentence that helps there.
+
+    Run All ends at the last cell, where a reader sees no message of the first: it brings itself back into sight.
+    """
+    source = (urls() if where is None else where).get("Source", "").rstrip("/")
+    wheel = f"%pip install git+{source}" if source else "%pip install ssl_course-*.whl"
+    upload = "" if source else "upload the course's wheel (folder symbol, left), then "
+    homes = {
+        "COLAB_RELEASE_TAG": f"Colab has no ssl_course yet: {upload}run  {wheel}  in a cell of its own, then Runtime > Restart session, and run this cell again.",
+        "KAGGLE_KERNEL_RUN_TYPE": f"Kaggle has no ssl_course yet: switch Internet on (Settings), {upload.replace('folder symbol, left', 'File > Upload')}run  {wheel}  in a cell of its own, then Run > Restart session.",
+        "BINDER_SERVICE_HOST": "This Binder was built without the course: launch the repository's main folder, which has binder/.",
+        "VSCODE_PID": "This kernel has no ssl_course: choose the course's with Select Kernel (top right) > Python Environments > .venv. No .venv there? In a terminal: make setup, or uv sync.",
+    }
+    lines = "".join(f"        {name}={text!r},\n" for name, text in homes.items())
+    elsewhere = re.search(r'SystemExit\((".*")\)', GUARD)
+    assert elsewhere
+    return f"""\
+try:
+    import ssl_course
+except ImportError:  # one sentence for where this runs; Run All ends far below, so it scrolls back to it
+    import IPython.display as show, os
+    homes = dict(
+{lines}    )
+    show.display(show.HTML("<img src='data:,' alt='' style='opacity:0;height:0' onerror='setTimeout(() => this.scrollIntoView(), 1000)'>"))
+    raise SystemExit(next((homes[home] for home in homes if home in os.environ), {elsewhere[1]})) from None
+"""
+
+
 def read_source(src: Path) -> NotebookNode:
     """The source as a notebook without outputs.
 
@@ -71,16 +136,21 @@ def read_source(src: Path) -> NotebookNode:
         name = f"{src.stem[:2]}-{hashlib.sha256(f'{cell.cell_type}:{cell.source}'.encode()).hexdigest()[:12]}"
         seen[name] += 1
         cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
+    notebook.cells[0].source += buttons(src.stem)
+    first = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
+    if first:
+        first.source = first.source.replace(GUARD.strip(), guard().strip())
     notebook.metadata = NotebookNode(
         kernelspec={"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
         language_info=LANGUAGE,
-        ssl_course={"source": f"src/{src.name}", "sha256": _digest(src)},
+        ssl_course={"source": f"src/{src.name}", "sha256": digest(src)},
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
 
-def _digest(src: Path) -> str:
+def digest(src: Path) -> str:
+    """sha256 of a source's text."""
     text = src.read_text(encoding="utf-8")  # newlines as \n on every system
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -97,7 +167,7 @@ def stale(ipynb: Path, src: Path) -> str | None:
     if not ipynb.exists():
         return "stale pair: there is no notebook yet"
     notebook = nbformat.read(ipynb, as_version=4)
-    if notebook.metadata.get("ssl_course", {}).get("sha256") != _digest(src):
+    if notebook.metadata.get("ssl_course", {}).get("sha256") != digest(src):
         return "stale pair: the source changed after the notebook was built"
     if _cells(notebook) != _cells(read_source(src)):
         return "stale pair: the notebook's cells are not those of the source (edited by hand?)"
@@ -121,9 +191,10 @@ def build(names: Sequence[str] | None = None, force: bool = False, root: Path = 
     written = []
     for src in sources(names, root):
         ipynb = notebook_of(src)
-        if not force and stale(ipynb, src) is None:
+        if not force and stale(ipynb, src) is None and bake.stale(src) is None:
             continue
-        notebook = execute(read_source(src), ipynb.parent, src.name)
+        notebook = None if force or bake.stale(src) else _readdressed(ipynb, src)
+        notebook = notebook or execute(read_source(src), ipynb.parent, src.name, bakes=src)
         text = nbformat.writes(notebook) + "\n"
         if len(text.encode()) > MAX_BYTES:
             raise RuntimeError(f"{ipynb.name} would be {len(text.encode()):,} bytes, more than {MAX_BYTES:,}")
@@ -132,8 +203,29 @@ def build(names: Sequence[str] | None = None, force: bool = False, root: Path = 
     return written
 
 
-def execute(notebook: NotebookNode, folder: Path, name: str) -> NotebookNode:
+def _readdressed(ipynb: Path, src: Path) -> NotebookNode | None:
+    """The stored notebook with today's buttons and guard, where only they changed: that needs no new run."""
+    if not ipynb.exists():
+        return None
+    old, new = nbformat.read(ipynb, as_version=4), read_source(src)
+    if old.metadata.get("ssl_course", {}).get("sha256") != digest(src) or len(old.cells) != len(new.cells):
+        return None
+    first = next((i for i, cell in enumerate(new.cells) if cell.cell_type == "code"), 0)
+    if any(
+        a != b for i, (a, b) in enumerate(zip(_cells(old), _cells(new), strict=True)) if i not in (0, first)
+    ):
+        return None
+    for i in (0, first):
+        old.cells[i].source = new.cells[i].source
+    return old
+
+
+def execute(notebook: NotebookNode, folder: Path, name: str, bakes: Path | None = None) -> NotebookNode:
     """Run all cells in ``folder`` with this Python's kernel, and leave outputs that read without a kernel.
+
+    Args:
+        notebook, folder, name: the cells, where they run, and what messages call them.
+        bakes: the source of a lecture whose widgets are to be baked on the way (`tools.bake`).
 
     Raises:
         RuntimeError: a cell raised; the message has the cell and the error.
@@ -142,16 +234,24 @@ def execute(notebook: NotebookNode, folder: Path, name: str) -> NotebookNode:
     from nbclient.exceptions import CellExecutionError
 
     client = NotebookClient(
-        notebook, timeout=TIMEOUT, kernel_name="python3", store_widget_state=False, record_timing=False,
+        notebook, timeout=TIMEOUT if bakes is None else 6 * TIMEOUT, kernel_name="python3", store_widget_state=False, record_timing=False,
         coalesce_streams=True, resources={"metadata": {"path": str(folder)}},
     )  # fmt: skip
     # Few steps are for quick browser runs, an author's guesses for nobody: never for what readers see.
     environment = {k: v for k, v in os.environ.items() if k != "SSL_COURSE_MAX_STEPS"}
-    with TemporaryDirectory() as nothing_kept:
+    with TemporaryDirectory() as nothing_kept, TemporaryDirectory() as oven:
+        if bakes is not None:  # before the first cell, and no cell itself
+            environment["PYTHONPATH"] = os.pathsep.join(
+                [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+            )
+            hook = f"from tools import bake; bake.hook({oven!r})"
+            client.on_notebook_start = lambda **_: client.kc.execute(hook, silent=True, store_history=False)
         try:
             client.execute(env=environment | {"SSL_COURSE_KEPT": nothing_kept})
         except CellExecutionError as error:
             raise RuntimeError(f"{name}: {error}") from None
+        if bakes is not None:
+            bake.keep(Path(oven), bakes)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [kept for output in cell.outputs for kept in _without_view(output)]

@@ -29,7 +29,8 @@ HANDED_OUT = (
     "assets",
     "Makefile",
     "pyproject.toml",
-    "constraints.txt",
+    "requirements.txt",
+    "tools/install.py",
     "environment.yml",
     "README.md",
     "LICENSE",
@@ -62,7 +63,8 @@ def edition(top: Path, root: Path = ROOT) -> None:
     """Write the students' edition into the folder ``top``, emptied first, with all it needs for `make lab`."""
     if top.exists():
         shutil.rmtree(top)
-    (top / "lectures").mkdir(parents=True)
+    for name in ("lectures", "tools"):
+        (top / name).mkdir(parents=True)
     for src in sources(root=root):
         notebook = student_edition(read_source(src))
         text = nbformat.writes(notebook) + "\n"

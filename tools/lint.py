@@ -19,17 +19,11 @@ import nbformat
 from nbformat import NotebookNode
 
 from tools import assignment, prose, words
-from tools.build import MAX_BYTES, WIDGET_VIEW, notebook_of, sources, stale
+from tools.build import MAX_BYTES, WIDGET_VIEW, guard, notebook_of, sources, stale
 
 CHECKING = {"solution", "hold"}  # tags of cells that assert; readers find them folded, students not at all
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
-# First lines of every lecture. Such an exit prints its sentence and no traceback, and Run All stops.
-FIRST_CELL = """\
-try:
-    import ssl_course
-except ImportError:
-    raise SystemExit("Not installed in this Python. With the course's wheel: ssl-course lab. In its folder: make lab, or python -m pip install -e .") from None
-"""
+FIRST_CELL = guard()  # first lines of every lecture
 
 
 def lint(ipynb: Path, src: Path) -> list[str]:
@@ -42,7 +36,7 @@ def lint(ipynb: Path, src: Path) -> list[str]:
     notebook = nbformat.read(ipynb, as_version=4)
     code = [c for c in notebook.cells if c.cell_type == "code"]
     if not code or not code[0].source.startswith(FIRST_CELL.strip()):
-        problems.append("first cell: does not begin with tools.lint.FIRST_CELL")
+        problems.append("first cell: does not begin with tools.build.GUARD")
     for i, cell in enumerate(notebook.cells):
         problems += [f"cell {i}: {problem}" for problem in _cell_problems(cell)]
     return problems + assignment.problems(notebook) + _contradicted(notebook)

@@ -30,14 +30,39 @@ _BOX = (
 )
 
 
+_FORMULA = r"\$[^$<]+\$"
+
+
 class Shown:
-    """A piece of HTML with a plain-text form; the last expression of a cell shows it."""
+    """A piece of HTML with a plain-text form; the last expression of a cell shows it.
+
+    With formulas between dollars it becomes Markdown: VS Code and Colab typeset none in HTML.
+    """
 
     def __init__(self, html: str, text: str) -> None:
         self.html, self.text = html, text
 
-    def _repr_html_(self) -> str:
-        return self.html
+    def _repr_html_(self) -> str | None:
+        return None if re.search(_FORMULA, self.html) else self.html
+
+    def _repr_markdown_(self) -> str | None:
+        """The same HTML, with blank lines around what has a formula: they end HTML and begin Markdown."""
+        if self._repr_html_() is not None:
+            return None
+        whole = (
+            self.html
+            if "<td" in self.html
+            else re.sub(r"(?s)(<div[^>]*>)(.*)(</div>)", r"\1\n\n\2\n\n\3", self.html)
+        )
+        cell = rf"(?s)(<td[^>]*>)((?:(?!</td>).)*{_FORMULA}(?:(?!</td>).)*)(</td>)"
+        whole = re.sub(cell, r"\1\n\n\2\n\n\3", whole)
+        # There a formula is taken as it is written, not as HTML.
+        relations = {"&lt;": r"\lt ", "&gt;": r"\gt ", "<": r"\lt ", ">": r"\gt ", "&amp;": "&"}
+        return re.sub(
+            r"\$[^$]+\$",
+            lambda formula: re.sub("&lt;|&gt;|&amp;|<|>", lambda m: relations[m[0]], formula[0]),
+            whole,
+        )
 
     def __repr__(self) -> str:
         return self.text
@@ -184,6 +209,12 @@ def _equation(row: Any) -> str:
 # ------------------------------------------------------------------------------------------ predict first
 
 
+def live_view(widget: Any) -> dict[str, Any]:
+    """What a notebook shows an ipywidget by, in version 8 and in 7, which Colab has."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"application/vnd.jupyter.widget-view+json": view}
+
+
 def with_reset(shown: Sequence[Any], action: Callable[[], None]) -> Any:
     """A box of widgets, or of HTML, with a Reset button below, which calls ``action``."""
     import ipywidgets
@@ -269,8 +300,7 @@ class Prediction:
             "<small>Run this cell to enter your guess.</small>",
             palette.Y, "ssl-predict",
         )  # fmt: skip
-        live = self.box._repr_mimebundle_() or {}
-        return {**live, "text/html": html, "text/plain": repr(self)}
+        return {**live_view(self.box), "text/html": html, "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"Predict first: {self.question}"

@@ -10,16 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, features
 
 from ssl_course.data.files import DataError, is_test
 from ssl_course.data.pictures import Pictures
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".jp2", ".j2k"}
 # Only these decoders are tried, whatever a file calls itself: others run programs (EPS) or are rare.
 FORMATS = ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"]
 if find_spec("PIL.AvifImagePlugin"):  # of Pillow since 11.3
     FORMATS.append("AVIF")
+if features.check("jpg_2000"):
+    FORMATS.append("JPEG2000")
 MAX_PIXELS = 50_000_000  # more than any phone's camera in its usual mode; 150 MB once decoded
 PROGRESS_FROM = 200  # pictures; fewer are read before one could read the bar
 
@@ -63,7 +65,7 @@ def open_picture(source: str | os.PathLike | bytes, size: int) -> torch.Tensor:
         ) from None
     except Image.UnidentifiedImageError:
         raise DataError(
-            f"{name} is not a picture that can be read here (JPEG, PNG, GIF, BMP, WebP, TIFF or AVIF; "
+            f"{name} is not a picture that can be read here (JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or JPEG 2000; "
             "export HEIC photographs as JPEG)"
         ) from None
     except Exception as error:  # a damaged header fails in many ways inside the decoders

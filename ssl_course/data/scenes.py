@@ -28,6 +28,7 @@ OBJECTS = ["cactus", "pine", "boat"]
 COUNTS = ["one", "two", "three"]
 NAMES = dict(biome=BIOMES, light=LIGHTS, tint=TINTS, texture=TEXTURES, object=OBJECTS, count=COUNTS)
 SEES = ("sky and ground", "average colour")
+LARGEST = 1024  # pixels a side: the painter's noise alone is 450 MB a kind there, and grows with the area
 OWN_OBJECT = 0.8  # P(object | texture) of the object of the texture's own biome; the other two share the rest
 
 # ab of the ground and the sky of each biome without tint, and what each tint adds: as vivid as sRGB allows
@@ -177,31 +178,39 @@ class World:
     # ---- the pictures ---------------------------------------------------------------------------------------
 
     def sample(
-        self, n: int, size: int = 64, seed: int = 0, device: str | torch.device = "cpu", parts: bool = False
-    ) -> Pictures:
+        self, n: int, size: int = 64, seed: int = 0, device: str | torch.device = "cpu", parts: bool = False,
+        objects: bool = True,
+    ) -> Pictures:  # fmt: skip
         """Draw n pictures; the same seed gives the same pictures on one device, and the same scene at any size.
 
         Args:
             n: how many, at least 1.
-            size: pixels a side, at least 16.
+            size: pixels a side, 16 to 1,024. Time and memory grow with the area: four pictures of 1,024 take 4 GB.
             seed: of the latents and of both painters.
             device: where they are painted and stay.
             parts: keep L (n, 1, size, size) and ab (n, 2, size, size), float32 in Lab units, in ``parts``.
+            objects: False paints the very same scenes without what stands in them; labels and captions stay.
 
         Raises:
-            ValueError: n < 1, size < 16, or colours beyond sRGB (``tint_gain`` > 1).
+            ValueError: n < 1, size < 16 or > 1,024, or colours beyond sRGB (``tint_gain`` > 1).
         """
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
         if size < 16:
             raise ValueError(f"size must be at least 16 pixels, got {size}: nothing is visible below")
+        if size > LARGEST:
+            gigabytes = 4 * (size / LARGEST) ** 2
+            raise ValueError(
+                f"scenes are painted up to {LARGEST} pixels a side; at {size} that would take {gigabytes:.0f} GB of memory"
+            )
         if self.tint_gain > 1:
             raise ValueError(f"tint_gain {self.tint_gain} takes colours out of sRGB; pictures need at most 1")
         streams = [torch.Generator(device).manual_seed(3 * seed + k) for k in range(3)]
         latents, side = self.latents(n, streams[0], device)
         u1 = torch.rand(n, painter.U_LIGHTNESS, generator=streams[1], device=device)
         u2 = torch.rand(n, painter.U_COLOUR, generator=streams[2], device=device)
-        lightness = painter.paint_lightness(latents, u1, size)  # (n, 1, size, size)
+        painted = latents if objects else latents | {"count": torch.full_like(latents["count"], -1)}
+        lightness = painter.paint_lightness(painted, u1, size)  # (n, 1, size, size)
         sky, ground = self.colours(latents["biome"], latents["tint"], side)
         ab = painter.paint_colour(sky, ground, latents["biome"], u2, size)  # (n, 2, size, size)
         return Pictures(

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.browser
 LECTURES = [f"lectures/{src.stem}.html" for src in sources()]
 OTHERS = [
     "index.html",
+    "try.html",
     "glossary.html",
     "bibliography.html",
     "teach.html",
@@ -135,11 +136,3 @@ def test_solutions_are_folded_and_assertions_left_out(page: tuple[Page, list[str
 def test_the_site_is_small(address: str) -> None:
     files = [file for file in Path(site.SITE).rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < 60_000_000
-
-
-def test_buttons_follow_from_where_a_fork_lives() -> None:
-    assert site.buttons("01_x", {}) == "" == site.buttons("01_x", {"Hub": "https://hub.example"})
-    both = site.buttons("01_x", {"Source": "https://github.com/a/b", "Hub": "https://hub.example/"})
-    assert "https://colab.research.google.com/github/a/b/blob/main/lectures/01_x.ipynb" in both
-    assert "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/lectures/01_x.ipynb" in both
-    assert "https://hub.example/hub/user-redirect/git-pull?repo=https%3A%2F%2Fgithub.com%2Fa%2Fb" in both

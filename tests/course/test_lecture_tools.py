@@ -10,10 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ssl_course.course import lecture, palette
+from ssl_course.course import equations, lecture, palette
 from ssl_course.data import load
 from ssl_course.theory.independence import epsilon_ci_squared
-from tools.lint import FIRST_CELL
 
 
 @pytest.fixture(autouse=True)
@@ -22,27 +21,6 @@ def no_guesses(tmp_path, monkeypatch):
 
 
 # ---- first cell ---------------------------------------------------------------------------------------------------
-
-
-def first_cell(setup):
-    run = (
-        f"import sys\n{setup}\n"
-        "from IPython.core.interactiveshell import InteractiveShell\n"
-        f"shell = InteractiveShell.instance(colors='nocolor')\nresult = shell.run_cell({FIRST_CELL!r})\n"
-        "print('success', result.success)"
-    )
-    return subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True).stdout
-
-
-def test_first_cell_without_the_package_says_how_to_install():
-    printed = first_cell("sys.modules['ssl_course'] = None")
-    assert "make lab" in printed and "python -m pip install -e ." in printed and "ssl-course lab" in printed
-    assert "Traceback" not in printed and "ImportError" not in printed
-    assert "success False" in printed  # so that Run All stops here
-
-
-def test_first_cell_with_the_package_is_silent():
-    assert first_cell("") == "success True\n"
 
 
 # ---- where a lecture runs -----------------------------------------------------------------------------------------
@@ -108,7 +86,7 @@ def test_card():
         claim="`a` < b", note="§3.4", minutes=(20, 1), able=["one", "two"],
         equations=["approximate conditional independence", "similarity loss"],
     )  # fmt: skip
-    html = card._repr_html_()
+    html = card.html
     for part in ("<code>a</code> &lt; b", "§3.4", "20 minutes", "one<br>two", "l_sim",
                  "<code>ssl_course.theory.independence.epsilon_ci_squared</code>"):  # fmt: skip
         assert part in html
@@ -117,6 +95,31 @@ def test_card():
     assert repr(card) == "Claim: `a` < b (note §3.4)"
     with pytest.raises(ValueError, match="there are"):
         lecture.card(claim="c", note="§1", minutes=(1, 1), equations=["E = mc²"])
+
+
+def formulas_outside_html(markdown):
+    """What a Markdown reader typesets: formulas in blocks that do not begin with a tag, as CommonMark has it."""
+    blocks = re.split(r"\n\s*\n", markdown)
+    assert not [b for b in blocks if b.lstrip().startswith("<") and re.search(r"\$[^$<]+\$", b)], (
+        "in HTML, typeset nowhere"
+    )
+    return [f for b in blocks for f in re.findall(r"\$([^$]+)\$", b)]
+
+
+def test_formulas_are_markdown_since_not_every_home_typesets_html():
+    names = ["approximate conditional independence", "independent causes", "similarity loss"]
+    names = [e.name for e in equations.EQUATIONS if e.name in names or ">" in e.latex]
+    card = lecture.card(claim="the loss is $a < b$", note="§3", minutes=(1, 1), equations=names)
+    assert (
+        card._repr_html_() is None
+        and lecture.card(claim="a", note="§3", minutes=(1, 1))._repr_markdown_() is None
+    )
+    found = formulas_outside_html(card._repr_markdown_())
+    assert len(found) == len(names) + 1 and not any("&" in f or ">" in f or "<" in f for f in found)
+    assert r"a \lt  b" in found
+    boxed = lecture.reveal("none", 3, "it is $E[X_2]$")
+    assert formulas_outside_html(boxed._repr_markdown_()) == ["E[X_2]"]
+    assert lecture.reveal("none", 3, "it costs 3 $")._repr_html_()
 
 
 # ---- predict first ------------------------------------------------------------------------------------------------

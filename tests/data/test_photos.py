@@ -150,6 +150,16 @@ def test_colours_of_a_profile_become_those_of_srgb(form: str, options: dict) -> 
         assert off <= (4 if form in ("JPEG", "AVIF") else 1.5), given  # what they round grows in the dark
 
 
+@pytest.mark.skipif(not features.check("jpg_2000"), reason="this Pillow has no JPEG 2000")
+def test_jpeg_2000_opens(tmp_path: Path) -> None:
+    painted = Image.new("RGB", (20, 10), (200, 60, 40))
+    assert colour(open_picture(encoded(painted, "JPEG2000"), 8)) == [200, 60, 40]
+    (tmp_path / "sand").mkdir()
+    (tmp_path / "sand" / "one.jp2").write_bytes(encoded(painted, "JPEG2000"))
+    (tmp_path / "sand" / "two.jp2").write_bytes(encoded(painted, "JPEG2000"))
+    assert len(load("photos", 8, root=tmp_path)) == 2
+
+
 def test_a_profile_and_transparency() -> None:
     for mode, fill in (("RGBA", (200, 60, 40, 255)), ("P", 1)):
         picture = Image.new(mode, (8, 8), fill)

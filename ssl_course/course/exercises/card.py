@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ssl_course.assets import PACKAGE
 from ssl_course.course import kept, palette, themes
-from ssl_course.course.lecture import with_reset
+from ssl_course.course.lecture import live_view, with_reset
 
 _LOOKS = {
     "passed": ("✓ Passed", palette.PASSED),
@@ -65,7 +65,7 @@ class Card:
             box.children = box.children[:1]
 
         box = with_reset([self._repr_html_()], forget)
-        return box._repr_mimebundle_() | {"text/html": self._repr_html_(), "text/plain": repr(self)}
+        return live_view(box) | {"text/html": self._repr_html_(), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"{_LOOKS[self.state][0]}. {self.text}"

@@ -11,6 +11,7 @@ from typing import Any
 import ipywidgets
 
 from ssl_course.course import themes
+from ssl_course.course.lecture import live_view
 from ssl_course.widgets.frame import draw, paint, svg
 from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer
 from ssl_course.widgets.frame.slider import settle
@@ -262,6 +263,8 @@ class Explorer(ipywidgets.VBox):
         self.attempt(handle)
 
     # The picture that stays behind
+    _ipython_display_ = None  # ipywidgets 7 shows itself by it, and leaves no picture
+
     def _settings(self) -> str:
         """The controls and their values in words: "λ: 0.5 · tell me Y: no"."""
         parts = []
@@ -276,10 +279,11 @@ class Explorer(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The live widget; for pages without a kernel, its picture and how to bring it alive."""
-        data = super()._repr_mimebundle_(**kwargs) or {}
+        data: dict[str, Any] = live_view(self)
         there = self._sheet()
         alt = " ".join(panel.alt for panel in self.panels)
         data["text/plain"] = f"{type(self).__name__}. {RUN_THIS_CELL}"
         data["text/html"] = themes.figure(svg.sheet(there), alt, there.width)
         data["image/png"] = base64.b64encode(self.png()).decode()
-        return data, {"image/png": {"width": there.width, "height": there.height}}
+        _, colab = self.canvas._repr_mimebundle_() or ({}, {})  # where Colab finds what draws a canvas
+        return data, colab | {"image/png": {"width": there.width, "height": there.height}}

@@ -26,6 +26,7 @@ from ssl_course.training import DEFAULTS, Step, train
 from ssl_course.widgets.frame import draw, replay
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
+from ssl_course.widgets.frame.leftover import Leftover
 from ssl_course.widgets.frame.pairs import pair_panels, seeded
 from ssl_course.widgets.frame.progress import Curve, curve_panel, so_far
 from ssl_course.widgets.frame.slider import settle
@@ -64,6 +65,9 @@ class Live(Explorer):
     of the thread that made the widget. Between steps cells and other widgets have their turn and find the method
     in eval mode. Pause and Start do not change the run: it ends with the same weights, bit for bit, as
     ``train(method, data, …)`` at one go. Without an event loop, in plain Python, `run` does the steps.
+
+    In a notebook, the run's state is written to the student's own folder every hundred steps: if the kernel dies, the same
+    cell offers to go on from there.
 
     A new live widget for the same method, or from the same cell run again, stops the earlier one.
 
@@ -134,6 +138,10 @@ class Live(Explorer):
         self.recipe = f"{type(method).__name__}, {size} weights, {planned} × {batch} of {of}, lr {rate}"
         self._recorded = None if self._given else replay.recorded(self.recipe)
         self._steps = min(planned, int(os.environ.get("SSL_COURSE_MAX_STEPS", planned)))
+        self._leftover = Leftover(
+            f"{self.recipe}, seed {seed}", "" if self._given else (self._cell or ("",))[0]
+        )
+        self._offered = step if (step := self._leftover.step()) < self._steps else 0
         self._lr = lr or defaults["lr"]
         if controls and "lr" in controls and callable(lr):
             raise TypeError("lr is either a function of the steps or a control, not both")
@@ -159,6 +167,12 @@ class Live(Explorer):
         for name, tip in tips.items():
             self.action_buttons[name].tooltip = tip
         self.reset_button.tooltip = "Put the first weights and every control back"
+        if self._offered:
+            self._resume_button = ipywidgets.Button(
+                description=f"Resume at {self._offered:,}", tooltip="Go on with the run that was broken off"
+            )
+            self._resume_button.on_click(lambda _: self._at_home(lambda: self.attempt(self._take_up)))
+            self.add(self._resume_button)
         _ALIVE.add(self)
 
     @staticmethod
@@ -245,6 +259,25 @@ class Live(Explorer):
     def _start_or_pause(self) -> None:
         self.pause() if self._running else self.start()
 
+    def _take_up(self) -> None:
+        """The run that was broken off goes on where its state was last written."""
+        if not self._offered or self._retired or self._running or self._index > self._begin:
+            return
+        state, controls = self._leftover.take(self.method)
+        self._resume, self._begin = state, state["step"]
+        if not callable(self._lr):
+            self._lr = self._how["lr"] = state["settings"]["lr"]
+        self._clear()
+        for name in controls.keys() & self.controls.keys():
+            self._applied[name] = controls[name] if name == "lr" else self._applied[name]
+        self.set(**{name: value for name, value in controls.items() if name in self.controls})
+        self.start() if self._loop else self._show(views=True)
+
+    def _withdraw(self) -> None:
+        """Whatever was offered is out of date once something is trained or reset."""
+        if self._offered:
+            self._offered, self._resume_button.layout.display = 0, "none"
+
     def _one(self) -> None:
         self._running = False
         self._at_home(lambda: self._show(views=self._advance()))
@@ -292,6 +325,7 @@ class Live(Explorer):
         finally:
             self.method.eval()  # for views, cells and other widgets
         self._step, self._index, self._steps = step, step.index, step.steps
+        self._withdraw()
         self._curve.see(step)
         if self._over():
             self._end_generator()
@@ -312,6 +346,10 @@ class Live(Explorer):
 
     def _keep(self, state: dict[str, Any]) -> None:
         self._resume = state
+        if state["step"] < self._steps:
+            self._leftover.keep(self.method, state, {name: self._applied[name] for name in self.controls})
+        else:
+            self._leftover.forget()
         if self._save is not None:
             self._save(state)
 
@@ -383,6 +421,9 @@ class Live(Explorer):
             self._resetting = False
         _restore(self.method, self._first)
         self._resume = self._given
+        self._begin = self._given["step"] if self._given else 0
+        self._leftover.forget()
+        self._withdraw()
         self._clear()
         for name, control in self.controls.items():
             self._applied[name] = control.value
@@ -462,6 +503,8 @@ class Live(Explorer):
             line = f"Paused after step {done:,}. Start goes on exactly from there."
         else:
             line = f"Start trains <b>{html.escape(name)}</b> for {left:,} steps."
+            if self._offered:
+                line = f"This cell's run broke off: Resume goes on from step {self._offered:,}. {line}"
             if self._recorded is not None:
                 line += " Faint is a recorded run: its curve stays below yours"
                 line += ", its pictures give way to yours." if self._recorded.panels else "."

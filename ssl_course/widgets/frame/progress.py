@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ssl_course.course import palette, themes
+from ssl_course.course.lecture import live_view
 from ssl_course.training.steps import Step, read_losses
 from ssl_course.widgets.frame import draw, paint
 from ssl_course.widgets.frame.canvas import Canvas, Panel
@@ -283,9 +284,7 @@ class Bar:
         if self.pictures == 0:
             from IPython.display import display
 
-            bundle = self.canvas._repr_mimebundle_() or {}
-            bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-            bundle["text/plain"] = f"{self.name} is being trained."
+            bundle = live_view(self.canvas) | {"text/plain": f"{self.name} is being trained."}
             self._handle = display(bundle, raw=True, display_id=True)
         self.pictures += 1
         after = time.perf_counter()

@@ -9,16 +9,22 @@ import subprocess
 import sys
 import threading
 import time
+from types import ModuleType, SimpleNamespace
 from urllib.parse import unquote
 
+import anywidget
 import ipywidgets
 import numpy as np
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 from tiny import Bare, Planted, Slow, Tiny
 
+from ssl_course.course.lecture import predict
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def until(condition: object, seconds: float = 5) -> None:
@@ -178,6 +184,26 @@ def test_the_picture_that_stays_behind() -> None:
     tiny.controls["blue"].value = 0
     assert tiny.png() != base64.b64decode(data["image/png"])
     assert tiny.png() == tiny.png()
+
+
+def test_colab_and_its_ipywidgets_7_show_a_widget_with_its_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ipywidgets 7 has no ``_repr_mimebundle_`` and displays by ``_ipython_display_``; Colab wants an address."""
+    colab = ModuleType("google.colab.output")
+    colab.enable_custom_widget_manager = lambda: None  # type: ignore[attr-defined]
+    colab._widgets = SimpleNamespace(_installed_url="colab-manager")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "google.colab.output", colab)
+    monkeypatch.delattr(ipywidgets.Widget, "_repr_mimebundle_")
+    monkeypatch.setattr(
+        ipywidgets.Widget, "_ipython_display_", lambda self: print("no picture"), raising=False
+    )
+    tiny, asked = Tiny(), predict("00-seven", "How many?")
+    monkeypatch.setattr(type(tiny.canvas), "_repr_mimebundle_", anywidget.AnyWidget._repr_mimebundle_)
+    formatter = DisplayFormatter()
+    formatter.ipython_display_formatter.enabled = True
+    for shown, model in ((tiny, tiny.model_id), (asked, asked.box.model_id)):
+        data, metadata = formatter.format(shown)
+        assert data[WIDGET]["model_id"] == model and "text/html" in data
+    assert formatter.format(tiny)[1][WIDGET] == {"colab": {"custom_widget_manager": {"url": "colab-manager"}}}
 
 
 def test_importing_the_package_of_widgets_costs_nothing() -> None:

@@ -623,3 +623,96 @@ def test_a_built_notebook_keeps_its_picture_and_trains_nothing(tmp_path: object)
     assert "image/png" in picture.data and "application/vnd.jupyter.widget-view+json" not in picture.data
     assert [p for o in first.outputs for p in lint.output_problems(o)] == []
     assert len(nbformat.writes(notebook)) < 120_000
+
+
+# ------------------------------------------------------------------------------------- a kernel that is killed
+@pytest.fixture
+def notebook(monkeypatch, tmp_path):
+    """``notebook(n)``: from now on this is the n-th run of one cell of a notebook; its runs are kept in a folder."""
+    monkeypatch.setenv("SSL_COURSE_KEPT", str(tmp_path))
+    module = sys.modules["ssl_course.widgets.frame.live"]
+
+    def run(number: int, cell: str = "cell") -> None:
+        monkeypatch.setattr(module, "_cell", lambda: (cell, f"run {number}"))
+
+    run(1)
+    return run
+
+
+LONG = {"steps": 230, "batch_size": 8, "lr": 1e-2}
+
+
+def killed(tmp_path, at: int, **more) -> None:
+    """A run of which only what lies on the disk is left."""
+    broken = Live(Toy(), pictures(), **LONG, **more)
+    broken.run(at)
+    kept = {file: file.read_bytes() for file in tmp_path.rglob("*.safetensors")}
+    broken.retire()  # which would save its last step, and a dead kernel does not
+    for file, content in kept.items():
+        file.write_bytes(content)
+
+
+def test_a_killed_run_loses_at_most_a_hundred_steps_and_goes_on_bit_for_bit(notebook, tmp_path):
+    whole = Toy()
+    for _ in train(whole, pictures(), **LONG, seed=0):
+        pass
+    killed(tmp_path, 217)
+    notebook(2)
+    again = Live(Toy(), pictures(), **LONG)
+    assert again._resume_button.description == "Resume at 200" and "from step 200" in again.readout
+    again._resume_button.click()
+    assert again.index == 200
+    again.run()
+    assert weights(again.method) == weights(whole)
+    assert not list(tmp_path.rglob("*.safetensors")), "a run that is done is offered no more"
+    notebook(3)
+    assert "broke off" not in Live(Toy(), pictures(), **LONG).readout
+
+
+def test_what_the_controls_were_comes_back_with_the_run(notebook, tmp_path):
+    controls = {"temperature": (0.1, 2.0), "lr": (1e-4, 1e-1), "stop_gradient": True}
+    first = Live(Toy(), pictures(), **LONG, controls=controls)
+    first.set(temperature=1.5, stop_gradient=False, lr=1e-3)
+    rate_then = first.controls["lr"].value
+    first.run(100)
+    first.retire()
+    notebook(2)
+    again = Live(Toy(), pictures(), **LONG, controls=controls)
+    again._resume_button.click()
+    assert again.values() == {"temperature": 1.5, "lr": rate_then, "stop_gradient": False}
+    again.run(1)
+    assert again.method.seen[-1] == (1.5, False) and again._step.lr == pytest.approx(first._step.lr, rel=0.02)
+
+
+def test_start_and_reset_decline_what_was_offered(notebook, tmp_path):
+    killed(tmp_path, 120)
+    notebook(2)
+    again = Live(Toy(), pictures(), **LONG)
+    again.run(1)
+    assert again.index == 1 and again._resume_button.layout.display == "none"
+    again._resume_button.click()  # a click that was on its way
+    assert again.index == 1
+    again.reset()
+    assert again.index == 0 and not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_another_cell_recipe_or_place_is_offered_nothing(notebook, tmp_path, monkeypatch):
+    killed(tmp_path, 120)
+    notebook(1, "another cell")
+    assert Live(Toy(), pictures(), **LONG)._offered == 0
+    notebook(2)
+    assert Live(Toy(), pictures(), **LONG | {"lr": 1e-3})._offered == 0
+    for file in tmp_path.rglob("*.safetensors"):
+        file.write_bytes(b"no checkpoint")
+    assert Live(Toy(), pictures(), **LONG)._offered == 0
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SSL_COURSE_KEPT", str(tmp_path / "file" / "below"))  # where nothing can be written
+    notebook(3)
+    assert Live(Toy(), pictures(), **LONG).run(101).index == 101
+
+
+def test_only_the_newest_runs_are_kept(notebook, tmp_path):
+    for number in range(6):
+        notebook(number, f"cell {number}")
+        Live(Toy(), pictures(), **LONG).run(100).retire()
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 4
