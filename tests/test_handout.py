@@ -171,5 +171,7 @@ def test_a_notebook_of_older_ids_gets_those_of_its_source_without_being_run(tmp_
     assert build.stale(build.notebook_of(src), src) is None
     assert build._named_anew(build.notebook_of(src), src)
     book = nbformat.read(build.notebook_of(src), as_version=4)
-    assert ids(book) == wanted and all(c.outputs[0].text == "kept" for c in book.cells if c.cell_type == "code")
+    assert ids(book) == wanted and all(
+        c.outputs[0].text == "kept" for c in book.cells if c.cell_type == "code"
+    )
     assert not build._named_anew(build.notebook_of(src), src)
