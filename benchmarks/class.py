@@ -151,6 +151,8 @@ def measure(students: int, seconds: float, bar: Callable[[str], Any]) -> dict[st
             subprocess.run(["userdel", "--remove", f"ssl-{name}"], capture_output=True)
         for folder in (state, homes):
             shutil.rmtree(folder, ignore_errors=True)
+        for part, mode in modes.items():
+            part.chmod(mode)
 
 
 def wait_for(hub: subprocess.Popen, url: str, state: Path) -> None:

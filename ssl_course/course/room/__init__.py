@@ -200,6 +200,11 @@ def _bar(x: float, y: float, width: float, height: float, colour: str) -> str:
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2" fill="{themes.css(colour)}"/>'
 
 
+def _short(value: float) -> str:
+    """1,830 · 0.27 · 1e+09."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
+
+
 def _choices(answers: Sequence[str], choices: Sequence[str], measured: object) -> tuple[str, str]:
     """A bar for each choice, the measured one in Y's colour and with a word."""
     counts = {choice: answers.count(choice) for choice in choices}
@@ -223,7 +228,7 @@ def _numbers(answers: Sequence[float], measured: object) -> tuple[str, str]:
     number = isinstance(measured, int | float) and not isinstance(measured, bool)
     value = float(measured) if number and abs(measured) < 1e300 else None  # no NaN, no infinity
     few = len(values) < 5  # among more a joker's 10⁹ does not squeeze the others into one bar
-    low, high = np.quantile(values, [0, 1] if few else [0.1, 0.9])
+    low, high = np.quantile(values, [0, 1] if few else [0.05, 0.95])
     low, high = (low, high) if value is None else (min(low, value), max(high, value))
     logarithmic = bool(low > 0 and high > 50 * low)
     into, back = (np.log10, lambda x: 10**x) if logarithmic else ((lambda x: x), (lambda x: x))
@@ -249,10 +254,10 @@ def _numbers(answers: Sequence[float], measured: object) -> tuple[str, str]:
     parts.append(_bar(left, floor, full, 1, palette.INK))
     for k in (0, len(counts) // 2, len(counts)):
         anchor = "start" if k == 0 else "end" if k == len(counts) else "middle"
-        parts.append(_text(at(edges[k]), floor + 18, f"{back(edges[k]):.3g}", palette.MUTED, anchor))
+        parts.append(_text(at(edges[k]), floor + 18, _short(back(edges[k])), palette.MUTED, anchor))
     beyond = int((values < back(edges[0]) - 1e-12).sum() + (values > back(edges[-1]) + 1e-12).sum())
     quarter, middle, three = np.quantile(values, [0.25, 0.5, 0.75])
-    alt = f"The middle answer is {middle:.3g}; half of them lie between {quarter:.3g} and {three:.3g}."
+    alt = f"The middle answer is {_short(middle)}; half of them lie between {_short(quarter)} and {_short(three)}."
     if beyond:
         alt += f" {beyond} beyond the axis, counted at its ends."
     if logarithmic:
@@ -261,6 +266,6 @@ def _numbers(answers: Sequence[float], measured: object) -> tuple[str, str]:
         x = at(float(into(value)))
         parts.append(_bar(x - 1.5, 22, 3, floor - 22, palette.Y))
         anchor = "start" if x < WIDTH / 4 else "end" if x > 3 * WIDTH / 4 else "middle"
-        parts.append(_text(x, 15, f"measured {value:.3g}", palette.Y, anchor, "bold"))
-        alt += f" Measured: {value:.3g}."
+        parts.append(_text(x, 15, f"measured {_short(value)}", palette.Y, anchor, "bold"))
+        alt += f" Measured: {_short(value)}."
     return _svg(parts, floor + 26), alt
