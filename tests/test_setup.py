@@ -132,7 +132,9 @@ def test_importing_loads_nothing_heavy(module):
 @pytest.mark.parametrize("mine, told", [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
 def test_threads_that_wait_sleep_unless_told_otherwise(mine, told):
     """Spinning ones take the cores of other users; what OpenMP itself says that it does is asked."""
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | {"OMP_DISPLAY_ENV": "VERBOSE"}
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"} | {
+        "OMP_DISPLAY_ENV": "VERBOSE"
+    }
     environment |= {"OMP_WAIT_POLICY": mine} if mine else {}
     argv = [sys.executable, "-c", "import ssl_course, torch; torch.ones(9).sum()"]
     said = subprocess.run(argv, env=environment, capture_output=True, text=True, cwd=ROOT).stderr
