@@ -64,6 +64,43 @@ def test_environment_yml_is_in_step_with_pyproject(wanted, conda, project):
     assert str(conda["python"]) == project["requires-python"]
 
 
+def test_binder_builds_what_the_lectures_need(project):
+    """repo2docker takes binder/ alone: the dependencies, a Python that it understands, and what a hub asks for."""
+    lines = yaml.safe_load((ROOT / "binder/environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    section = next(line["pip"] for line in lines if isinstance(line, dict))
+    plain = [line for line in lines if isinstance(line, str)]
+    python = next(line for line in plain if line.startswith("python "))
+    assert re.fullmatch(r"python =3\.1[2-9]", python), "repo2docker reads no version out of a range"
+    found = dict(map(requirement, [line for line in plain if line != python] + section))
+    hub = {"jupyterhub-singleuser", "nbgitpuller"}
+    assert found.keys() >= hub
+    needed = dict(map(requirement, project["dependencies"]))
+    assert {name: r for name, r in found.items() if name not in hub | {"pip", "pytorch-cpu"}} == needed
+    for script in ("postBuild", "start"):
+        mode = subprocess.run(
+            ["git", "ls-files", "-s", f"binder/{script}"], cwd=ROOT, capture_output=True, text=True
+        )
+        assert not mode.stdout or mode.stdout.startswith("100755"), "repo2docker runs it"
+
+
+@unix
+def test_binders_last_step_brings_course_and_settings(tmp_path):
+    """postBuild as repo2docker runs it, with a pip and a doctor that only say that they were called."""
+    fake = program(tmp_path / "python")
+    Path(fake).write_text(
+        "#!/bin/sh\n"
+        f"case \"$1\" in -c) echo '{tmp_path}/prefix';; *) echo \"$@\" >> '{tmp_path}/called';; esac\n"
+    )
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", ROOT / "binder/postBuild"], cwd=ROOT, env=env, check=True)
+    called = (tmp_path / "called").read_text().splitlines()
+    assert called == ["-m pip install --no-cache-dir --no-deps --editable .", "-m ssl_course doctor"]
+    kept = tmp_path / "prefix/share/jupyter/lab/settings/overrides.json"
+    assert kept.read_bytes() == (ROOT / "assets/jupyter/overrides.json").read_bytes()
+    out = subprocess.run(["bash", ROOT / "binder/start", "env"], capture_output=True, text=True, check=True)
+    assert "OMP_NUM_THREADS=" in out.stdout
+
+
 def test_the_lock_fits_the_ranges_and_holds_every_file_by_its_digest(wanted):
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ")
     entries = [line for line in text.splitlines() if line and not line.startswith("#")]
