@@ -13,16 +13,19 @@ TOOLS := $(VENV)/.stamp-test
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab present test test-browser test-rest test-notebooks test-real check lectures handout wheel site \
-  checkpoints lint bench lock clean
+  student-branch assignment class checkpoints lint bench lock clean
 
 help:
 	@echo "make lab       open the first lecture in JupyterLab"
-	@echo "make present   the same as slides, for a lecturer"
+	@echo "make present   the same as slides, for a lecturer (ROOM=1: with a room that predicts, ROOM=lan: from phones)"
 	@echo "make test      run every test, browser and notebooks included"
 	@echo "make check     run the quick tests"
 	@echo "make test-real run on satellite pictures those lectures that can (minutes)"
 	@echo "make lectures  execute the lectures whose source has changed"
 	@echo "make handout   the students' edition, without solutions: build/handout and one zip"
+	@echo "make student-branch   the same as a branch that students pull"
+	@echo "make assignment LECTURE=09   its exercises for nbgrader and otter-grader: build/assignment"
+	@echo "make class     a hub for a class on this machine (as root: one account a student)"
 	@echo "make wheel     the course as one file that pip installs: build/wheel"
 	@echo "make site      the lectures as web pages: build/site"
 	@echo "make checkpoints   train all networks of assets/checkpoints anew (hours)"
@@ -47,8 +50,10 @@ $(STAMP) $(TOOLS): pyproject.toml requirements.txt tools/install.py
 lab: $(STAMP)
 	$(BIN)/python -m ssl_course lab
 
+# The room stops with the slides.
 present: $(STAMP)
-	$(BIN)/python -m ssl_course present
+	@$(if $(ROOM),$(BIN)/python -m ssl_course room $(if $(filter lan,$(ROOM)),--lan) & trap "kill $$! 2>/dev/null" EXIT;) \
+	  $(BIN)/python -m ssl_course present
 
 lint: $(TOOLS)
 	$(BIN)/ruff check .
@@ -66,6 +71,7 @@ check test-browser test-rest test-notebooks: export OMP_NUM_THREADS := 1
 test: lint
 	$(BIN)/python -m tools.browser ensure
 	@mkdir -p build
+	-$(BIN)/python -m tools.classroom
 	$(MAKE) -k test-browser test-rest
 
 test-browser: $(TOOLS)
@@ -89,6 +95,19 @@ lectures: $(TOOLS)
 
 handout: $(TOOLS)
 	$(BIN)/python -m tools.handout
+
+# A new commit on the branch students, which is never rewritten: what nbgitpuller brings into their accounts.
+student-branch: $(TOOLS)
+	$(BIN)/python -m tools.handout --branch students
+
+# JupyterHub on this machine, one account a student (so as root): deploy/README.md.
+class: $(STAMP)
+	$(BIN)/python -m tools.classroom
+	build/class-venv/bin/jupyterhub --config deploy/jupyterhub_config.py
+
+# An assignment for nbgrader, and one for otter-grader, of each LECTURE: build/assignment.
+assignment: $(TOOLS)
+	$(BIN)/python -m tools.assignment $(LECTURE)
 
 # Library, notebooks, networks and results in one file, for: pip install FILE, then ssl-course lab.
 wheel: $(TOOLS)
@@ -118,7 +137,7 @@ bench: $(BENCH)/.stamp
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/augment.py --json build/bench_augment.json
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py speed --json build/bench_speed.json
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py overhead --json build/bench_overhead.json
-	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py accuracy --json build/bench_accuracy.json
+	PYTHONPATH=. $(BENCH)/bin/python benchmarks/against_lightly.py reach --json build/bench_reach.json
 
 # Versions that stand in the file stay where they can; UPGRADE=--upgrade takes the newest of all.
 lock: $(TOOLS)

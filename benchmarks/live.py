@@ -19,7 +19,6 @@ from ssl_course.widgets.frame.live import Live
 from tools.build import read_source, sources
 
 LECTURES = ("12", "07", "13", "09", "10", "11", "08", "03", "02", "04")  # the quick ones first
-WHOLE = ("04",)  # a live widget goes on with a network that a cell before has trained
 LARGEST = 30_000  # bytes of a run
 MAKES_ONE = re.compile(r"^(?:live|CollapseLab|CollapseCircle)\(", re.MULTILINE)
 
@@ -37,7 +36,7 @@ def runs(lecture: str) -> dict[str, dict[str, str]]:
     found = {}
     for text in texts[: last + 1]:
         os.environ.pop("SSL_COURSE_MAX_STEPS", None)
-        if lecture not in WHOLE and not MAKES_ONE.search(text):
+        if not MAKES_ONE.search(text):
             os.environ["SSL_COURSE_MAX_STEPS"] = "2"
         widget = value_of(text, space)
         if isinstance(widget, Live):

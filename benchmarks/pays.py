@@ -1,7 +1,7 @@
 """Whether what a lecture trains has learned: ``python benchmarks/pays.py --json assets/results/pays.json``.
 
 Each `fit` and live widget of a lecture is noted while the lecture's cells run with training cut short. Then each recipe
-trains whole from three seeds (weights, batches, masks, labels; on scenes the pictures that are probed as well), and its
+trains whole from several seeds (weights, batches, masks, labels; on scenes the pictures that are probed as well), and its
 features are probed beside those of the same network untrained and beside pixels. ``--table`` prints the rows of
 benchmarks/README.md.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from functools import lru_cache, partial
 from typing import Any
 
 import matplotlib
@@ -31,11 +32,12 @@ from tools.build import read_source, sources
 LECTURES = ("00", "02", "03", "04", "05", "07", "08", "09", "10")
 SEEDS = (0, 1, 2)
 LABELS = ("biome", "texture", "object", "class")
-N_LABELS, DRAWS, TEST = 100, 2, 2000
+N_LABELS, DRAWS, TEST = 100, 2, 2000  # DRAWS: unless --draws says more
 REAL = {"CIFAR-10": "cifar10", "NASA": "earth"}  # how the source of a set begins
 SETTINGS = ("steps", "batch_size", "lr")
 
 
+@lru_cache(maxsize=1)
 def recipes(lecture: str) -> list[dict[str, Any]]:
     """What the lecture trains, in its order: method, data and settings; a recipe that comes again counts once."""
     noted: list[dict[str, Any]] = []
@@ -74,36 +76,32 @@ def recipes(lecture: str) -> list[dict[str, Any]]:
     return noted
 
 
-def learned(lecture: str) -> dict[str, Any]:
-    """recipe → seconds of a core and, for each label, a list over seeds of (probe, untrained, pixels)."""
+def learned(lecture: str, seed: int, draws: int = DRAWS) -> dict[str, Any]:
+    """recipe → seconds of a core and, for each label, accuracies (probe, untrained, pixels)."""
     found: dict[str, Any] = {}
     for recipe in recipes(lecture):
-        data, rows = recipe["data"], {}
-        seconds = []
-        for seed in SEEDS:
-            test = other_pictures(data, seed)
-            torch.manual_seed(seed)
-            method = recipe["kind"](**recipe["arguments"])
-            torch.manual_seed(seed)
-            untrained = recipe["kind"](**recipe["arguments"]).eval()
-            began = time.process_time()
-            for _ in train(method, data, seed=seed, **{k: recipe[k] for k in SETTINGS if k in recipe}):
-                pass
-            seconds.append(time.process_time() - began)
-            for label in (name for name in LABELS if name in data.labels):
-                rows.setdefault(label, []).append(
-                    [
-                        round(
-                            linear_probe(
-                                reader, train=data, test=test, label=label,
-                                n_labels=min(N_LABELS, len(data)), draws=DRAWS, seed=seed,
-                            ).accuracy, 4,
-                        )
-                        for reader in (encoder(method.eval()), encoder(untrained), pixels(16))
-                    ]
-                )  # fmt: skip
-        found[recipe["name"]] = {"core seconds": round(sum(seconds) / len(seconds), 1)} | rows
-        print(recipe["name"], found[recipe["name"]], flush=True)
+        data, row = recipe["data"], {}
+        test = other_pictures(data, seed)
+        torch.manual_seed(seed)
+        method = recipe["kind"](**recipe["arguments"])
+        torch.manual_seed(seed)
+        untrained = recipe["kind"](**recipe["arguments"]).eval()
+        began = time.process_time()
+        for _ in train(method, data, seed=seed, **{k: recipe[k] for k in SETTINGS if k in recipe}):
+            pass
+        row["core seconds"] = round(time.process_time() - began, 1)
+        for label in (name for name in LABELS if name in data.labels):
+            row[label] = [
+                round(
+                    linear_probe(
+                        reader, train=data, test=test, label=label,
+                        n_labels=min(N_LABELS, len(data)), draws=draws, seed=seed,
+                    ).accuracy, 4,
+                )
+                for reader in (encoder(method.eval()), encoder(untrained), pixels(16))
+            ]  # fmt: skip
+        found[recipe["name"]] = row
+        print(recipe["name"], row, flush=True)
     return {"recipes": found}
 
 
@@ -122,31 +120,38 @@ def table(rows: list[dict[str, Any]]) -> str:
         f"| lecture | recipe | core s | label | probe, {N_LABELS} labels | over its network untrained | over pixels |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for row in rows:
-        for name, found in row["recipes"].items():
-            for label in (key for key in LABELS if key in found):
-                ours, *others = ({i: v[k] for i, v in enumerate(found[label])} for k in range(3))
-                gaps = [paired_difference(ours, other) for other in others]
-                star = {True: " \\*", False: ""}
-                cells = [
-                    f"{g.mean:+.3f} ± {g.half_width:.3f}{star[g.better]}".replace("-", "−") for g in gaps
-                ]
-                mean = sum(ours.values()) / len(ours)
-                first = (row["cell"]["lecture"], name, f"{found['core seconds']:.0f}", label, f"{mean:.3f}")
-                lines.append(f"| {' | '.join([*first, *cells])} |")
+    recipes_of = dict.fromkeys((row["cell"]["lecture"], name) for row in rows for name in row["recipes"])
+    for lecture, name in recipes_of:
+        found = {
+            row["cell"]["seed"]: row["recipes"][name]
+            for row in rows
+            if row["cell"]["lecture"] == lecture and name in row["recipes"]
+        }
+        seconds = sum(row["core seconds"] for row in found.values()) / len(found)
+        for label in (key for key in LABELS if key in next(iter(found.values()))):
+            ours, *others = ({seed: row[label][k] for seed, row in found.items()} for k in range(3))
+            gaps = [paired_difference(ours, other) for other in others]
+            star = {True: " \\*", False: ""}
+            cells = [f"{g.mean:+.3f} ± {g.half_width:.3f}{star[g.better]}".replace("-", "−") for g in gaps]
+            mean = sum(ours.values()) / len(ours)
+            first = (lecture, name, f"{seconds:.0f}", label, f"{mean:.3f}")
+            lines.append(f"| {' | '.join([*first, *cells])} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Every lecture that is not in the file yet."""
+    """Every lecture and seed that is not in the file yet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--lectures", nargs="+", default=LECTURES)
+    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     given = parser.parse_args()
     matplotlib.use("agg")
-    about = {"labels": N_LABELS, "draws of labels": DRAWS, "tested on": TEST, "seeds": len(SEEDS)}
-    rows = record(given.json, [{"lecture": name} for name in given.lectures], learned, about)
+    about = {"labels": N_LABELS, "draws of labels": given.draws, "tested on": TEST}
+    cells = [{"lecture": name, "seed": seed} for name in given.lectures for seed in given.seeds]
+    rows = record(given.json, cells, partial(learned, draws=given.draws), about)
     if given.table:
         print(table(rows))
 

@@ -24,8 +24,13 @@ import torch
 from torch import nn
 
 from ssl_course import checkpoints
-from ssl_course.data import reviews, scenes
+from ssl_course.data import load, reviews, scenes
+from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import encode, linear_probe, zero_shot
+from ssl_course.losses import hole_loss
+from ssl_course.methods.mae import hidden_error, mean_picture, patch_means
+from ssl_course.nets import as_float
+from ssl_course.pretext import holes
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "assets" / "checkpoints"
@@ -81,11 +86,24 @@ def _puzzle(method: nn.Module, n: int, seed: int) -> float:
     return float(method.accuracy(test.images))
 
 
+def _hidden(method: nn.Module, test: Pictures) -> dict[str, float]:
+    """Squared error of an MAE on three quarters of the patches, beside two fillings without a network."""
+    noise = torch.rand(len(test), method.grid**2, generator=torch.Generator().manual_seed(0))
+    filled, mask = method.reconstruct(test.images, 0.75, noise)
+    others = {"patch means": patch_means(test.images, method.patch_size), "mean picture": mean_picture(test)}
+    errors = {"hidden error": hidden_error(test.images, filled, mask)}
+    errors |= {name: hidden_error(test.images, other, mask) for name, other in others.items()}
+    return {name: round(error, 5) for name, error in errors.items()}
+
+
 def _checks(method: nn.Module, metrics: dict) -> Iterator[Check]:
     kind = type(method).__name__
     if "puzzle" in metrics:  # rotation, jigsaw: other pictures than those of the header
         p, n = metrics["puzzle"], metrics.get("test_pictures", 1024)
         yield Check("puzzle", p, _puzzle(method, N_FRESH, FRESH), share_error(p, n, N_FRESH) + 0.01)
+    if kind == "MAE" and metrics.get("tested on") == "earth":  # the same pictures and masks: rounding is left
+        now = _hidden(method, load("earth", method.image_size, "test"))["hidden error"]
+        yield Check("hidden error", metrics["hidden error"], now, 0.02 * metrics["hidden error"])
     for name, p in metrics.items():
         if name.startswith("probe ") and name.endswith(" labels") and isinstance(p, float):
             label, n = name.removeprefix("probe ").removesuffix(" labels").split(", ")
@@ -95,6 +113,20 @@ def _checks(method: nn.Module, metrics: dict) -> Iterator[Check]:
             # The same pictures and labels: what is left is how another machine rounds.
             yield Check(name, p, probe.accuracy, share_error(p, 1000, 1000))
             break  # one label of it: encoding 4,096 pictures is what takes the time
+    if (
+        "mean of the surroundings" in metrics and "probe biome, 10 labels" not in metrics
+    ):  # holes on the Earth
+        test = load("earth", method.image_size, "test").images
+        hole = holes.make_holes("centre", len(test), method.image_size)
+        now = float(hole_loss(method.inpaint(test, hole), as_float(test), hole))
+        yield Check(
+            "error in the centre", metrics["error in the centre"], now, 0.1 * metrics["error in the centre"]
+        )
+    if "one mean colour" in metrics:  # colours of the Earth
+        test = load("earth", 64, "test")
+        answer = method.colours(test.images, temperature=1.0, mix=1.0)
+        now = float((method.pair(test).x2 - answer).square().sum(1).mean())
+        yield Check("colour error", metrics["colour error"], now, 0.05 * metrics["colour error"])
     if kind == "SimCLR" and isinstance(metrics.get("probe"), dict):
         n, label = metrics["n_labels"], "texture"
         train, test = (scenes.World().sample(m, seed=s) for m, s in ((4096, 0), (1000, 1)))
@@ -141,6 +173,8 @@ def measured(path: Path) -> None:
     }
     if hasattr(method, "accuracy"):
         metrics |= {"puzzle": round(_puzzle(method, 1024, 10**6), 4), "test_pictures": 1024}
+    elif type(method).__name__ == "MAE" and about["data"] == "earth":
+        metrics |= _hidden(method, load("earth", method.image_size, "test")) | {"tested on": "earth"}
     else:
         size = int(given.get("size", 64))
         train, test = (scenes.World().sample(m, size, seed=s) for m, s in ((4096, 0), (1000, 10**6)))

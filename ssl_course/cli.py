@@ -1,4 +1,4 @@
-"""The command line: ``ssl-course lab | present | doctor | train | evaluate | compare``. Imports nothing heavy."""
+"""The command line: ``ssl-course lab | present | room | doctor | train | evaluate | compare``. Imports nothing heavy."""
 
 import contextlib
 import functools
@@ -163,6 +163,33 @@ def present(
     """Open a lecture as slides, with its widgets alive."""
     typer.echo("Click the first slide once: then the arrow keys turn the slides and Shift+Enter runs a cell.")
     _start(lecture, folder, port, browser, slides=True)
+
+
+@app.command("room")
+def room_command(
+    lan: Annotated[bool, typer.Option("--lan", help="Let phones in this network reach it.")] = False,
+    port: Annotated[int | None, typer.Option(help="Default: 8765 or the next free one.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="What phones open, where it is not this machine's own address.")
+    ] = None,
+    keep: Annotated[Path | None, typer.Option("--csv", help="Keep the answers in this file.")] = None,
+) -> None:
+    """Let a room predict together: phones answer the lecture's *Predict first* cells, with no account.
+
+    Open it before `make present` or `make lab`, or beside them.
+    """
+    from ssl_course.course.room import server
+
+    with _as_sentences(OSError):
+        server.run(port=port, lan=lan, url=url, keep=keep, say=typer.echo)
+
+
+@app.command(hidden=True)
+def merge(base: Path, mine: Path, theirs: Path) -> None:
+    """What git calls to bring a newer lecture into a student's notebook (deploy/README.md, *Updates*)."""
+    from ssl_course.unpack import merge_files
+
+    merge_files(base, mine, theirs)
 
 
 @app.command()

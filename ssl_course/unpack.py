@@ -5,6 +5,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ssl_course import __version__, assets
 
@@ -85,3 +86,60 @@ def _write(path: Path, content: bytes) -> None:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+# ------------------------------------------------------------------------------------- where git brings the new lectures
+
+
+def merge(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """A newer lecture, and in it all that a student did: a merge of cells, where git's own is one of lines.
+
+    Cells are told apart by their ids, which follow from what they say. The lecture's order holds. A cell that the student
+    edited, or added, stays; one that was only run keeps its outputs while the lecture has it; one that the student
+    deleted stays away.
+
+    Args:
+        base: the edition that the student's copy was made from, as JSON.
+        mine: the student's copy.
+        theirs: the new edition.
+    """
+    was, new = ({cell["id"]: cell for cell in book["cells"]} for book in (base, theirs))
+    here: dict[str, dict[str, Any]] = {}
+    for cell in mine["cells"]:
+        name = cell.get("id") or f"own-{len(here)}"
+        while name in here:  # an older git's merge of lines has doubled it
+            name = f"{name}-again"[-64:]
+        here[name] = cell | {"id": name}
+
+    text = {name: _said(cell) for name, cell in here.items()}
+
+    def stays(name: str) -> bool:
+        return name not in was or text[name] != _said(was[name])
+
+    order = [name for name in new if name in here or name not in was]
+    place = -1  # where in the order the student's cell before this one stands
+    for name in here:
+        if name not in new and stays(name):
+            order.insert(place + 1, name)
+        if name in order:
+            place = order.index(name)
+    untouched = {
+        name for name in here if name in new and not stays(name) and _said(new[name]) != _said(was[name])
+    }
+    cells = [new[name] if name in untouched or name not in here else here[name] for name in order]
+    return theirs | {"cells": cells, "metadata": theirs["metadata"] | mine["metadata"]}
+
+
+def _said(cell: dict[str, Any]) -> tuple[str, str]:
+    source = cell["source"]
+    return cell["cell_type"], source if isinstance(source, str) else "".join(source)
+
+
+def merge_files(base: Path, mine: Path, theirs: Path) -> None:
+    """`merge`, as git calls it: the result replaces ``mine``, which stays where one of them is no notebook."""
+    try:
+        books = [json.loads(path.read_text(encoding="utf-8")) for path in (base, mine, theirs)]
+        merged = merge(*books)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    _write(mine, (json.dumps(merged, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())

@@ -16,12 +16,6 @@ from tools.lint import FIRST_CELL
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = build.sources()
-# Rules of tools.prose that a lecture of the first edition does not keep yet; to be emptied as they are rewritten.
-NOT_YET = {
-    "03": {"word", "claim", "source", "proof"},
-    "04": {"word", "claim", "source"},
-    "06": {"word", "claim", "source", "proof"},
-}
 LECTURES_AND_TEMPLATE = [*SOURCES, ROOT / "lectures" / "src" / "_template.md"]
 
 
@@ -44,9 +38,7 @@ def test_lecture_says_what_it_may(src):
     problems = lint.said(build.notebook_of(src))
     broken = {rule: [p for p in problems if re.match(rf"(cell \d+: )?{rule}: ", p)] for rule in prose.RULES}
     assert sum(map(len, broken.values())) == len(problems)
-    not_yet = NOT_YET.get(src.stem[:2], set())
-    assert {rule: found for rule, found in broken.items() if found and rule not in not_yet} == {}
-    assert not_yet <= {rule for rule, found in broken.items() if found}, "kept now: take it out of NOT_YET"
+    assert {rule: found for rule, found in broken.items() if found} == {}
 
 
 @pytest.mark.parametrize("src", LECTURES_AND_TEMPLATE, ids=lambda p: p.stem)

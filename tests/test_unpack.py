@@ -1,12 +1,13 @@
 """A student's folder of lectures: new files come, what was edited stays, nothing is written twice."""
 
+import json
 import sys
 
 import pytest
 from typer.testing import CliRunner
 
 from ssl_course import assets, cli
-from ssl_course.unpack import KEPT, unpack
+from ssl_course.unpack import KEPT, merge, merge_files, unpack
 
 BOOK = "01_a.ipynb"
 
@@ -160,3 +161,76 @@ def test_a_damaged_record_counts_as_none(text, course, students):
 
 def test_a_lecture_that_is_not_there(course, students):
     assert "no 99_x.ipynb" in lab("99_x.ipynb", "--folder", students)
+
+
+# ---- a newer lecture, merged into a student's copy ----------------------------------------------------------------
+
+
+def book(*cells, **metadata):
+    """A notebook from "id: text" of its code cells."""
+    pairs = [cell.split(": ") for cell in cells]
+    return {
+        "cells": [
+            {"cell_type": "code", "id": i, "source": s, "outputs": [], "metadata": {}} for i, s in pairs
+        ],
+        "metadata": metadata,
+    }
+
+
+def said(merged):
+    return [f"{cell['id']}: {cell['source']}" for cell in merged["cells"]]
+
+
+BASE = book("a: 1", "b: 2", "c: 3", "d: 4")
+
+
+@pytest.mark.parametrize(
+    "mine, theirs, wanted",
+    [
+        (["a: 1", "b: 2", "c: 3", "d: 4"], ["a: 1", "x: 9", "c: 3", "d: 4"], ["a: 1", "x: 9", "c: 3", "d: 4"]),
+        (["a: 1", "b: mine", "c: 3", "d: 4"], ["a: 1", "b: 2", "x: 9", "d: 4"], ["a: 1", "b: mine", "x: 9", "d: 4"]),
+        # the edited cell has a new text in the lecture: both stay
+        (["a: 1", "b: mine", "c: 3", "d: 4"], ["a: 1", "x: 9", "c: 3", "d: 4"], ["a: 1", "b: mine", "x: 9", "c: 3", "d: 4"]),
+        (["own: 0", "a: 1", "b: 2", "new: 5", "more: 6", "c: 3", "d: 4"], ["d: 4", "b: 2"],
+         ["own: 0", "d: 4", "b: 2", "new: 5", "more: 6"]),
+        (["a: 1", "c: 3", "d: 4"], ["a: 1", "b: 2", "c: 3", "d: 4", "e: 5"], ["a: 1", "c: 3", "d: 4", "e: 5"]),
+        ([], ["a: 1", "x: 9"], ["x: 9"]),
+        (["a: 1", "a: 1", "b: 2", "c: 3", "d: 4"], ["a: 1", "b: 2"], ["a: 1", "a-again: 1", "b: 2"]),
+    ],
+)  # fmt: skip
+def test_a_merge_keeps_the_lecture_s_order_and_the_student_s_work(mine, theirs, wanted):
+    assert said(merge(BASE, book(*mine), book(*theirs))) == wanted
+
+
+def test_a_cell_that_was_run_keeps_its_outputs_and_one_that_changed_comes_without():
+    mine = book("a: 1", "b: 2", "c: 3", "d: 4")
+    for cell in mine["cells"]:
+        cell["outputs"] = ["seen"]
+    theirs = book("a: 1", "b: other", "d: 4")  # the same id with another text: of an older edition's making
+    merged = {cell["id"]: cell for cell in merge(BASE, mine, theirs)["cells"]}
+    assert {i: cell["outputs"] for i, cell in merged.items()} == {"a": ["seen"], "b": [], "d": ["seen"]}
+    assert merged["b"]["source"] == "other"
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "[]", '{"cells": 1}', '{"cells": [{}], "metadata": {}}'])
+def test_what_is_no_notebook_leaves_the_student_s_as_it_was(tmp_path, damaged):
+    files = [tmp_path / name for name in ("base", "mine", "theirs")]
+    for file in files:
+        for other in files:
+            other.write_text(damaged if other is file else json.dumps(BASE))
+        before = files[1].read_text()
+        merge_files(*files)
+        assert files[1].read_text() == before
+
+
+def test_a_merge_of_files_is_written_as_jupyter_writes(tmp_path):
+    files = [tmp_path / name for name in ("base", "mine", "theirs")]
+    for file, content in zip(files, (BASE, BASE, book("a: é", "b: 2")), strict=True):
+        file.write_text(json.dumps(content), encoding="utf-8")
+    merge_files(*files)
+    text = files[1].read_text(encoding="utf-8")
+    assert (
+        said(json.loads(text)) == ["a: é", "b: 2"]
+        and text.startswith('{\n "cells": [')
+        and text.endswith("}\n")
+    )

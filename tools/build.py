@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,8 @@ from urllib.parse import quote
 import jupytext
 import nbformat
 from nbformat import NotebookNode
+
+from tools import bake
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BYTES = 1_000_000
@@ -122,10 +125,17 @@ except ImportError:  # one sentence for where this runs; Run All ends far below,
 
 
 def read_source(src: Path) -> NotebookNode:
-    """The source as a notebook without outputs; cell ids follow from name and position."""
+    """The source as a notebook without outputs.
+
+    A cell's id follows from what it says, not from where it stands: a cell that is inserted changes no other, so that a
+    student's copy, executed and edited, takes the next edition in a merge of lines.
+    """
     notebook = jupytext.read(src, fmt="md:myst")
-    for i, cell in enumerate(notebook.cells):
-        cell.id = f"{src.stem}-{i:03d}"[-64:]
+    seen: Counter[str] = Counter()
+    for cell in notebook.cells:
+        name = f"{src.stem[:2]}-{hashlib.sha256(f'{cell.cell_type}:{cell.source}'.encode()).hexdigest()[:12]}"
+        seen[name] += 1
+        cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
     notebook.cells[0].source += buttons(src.stem)
     first = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
     if first:
@@ -133,13 +143,14 @@ def read_source(src: Path) -> NotebookNode:
     notebook.metadata = NotebookNode(
         kernelspec={"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
         language_info=LANGUAGE,
-        ssl_course={"source": f"src/{src.name}", "sha256": _digest(src)},
+        ssl_course={"source": f"src/{src.name}", "sha256": digest(src)},
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
 
-def _digest(src: Path) -> str:
+def digest(src: Path) -> str:
+    """sha256 of a source's text."""
     text = src.read_text(encoding="utf-8")  # newlines as \n on every system
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -156,7 +167,7 @@ def stale(ipynb: Path, src: Path) -> str | None:
     if not ipynb.exists():
         return "stale pair: there is no notebook yet"
     notebook = nbformat.read(ipynb, as_version=4)
-    if notebook.metadata.get("ssl_course", {}).get("sha256") != _digest(src):
+    if notebook.metadata.get("ssl_course", {}).get("sha256") != digest(src):
         return "stale pair: the source changed after the notebook was built"
     if _cells(notebook) != _cells(read_source(src)):
         return "stale pair: the notebook's cells are not those of the source (edited by hand?)"
@@ -180,10 +191,10 @@ def build(names: Sequence[str] | None = None, force: bool = False, root: Path = 
     written = []
     for src in sources(names, root):
         ipynb = notebook_of(src)
-        if not force and stale(ipynb, src) is None:
+        if not force and stale(ipynb, src) is None and bake.stale(src) is None:
             continue
-        notebook = None if force else _readdressed(ipynb, src)
-        notebook = notebook or execute(read_source(src), ipynb.parent, src.name)
+        notebook = None if force or bake.stale(src) else _readdressed(ipynb, src)
+        notebook = notebook or execute(read_source(src), ipynb.parent, src.name, bakes=src)
         text = nbformat.writes(notebook) + "\n"
         if len(text.encode()) > MAX_BYTES:
             raise RuntimeError(f"{ipynb.name} would be {len(text.encode()):,} bytes, more than {MAX_BYTES:,}")
@@ -197,7 +208,7 @@ def _readdressed(ipynb: Path, src: Path) -> NotebookNode | None:
     if not ipynb.exists():
         return None
     old, new = nbformat.read(ipynb, as_version=4), read_source(src)
-    if old.metadata.get("ssl_course", {}).get("sha256") != _digest(src) or len(old.cells) != len(new.cells):
+    if old.metadata.get("ssl_course", {}).get("sha256") != digest(src) or len(old.cells) != len(new.cells):
         return None
     first = next((i for i, cell in enumerate(new.cells) if cell.cell_type == "code"), 0)
     if any(
@@ -209,8 +220,12 @@ def _readdressed(ipynb: Path, src: Path) -> NotebookNode | None:
     return old
 
 
-def execute(notebook: NotebookNode, folder: Path, name: str) -> NotebookNode:
+def execute(notebook: NotebookNode, folder: Path, name: str, bakes: Path | None = None) -> NotebookNode:
     """Run all cells in ``folder`` with this Python's kernel, and leave outputs that read without a kernel.
+
+    Args:
+        notebook, folder, name: the cells, where they run, and what messages call them.
+        bakes: the source of a lecture whose widgets are to be baked on the way (`tools.bake`).
 
     Raises:
         RuntimeError: a cell raised; the message has the cell and the error.
@@ -219,16 +234,24 @@ def execute(notebook: NotebookNode, folder: Path, name: str) -> NotebookNode:
     from nbclient.exceptions import CellExecutionError
 
     client = NotebookClient(
-        notebook, timeout=TIMEOUT, kernel_name="python3", store_widget_state=False, record_timing=False,
+        notebook, timeout=TIMEOUT if bakes is None else 6 * TIMEOUT, kernel_name="python3", store_widget_state=False, record_timing=False,
         coalesce_streams=True, resources={"metadata": {"path": str(folder)}},
     )  # fmt: skip
     # Few steps are for quick browser runs, an author's guesses for nobody: never for what readers see.
     environment = {k: v for k, v in os.environ.items() if k != "SSL_COURSE_MAX_STEPS"}
-    with TemporaryDirectory() as nothing_kept:
+    with TemporaryDirectory() as nothing_kept, TemporaryDirectory() as oven:
+        if bakes is not None:  # before the first cell, and no cell itself
+            environment["PYTHONPATH"] = os.pathsep.join(
+                [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+            )
+            hook = f"from tools import bake; bake.hook({oven!r})"
+            client.on_notebook_start = lambda **_: client.kc.execute(hook, silent=True, store_history=False)
         try:
             client.execute(env=environment | {"SSL_COURSE_KEPT": nothing_kept})
         except CellExecutionError as error:
             raise RuntimeError(f"{name}: {error}") from None
+        if bakes is not None:
+            bake.keep(Path(oven), bakes)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [kept for output in cell.outputs for kept in _without_view(output)]

@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from tools import prose, words
+from tools import assignment, prose, words
 from tools.build import MAX_BYTES, WIDGET_VIEW, guard, notebook_of, sources, stale
 
 CHECKING = {"solution", "hold"}  # tags of cells that assert; readers find them folded, students not at all
@@ -39,7 +39,7 @@ def lint(ipynb: Path, src: Path) -> list[str]:
         problems.append("first cell: does not begin with tools.build.GUARD")
     for i, cell in enumerate(notebook.cells):
         problems += [f"cell {i}: {problem}" for problem in _cell_problems(cell)]
-    return problems + _contradicted(notebook)
+    return problems + assignment.problems(notebook) + _contradicted(notebook)
 
 
 def said(ipynb: Path) -> list[str]:

@@ -23,7 +23,7 @@ FOLDED = {"solution", "hold", "set-up"}  # tags of cells that are no prose
 # Words of the glossary that are also plain English, where only the plain sense can be meant as often as the other.
 ORDINARY = {"dependence", "light", "tint", "view", "negative", "rotation", "spread", "temperature", "biome"}
 # Lectures that rest on a statement with a proof.
-WITH_PROOF = {"01", "02", "03", "06", "07", "08", "09", "10", "11", "12"}
+WITH_PROOF = {"01", "02", "03", "04", "06", "07", "08", "09", "10", "11", "12"}
 LONGEST_SOURCE = 25  # lines that show_source may print
 
 

@@ -16,19 +16,20 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 from nbformat import NotebookNode
 
 import ssl_course
 from ssl_course.course import themes
+from tools import bake, front, live
 from tools.build import ROOT, RUN_LINE, notebook_of, sources
 
 SITE, PREPARED, VENDOR = ROOT / "build/site", ROOT / "build/site-source", ROOT / "build/npm"
 HERE = Path(__file__).resolve().parent / "web"
-KATEX = "katex@0.16.22"
+KATEX, RUNTIME = "katex@0.16.22", "onnxruntime-web@1.30.0"
 LONG, FEW = 14, 5  # lines of code above which a cell is folded; where it shows a picture
 # Cells that only import and show: a card, a guess, a source, a proof, a widget.
 SHOWS = re.compile(
@@ -120,13 +121,15 @@ def _page(html: str, pictures: Path, at: str) -> str:
     html = html.replace("none (enter one above and run this cell again)", "none")
 
     def file(found: re.Match) -> str:
+        if "ssl-film" in html:  # its script takes the drawing apart, and so must find it here
+            return found[0]
         kind = {"svg+xml": "svg", "jpeg": "jpg"}.get(found[1], found[1])
-        raw = base64.b64decode(found[2])
+        raw = base64.b64decode(found[3]) if found[2] else unquote(found[3]).encode()
         name = f"{hashlib.sha256(raw).hexdigest()[:16]}.{kind}"
         put(pictures / name, raw)
         return f'src="{at}/{name}" loading="lazy"'
 
-    return re.sub(r'src="data:image/([\w+]+);base64,([^"]+)"', file, html)
+    return re.sub(r'src="data:image/([\w+]+)(;base64)?,([^"]+)"', file, html)
 
 
 def lectures(folder: Path) -> list[tuple[str, str, str, str]]:
@@ -141,17 +144,30 @@ def lectures(folder: Path) -> list[tuple[str, str, str, str]]:
             for output in cell.get("outputs", ())
             if "".join(output.get("data", {}).get("text/plain", "")).startswith("Claim: ")
         )
+        _with_bakes(notebook, src, folder)
         notebook = prepared(
             notebook, folder / "_static/pictures" / src.stem, f"../_static/pictures/{src.stem}"
         )
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = _links(cell.source)
+        notebook.cells[0].source += live.entry(src.stem)
         text = nbformat.writes(notebook) + "\n"
         put(folder / "lectures" / f"{src.stem}.ipynb", text)
         picture = re.search(r"_static/pictures/[^\"\\]+", text)
         rows.append((src.stem, title, claim, picture[0] if picture else ""))
     return rows
+
+
+def _with_bakes(notebook: NotebookNode, src: Path, folder: Path) -> None:
+    """Pictures of widgets that are baked say where; `baked.js` brings those to life."""
+    at = f"_static/baked/{src.stem[:2]}"
+    for file in bake.place_of(src).glob("*.gz"):
+        put(folder / at / file.name, file.read_bytes())
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if page := "".join(output.get("data", {}).get("text/html", "")):
+                output["data"]["text/html"] = bake.mount(page, src, f"../{at}")
 
 
 def _links(markdown: str) -> str:
@@ -161,20 +177,18 @@ def _links(markdown: str) -> str:
 
 
 # ------------------------------------------------------------------------------------------- all other pages
-def front(rows: list[tuple[str, str, str, str]]) -> str:
-    """The first page: what this is, and the lectures as pictures with their claims."""
-    cards = "\n".join(
-        f'<a class="ssl-lecture" href="lectures/{stem}.html"><img alt="" loading="lazy" src="{picture}">'
-        f"<b>{stem[:2]} · {escape(title)}</b><span>{escape(claim)}</span></a>"
-        for stem, title, claim, picture in rows
-    )
-    hidden = "\n".join(f"lectures/{stem}" for stem, *_ in rows)
-    text = (HERE / "index.md").read_text(encoding="utf-8")
-    return (
-        text.replace("@cards@", cards)
-        .replace("@lectures@", hidden)
-        .replace("@version@", ssl_course.__version__)
-    )
+def scripts(*names: str) -> dict[str, bytes]:
+    """Files of tools/web by name."""
+    return {name: (HERE / name).read_bytes() for name in names}
+
+
+def first(folder: Path, rows: list[tuple[str, str, str, str]]) -> None:
+    """The first page, with what it shows."""
+    template = (HERE / "index.md").read_text(encoding="utf-8")
+    text, files = front.page(template, rows, scripts("front.js", "front.css"))
+    put(folder / "index.md", text)
+    for name, raw in files.items():
+        put(folder / "_static/live" / name, raw)
 
 
 def api(folder: Path) -> None:
@@ -229,23 +243,41 @@ def glossary(folder: Path) -> None:
     put(folder / "_static/glossary.js", f"const GLOSSARY = {json.dumps(words, ensure_ascii=False)};\n")
 
 
-def katex(folder: Path) -> None:
-    """KaTeX's script, style and fonts, fetched once by npm."""
-    kept = VENDOR / f"{KATEX.replace('@', '-')}.tgz"
+def packed(package: str) -> Iterator[tuple[str, bytes]]:
+    """The files under dist/ of a package that npm fetches once: (path, content)."""
+    kept = VENDOR / f"{package.replace('@', '-')}.tgz"
     if not kept.exists():
         VENDOR.mkdir(parents=True, exist_ok=True)
         if shutil.which("npm") is None:
             raise SystemExit(
-                "The site needs npm once, to fetch KaTeX: install Node.js, then run make site again."
+                f"The site needs npm once, to fetch {package}: install Node.js, then run make site again."
             )
-        subprocess.run(["npm", "pack", "--silent", KATEX], cwd=VENDOR, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["npm", "pack", "--silent", package], cwd=VENDOR, check=True, stdout=subprocess.DEVNULL
+        )
     with tarfile.open(kept) as archive:
-        for member in archive.getmembers():
-            name = member.name.removeprefix("package/dist/")
-            if name in ("katex.min.js", "katex.min.css", "contrib/auto-render.min.js") or name.endswith(
-                ".woff2"
-            ):
-                put(folder / "_static/katex" / name, archive.extractfile(member).read())
+        for member in archive:
+            if member.isfile() and member.name.startswith("package/dist/"):
+                yield member.name.removeprefix("package/dist/"), archive.extractfile(member).read()
+
+
+def katex(folder: Path) -> None:
+    """KaTeX's script, style and fonts."""
+    wanted = ("katex.min.js", "katex.min.css", "contrib/auto-render.min.js")
+    for name, raw in packed(KATEX):
+        if name in wanted or name.endswith(".woff2"):
+            put(folder / "_static/katex" / name, raw)
+
+
+def networks(folder: Path) -> None:
+    """The page on which networks run, with the networks and their runtime."""
+    wanted = {"ort.wasm.bundle.min.mjs": "ort.mjs", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
+    vendored = {wanted[name]: raw for name, raw in packed(RUNTIME) if name in wanted}
+    template = (HERE / "try.md").read_text(encoding="utf-8")
+    text, files = live.page(template, vendored, scripts(*(file.name for file in HERE.glob("live*.*"))))
+    put(folder / "try.md", text)
+    for name, raw in files.items():
+        put(folder / "_static/live" / name, raw)
 
 
 def prepare(folder: Path = PREPARED) -> None:
@@ -253,8 +285,10 @@ def prepare(folder: Path = PREPARED) -> None:
     WRITTEN.clear()
     for file in (*HERE.glob("*.css"), *HERE.glob("*.js"), *HERE.glob("*.svg")):
         put(folder / "_static" / file.name, file.read_bytes())
+    for name in ("canvas.js", "canvas.css"):  # the notebook's own
+        put(folder / "_static" / name, (ROOT / "ssl_course/widgets/frame" / name).read_bytes())
     put(folder / "conf.py", (HERE / "conf.py").read_bytes())
-    put(folder / "index.md", front(lectures(folder)))
+    first(folder, lectures(folder))
     bibliography = "# Bibliography\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
     put(folder / "bibliography.md", bibliography)
     put(folder / "references.bib", (ROOT / "lectures/references.bib").read_bytes())
@@ -267,6 +301,7 @@ def prepare(folder: Path = PREPARED) -> None:
     glossary(folder)
     api(folder)
     katex(folder)
+    networks(folder)
     for file in set(folder.rglob("*.*")) - WRITTEN:
         if file.is_file():
             file.unlink()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssl_course import assets
-from ssl_course.course import kept, palette, themes
+from ssl_course.course import kept, palette, room, themes
 
 if TYPE_CHECKING:
     from ssl_course.data.pictures import Pictures
@@ -253,6 +253,23 @@ class Prediction:
         self.box = with_reset([question_html, self.input, self.answer], self._forget)
         self._receipt(mine)
         self.input.observe(self._store, "value")
+        if asked := room.ask(key, question, kind, choices):
+            self._show_room(asked)
+
+    def _show_room(self, asked: room.Asked) -> None:
+        """The way to the lecturer's room and the number of its answers, below the question."""
+        import ipywidgets
+
+        shown = ipywidgets.HTML(asked.html())
+        anew = ipywidgets.Button(
+            description="Ask the room anew",
+            tooltip="Forget the room's answers to this question",
+            layout={"width": "max-content"},
+        )
+        asked.watch(lambda html: setattr(shown, "value", html))
+        anew.on_click(lambda _: setattr(shown, "value", asked.anew()))
+        first, *others, reset = self.box.children
+        self.box.children = [first, shown, *others, anew, reset]
 
     def _receipt(self, mine: float | str | None, why_not: str = "") -> None:
         waits = "It waits beside the result."
@@ -265,7 +282,7 @@ class Prediction:
         value = change["new"]
         if self.kind == "number" and value.strip():
             try:
-                value = _to_number(value)
+                value = to_number(value)
             except ValueError:
                 self.answer.value = "That is not a number: write for instance 30, 0.25 or 25 %."
                 return
@@ -289,7 +306,7 @@ class Prediction:
         return f"Predict first: {self.question}"
 
 
-def _to_number(text: str) -> float | int:
+def to_number(text: str) -> float | int:
     """'1,024' → 1024 · '25 %' → 0.25 · '2e3' → 2000.0.
 
     Raises:
@@ -336,7 +353,8 @@ def _lecture_of(key: str) -> str:
 
 
 def reveal(key: str, measured: object, text: str = "") -> Shown:
-    """The guess beside the measured value; works, and says so, when nothing was guessed.
+    """The guess beside the measured value; works, and says so, when nothing was guessed. Beside it the answers of the
+    lecturer's room, where one is open: it then takes no more.
 
     Args:
         key: that of `predict`.
@@ -351,6 +369,7 @@ def reveal(key: str, measured: object, text: str = "") -> Shown:
         f'Your guess: <b style="font-size:1.15em">{escape(guessed)}</b> &nbsp;·&nbsp; '
         f'Measured: <b style="font-size:1.15em">{escape(result)}</b>{how_far}'
         + (f"<br>{_inline(line)}" if line else "")
+        + room.reveal(key, plain(measured))
     )
     return Shown(
         boxed(body, palette.Y, "ssl-reveal"), f"guess: {guessed}; measured: {result}. {line}".strip()

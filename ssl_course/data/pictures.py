@@ -49,8 +49,11 @@ class Pictures(Rows):
         """The same pictures as three equal channels of their lightness (CIE L*, shown as the gray of equal L*)."""
         from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 
-        lab = rgb_to_lab(self.images.float() / 255)  # (N, 3, H, W)
-        lab[:, 1:] = 0
-        gray = (lab_to_rgb(lab).clamp(0, 1) * 255).round().to(torch.uint8)
+        parts = []
+        for images in self.images.split(512):  # in parts: floats of a whole set take memory
+            lab = rgb_to_lab(images.float() / 255)  # (512, 3, H, W)
+            lab[:, 1:] = 0
+            parts.append((lab_to_rgb(lab).clamp(0, 1) * 255).round().to(torch.uint8))
+        gray = torch.cat(parts)  # (N, 3, H, W)
         gray = gray[:, 1:2].expand(-1, 3, -1, -1).contiguous()  # equal exactly, whatever the matrix rounds
         return replace(self, images=gray)

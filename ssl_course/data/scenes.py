@@ -178,8 +178,9 @@ class World:
     # ---- the pictures ---------------------------------------------------------------------------------------
 
     def sample(
-        self, n: int, size: int = 64, seed: int = 0, device: str | torch.device = "cpu", parts: bool = False
-    ) -> Pictures:
+        self, n: int, size: int = 64, seed: int = 0, device: str | torch.device = "cpu", parts: bool = False,
+        objects: bool = True,
+    ) -> Pictures:  # fmt: skip
         """Draw n pictures; the same seed gives the same pictures on one device, and the same scene at any size.
 
         Args:
@@ -188,6 +189,7 @@ class World:
             seed: of the latents and of both painters.
             device: where they are painted and stay.
             parts: keep L (n, 1, size, size) and ab (n, 2, size, size), float32 in Lab units, in ``parts``.
+            objects: False paints the very same scenes without what stands in them; labels and captions stay.
 
         Raises:
             ValueError: n < 1, size < 16 or > 1,024, or colours beyond sRGB (``tint_gain`` > 1).
@@ -207,7 +209,8 @@ class World:
         latents, side = self.latents(n, streams[0], device)
         u1 = torch.rand(n, painter.U_LIGHTNESS, generator=streams[1], device=device)
         u2 = torch.rand(n, painter.U_COLOUR, generator=streams[2], device=device)
-        lightness = painter.paint_lightness(latents, u1, size)  # (n, 1, size, size)
+        painted = latents if objects else latents | {"count": torch.full_like(latents["count"], -1)}
+        lightness = painter.paint_lightness(painted, u1, size)  # (n, 1, size, size)
         sky, ground = self.colours(latents["biome"], latents["tint"], side)
         ab = painter.paint_colour(sky, ground, latents["biome"], u2, size)  # (n, 2, size, size)
         return Pictures(

@@ -1,6 +1,7 @@
 """What BERT and GPT share: one Transformer, tied weights, a tokenizer that travels with the model."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -111,11 +112,40 @@ class LanguageModel(nn.Module):
 
     def hidden(self, ids: Tensor) -> Tensor:
         """Hidden states of ids (N, T): (N, T, dim)."""
-        padding = None  # pads are at the end: a causal model's words do not see them anyway
-        if not self.net.causal:
-            padding = ids == PAD
-            padding[:, 0] = False  # a row of pads alone would have nothing to attend to, and give NaN
-        return self.net(ids, padding)
+        return self.net(ids, self._padding(ids))
+
+    def _padding(self, ids: Tensor) -> Tensor | None:
+        """True where there is no token, (N, T)."""
+        if self.net.causal:
+            return None  # pads are at the end: a causal model's words do not see them anyway
+        padding = ids == PAD
+        padding[:, 0] = False  # a row of pads alone would have nothing to attend to, and give NaN
+        return padding
+
+    @torch.no_grad()
+    def attention(self, ids: Tensor) -> Tensor:
+        """Attention weights, ids (N, T) → (depth, N, heads, T, T): row i says how much place i takes from each place.
+
+        A row sums to 1. They are softmax(query·key/√(dim/heads)) of Vaswani et al. 2017, §3.2.1; a place that may not be
+        looked at (a pad, in GPT a later word) has 0.
+        """
+        x, padding, weights = (
+            self.net.tokens(ids) + self.net.positions[: ids.shape[1]],
+            self._padding(ids),
+            [],
+        )
+        later = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=ids.device).triu(1)
+        mask = later if self.net.causal else None
+        blocks: Any = self.net.transformer.blocks
+        for block in blocks:
+            h = block.norm1(x)  # (N, T, dim)
+            # Asked for once more: a block itself leaves its weights in a fused kernel.
+            heads = block.self_attn(
+                h, h, h, key_padding_mask=padding, attn_mask=mask, average_attn_weights=False
+            )
+            weights.append(heads[1])  # (N, heads, T, T)
+            x = block(x, src_mask=mask, src_key_padding_mask=padding)
+        return torch.stack(weights)
 
     def scores(self, hidden: Tensor) -> Tensor:
         """Hidden states (…, dim) → logits (…, V): the embedding serves as the last layer too (weight tying)."""

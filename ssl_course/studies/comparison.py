@@ -1,7 +1,7 @@
 """Every method on the same pictures, with time to learn, under one probe (note §3.5).
 
-A method trains for the number of pictures in `SAMPLES`, until its probe has stopped rising, in one run with its own
-schedule; the probe is read on the way, so that a reader sees what a short run buys and whether a longer one would help.
+A method trains for the number of pictures in `SAMPLES`, in one run with its own schedule; the probe is read on the way,
+so that a reader sees what a short run buys and whether a longer one would help (SimSiam and MAE still rise at the end).
 All share a `nets.ConvNet`, only MAE needs a ViT; a method stands beside the random network of its own backbone
 (`verdicts.verdicts`). The seed draws pictures, first weights, batches, masks, views and labels anew.
 

@@ -7,6 +7,7 @@ intercept. Our own settings, in the manner of the simulation of Lee, Lei, Saunsh
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from ssl_course.theory.bounds import excess_risk, kth_singular_value, over_square
@@ -123,12 +124,18 @@ class GaussianWorld:
 
     def sample(self, n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """n samples: x1 (n, d1), x2 (n, d2), y (n, k)."""
-        return self._draw((n,), torch.Generator().manual_seed(seed)).split([self.d1, self.d2, self.k], -1)
+        generator = torch.Generator().manual_seed(seed)
+        noise = torch.randn(n, len(self.covariance), dtype=torch.float64, generator=generator)
+        x1, x2, y = _mixed(noise, self.covariance).split([self.d1, self.d2, self.k], -1)
+        return x1, x2, y
 
-    def _draw(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        values, vectors = torch.linalg.eigh(self.covariance)
-        noise = torch.randn(*shape, len(values), dtype=torch.float64, generator=generator)
-        return noise * values.clamp(min=0).sqrt() @ vectors.T
+    def _labelled(
+        self, shape: tuple[int, int], rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`_triangles` of x1 (repeats, m, d1) with y (repeats, m, k)."""
+        at = [*range(self.d1), *range(self.d1 + self.d2, len(self.covariance))]
+        x1, y = _triangles(shape, self.covariance[at][:, at], rng).split([self.d1, self.k], -1)
+        return x1, y
 
     def simulate(
         self,
@@ -153,20 +160,23 @@ class GaussianWorld:
             raise ValueError(f"need n ≥ 1, repeats ≥ 2 and ridge ≥ 0, got {n}, {repeats} and {ridge}")
         if unlabelled is not None and unlabelled <= self.d1:
             raise ValueError(f"unlabelled must be above d1 = {self.d1}, got {unlabelled}")
-        generator = torch.Generator().manual_seed(seed)
-        matrix = self.features(which)  # (r, d1)
-        if self.rank(which) == 0:
+        rng = np.random.default_rng(seed)
+        matrix, rank = self.features(which), self.rank(which)  # (r, d1)
+        if rank == 0:
             matrix = torch.zeros_like(matrix)  # what is left is rounding error
-        x1, _, y = self._draw((repeats, n), generator).split([self.d1, self.d2, self.k], -1)
+        x1, y = self._labelled((repeats, n), rng)  # (repeats, m, d1), (repeats, m, k)
         if unlabelled is not None and which != "raw":
-            learned = []
-            for _ in range(repeats):
-                u1, u2, _ = self._draw((unlabelled,), generator).split([self.d1, self.d2, self.k], -1)
-                psi = torch.linalg.solve(u1.T @ u1, u1.T @ u2).T  # (d2, d1)
-                learned.append(_top(psi, u1.T @ u1 / unlabelled, self.k) if which == "top" else psi)
-            matrix = torch.stack(learned)
-        h = x1 @ matrix.mT  # (repeats, n, r)
-        if ridge:
+            pairs = _triangles((repeats, unlabelled), self.covariance[: -self.k, : -self.k], rng)
+            u1, u2 = pairs.split([self.d1, self.d2], -1)  # (repeats, m, d1), (repeats, m, d2)
+            matrix = torch.linalg.solve(u1.mT @ u1, u1.mT @ u2).mT  # (repeats, d2, d1)
+            if which == "top":
+                matrix = _top(matrix, u1.mT @ u1 / unlabelled, self.k)
+        elif not ridge and n > rank:
+            # The span alone decides, so take a basis of it that is uncorrelated and has no direction of mere rounding.
+            root = torch.linalg.cholesky(self.block("1", "1"))
+            matrix = torch.linalg.solve_triangular(root, self.whitened(which), upper=False, left=False)
+        h = x1 @ matrix.mT  # (repeats, m, r)
+        if ridge or n > h.shape[-1]:
             eye = torch.eye(h.shape[-1], dtype=torch.float64)
             weights = torch.linalg.solve(h.mT @ h + n * ridge * eye, h.mT @ y)  # (repeats, r, k)
         else:
@@ -176,10 +186,31 @@ class GaussianWorld:
         return Simulated(float(excess.mean()), float(excess.std() / repeats**0.5))
 
 
+def _mixed(noise: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
+    """Independent standard normal numbers (…, d) → numbers with this covariance."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return noise @ (vectors * values.clamp(min=0).sqrt()).T
+
+
+def _triangles(shape: tuple[int, int], covariance: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """What least squares can see of ``repeats`` samples of n, shape = (repeats, n): (repeats, min(n, d), d).
+
+    Turning a sample's rows, Z → QᵀZ, changes no least squares solution. With Z = QR that leaves the triangle R, whose
+    entries are independent (Bartlett): N(0, 1) above the diagonal, χ with n, n − 1, … degrees of freedom on it. So five
+    thousand labels cost no more than fifty.
+    """
+    (repeats, n), size = shape, len(covariance)
+    noise = rng.standard_normal((repeats, min(n, size), size))
+    if n > size:
+        noise = np.triu(noise, 1)
+        noise[:, range(size), range(size)] = np.sqrt(rng.chisquare(n - np.arange(size), (repeats, size)))
+    return _mixed(torch.from_numpy(noise), covariance)
+
+
 def _top(psi: torch.Tensor, covariance: torch.Tensor, k: int) -> torch.Tensor:
-    """The top k principal components of ψ(X₁), (k, d1)."""
-    vectors = torch.linalg.eigh(psi @ covariance @ psi.T)[1]  # ascending
-    return vectors[:, -k:].T @ psi
+    """The top k principal components of ψ(X₁): (…, d2, d1) → (…, k, d1)."""
+    vectors = torch.linalg.eigh(psi @ covariance @ psi.mT)[1]  # ascending
+    return vectors[..., -k:].mT @ psi
 
 
 def gaussian_world(

@@ -300,7 +300,8 @@ def _bars(state: _State, word: str, hole: int, odds: _Odds, feeling: str) -> Pan
         for side, (who, p, colour) in zip(sides, answers, strict=True):
             value, y = float(p[k]), row + side
             plot.rect(0, y - 0.17, value, y + 0.17, fill=colour)
-            plot.text(value, y, f"{value:.2f}", palette.INK, 10, "lm", offset=(4, 0), halo=True)
+            # in a column of their own, where no bar and no mark can lie under them
+            plot.text(1, y, f"{value:.2f}", colour, 11, "lm", offset=(6, 0))
             spoken.append(f"{word_there} {value:.2f} ({who})")
         if odds.alone is not None:
             value = float(odds.alone[k])

@@ -20,12 +20,13 @@ START = "I like this movie. The"
 SHIPPED = {"film reviews": "gpt_reviews", "Shakespeare": "gpt_shakespeare"}
 BEGIN = {"film reviews": START, "Shakespeare": "ROMEO:\nI"}
 CANDIDATES, SHOWN, WRITTEN, KEPT = 10, 130, 24, 200  # bars, words so far, tokens at once, steps to undo
+FEW, LEAST = 2, 0.005  # bars there always are; the least probability worth another
 ROW, TOP, WIDE = 26, 36, 440  # of the bars, CSS pixels
 TOP_K = [("1", 1), ("2", 2), ("3", 3), ("5", 5), ("10", 10), ("40", 40), ("all", 0)]
 
 
 class _Next(NamedTuple):
-    """What may come next: its candidates in order, and how likely each is."""
+    """What may come next: the candidates worth a bar in order, and how likely each is."""
 
     ids: list[int]
     drawn: list[float]  # after temperature and top-k
@@ -52,6 +53,12 @@ class _State:
         drawn = sharpen(own.log(), temperature, top_k or None)
         ids = own.topk(min(CANDIDATES, int((own > 0).sum()))).indices
         exact = self.exact(network, text)
+        answers = torch.stack([p for p in (drawn, own, exact) if p is not None])[
+            :, ids
+        ]  # (2 or 3, candidates)
+        worth = (answers >= LEAST).any(0)
+        worth[:FEW] = True
+        ids = ids[worth]
         told = None if exact is None else exact[ids].tolist()
         return _Next(ids.tolist(), drawn[ids].tolist(), own[ids].tolist(), told)
 
@@ -155,7 +162,7 @@ class NextWord(Explorer):
         told = state.told(network, text)
         coming = state.next(network, text, temperature, top_k)
         panels = [_so_far(told, chips.from_right(text)), _bars(gpt, coming, cursor)]
-        return panels, _readout(gpt, text, told, temperature, top_k, ended)
+        return panels, _readout(gpt, text, told, coming, temperature, top_k, ended)
 
     # What the student does
 
@@ -273,7 +280,11 @@ def _bars(gpt: GPT, coming: _Next, cursor: int) -> Panel:
             bars.append((coming.exact[row], palette.X2, 7, 2))
         for value, colour, middle, half in bars:
             plot.rect(0, y + middle - half, value, y + middle + half, fill=colour)
-        plot.text(coming.drawn[row], y - 5, f"{coming.drawn[row]:.2f}", palette.INK, 11, "lm", offset=(4, 0))
+        drawn = coming.drawn[row]
+        told = f"{drawn:.2f}" if drawn >= LEAST else "rarely" if drawn else "cut off"
+        plot.text(
+            drawn, y - 5, told, palette.INK if drawn >= LEAST else palette.MUTED, 11, "lm", offset=(4, 0)
+        )
         spoken.append(f"{word} {coming.drawn[row]:.2f}")
     plot.text(0, 0, "■ drawn with", palette.PSI, 11, "ls", offset=(-102, -18))
     plot.text(0, 0, "■ the network's P(X₂ | X₁)", palette.MUTED, 11, "ls", offset=(-14, -18))
@@ -284,7 +295,7 @@ def _bars(gpt: GPT, coming: _Next, cursor: int) -> Panel:
 
 
 def _readout(
-    gpt: GPT, text: str, told: tuple[_Told, ...], temperature: float, top_k: int, ended: bool
+    gpt: GPT, text: str, told: tuple[_Told, ...], coming: _Next, temperature: float, top_k: int, ended: bool
 ) -> str:
     lines = []
     many = len(gpt.ids(text))
@@ -300,6 +311,8 @@ def _readout(
         lines.append("[MASK] means nothing to a network that has only ever read on.")
     if temperature == 0 or top_k == 1:
         lines.append("Greedy: the likeliest word, always the same.")
+    elif (rest := 1 - sum(coming.drawn)) >= LEAST:
+        lines.append(f"Any other word: {rest:.2f} together.")
     nats = [t.nats for t in told if t.nats is not None]
     if nats:
         mean = sum(nats) / len(nats)

@@ -357,14 +357,17 @@ def _plot(
 def _paint(plot: draw.Plot, triangle: _Triangle, n: int = 9) -> None:
     """Fill the triangle with the colours of the ground that lie there, in n² small triangles."""
     origin, *sides = triangle.corners[0], *(triangle.corners[1:] - triangle.corners[0]) / n  # (2,) each
+    small = []
     for i, j in [(row, column) for row in range(n) for column in range(n - row)]:
         a, b, c, d = (
             origin + (i + u) * sides[0] + (j + v) * sides[1] for u, v in ((0, 0), (1, 0), (0, 1), (1, 1))
         )
-        for small in [(a, b, c)] + [(d, b, c)] * (i + j < n - 1):
-            ab = torch.as_tensor(triangle.colour(np.mean(small, 0))[-2:], dtype=torch.float32)[:, None, None]
-            fill = "#" + _rgba(torch.full((1, 1, 1), 62.0), ab)[0, 0, :3].tobytes().hex()
-            plot.polygon(np.array(small), fill=fill, outline=fill)  # an outline closes the seams
+        small += [np.array(corners) for corners in [(a, b, c)] + [(d, b, c)] * (i + j < n - 1)]
+    colours = np.stack([triangle.colour(corners.mean(0))[-2:] for corners in small], 1)  # (2, n²)
+    ab = torch.as_tensor(colours, dtype=torch.float32)[:, None]
+    for corners, pixel in zip(small, _rgba(torch.full((1, 1, len(small)), 62.0), ab)[0, :, :3], strict=True):
+        fill = "#" + pixel.tobytes().hex()
+        plot.polygon(corners, fill=fill, outline=fill)  # an outline closes the seams
 
 
 def _readout(view: View, cell: int, known: str | None, open_: bool, guessed: float | None) -> str:

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.browser
 LECTURES = [f"lectures/{src.stem}.html" for src in sources()]
 OTHERS = [
     "index.html",
+    "try.html",
     "glossary.html",
     "bibliography.html",
     "teach.html",

@@ -156,6 +156,18 @@ def test_one_scene_at_two_sizes():
     assert same.median() > 0.8 and other.median() < 0.5
 
 
+def test_a_scene_without_its_objects_is_the_same_elsewhere():
+    world, how = scenes.World(0.3), {"n": 60, "size": 32, "seed": 5, "parts": True}
+    full, bare = world.sample(**how), world.sample(**how, objects=False)
+    assert all(torch.equal(full.labels[k], bare.labels[k]) for k in full.labels)
+    assert torch.equal(full.parts["ab"], bare.parts["ab"])
+    gone = (full.parts["L"] != bare.parts["L"])[:, 0]  # (60, 32, 32)
+    share = gone.float().mean((1, 2))
+    assert share.min() > 0 and share.max() < 0.4 and not gone[:, :4].any()  # none in the sky's upper rows
+    one, three = (share[full.labels["count"] == k].mean() for k in (0, 2))
+    assert three > 1.5 * one
+
+
 def test_captions_name_all_latents():
     pictures = scenes.World().sample(200, size=16)
     for i, caption in enumerate(pictures.captions):

@@ -65,6 +65,52 @@ def test_gpt_gradient_of_a_score_stops_at_its_own_word():
         assert (reach[0, t + 1 :] == 0).all() and (reach[0, : t + 1].abs().amax(1) > 0).all()
 
 
+def by_hand(model, ids, padding):
+    """Attention weights and hidden states of one block, from its matrices alone: one text, one head, one word at a time."""
+    block, (n, length), heads = model.net.transformer.blocks[0], ids.shape, 4
+    x = model.net.tokens(ids) + model.net.positions[:length]
+    q, k, v = F.linear(block.norm1(x), block.self_attn.in_proj_weight, block.self_attn.in_proj_bias).chunk(
+        3, -1
+    )
+    weights, mixed = torch.zeros(n, heads, length, length), torch.zeros_like(v)
+    for t in range(n):
+        for head in range(heads):
+            part = slice(16 * head, 16 * head + 16)
+            for i in range(length):
+                seen = [j for j in range(length) if not padding[t, j] and (j <= i or not model.net.causal)]
+                scores = torch.stack([q[t, i, part] @ k[t, j, part] / 4 for j in seen])
+                weights[t, head, i, seen] = scores.exp() / scores.exp().sum()
+                mixed[t, i, part] = weights[t, head, i] @ v[t, :, part]
+    x = x + block.self_attn.out_proj(mixed)
+    x = x + block.linear2(F.gelu(block.linear1(block.norm2(x))))
+    return weights, model.net.transformer.norm(x)
+
+
+@BOTH
+@torch.no_grad()
+def test_attention_is_the_softmax_of_queries_times_keys(kind):
+    model, ids = make(kind).eval(), some_ids(2, 7)
+    ids[1, 5:] = PAD
+    padding = ids == PAD if kind is BERT else torch.zeros_like(ids, dtype=torch.bool)
+    weights, hidden = by_hand(model, ids, padding)
+    found = model.attention(ids)
+    torch.testing.assert_close(found[0], weights, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(model.hidden(ids)[~padding], hidden[~padding], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(found.sum(-1), torch.ones(1, 2, 4, 7))
+
+
+@BOTH
+def test_attention_of_a_deeper_block_belongs_to_what_the_first_one_made(kind):
+    model, ids = make(kind, depth=3).eval(), some_ids()
+    found = model.attention(ids)
+    assert found.shape == (3, 3, 4, 9, 9)
+    first = copy.deepcopy(model)
+    first.net.transformer.blocks = first.net.transformer.blocks[:1]
+    torch.testing.assert_close(found[:1], first.attention(ids))
+    assert (found[1] - found[0]).abs().max() > 1e-3
+    assert (found.triu(1).abs().max() == 0) == (kind is GPT)
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_bert_sees_both_sides(training, device):
     bert = make(BERT, vocab_size=30, context=9).to(device).train(training)

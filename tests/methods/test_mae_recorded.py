@@ -1,6 +1,8 @@
 """What lecture 04 reads from assets: whole, reproducible within its error bars, and a network as good as it says."""
 
+import ast
 import json
+import re
 from pathlib import Path
 
 import mae_study as study
@@ -9,17 +11,21 @@ import pytest
 import torch
 
 from ssl_course import checkpoints
-from ssl_course.data import scenes
+from ssl_course.data import load, scenes
 from ssl_course.evaluation import encode, label_draws
 from ssl_course.methods import MAE
 from ssl_course.methods.mae import hidden_error, mean_picture, patch_means
 from ssl_course.studies import comparison
+from ssl_course.studies.verdicts import paired_difference
 from ssl_course.training import train
 
 ROOT = Path(__file__).resolve().parents[2]
 LEARNED = ROOT / "assets" / "results" / "mae_ratio_learned.json"
 FINETUNE = ROOT / "assets" / "results" / "mae_finetune.json"
+LIVE = ROOT / "assets" / "results" / "mae_live.json"
 NETWORK = ROOT / "assets" / "checkpoints" / "mae.safetensors"
+EARTH = ROOT / "assets" / "checkpoints" / "mae_earth.safetensors"
+SOURCE = ROOT / "lectures" / "src" / "04_masked_autoencoders.md"
 
 
 def rows(file, **cell):
@@ -83,3 +89,26 @@ def test_the_shipped_network_beats_the_patch_means():
     error = hidden_error(test.images, filled, mask)
     assert error < hidden_error(test.images, patch_means(test.images, 8), mask)
     assert error < 0.2 * hidden_error(test.images, mean_picture(test), mask)
+
+
+def test_the_recipe_that_was_measured_is_the_one_that_the_lecture_trains_and_it_has_learned():
+    text = SOURCE.read_text(encoding="utf-8")
+    small, recipe = (
+        ast.literal_eval(re.search(rf"^{n} = (.*)$", text, re.M)[1]) for n in ("SMALL", "RECIPE")
+    )
+    weights = sum(p.numel() for p in MAE(**small).parameters())
+    (name,) = {name for row in rows(LIVE, lecture="04") for name in row["recipes"]}
+    assert name.startswith(f"MAE({weights:,} weights), " + "".join(f"{k} {v}, " for k, v in recipe.items()))
+    found = {row["cell"]["seed"]: row["recipes"][name]["texture"] for row in rows(LIVE, lecture="04")}
+    ours, *rest = ({seed: row[k] for seed, row in found.items()} for k in range(3))
+    assert len(ours) >= 3 and all(paired_difference(ours, other).better for other in rest)
+
+
+def test_the_network_of_the_earth_fills_what_it_has_not_seen():
+    mae = checkpoints.load(EARTH)
+    known, unseen = (load("earth", mae.image_size, split) for split in ("train", "test"))
+    noise = torch.rand(len(unseen), mae.grid**2, generator=torch.Generator().manual_seed(1))
+    filled, mask = mae.reconstruct(unseen.images, 0.75, noise)
+    error = hidden_error(unseen.images, filled, mask)
+    assert error < 0.05 * hidden_error(unseen.images, mean_picture(known), mask)
+    assert error == pytest.approx(checkpoints.about(EARTH)["metrics"]["hidden error"], rel=0.2)

@@ -95,6 +95,16 @@ def test_bars_are_the_tables_and_the_network(masked):
     assert f"like {p[0]:.2f} (world)" in masked.panels[1].alt
 
 
+def test_no_mark_runs_through_a_number(masked):
+    """The dashed marks end, as all bars do, at probability 1; every number stands to the right of that."""
+    masked.set(feeling="happy", dependence=0.0)
+    drawn = masked.panels[1].picture.drawing()
+    number = [m for m in drawn.marks if getattr(m, "text", "").replace(".", "").isdigit()]
+    dashed = [m for m in drawn.marks if getattr(m, "dash", None)]
+    assert len(number) >= 8 and len(dashed) >= 4
+    assert min(m.x for m in number) > max(float(x) for m in dashed for x, _ in m.points)
+
+
 def test_the_flip_is_found_with_the_slider(masked):
     found = {}
     for step in range(51):
@@ -185,12 +195,20 @@ def test_bars_are_the_networks_and_the_worlds(next_word):
     own = gpt.probabilities(text).double()
     drawn = gpt.probabilities(text, 0.5, 3).double()
     exact = reviews.World(0.5).next_word(text)
-    assert found.ids == own.topk(10).indices.tolist()
+    # each of the ten likeliest that anybody gives half a hundredth; the others are no bars
+    assert found.ids == [
+        k for k in own.topk(10).indices.tolist() if max(p[k] for p in (own, drawn, exact)) >= 0.005
+    ]
     np.testing.assert_allclose(found.drawn, drawn[found.ids], atol=1e-6)
     np.testing.assert_allclose(found.exact, exact[found.ids])
     assert sum(p > 0 for p in found.drawn) == 3 and sum(found.drawn) == pytest.approx(1)
     next_word.set(text="movie movie")
     assert rows(next_word).exact is None
+    next_word.set(text="I like this movie. The", temperature=0.0, top_k=0)
+    assert len(rows(next_word).ids) >= 2 and "Any other word" not in next_word.readout
+    next_word.set(text="movie movie", temperature=2.0)
+    left = 1 - float(gpt.probabilities("movie movie", 2.0)[rows(next_word).ids].sum())
+    assert left > 0.005 and f"Any other word: {left:.2f} together" in next_word.readout
 
 
 def test_clicking_a_bar_takes_its_word_and_undo_takes_it_back(next_word):
@@ -331,3 +349,12 @@ def test_the_words_that_are_hidden_are_those_that_pair_chooses(masked, monkeypat
     monkeypatch.setattr(masked.state.network, "pair", third)
     masked.hide()
     assert masked.values()["masked"] == (2,)
+
+
+def test_a_network_that_is_sure_has_no_bars_of_nothing():
+    shipped = NextWord()
+    shipped.set(network="film reviews", text="I like this movie", temperature=1.0)
+    found = shipped._next()
+    assert len(found.ids) < 10 and all(
+        max(p) >= 0.005 for p in list(zip(found.own, found.exact, strict=True))[2:]
+    )

@@ -25,9 +25,11 @@ html_title = "ssl-course"
 html_static_path = ["_static"]
 html_css_files = ["course.css"]
 html_js_files = [("glossary.js", {"defer": ""}), ("course.js", {"defer": ""})]
+html_css_files += ["canvas.css", "baked.css"]  # widgets, without a kernel
+html_js_files.append(("baked.js", {"defer": ""}))
 html_show_sphinx = html_show_sourcelink = html_copy_source = False
 html_favicon = "_static/favicon.svg"
-html_last_updated_fmt = str(date.today())
+html_last_updated_fmt = f"{date.today()}, edition {version}"
 html_theme_options = {"navigation_with_keys": True}
 templates_path = []
 

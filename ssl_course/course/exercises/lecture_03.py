@@ -1,143 +1,136 @@
-"""Exercises of lecture 03: what a hole is filled with, what its border counts, and what an honest guess costs."""
+"""Exercises of lecture 03: the mean of a few honest guesses, a pixel between two edges, a critic without dice."""
 
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 
-HOLE, BAND = 1.0, 10.0
-
-
-# ------------------------------------------------------------------------------------------ filling
-def _fill(picture: np.ndarray, hole: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    return np.where(hole[..., None] == 1, colour, picture)
-
-
-_FILL_MISTAKES = {
-    "The hole is black. 0 is a colour like any other, and a strong one: the network would see an object. "
-    "The mean colour of the data says least.": lambda x, h, c: _fill(x, h, np.zeros(3)),
-    "Polarity: the hole is where the mask is 1. You painted over everything else.": lambda x, h, c: _fill(
-        x, 1 - h, c
+# ------------------------------------------------------------------------------------------ a few guesses
+_FEW_MISTAKES = {
+    "That is one honest guess, whatever m is. The guesses are independent, so their mean has less variance.": (
+        lambda m: 2.0
     ),
-    "You fill with the mean of the very pixels that were cut out: that gives away their colour. Take the "
-    "colour that is handed over, the data's.": lambda x, h, c: _fill(x, h, x[h == 1].mean(0)),
-    "You fill with the mean of this picture's surroundings. "
-    "Wanted is one colour for all pictures, the data's.": lambda x, h, c: _fill(x, h, x[h == 0].mean(0)),
-    "You fill with a gray, the mean over the channels. Each channel has a mean of its own.": lambda x, h, c: (
-        _fill(x, h, np.full(3, c.mean()))
+    "That is the mean filling itself, the limit of many guesses. With m of them some chance is left.": (
+        lambda m: 1.0
     ),
-    "You add the colour everywhere. Multiply it with the mask first.": lambda x, h, c: (
-        x * (1 - h[..., None]) + c
+    "That is the variance of the mean of the guesses alone. The truth has its own, too.": lambda m: 1 / m,
+    "You divide both variances by m. There are m guesses, but one truth.": lambda m: 2 / m,
+    "The variances of independent guesses add, and the mean divides by m²: m / m², not 1 and not m.": (
+        lambda m: 1 + m,
+        lambda m: 1 + 1 / m**2,
+    ),
+    "That is 1 + 1/√m: the error is squared, so the variance counts, not the standard deviation.": lambda m: (
+        1 + 1 / m**0.5
+    ),
+    "You take the mean of m numbers one of which is the truth: the truth is not among the guesses.": (
+        lambda m: 1 - 1 / m,
+        lambda m: 1 + 1 / (m + 1),
     ),
 }
 
 
 @check()
-def fill(function: Any, seed: int = 0) -> Card:
-    """Check ``function(picture, hole, colour)``: the picture with its hole in the data's mean colour (Pathak 2016, §3.1).
+def a_few_guesses(function: Any, seed: int = 0) -> Card:
+    """Check ``function(m)``: the squared error of the mean of m honest guesses, over that of the mean filling (note §3.3.2).
 
-    It gets picture (H, W, 3), hole (H, W) of 0 and 1, colour (3,).
+    It gets m, how many independent draws from P(X₂|x₁) are averaged.
     """
-    rng = np.random.default_rng(seed)
-    cases = [((x := rng.random((5, 6, 3))), _some_hole(rng, x.shape[:2]), rng.random(3)) for _ in range(4)]
-    praise = "One colour, the data's own mean, in the hole and nowhere else."
-    hint = "np.where(hole[..., None] == 1, colour, picture)"
-    return judge(function, cases, _fill, _FILL_MISTAKES, praise, hint)
+    cases = [(int(m),) for m in np.random.default_rng(seed).permutation(np.arange(1, 9))]
+    praise = "1 + 1/m: once for the truth's own chance, a share of 1/m for that of the guesses."
+    hint = "Write X₂ − G = (X₂ − ψ*) − (G − ψ*), G the mean of the guesses. The two are independent."
+    return judge(function, cases, lambda m: 1 + 1 / m, _FEW_MISTAKES, praise, hint)
 
 
-def _some_hole(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    hole = np.zeros(shape)
-    top, left = rng.integers(1, shape[0] - 2), rng.integers(1, shape[1] - 2)
-    hole[top : top + 2, left : left + 2] = 1
-    return hole
+# ------------------------------------------------------------------------------------------ between two edges
+def _between(rho: float, left: int, right: int) -> float:
+    a, b = rho ** (2 * left), rho ** (2 * right)
+    return (1 - a) * (1 - b) / (1 - a * b)
 
 
-# ------------------------------------------------------------------------------------------ border weights
-def _grown(hole: np.ndarray, width: int, diamond: bool = False) -> np.ndarray:
-    away = np.abs(np.arange(-width, width + 1))
-    near = away[:, None] + away <= width if diamond else np.ones((len(away), len(away)), bool)
-    return maximum_filter(hole, footprint=near, mode="constant")
-
-
-def _weights(hole: np.ndarray, width: int) -> np.ndarray:
-    return HOLE * hole + BAND * (_grown(hole, width) - hole)
-
-
-def _shrunk(hole: np.ndarray, width: int) -> np.ndarray:
-    return 1 - _grown(1 - hole, width)
-
-
-_BORDER_MISTAKES = {
-    "Swapped: the band counts ten times, the hole once.": lambda h, w: BAND * h + HOLE * (_grown(h, w) - h),
-    "Your band lies inside the hole. Here it lies around it: pixels that the encoder sees and the decoder "
-    "repeats.": lambda h, w: BAND * (h - _shrunk(h, w)) + HOLE * _shrunk(h, w),
-    "Pixels far from the hole have weight 1. They do not count: weight 0.": lambda h, w: (
-        HOLE * _grown(h, w) + (BAND - HOLE) * (_grown(h, w) - h) + (1 - _grown(h, w))
+_BETWEEN_MISTAKES = {
+    "That is the error from the left edge alone. The right edge is seen as well.": lambda rho, a, b: (
+        1 - rho ** (2 * a)
     ),
-    "The band is missing.": lambda h, w: HOLE * h,
-    "Everything counts ten times: the hole itself counts once.": lambda h, w: BAND * _grown(h, w),
-    "Your band has no corners: it is grown step by step to four neighbours. "
-    "Take the square of side 2·width + 1.": lambda h, w: HOLE * h + BAND * (_grown(h, w, diamond=True) - h),
-    "In the hole the two add up to 11. Take the hole out of the band: "
-    "the grown mask less the hole.": lambda h, w: HOLE * h + BAND * _grown(h, w),
+    "That is the error from the right edge alone. The left edge is seen as well.": lambda rho, a, b: (
+        1 - rho ** (2 * b)
+    ),
+    "That is the error from the nearer edge alone. The farther one adds a little.": lambda rho, a, b: (
+        1 - rho ** (2 * min(a, b))
+    ),
+    "You multiply the two errors, as if the edges erred independently. They are correlated, by ρ^(a+b): "
+    "divide by 1 − ρ^(2(a+b)).": lambda rho, a, b: (1 - rho ** (2 * a)) * (1 - rho ** (2 * b)),
+    "You add what the two edges explain. What both say is counted twice.": lambda rho, a, b: (
+        1 - rho ** (2 * a) - rho ** (2 * b)
+    ),
+    "You averaged what the two edges predict. The best weights come from Σ⁻¹.": lambda rho, a, b: (
+        1.5 + rho ** (a + b) / 2 - rho**a - rho**b
+    ),
+    "That is what is predictable. Asked is the error that is left: take it from the variance, 1.": (
+        lambda rho, a, b: 1 - _between(rho, a, b)
+    ),
+    "ρ^a is a correlation; its square is the share of the variance that it explains.": lambda rho, a, b: (
+        _between(rho**0.5, a, b)
+    ),
 }
 
 
 @check()
-def border(function: Any, seed: int = 0) -> Card:
-    """Check ``function(hole, width)``: weights (H, W), 1 in the hole, 10 in the band around it, 0 elsewhere.
+def between_two_edges(function: Any, seed: int = 0) -> Card:
+    """Check ``function(rho, left, right)``: the squared error of the best prediction of a pixel in a hole (note §3.5).
 
-    The band holds every pixel outside the hole whose row and column are both at most ``width`` away from one in it.
+    A row of pixels of mean 0 and variance 1, Corr = ρ^distance; all pixels outside the hole are seen.
 
-    It gets hole (H, W) of 0 and 1, and the width of the band in pixels.
+    It gets ρ in (0, 1) and the distances, in pixels, to the nearest seen pixel on each side.
     """
     rng = np.random.default_rng(seed)
-    cases = []
-    for width in (2, 2, 3):
-        hole = np.zeros((14, 15))
-        top, left = rng.integers(3, 6), rng.integers(3, 6)
-        hole[top : top + 7, left : left + 8] = 1
-        hole[top : top + 2, left : left + 2] = 0  # no plain square
-        cases.append((hole, width))
-    praise = "Once in the hole, ten times in the band, and nowhere else."
-    hint = "Grow the hole by width pixels to all sides; the band is what was gained."
-    return judge(function, cases, _weights, _BORDER_MISTAKES, praise, hint)
+    cases = [
+        (float(rng.uniform(0.5, 0.95)), int(a), int(b)) for a, b in ((1, 1), (1, 4), (3, 2), (5, 5), (2, 7))
+    ]
+    praise = "(1 − ρ^(2a)) (1 − ρ^(2b)) / (1 − ρ^(2(a+b))): it grows with either distance, up to 1."
+    hint = "Only the two edges count: 1 − c Σ⁻¹ cᵀ with c = (ρ^a, ρ^b) and Σ their covariance, 1 and ρ^(a+b)."
+    return judge(function, cases, _between, _BETWEEN_MISTAKES, praise, hint)
 
 
-# ------------------------------------------------------------------------------------------ an honest guess
-def _variance(p: np.ndarray, x: np.ndarray) -> float:
-    return float(p @ (x - p @ x) ** 2)
+# ------------------------------------------------------------------------------------------ without dice
+def _no_dice(p: float) -> float:
+    return float(np.log(2) + (p * np.log(p) - (1 + p) * np.log(1 + p)) / 2)
 
 
-_GUESS_MISTAKES = {
-    "That is the error of the mean filling, the variance. "
-    "An honest random filling is off by its own chance, too.": _variance,
-    "The means do not cancel by themselves: 2E[x²] − 2(E[x])², the mean squared is missing.": lambda p, x: (
-        2 * float(p @ x**2)
+_DICE_MISTAKES = {
+    "That is KL from the filling to the truth, −log p. The critic compares both with their mixture.": lambda p: (
+        -np.log(p)
     ),
-    "That is E[x²], the error of filling with 0.": lambda p, x: float(p @ x**2),
-    "You count all fillings alike: weigh them with their probabilities.": lambda p, x: 2 * float(np.var(x)),
-    "Twice the standard deviation: the error is squared, so it is twice the variance.": lambda p, x: (
-        2 * _variance(p, x) ** 0.5
+    "The two halves are missing: JS is the mean of two KL, not their sum.": lambda p: 2 * _no_dice(p),
+    "That is half of how far the two distributions are apart in shares, 1 − p. JS has logarithms.": lambda p: (
+        1 - p
     ),
-    "One of the two draws is uniform. Truth and guess are both drawn from p.": lambda p, x: float(
-        (p[:, None] * (x[:, None] - x[None]) ** 2).sum() / len(x)
+    "That is in bits. The course counts in nats: the natural logarithm.": lambda p: _no_dice(p) / np.log(2),
+    "You left out the fillings that the network never gives. There the truth is found with certainty: "
+    "(1 − p) log 2 more, before it is halved.": lambda p: (
+        (p * np.log(2 * p / (1 + p)) + np.log(2 / (1 + p))) / 2
     ),
-    "Truth and guess are the same draw: then nothing is ever wrong. They are independent.": lambda p, x: 0.0,
+    "That is only KL from the truth to the mixture. Add the one from the network to the mixture, and halve.": (
+        lambda p: (1 - p) * np.log(2) + p * np.log(2 * p / (1 + p)),
+        lambda p: ((1 - p) * np.log(2) + p * np.log(2 * p / (1 + p))) / 2,
+    ),
+    "That is only KL from the network to the mixture. Add the one from the truth to the mixture, and halve.": (
+        lambda p: np.log(2 / (1 + p)),
+        lambda p: np.log(2 / (1 + p)) / 2,
+    ),
 }
 
 
 @check()
-def honest_guess(function: Any, seed: int = 0) -> Card:
-    """Check ``function(p, x)``: E(x − x')² of a truth x and an independent guess x', both drawn from p (note §3.3.2).
+def without_dice(function: Any, seed: int = 0) -> Card:
+    """Check ``function(p)``: the Jensen-Shannon divergence, in nats, of P(X₂|x₁) and one filling that is always given.
 
-    It gets probabilities p (M,) of the fillings, given the surroundings, and their values (M,).
+    It gets p in (0, 1], the probability that the truth is that filling.
     """
-    rng = np.random.default_rng(seed)
-    cases = [(rng.dirichlet(np.ones(4)), rng.normal(1, 2, 4)) for _ in range(6)]
-    praise = "Twice the variance: once for the truth, once for the guess."
-    hint = "Sum over both: Σ_i Σ_j p_i p_j (x_i − x_j)²."
-    return judge(function, cases, lambda p, x: 2 * _variance(p, x), _GUESS_MISTAKES, praise, hint)
+    cases = [(float(p),) for p in np.random.default_rng(seed).uniform(0.05, 0.95, 6)]
+    praise = (
+        "It falls from log 2 at p → 0 to 0 at p = 1: without dice the likeliest filling is found out least."
+    )
+    hint = "The mixture has (1 + p)/2 at the filling and half of the truth elsewhere. Write out both KL."
+    return judge(function, cases, _no_dice, _DICE_MISTAKES, praise, hint)

@@ -1,4 +1,4 @@
-"""Exercises of lecture 04: which patches go, what the encoder reads, and what the loss counts."""
+"""Exercises of lecture 04: what the encoder reads, what hiding saves, and what a row's gaps say of dependence."""
 
 from functools import partial
 from typing import Any
@@ -7,67 +7,6 @@ import numpy as np
 
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
-
-
-# ------------------------------------------------------------------------------------------ masking
-def _mask(noise: np.ndarray, ratio: float) -> np.ndarray:
-    length = noise.shape[1]
-    keep = min(max(round(length * (1 - ratio)), 1), length - 1)
-    return _keep_smallest(noise, keep)
-
-
-def _keep_smallest(noise: np.ndarray, keep: int) -> np.ndarray:
-    rank = noise.argsort(1, kind="stable").argsort(1, kind="stable")
-    return (rank >= keep).astype(float)
-
-
-def _shuffled_order(noise: np.ndarray, ratio: float) -> np.ndarray:
-    """Kept first, then removed: the mask before it is put back in order."""
-    return np.sort(_mask(noise, ratio), 1)
-
-
-def _order_for_rank(noise: np.ndarray, ratio: float) -> np.ndarray:
-    keep = int((1 - _mask(noise, ratio)[0]).sum())
-    return (noise.argsort(1, kind="stable") >= keep).astype(float)
-
-
-_MASK_MISTAKES = {
-    "Polarity: in the course, as in MAE, the mask is 1 where a patch is *removed*.": lambda n, r: (
-        1 - _mask(n, r)
-    ),
-    "int(10 · (1 − 0.9)) is 0, since 1 − 0.9 is a little less than a tenth: then nothing is left to see. "
-    "Use round, and keep at least one patch and remove at least one.": lambda n, r: _keep_smallest(
-        n, int(n.shape[1] * (1 - r))
-    ),
-    "At ratios near 0 and 1 you remove nothing or everything. Keep at least one patch, "
-    "and remove at least one.": lambda n, r: _keep_smallest(n, round(n.shape[1] * (1 - r))),
-    "You keep the patches with the *largest* noise; kept are the smallest.": lambda n, r: _mask(-n, r),
-    "Every picture has the mask of the first. Each row has noise of its own.": lambda n, r: np.repeat(
-        _mask(n, r)[:1], len(n), 0
-    ),
-    "Your mask is in shuffled order, kept patches first. "
-    "Put it back with ids_restore, the argsort of the argsort.": _shuffled_order,
-    "argsort says which patch comes first, not which rank a patch has. "
-    "The rank is the argsort of the argsort.": _order_for_rank,
-    "You toss a coin for each patch: then rows keep different numbers of patches, "
-    "and no batch can hold them.": lambda n, r: (n < r).astype(float),
-}
-
-
-@check()
-def random_masking(function: Any, seed: int = 0) -> Card:
-    """Check ``function(noise, ratio)``: the mask (N, L), 1 where a patch is removed (note §3.1; MAE, §3).
-
-    Kept are the round(L (1 − ratio)) patches of a row with the smallest noise, at least one and at most L − 1.
-
-    It gets noise (N, L), all different, and a ratio in [0, 1].
-    """
-    rng = np.random.default_rng(seed)
-    ratios = [0.75, 0.9, 0.5, 0.25, 0.0, 1.0]
-    cases = [(rng.random((4, 10 if r == 0.9 else 16)), r) for r in ratios]
-    praise = "Rounded, clamped, one draw a picture, and 1 means removed."
-    hint = "Rank each row's noise; the round(L (1 − ratio)) smallest are kept (0), the others removed (1)."
-    return judge(function, cases, _mask, _MASK_MISTAKES, praise, hint)
 
 
 # ------------------------------------------------------------------------------------------ what the encoder reads
@@ -131,68 +70,104 @@ def encoder_input(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _input, _INPUT_MISTAKES, praise, hint)
 
 
-# ------------------------------------------------------------------------------------------ the loss
-def _loss(target: np.ndarray, prediction: np.ndarray, mask: np.ndarray, *, ddof: int = 1, where: str = "removed",
-          root: bool = True, normal: bool = True, axis: int = -1) -> float:  # fmt: skip
-    mean = target.mean(axis, keepdims=True)
-    spread = target.var(axis, keepdims=True, ddof=ddof) + 1e-6
-    spread = np.sqrt(spread) if root else spread
-    error = (prediction - ((target - mean) / spread if normal else target)) ** 2
-    per_patch = error.mean(-1)
-    if where == "all":
-        return float(per_patch.mean())
-    if where == "share":
-        return float((per_patch * mask).mean())
-    if where == "sum":
-        return float((error * mask[..., None]).sum() / mask.sum())
-    if where == "pictures":
-        return float(((per_patch * mask).sum(1) / mask.sum(1)).mean())
-    counted = 1 - mask if where == "visible" else mask
-    return float((per_patch * counted).sum() / counted.sum())
+# ------------------------------------------------------------------------------------------ what hiding saves
+def _visible(
+    share: float, length: int, dim: int, *, linear: float = 12, cls: int = 1, up: bool = False
+) -> int:
+    """Of ``linear`` d² T + 2 d T² = share · (the same at T = length + cls): T less the class token, rounded down."""
+    whole = length + cls
+    half = linear * dim / 4
+    tokens = (half**2 + share * (whole**2 + 2 * half * whole)) ** 0.5 - half
+    return int(np.ceil(tokens) if up else np.floor(tokens)) - cls
 
 
-_LOSS_MISTAKES = {
-    "The loss is taken on all patches. Only removed ones count: "
-    "copying a visible patch teaches nothing.": partial(_loss, where="all"),
-    "Polarity: you count the visible patches. The mask is 1 where a patch is removed.": partial(
-        _loss, where="visible"
+_VISIBLE_MISTAKES = {
+    "You let the work grow in proportion to the patches. The class token is read, too, and attention grows with "
+    "the square.": (lambda s, n, d: int(s * n), lambda s, n, d: round(s * n)),
+    "The linear layers are right, and the attention is missing: 2 d T² for T tokens.": lambda s, n, d: (
+        int(s * (n + 1)) - 1
     ),
-    "The variance is biased (divided by n). "
-    "MAE uses the unbiased one, divided by n − 1: ddof=1 in NumPy.": partial(_loss, ddof=0),
-    "Two things: the loss is taken on all patches, and the variance is biased (ddof=1 in NumPy "
-    "is not).": partial(_loss, ddof=0, where="all"),
-    "You divide by the number of all patches. Divide by the number of removed ones, mask.sum().": partial(
-        _loss, where="share"
+    "The attention is right, and the linear layers are missing: 12 d² T.": partial(_visible, linear=0),
+    "The class token is missing, on both sides: the encoder reads 1 + K tokens, and the whole picture has "
+    "1 + L.": partial(_visible, cls=0),
+    "That is the number of tokens. One of them is the class token, which is no patch.": lambda s, n, d: (
+        _visible(s, n, d) + 1
     ),
-    "The errors of a patch are summed; wanted is their mean over its D numbers.": partial(_loss, where="sum"),
-    "You average within each picture first. Here all removed patches of the batch count alike.": partial(
-        _loss, where="pictures"
-    ),
-    "The target is not normalised: subtract each patch's mean and divide by its spread.": partial(
-        _loss, normal=False
-    ),
-    "You divide by the variance. Divide by its root, √(variance + 10⁻⁶).": partial(_loss, root=False),
-    "Mean and variance run over the patches. They belong to each patch: "
-    "over its own D numbers, axis −1.": partial(_loss, axis=1),
+    "You round up: then the work is above the share.": partial(_visible, up=True),
+    "That is the number of *hidden* patches.": lambda s, n, d: n - _visible(s, n, d),
 }
 
 
 @check()
-def masked_loss(function: Any, seed: int = 0) -> Card:
-    """Check ``function(target, prediction, mask)``: MAE's loss with normalised targets (note §3.5.2; MAE, §3).
+def most_visible(function: Any, seed: int = 0) -> Card:
+    """Check ``function(share, length, dim)``: how many patches may stay visible (MAE, §3).
 
-    Each patch of the target less its mean, over √(unbiased variance + 10⁻⁶); squared error, mean over the D
-    numbers of a patch and over the removed patches of the batch.
+    The encoder's work on 1 + K tokens, 12 d² T + 2 d T² for T of them, is to be at most this share of its work on the
+    whole picture.
 
-    It gets target (N, L, D), prediction (N, L, D), mask (N, L), 1 where removed.
+    It gets a share between .1 and .9, the number of patches and the width d.
+    """
+    rng = np.random.default_rng(seed)
+    cases = [(0.25, 64, 128), (0.5, 196, 768), (0.1, 256, 16), (0.3, 144, 24)]
+    cases += [
+        (float(rng.uniform(0.15, 0.85)), int(rng.integers(60, 300)), 8 * int(rng.integers(2, 12)))
+        for _ in range(4)
+    ]
+    praise = "Class token, linear layers and attention, and rounded down."
+    hint = "Write the work of T tokens, set it to share times the work of 1 + L, solve for T, take the class token away."
+    return judge(function, cases, _visible, _VISIBLE_MISTAKES, praise, hint)
+
+
+# ------------------------------------------------------------------------------------------ the gaps of a row
+def _logs(places: np.ndarray, rho: float, power: int = 2) -> float:
+    """Logarithm of the determinant of the covariance of these places: neighbours among them, g apart."""
+    return float(np.log1p(-(rho ** (power * np.diff(places)))).sum())
+
+
+def _gaps(
+    hidden: np.ndarray, rho: float, *, power: int = 2, whole: bool = True, factor: float = 0.5
+) -> float:
+    hide = np.asarray(hidden, bool)
+    parts = [_logs(np.flatnonzero(one), rho, power) for one in (~hide, hide)]
+    return factor * (sum(parts) - whole * _logs(np.arange(len(hide)), rho, power))
+
+
+def _borders(hidden: np.ndarray, rho: float) -> float:
+    """What each border between seen and hidden would tell if it were alone."""
+    return float(-0.5 * np.log1p(-(rho**2)) * np.abs(np.diff(np.asarray(hidden, int))).sum())
+
+
+_GAPS_MISTAKES = {
+    "Twice too much: the formula has a ½ in front.": partial(_gaps, factor=1.0),
+    "In bits. The course counts in nats: the natural logarithm.": partial(_gaps, factor=0.5 / np.log(2)),
+    "The sign: |Σ| of the whole row is smaller than the product of the two, so the logarithm of the ratio is "
+    "positive.": partial(_gaps, factor=-0.5),
+    "The row itself is missing: subtract its own determinant, of 1 − ρ² for each pair of neighbours.": (
+        partial(_gaps, whole=False),
+        partial(_gaps, whole=False, factor=-0.5),
+    ),
+    "The variance that a neighbour g places away leaves open is 1 − ρ^(2g): its correlation is ρ^g, and it is "
+    "squared.": partial(_gaps, power=1),
+    "You add ½ log 1/(1 − ρ²) for each border. That is right for one border; with several, a border tells in part what "
+    "the last one has told. Count the gaps instead.": _borders,
+}
+
+
+@check()
+def from_gaps(function: Any, seed: int = 0) -> Card:
+    """Check ``function(hidden, rho)``: I(X₁; X₂ | Y) of a row, in nats, from the gaps between its places (note §3.5).
+
+    The row has covariance ρ^|i−j| within each class (`theory.masking.ar1_covariance`), so the determinant of the covariance of
+    some of its places is the product of 1 − ρ^(2g) over neighbours among them, g apart.
+
+    It gets hidden (n,), True where a number is X₂, and ρ.
     """
     rng = np.random.default_rng(seed)
     cases = []
-    for _ in range(4):
-        mask = np.zeros((3, 6))
-        for row, count in enumerate((2, 3, 5)):
-            mask[row, rng.permutation(6)[:count]] = 1
-        cases.append((rng.normal(0.4, 0.3, (3, 6, 5)), rng.normal(size=(3, 6, 5)), mask))
-    praise = "Normalised by its own mean and unbiased variance, and counted where it was removed."
-    hint = "Normalise the last axis with ddof=1; squared error; mean over the last axis; (… · mask).sum() / mask.sum()."
-    return judge(function, cases, _loss, _LOSS_MISTAKES, praise, hint)
+    for rho in (0.9, 0.5, 0.8, 0.3):
+        hidden = rng.random(12) < rng.uniform(0.3, 0.7)
+        hidden[:3] = [False, True, False]
+        cases.append((hidden, rho))
+    praise = "Two sums over gaps, less that of the whole row, and a half."
+    hint = "Logarithms of 1 − ρ^(2g) over the gaps of the seen places, plus over those of the hidden ones, less over the row; half of it."
+    return judge(function, cases, _gaps, _GAPS_MISTAKES, praise, hint)

@@ -1,4 +1,4 @@
-"""Exercises of lecture 06: the causal mask, BERT's 80/10/10 rule, and perplexity."""
+"""Exercises of lecture 06: one head of attention, the flip of two unlike words, and how far a shown word may be trusted."""
 
 from typing import Any
 
@@ -6,187 +6,158 @@ import numpy as np
 
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import Rule, judge
-from ssl_course.pretext.words import IGNORE, MASK, PAD, SPECIAL
 
-# ---- the causal mask ----------------------------------------------------------------------------------------------
-
-
-_SEES = {
-    "Transposed: here the first word sees all the others, and the last only itself. "
-    "Row i says what word i sees.": lambda n: np.tri(n).T,
-    "Off by one: word i sees word i + 1, which is just what it must predict. "
-    "The loss falls to 0 and nothing is learned.": lambda n: np.tri(n, k=1),
-    "Off by one: word i does not see itself, so the newest word is lost, and the first row sees nothing at "
-    "all (a softmax over nothing is NaN).": lambda n: np.tri(n, k=-1),
-    "Turned over: True stands where a word must NOT look. Some libraries mark it so; "
-    "here True is what is seen.": lambda n: np.tri(n, k=-1).T,
-    "Every word sees every word: that is BERT's mask, not GPT's.": lambda n: np.ones((n, n)),
-    "Each word sees itself alone. All earlier words may be seen, too.": lambda n: np.eye(n),
-    "Each word sees itself and one before: all earlier words may be seen.": lambda n: (
-        np.tri(n) - np.tri(n, k=-2)
-    ),
-    "Nobody sees anything.": lambda n: np.zeros((n, n)),
-}
+# ---- one head of attention ----------------------------------------------------------------------------------------
 
 
-@check()
-def causal_mask(function: Any, seed: int = 0) -> Card:
-    """Check ``function(n)``: an (n, n) mask, True in row i and column j if word i may see word j (lecture 06).
-
-    It gets a whole number, returns booleans or zeros and ones.
-    """
-    sizes = np.random.default_rng(seed).choice(np.arange(4, 16), 4, replace=False)
-    praise = (
-        "Each word sees itself and all before it: with that, every place of every text is an example at once."
-    )
-    hint = "Row i must be True up to and including column i, and False after it."
-    return judge(function, [(int(n),) for n in sizes], np.tri, _SEES, praise, hint)
+def _softmax(scores: np.ndarray, axis: int = 1) -> np.ndarray:
+    e = np.exp(scores - scores.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
 
 
-# ---- 80/10/10 -----------------------------------------------------------------------------------------------------
-
-RATIO = 0.15
-
-
-def _chosen(ids: np.ndarray, u: np.ndarray) -> np.ndarray:
-    return (u < RATIO) & (ids >= len(SPECIAL))
+def _earlier(n: int, k: int = 0) -> np.ndarray:
+    return np.tri(n, k=k, dtype=bool)
 
 
-def _shown(ids: np.ndarray, v: np.ndarray, anything: np.ndarray) -> np.ndarray:
-    """What each word would show if it were chosen."""
-    return np.where(v < 0.8, MASK, np.where(v < 0.9, anything, ids))
+def _attends(
+    scale: str = "root", axis: int = 1, sees: Any = _earlier, hide: float = -1e30, turned: bool = False
+) -> Rule:
+    """Attention, or a wrong one that scales, normalises or hides otherwise; ``sees`` None hides nothing."""
 
-
-def _asked(ids: np.ndarray, chosen: np.ndarray, v: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-    return np.where(chosen, ids, IGNORE)
-
-
-def _masking(choose: Rule = _chosen, show: Rule = _shown, ask_for: Rule = _asked) -> Rule:
-    """BERT's rule, or a wrong one that chooses, shows or asks for other words."""
-
-    def rule(ids: np.ndarray, u: np.ndarray, v: np.ndarray, anything: np.ndarray) -> np.ndarray:
-        chosen = choose(ids, u)
-        inputs = np.where(chosen, show(ids, v, anything), ids)
-        return np.stack([inputs, ask_for(ids, chosen, v, inputs)])
+    def rule(queries: np.ndarray, keys: np.ndarray, values: np.ndarray, causal: bool) -> np.ndarray:
+        n, d = queries.shape
+        scores = (keys @ queries.T if turned else queries @ keys.T) / {
+            "root": np.sqrt(d), "no": 1.0, "d": d, "places": np.sqrt(n),
+        }[scale]  # fmt: skip
+        if causal and sees is not None:
+            scores = np.where(sees(n), scores, hide)
+        return _softmax(scores, axis) @ values
 
     return rule
 
 
-_MASKING = {
-    "Every chosen word shows [MASK]. Then the network learns nothing about words that it sees: 80 % [MASK], "
-    "10 % another word, 10 % as they are.": _masking(show=lambda ids, v, a: MASK),
-    "80 % show [MASK] and all the rest another word: the 10 % that stay as they are have been "
-    "forgotten.": _masking(show=lambda ids, v, a: np.where(v < 0.8, MASK, a)),
-    "80 % show [MASK] and all the rest stay: the 10 % that show another word have been forgotten.": _masking(
-        show=lambda ids, v, a: np.where(v < 0.8, MASK, ids)
+def _hides_too_late(queries: np.ndarray, keys: np.ndarray, values: np.ndarray, causal: bool) -> np.ndarray:
+    weights = _softmax(queries @ keys.T / np.sqrt(queries.shape[1]))
+    return (np.where(_earlier(len(queries)), weights, 0) if causal else weights) @ values
+
+
+_ATTENTION: dict[str, Rule | tuple[Rule, ...]] = {
+    "Divide the scores by √d: without it they have a variance of d, and one word takes nearly all the "
+    "weight.": _attends("no"),
+    "Divide by the root of d, not by d: the variance of a score is d, its standard deviation √d.": _attends("d"),
+    "d is the length of a query, not the number of words.": _attends("places"),
+    "The softmax runs along the wrong axis: each word shares out ITS weights among the words that it sees, so the "
+    "rows of the table sum to 1.": _attends(axis=0),
+    "Queries and keys have changed places: row i of the table is the query of word i against all keys.": _attends(
+        turned=True
     ),
-    "The three shares overlap: v < 0.1 for another word lies within v < 0.8. "
-    "Use v < 0.8, then v < 0.9.": _masking(
-        show=lambda ids, v, a: np.where(v < 0.1, a, np.where(v < 0.8, MASK, ids))
+    "With causal=True nothing is hidden: word i may see the words up to i only.": _attends(sees=None),
+    "Transposed: the first word sees all, the last one only itself. Row i says what word i "
+    "sees.": _attends(sees=lambda n: _earlier(n).T),
+    "Off by one: word i sees word i + 1, which is what it is to predict. The loss falls to 0 and nothing is "
+    "learned.": _attends(sees=lambda n: _earlier(n, 1)),
+    "A hidden score is −∞, not 0: exp(0) is 1, so the hidden words still get weight.": _attends(hide=0.0),
+    "Hide before the softmax. Weights that are set to 0 after it leave a row that no longer sums to "
+    "1.": _hides_too_late,
+    "Without the softmax the weights are no shares: they may be negative, and do not sum to 1.": (
+        lambda q, k, v, causal: (np.where(_earlier(len(q)), q @ k.T, 0) if causal else q @ k.T) / np.sqrt(q.shape[1]) @ v,
+        lambda q, k, v, causal: (np.where(_earlier(len(q)), q @ k.T, 0) if causal else q @ k.T) @ v,
     ),
-    "The loss counts every word: the network is mostly asked for words that it sees. Only the chosen ones "
-    "count.": _masking(ask_for=lambda ids, c, v, x: np.where(ids >= len(SPECIAL), ids, IGNORE)),
-    "The loss counts the [MASK]s only. All chosen words count, those that show another word or themselves, "
-    "too.": _masking(ask_for=lambda ids, c, v, x: np.where(c & (v < 0.8), ids, IGNORE)),
-    "The words that were chosen and stay as they are count, too: all chosen ones.": _masking(
-        ask_for=lambda ids, c, v, x: np.where(c & (v < 0.9), ids, IGNORE)
+}  # fmt: skip
+
+
+@check()
+def attention(function: Any, seed: int = 0) -> Card:
+    """Check ``function(queries, keys, values, causal)``: one head of attention (lecture 06; Vaswani et al. 2017, §3.2.1).
+
+    It gets queries and keys (n, d), values (n, e), floats, and whether word i may see the words up to i only; returns
+    (n, e).
+    """
+    rng, cases = np.random.default_rng(seed), []
+    for causal in (False, True, True, False):
+        n, d = (int(size) for size in rng.choice([3, 5, 6, 7, 9], 2, replace=False))
+        cases.append((rng.normal(size=(n, d)), rng.normal(size=(n, d)), rng.normal(size=(n, 4)), causal))
+    praise = "BERT and GPT differ in this one switch: who may be looked at."
+    hint = "Scores (n, n): queries times keys over √d; where causal, −∞ above the diagonal; softmax of each row; times values."
+    return judge(function, cases, _attends(), _ATTENTION, praise, hint)
+
+
+# ---- the flip of two unlike words ---------------------------------------------------------------------------------
+
+_FLIPS: dict[str, Rule | tuple[Rule, ...]] = {
+    "That is the share of texts in which the two signs agree. Their correlation is twice that, less 1.": (
+        lambda q1, q2: q1 * q2 + (1 - q1) * (1 - q2)
     ),
-    "The targets are taken after masking: the network is asked for [MASK] itself. "
-    "Keep the ids of before.": _masking(ask_for=lambda ids, c, v, x: np.where(c, x, IGNORE)),
-    "Targets that do not count are −100, which the loss leaves out; 0 is [PAD], a word to be learned.": _masking(
-        ask_for=lambda ids, c, v, x: np.where(c, ids, 0)
+    "That holds where both words are alike. Here each brings its own factor.": (
+        lambda q1, q2: (2 * q1 - 1) ** 2,
+        lambda q1, q2: (2 * q2 - 1) ** 2,
+        lambda q1, q2: (q1 + q2 - 1) ** 2,
     ),
-    "Special ids are chosen, too. [PAD], [UNK], [CLS], [SEP] and [MASK] (0 to 4) are no words.": _masking(
-        lambda ids, u: u < RATIO
+    "A share is no correlation: a word that has the right sign half of the time (q = ½) tells nothing, yet your rule "
+    "gives more than 0.": (
+        lambda q1, q2: q1 * q2,
+        lambda q1, q2: min(q1, q2),
+        lambda q1, q2: (q1 + q2) / 2,
+        lambda q1, q2: np.sqrt(q1 * q2),
     ),
-    "All words go through 80/10/10. First choose 15 % of them (u < 0.15); "
-    "only those are changed and asked for.": _masking(lambda ids, u: ids >= len(SPECIAL)),
+    "Of the two factors 2q − 1 the product counts, not the mean and no root: both words must have kept the sign.": (
+        lambda q1, q2: q1 + q2 - 1,
+        lambda q1, q2: np.sqrt((2 * q1 - 1) * (2 * q2 - 1)),
+    ),
+    "A chain is worse than its weakest link: both factors count.": lambda q1, q2: 2 * min(q1, q2) - 1,
 }
 
 
 @check()
-def mask_rule(function: Any, seed: int = 0) -> Card:
-    """Check ``function(ids, u, v, anything)``: BERT's 80/10/10 rule with the dice already thrown (lecture 06).
+def flip_of_two(function: Any, seed: int = 0) -> Card:
+    """Check ``function(q1, q2)``: λ* of the review world where the adjective has the right sign with probability q1, the
+    verb with q2 (lecture 06).
 
-    It gets ids (T,) with the special ids 0 to 4, uniform numbers u and v in [0, 1), (T,) each, and random
-    words ``anything`` (T,); returns inputs and targets, (2, T).
+    It gets two numbers in (½, 1), and returns one.
     """
     rng = np.random.default_rng(seed)
-    cases = []
-    for _ in range(3):
-        ids = rng.integers(len(SPECIAL), 40, 400)
-        special = rng.random(400) < 0.2
-        ids[special] = rng.integers(0, len(SPECIAL), int(special.sum()))
-        other = (ids - len(SPECIAL) + rng.integers(1, 34, 400)) % 35  # never the word itself
-        cases.append((ids, rng.random(400), rng.random(400), other + len(SPECIAL)))
-    praise = "Words that stay or change make the network look at every word: it never knows which ones it may trust."
-    hint = (
-        "Chosen: u < 0.15 and a word (id ≥ 5). Inputs: 4 where v < 0.8, anything where 0.8 ≤ v < 0.9, else "
-        "the id. Targets: the id where chosen, else −100."
-    )
-    return judge(function, cases, _masking(), _MASKING, praise, hint)
+    cases = [(float(a), float(b)) for a, b in rng.uniform(0.55, 0.99, (6, 2))]
+    praise = "(2q₁ − 1)(2q₂ − 1): the correlation of the two signs. Beyond it the intensity is shared more."
+    hint = "Line 2 of the proof with q₁ for one word and q₂ for the other; then ask where λ overtakes."
+    return judge(function, cases, lambda q1, q2: (2 * q1 - 1) * (2 * q2 - 1), _FLIPS, praise, hint)
 
 
-# ---- perplexity ---------------------------------------------------------------------------------------------------
+# ---- how far a shown word may be trusted --------------------------------------------------------------------------
 
 
-def _surprise(p: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Nats of the tokens that count."""
-    return -np.log(p[ids != PAD])
-
-
-def _per_text(p: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    return np.array([_surprise(row, k).mean() for row, k in zip(p, ids, strict=True)])
-
-
-_PERPLEXITY = {
-    "Pads are counted. What stands after the end of a text (id 0) is no word: "
-    "leave it out of the mean.": lambda p, ids: np.exp(-np.log(p).mean()),
-    "The surprise of the words is divided by all places, pads counted. "
-    "Divide by the number of words.": lambda p, ids: np.exp(-np.log(p[ids != PAD]).sum() / p.size),
-    "Two bases: surprise in nats (log), then 2 to its power. Use exp with log, or 2** with log2: either "
-    "gives the same number.": lambda p, ids: 2 ** _surprise(p, ids).mean(),
-    "Two bases: surprise in bits (log2), then exp. Use exp with log, or 2** with log2.": lambda p, ids: (
-        np.exp(_surprise(p, ids).mean() / np.log(2))
+_TRUST: dict[str, Rule | tuple[Rule, ...]] = {
+    "That is what the rest of the text says. The word itself stands there: it was kept more often than it came by "
+    "chance.": lambda p, n: p,
+    "Kept and replaced are equally frequent, but a replaced word seldom becomes just this one: only in 1 of n "
+    "cases.": lambda p, n: 0.5,
+    "One of the n random words is the old one: then it was replaced, and is right all the same. Count p/n in the "
+    "numerator, too.": (lambda p, n: p / (p + 1 / n), lambda p, n: p / (p + (1 - p) / n)),
+    "The random word is drawn from all n, the old one too: n, not n − 1.": (
+        lambda p, n: p / (p + (1 - p) / (n - 1)),
+        lambda p, n: p * n / (p * (n - 1) + 1),
     ),
-    "Two bases: log is natural, 10** undoes log10. Use exp with log.": lambda p, ids: (
-        10 ** _surprise(p, ids).mean()
+    "Nearly certain, but not quite: 10 % of the chosen words show another one.": lambda p, n: 1.0,
+    "Some replaced words were other words before: all of them together give 1/n, not p/n, in the "
+    "denominator.": lambda p, n: (p + p / n) / (p + p / n + (1 - p)),
+    "Four fifths show [MASK], and here a word is shown: that part drops out of both sides.": (
+        lambda p, n: (0.1 * p + 0.1 * p / n) / (0.8 + 0.1 * p + 0.1 / n),
+        lambda p, n: 0.1 * p + 0.1 * p / n,
     ),
-    "That is the mean surprise in nats, the cross-entropy. Perplexity is exp of it: "
-    "a number of equally likely words.": lambda p, ids: _surprise(p, ids).mean(),
-    "That is the mean surprise in bits. Perplexity is 2 to its power.": lambda p, ids: (
-        _surprise(p, ids).mean() / np.log(2)
-    ),
-    "The mean of the surprise, not its sum.": lambda p, ids: np.exp(_surprise(p, ids).sum()),
-    "Upside down: that is the (geometric) mean probability. "
-    "A good model has a LOW perplexity, of at least 1.": lambda p, ids: np.exp(-_surprise(p, ids).mean()),
-    "You average 1/p. The average belongs into the logarithm: exp of the mean of −log p.": lambda p, ids: (
-        1 / p[ids != PAD]
-    ).mean(),
-    "You average the probabilities. The average belongs into the logarithm: "
-    "exp of the mean of −log p.": lambda p, ids: 1 / p[ids != PAD].mean(),
-    "You average the perplexities of the texts. Average the surprise over all words first, then take exp "
-    "once.": lambda p, ids: np.exp(_per_text(p, ids)).mean(),
-    "You average text by text, so a word of a short text counts more. "
-    "All words count alike.": lambda p, ids: np.exp(_per_text(p, ids).mean()),
 }
 
 
 @check()
-def perplexity(function: Any, seed: int = 0) -> Card:
-    """Check ``function(p, ids)``: the perplexity of a next-word model (lecture 06).
+def trust(function: Any, seed: int = 0) -> Card:
+    """Check ``function(p, n)``: the probability that a word which is shown at a chosen place is the one that stood there,
+    under the 80/10/10 rule (lecture 06).
 
-    It gets p (N, T), the probability that the model gave to each token that came, and the tokens' ids (N, T),
-    0 where a text has ended.
+    It gets p, the word's probability given the rest of the text, and n, the number of words from which a random one is
+    drawn (the old one among them); returns a number.
     """
     rng = np.random.default_rng(seed)
-    cases = []
-    for _ in range(6):
-        n, length = int(rng.integers(2, 5)), int(rng.integers(6, 12))
-        ids = rng.integers(3, 30, (n, length))
-        ends = rng.permutation(np.linspace(2, length - 1, n).round().astype(int))
-        ids[np.arange(length) >= ends[:, None]] = PAD
-        cases.append((rng.uniform(0.02, 0.98, (n, length)), ids))
-    praise = "Among so many equally likely words the model wavers, on average, at each step."
-    hint = "Three steps: −log p where ids is not 0; the mean over all those words; exp."
-    return judge(function, cases, lambda p, ids: np.exp(_surprise(p, ids).mean()), _PERPLEXITY, praise, hint)
+    cases = [
+        (float(p), int(n)) for p, n in zip(rng.uniform(0.02, 0.9, 6), rng.integers(5, 60, 6), strict=True)
+    ]
+    praise = "A word that fits is believed, one that does not is overruled: BERT reads proof."
+    hint = "Bayes: what shows this word? Kept: 0.1 p. Replaced: 0.1/n, whatever stood there, of which p/n was this word."
+    return judge(function, cases, lambda p, n: (p + p / n) / (p + 1 / n), _TRUST, praise, hint)

@@ -1,4 +1,6 @@
-"""The checks of lecture 03: right answers pass, usual wrong ones are named; the truth here is a plain loop."""
+"""The checks of lecture 03 against brute force: right answers pass, each usual wrong one is named."""
+
+import math
 
 import numpy as np
 import pytest
@@ -6,103 +8,92 @@ import pytest
 from ssl_course.course.exercises import lecture_03 as check
 
 
-def painted(picture, hole, colour=None, choose=None):
-    out = picture.copy()
-    for i in range(len(hole)):
-        for j in range(hole.shape[1]):
-            if hole[i, j] == 1:
-                out[i, j] = colour if choose is None else choose
-    return out
+def enumerated(m):
+    """E(x − G)² / Var of a fair ±1 truth and the mean G of m such guesses, over all 2^(m+1) outcomes."""
+    signs = np.array(np.meshgrid(*[[-1.0, 1.0]] * (m + 1))).reshape(m + 1, -1)
+    return np.mean((signs[0] - signs[1:].mean(0)) ** 2)
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (painted, None),
-        (lambda x, h, c: painted(x, h, choose=0), "black"),
-        (lambda x, h, c: painted(x, 1 - h, c), "Polarity"),
-        (lambda x, h, c: painted(x, h, choose=x[h == 1].mean(0)), "gives away"),
-        (lambda x, h, c: painted(x, h, choose=x[h == 0].mean(0)), "surroundings"),
-        (lambda x, h, c: painted(x, h, choose=c.mean()), "a gray"),
-        (lambda x, h, c: painted(x, h, choose=0) + c, "everywhere"),
-        (lambda x, h, c: x, "is right"),
-        (lambda x, h, c: h, "is wanted"),
+        (enumerated, None),
+        (lambda m: 2, "one honest guess"),
+        (lambda m: 1, "limit of many"),
+        (lambda m: 1 / m, "the guesses alone"),
+        (lambda m: 2 / m, "one truth"),
+        (lambda m: 1 + m, "m / m²"),
+        (lambda m: 1 + 1 / m / m, "m / m²"),
+        (lambda m: 1 + 1 / math.sqrt(m), "standard deviation"),
+        (lambda m: 1 + 1 / (m + 1), "not among the guesses"),
+        (lambda m: 0.3, "is right"),
+        (lambda m: [m, m], "One number"),
     ],
 )
-def test_fill(answer, says):
-    card = check.fill(answer)
+def test_a_few_guesses(answer, says):
+    card = check.a_few_guesses(answer)
     assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
 
 
-def by_distance(hole, rule, steps=max):
-    """Every pixel's weight by a rule of (in the hole?, distance to the hole, distance to what is not hole)."""
-    ones, zeros = np.argwhere(hole == 1), np.argwhere(hole == 0)
-
-    def away(points, i, j):
-        return min(steps(abs(a - i), abs(b - j)) for a, b in points)
-
-    return np.array(
-        [
-            [rule(hole[i, j] == 1, away(ones, i, j), away(zeros, i, j)) for j in range(hole.shape[1])]
-            for i in range(len(hole))
-        ]
-    )
-
-
-def weights(hole, width):
-    return by_distance(hole, lambda inside, d, _: 1 if inside else 10 if d <= width else 0)
+def conditioned(rho, left, right):
+    """The conditional variance from all pixels outside the hole, three on either side, by a Schur complement."""
+    at = np.array([-left - 2, -left - 1, -left, right, right + 1, right + 2])
+    seen = rho ** np.abs(at[:, None] - at).astype(float)
+    c = rho ** np.abs(at).astype(float)
+    return 1 - c @ np.linalg.inv(seen) @ c
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (weights, None),
-        (lambda h, w: by_distance(h, lambda i, d, _: 10 if i else 1 if d <= w else 0), "Swapped"),
-        (lambda h, w: by_distance(h, lambda i, d, e: (10 if e <= w else 1) if i else 0), "inside the hole"),
-        (lambda h, w: by_distance(h, lambda i, d, _: 1 if i else 10 if d <= w else 1), "weight 0"),
-        (lambda h, w: h, "missing"),
-        (lambda h, w: by_distance(h, lambda i, d, _: 10 if d <= w else 0), "counts once"),
-        (
-            lambda h, w: by_distance(h, lambda i, d, _: 1 if i else 10 if d <= w else 0, lambda a, b: a + b),
-            "no corners",
-        ),
-        (lambda h, w: by_distance(h, lambda i, d, _: 11 if i else 10 if d <= w else 0), "add up to 11"),
-        (lambda h, w: 0 * h, "is right"),
+        (conditioned, None),
+        (lambda r, a, b: 1 - r ** (2 * a), "left edge alone"),
+        (lambda r, a, b: 1 - r ** (2 * b), "right edge alone"),
+        (lambda r, a, b: max(1 - r ** (2 * a), 1 - r ** (2 * b)), "is right"),
+        (lambda r, a, b: min(1 - r ** (2 * a), 1 - r ** (2 * b)), "nearer edge alone"),
+        (lambda r, a, b: (1 - r ** (2 * a)) * (1 - r ** (2 * b)), "independently"),
+        (lambda r, a, b: 1 - r ** (2 * a) - r ** (2 * b), "counted twice"),
+        (lambda r, a, b: 1.0 + 0.25 * (2 + 2 * r ** (a + b)) - r**a - r**b, "averaged"),
+        (lambda r, a, b: 1 - conditioned(r, a, b), "that is left"),
+        (lambda r, a, b: conditioned(math.sqrt(r), a, b), "its square"),
+        (lambda r, a, b: "far", "is wanted"),
     ],
 )
-def test_border(answer, says):
-    card = check.border(answer)
+def test_between_two_edges(answer, says):
+    card = check.between_two_edges(answer)
     assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
 
 
-def two_draws(p, x):
-    return sum(p[i] * p[j] * (x[i] - x[j]) ** 2 for i in range(len(x)) for j in range(len(x)))
+def divergences(p):
+    """Both KL to the mixture, term by term, with the rest of the truth shared by three other fillings."""
+    truth, filling = [p, *[(1 - p) / 3] * 3], [1.0, 0.0, 0.0, 0.0]
+    mixture = [(a + b) / 2 for a, b in zip(truth, filling, strict=True)]
+    return [
+        sum(a * math.log(a / m) for a, m in zip(one, mixture, strict=True) if a) for one in (truth, filling)
+    ]
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (two_draws, None),
-        (lambda p, x: two_draws(p, x) / 2, "error of the mean filling"),
-        (lambda p, x: 2 * sum(p * x * x), "do not cancel"),
-        (lambda p, x: sum(p * x * x), "filling with 0"),
-        (lambda p, x: two_draws(np.full(4, 0.25), x), "count all fillings alike"),
-        (lambda p, x: 2 * (two_draws(p, x) / 2) ** 0.5, "twice the variance"),
-        (
-            lambda p, x: sum(p[i] * 0.25 * (x[i] - x[j]) ** 2 for i in range(4) for j in range(4)),
-            "One of the two draws",
-        ),
-        (lambda p, x: sum(q * (v - v) for q, v in zip(p, x, strict=True)), "same draw"),
-        (lambda p, x: 0.123, "is right"),
-        (lambda p, x: p * x, "shape"),
+        (lambda p: sum(divergences(p)) / 2, None),
+        (lambda p: -math.log(p), "with their mixture"),
+        (lambda p: sum(divergences(p)), "the mean of two"),
+        (lambda p: 1 - p, "in shares"),
+        (lambda p: sum(divergences(p)) / 2 / math.log(2), "in bits"),
+        (lambda p: (sum(divergences(p)) - (1 - p) * math.log(2)) / 2, "never gives"),
+        (lambda p: divergences(p)[0], "network to the mixture, and halve"),
+        (lambda p: divergences(p)[1] / 2, "truth to the mixture, and halve"),
+        (lambda p: p, "is right"),
+        (lambda p: math.nan, "NaN"),
     ],
 )
-def test_honest_guess(answer, says):
-    card = check.honest_guess(answer)
+def test_without_dice(answer, says):
+    card = check.without_dice(answer)
     assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
 
 
-@pytest.mark.parametrize("function", [check.fill, check.border, check.honest_guess])
+@pytest.mark.parametrize("function", [check.a_few_guesses, check.between_two_edges, check.without_dice])
 @pytest.mark.parametrize("stub", [None, ..., lambda *a: ..., lambda *a: None])
 def test_stubs(function, stub):
     assert function(stub).state == "unsolved"

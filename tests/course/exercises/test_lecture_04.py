@@ -1,53 +1,11 @@
-"""The checks of lecture 04: right answers pass, usual wrong ones are named; the truth here is a plain loop."""
+"""The checks of lecture 04: right answers pass, usual wrong ones are named; the truth here is a search, or determinants."""
 
 import numpy as np
 import pytest
 
 from ssl_course.course.exercises import lecture_04 as check
-
-
-def mask_of(noise, ratio, count=None, largest=False, one=0):
-    """One row after the other: sort, cut, set."""
-    out = np.full(noise.shape, float(1 - one))
-    for i, row in enumerate(noise):
-        keep = (
-            min(max(round(len(row) * (1 - ratio)), 1), len(row) - 1)
-            if count is None
-            else count(len(row), ratio)
-        )
-        for place in sorted(range(len(row)), key=lambda j: -row[j] if largest else row[j])[:keep]:
-            out[i, place] = one
-    return out
-
-
-def forgot_to_restore(noise, ratio):
-    return np.array([sorted(row) for row in mask_of(noise, ratio)])
-
-
-def one_argsort(noise, ratio):
-    keep = int((mask_of(noise, ratio)[0] == 0).sum())
-    return np.array([[float(j >= keep) for j in np.argsort(row)] for row in noise])
-
-
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        (mask_of, None),
-        (lambda n, r: mask_of(n, r, one=1), "Polarity"),
-        (lambda n, r: mask_of(n, r, lambda length, ratio: int(length * (1 - ratio))), "Use round"),
-        (lambda n, r: mask_of(n, r, lambda length, ratio: round(length * (1 - ratio))), "near 0 and 1"),
-        (lambda n, r: mask_of(n, r, largest=True), "largest"),
-        (lambda n, r: np.stack([mask_of(n, r)[0]] * len(n)), "mask of the first"),
-        (forgot_to_restore, "ids_restore"),
-        (one_argsort, "argsort of the argsort"),
-        (lambda n, r: (n < r) * 1.0, "toss a coin"),
-        (lambda n, r: n * 0, "is right"),
-        (lambda n, r: n[:, :2], "is wanted"),
-    ],
-)
-def test_random_masking(answer, says):
-    card = check.random_masking(answer)
-    assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
+from ssl_course.nets import encoder_flops
+from ssl_course.theory.masking import ar1_covariance, masked_curves
 
 
 def tokens(x, p, c, ids):
@@ -84,62 +42,73 @@ def test_encoder_input(answer, says):
     assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
 
 
-def loss(target, prediction, mask, ddof=1, count=lambda m: m == 1, divide=None):
-    errors = []
-    for n in range(len(target)):
-        for patch in range(target.shape[1]):
-            if count(mask[n, patch]):
-                t = target[n, patch]
-                variance = ((t - t.mean()) ** 2).sum() / (len(t) - ddof)
-                errors.append(
-                    (((t - t.mean()) / (variance + 1e-6) ** 0.5 - prediction[n, patch]) ** 2).mean()
-                )
-    return sum(errors) / (len(errors) if divide is None else divide(mask))
-
-
-def raw(t, p, m):
-    e = ((t - p) ** 2).mean(-1)
-    return (e * m).sum() / m.sum()
-
-
-def by_variance(t, p, m):
-    v = t.var(-1, ddof=1, keepdims=True)
-    e = (((t - t.mean(-1, keepdims=True)) / (v + 1e-6) - p) ** 2).mean(-1)
-    return (e * m).sum() / m.sum()
-
-
-def over_patches(t, p, m):
-    e = (((t - t.mean(1, keepdims=True)) / np.sqrt(t.var(1, ddof=1, keepdims=True) + 1e-6) - p) ** 2).mean(-1)
-    return (e * m).sum() / m.sum()
+def searched(share, length, dim):
+    """The largest number of visible patches whose work is small enough, by trying all."""
+    whole = encoder_flops(1 + length, dim, 1)
+    return max(k for k in range(length + 1) if encoder_flops(1 + k, dim, 1) <= share * whole)
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (loss, None),
-        (lambda t, p, m: loss(t, p, m, count=lambda m: True), "on all patches"),
-        (lambda t, p, m: loss(t, p, m, count=lambda m: m == 0), "Polarity"),
-        (lambda t, p, m: loss(t, p, m, ddof=0), "biased"),
-        (lambda t, p, m: loss(t, p, m, ddof=0, count=lambda m: True), "Two things"),
-        (lambda t, p, m: loss(t, p, m, divide=np.size), "number of all patches"),
-        (lambda t, p, m: 5 * loss(t, p, m), "summed"),
+        (searched, None),
+        (lambda s, n, d: int(s * n), "in proportion"),
+        (lambda s, n, d: int(s * (n + 1)) - 1, "attention is missing"),
+        (lambda s, n, d: int(s**0.5 * (n + 1)) - 1, "linear layers are missing"),
         (
-            lambda t, p, m: np.mean([loss(t[i : i + 1], p[i : i + 1], m[i : i + 1]) for i in range(3)]),
-            "each picture first",
+            lambda s, n, d: max(
+                k for k in range(n + 1) if encoder_flops(k, d, 1) <= s * encoder_flops(n, d, 1)
+            ),
+            "on both sides",
         ),
-        (raw, "not normalised"),
-        (by_variance, "its root"),
-        (over_patches, "axis −1"),
-        (lambda t, p, m: 0.0, "is right"),
-        (lambda t, p, m: t, "is wanted"),
+        (lambda s, n, d: 1 + searched(s, n, d), "number of tokens"),
+        (lambda s, n, d: n - searched(s, n, d), "*hidden*"),
+        (lambda s, n, d: 0, "is right"),
+        (lambda s, n, d: [1, 2], "One number"),
     ],
 )
-def test_masked_loss(answer, says):
-    card = check.masked_loss(answer)
+def test_most_visible(answer, says):
+    card = check.most_visible(answer)
     assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
 
 
-@pytest.mark.parametrize("function", [check.random_masking, check.encoder_input, check.masked_loss])
+def by_determinants(hidden, rho):
+    s = ar1_covariance(len(hidden), rho)
+    return float(masked_curves([1.0], np.zeros((1, len(hidden))), s[None], hidden).dependence)
+
+
+def each_border(hidden, rho):
+    return -0.5 * np.log(1 - rho**2) * sum(a != b for a, b in zip(hidden, hidden[1:], strict=False))
+
+
+def parts(hidden, rho, square=2):
+    """Logarithm of the determinants of seen, hidden and all places."""
+    s = np.abs(np.subtract.outer(np.arange(len(hidden)), np.arange(len(hidden))))
+    covariance = rho ** (square / 2 * s)
+    seen = ~np.asarray(hidden)
+    return [np.linalg.slogdet(covariance[np.ix_(w, w)])[1] for w in (seen, ~seen, seen | ~seen)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (by_determinants, None),
+        (lambda h, r: 2 * by_determinants(h, r), "½ in front"),
+        (lambda h, r: by_determinants(h, r) / np.log(2), "nats"),
+        (lambda h, r: -by_determinants(h, r), "sign"),
+        (lambda h, r: sum(parts(h, r)[:2]) / 2, "row itself"),
+        (lambda h, r: (parts(h, r, 1)[0] + parts(h, r, 1)[1] - parts(h, r, 1)[2]) / 2, "it is squared"),
+        (each_border, "for each border"),
+        (lambda h, r: 0.0, "is right"),
+        (lambda h, r: h, "One number"),
+    ],
+)
+def test_from_gaps(answer, says):
+    card = check.from_gaps(answer)
+    assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
+
+
+@pytest.mark.parametrize("function", [check.encoder_input, check.most_visible, check.from_gaps])
 @pytest.mark.parametrize("stub", [None, ..., lambda *a: ..., lambda *a: None])
 def test_stubs(function, stub):
     assert function(stub).state == "unsolved"

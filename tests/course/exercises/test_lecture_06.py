@@ -1,4 +1,4 @@
-"""The checks of lecture 06: right answers pass, usual wrong ones are named; the truth here is a loop, or torch's."""
+"""The checks of lecture 06: right answers pass, usual wrong ones are named; the truth here is torch's, a table, or a count."""
 
 import math
 
@@ -12,173 +12,145 @@ from ssl_course.course.exercises import lecture_06 as check
 SEEDS = pytest.mark.parametrize("seed", range(4))
 
 
-# ---- the causal mask ----------------------------------------------------------------------------------------------
+# ---- one head of attention ----------------------------------------------------------------------------------------
 
 
-def loop(n):
-    return [[j <= i for j in range(n)] for i in range(n)]
+def by_torch(queries, keys, values, causal):
+    q, k, v = (torch.tensor(x)[None, None] for x in (queries, keys, values))
+    return F.scaled_dot_product_attention(q, k, v, is_causal=causal)[0, 0]
 
 
-@SEEDS
-@pytest.mark.parametrize(
-    "answer",
-    [
-        loop,
-        lambda n: torch.ones(n, n).tril().bool(),
-        lambda n: ~torch.nn.Transformer.generate_square_subsequent_mask(n).isinf(),
-        lambda n: np.arange(n)[None] <= np.arange(n)[:, None],
-    ],
-)
-def test_causal_mask(answer, seed):
-    assert check.causal_mask(answer, seed).passed
+def attends(scale=None, dim=1, hide=lambda n: np.triu(np.ones((n, n)), 1), hidden=-math.inf, late=False):
+    """Attention, or one with a mistake in it."""
 
-
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        (lambda n: np.array(loop(n)).T, "Transposed"),
-        (lambda n: np.array([[j <= i + 1 for j in range(n)] for i in range(n)]), "must predict"),
-        (lambda n: np.array([[j < i for j in range(n)] for i in range(n)]), "does not see itself"),
-        (lambda n: ~np.array(loop(n)), "Turned over"),
-        (lambda n: torch.ones(n, n), "BERT's mask"),
-        (lambda n: np.eye(n), "itself alone"),
-        (lambda n: np.eye(n) + np.eye(n, k=-1), "one before"),
-        (lambda n: np.zeros((n, n)), "Nobody"),
-        (lambda n: np.ones(n), "shape"),
-        (lambda n: np.array(loop(n))[::-1], "Row i"),
-        (lambda n: torch.where(torch.ones(n, n).tril() > 0, 0.0, -math.inf), "Row i"),
-        (lambda n: None, "Replace the dots"),
-        (lambda n: loop(n)[n], "IndexError"),
-    ],
-)
-def test_wrong_masks_are_named(answer, says):
-    card = check.causal_mask(answer)
-    assert not card.passed and says in card.text
-
-
-# ---- 80/10/10 -----------------------------------------------------------------------------------------------------
-
-
-def rule(ids, u, v, anything):
-    inputs, targets = [], []
-    for k, a, b, other in zip(ids, u, v, anything, strict=True):
-        if k < 5 or a >= 0.15:
-            inputs.append(k)
-            targets.append(-100)
-            continue
-        targets.append(k)
-        inputs.append(4 if b < 0.8 else other if b < 0.9 else k)
-    return inputs, targets
-
-
-def changed(inputs=None, targets=None):
-    def answer(ids, u, v, anything):
-        x, t = (np.array(part) for part in rule(ids, u, v, anything))
-        chosen = (u < 0.15) & (ids > 4)
-        if inputs:
-            x = inputs(ids, chosen, v, anything)
-        if targets:
-            t = targets(ids, chosen, v, x)
-        return x, t
+    def answer(q, k, v, causal):
+        scores = torch.tensor(q @ k.T / (math.sqrt(q.shape[1]) if scale is None else scale(q)))
+        hides = torch.tensor(hide(len(q)), dtype=torch.bool) & causal
+        if late:
+            return torch.where(hides, 0.0, scores.softmax(dim)) @ torch.tensor(v)
+        return torch.where(hides, hidden, scores).softmax(dim) @ torch.tensor(v)
 
     return answer
 
 
 @SEEDS
-def test_mask_rule(seed):
-    assert check.mask_rule(rule, seed).passed
-    assert check.mask_rule(lambda *case: torch.tensor(np.array(rule(*case))), seed).passed
+@pytest.mark.parametrize("answer", [by_torch, attends(), lambda *case: by_torch(*case).tolist()])
+def test_attention(answer, seed):
+    assert check.attention(answer, seed).passed
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (changed(inputs=lambda k, c, v, a: np.where(c, 4, k)), "Every chosen word"),
-        (changed(inputs=lambda k, c, v, a: np.where(c, np.where(v < 0.8, 4, a), k)), "stay as they are have"),
-        (changed(inputs=lambda k, c, v, a: np.where(c & (v < 0.8), 4, k)), "show another word have"),
-        (
-            changed(inputs=lambda k, c, v, a: np.where(c, np.where(v < 0.1, a, np.where(v < 0.8, 4, k)), k)),
-            "overlap",
-        ),
-        (changed(targets=lambda k, c, v, x: np.where(k > 4, k, -100)), "counts every word"),
-        (changed(targets=lambda k, c, v, x: np.where(x == 4, np.where(c, k, -100), -100)), "[MASK]s only"),
-        (changed(targets=lambda k, c, v, x: np.where(c & (x != k), k, -100)), "count, too"),
-        (changed(targets=lambda k, c, v, x: np.where(c, x, -100)), "after masking"),
-        (changed(targets=lambda k, c, v, x: np.where(c, k, 0)), "0 is [PAD]"),
-        (lambda k, u, v, a: specials(k, u, v, a), "Special ids"),
-        (lambda k, u, v, a: rule(k, u * 0, v, a), "First choose 15 %"),
-        (lambda k, u, v, a: rule(k, 1 - u, v, a), "Chosen:"),
-        (lambda k, u, v, a: rule(k, u, v, a)[0], "shape"),
-        (lambda k, u, v, a: ..., "Replace the dots"),
+        (attends(scale=lambda q: 1), "without it they have a variance"),
+        (attends(scale=lambda q: q.shape[1]), "root of d, not by d"),
+        (attends(scale=lambda q: math.sqrt(len(q))), "not the number of words"),
+        (attends(dim=0), "wrong axis"),
+        (lambda q, k, v, causal: by_torch(k, q, v, causal), "changed places"),
+        (lambda q, k, v, causal: by_torch(q, k, v, False), "nothing is hidden"),
+        (attends(hide=lambda n: np.tril(np.ones((n, n)), -1)), "Transposed"),
+        (attends(hide=lambda n: np.triu(np.ones((n, n)), 2)), "Off by one"),
+        (attends(hidden=0.0), "not 0"),
+        (attends(late=True), "before the softmax"),
+        (lambda q, k, v, causal: np.where(np.tri(len(q)) > 1 - causal, q @ k.T, 0) @ v, "give"),
+        (lambda q, k, v, causal: (q @ k.T if not causal else np.tril(q @ k.T)) @ v, "no shares"),
+        (lambda q, k, v, causal: q @ k.T, "shape"),
+        (lambda q, k, v, causal: by_torch(q, k, v, True) * 2, "Scores"),
+        (lambda q, k, v, causal: None, "Replace the dots"),
     ],
 )
-def test_wrong_masking_is_named(answer, says):
-    card = check.mask_rule(answer)
+def test_wrong_attention_is_named(answer, says):
+    card = check.attention(answer)
     assert not card.passed and says in card.text
 
 
-def specials(ids, u, v, anything):
-    chosen = u < 0.15
-    return (
-        np.where(chosen, np.where(v < 0.8, 4, np.where(v < 0.9, anything, ids)), ids),
-        np.where(chosen, ids, -100),
-    )
+# ---- the flip of two unlike words ---------------------------------------------------------------------------------
 
 
-# ---- perplexity ---------------------------------------------------------------------------------------------------
-
-
-def by_torch(p, ids):
-    """Of a model with two tokens, the right one always the first."""
-    logits = torch.log(torch.tensor(np.stack([p, 1 - p], -1)))
-    target = torch.where(torch.tensor(ids) == 0, -100, 0)
-    return F.cross_entropy(logits.flatten(0, 1), target.flatten()).exp()
-
-
-def in_bits(p, ids):
-    bits = [-math.log2(q) for row, k in zip(p, ids, strict=True) for q, i in zip(row, k, strict=True) if i]
-    return 2 ** (sum(bits) / len(bits))
+def correlation_of_signs(q1, q2):
+    """From the table of the two signs, both ±1 with probability ½."""
+    return sum(
+        0.5 * (q1 if s1 == y else 1 - q1) * (q2 if s2 == y else 1 - q2) * s1 * s2
+        for y in (-1, 1) for s1 in (-1, 1) for s2 in (-1, 1)
+    )  # fmt: skip
 
 
 @SEEDS
-@pytest.mark.parametrize("answer", [by_torch, in_bits])
-def test_perplexity(answer, seed):
-    assert check.perplexity(answer, seed).passed
+def test_flip_of_two(seed):
+    assert check.flip_of_two(correlation_of_signs, seed).passed
 
 
-def words(p, ids):
-    return p[ids > 0]
+def test_beyond_the_flip_the_leading_feature_is_the_intensity():
+    q1, q2 = 0.95, 0.8
+    at = correlation_of_signs(q1, q2)
+    for dependence, leads in ((at - 0.05, "sign"), (at + 0.05, "intensity")):
+        table = np.zeros((4, 4))
+        for i, (s1, t1) in enumerate([(1, -1), (1, 1), (-1, -1), (-1, 1)]):
+            for j, (s2, t2) in enumerate([(1, -1), (1, 1), (-1, -1), (-1, 1)]):
+                for y in (-1, 1):
+                    p = 0.5 * (q1 if s1 == y else 1 - q1) * (q2 if s2 == y else 1 - q2)
+                    table[i, j] += p * (1 + dependence * t1 * t2) / 4
+        left = np.linalg.svd(4 * table - 0.25)[0][:, 0]
+        feature = {"sign": [1, 1, -1, -1], "intensity": [-1, 1, -1, 1]}
+        assert abs(left @ feature[leads]) == pytest.approx(2)
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda p, ids: np.exp(np.mean(-np.log(p))), "Pads are counted"),
-        (lambda p, ids: np.exp(np.where(ids > 0, -np.log(p), 0).mean()), "divided by all places"),
-        (lambda p, ids: 2 ** -np.log(words(p, ids)).mean(), "2 to its power"),
-        (lambda p, ids: np.exp(-np.log2(words(p, ids)).mean()), "bits (log2), then exp"),
-        (lambda p, ids: 10 ** -np.log(words(p, ids)).mean(), "log10"),
-        (lambda p, ids: math.log(by_torch(p, ids)), "cross-entropy"),
-        (lambda p, ids: math.log2(in_bits(p, ids)), "surprise in bits"),
-        (lambda p, ids: 1 / np.prod(words(p, ids)), "not its sum"),
-        (lambda p, ids: 1 / by_torch(p, ids), "Upside down"),
-        (lambda p, ids: np.mean(1 / words(p, ids)), "You average 1/p"),
-        (lambda p, ids: 1 / np.mean(words(p, ids)), "average the probabilities"),
-        (
-            lambda p, ids: np.mean([in_bits(p[k : k + 1], ids[k : k + 1]) for k in range(len(p))]),
-            "of the texts",
-        ),
-        (
-            lambda p, ids: np.exp(
-                np.mean([np.log(in_bits(p[k : k + 1], ids[k : k + 1])) for k in range(len(p))])
-            ),
-            "text by text",
-        ),
-        (lambda p, ids: -np.log(p), "array of shape"),
-        (lambda p, ids: by_torch(p, ids) + 1, "Three steps"),
-        (lambda p, ids: None, "Replace the dots"),
+        (lambda a, b: a * b + (1 - a) * (1 - b), "signs agree"),
+        (lambda a, b: (2 * a - 1) ** 2, "both words are alike"),
+        (lambda a, b: (a + b - 1) ** 2, "both words are alike"),
+        (lambda a, b: a * b, "no correlation"),
+        (lambda a, b: (a + b) / 2, "no correlation"),
+        (lambda a, b: math.sqrt((2 * a - 1) * (2 * b - 1)), "the product counts"),
+        (lambda a, b: a + b - 1, "the product counts"),
+        (lambda a, b: 2 * min(a, b) - 1, "weakest link"),
+        (lambda a, b: 0.64, "Line 2"),
+        (lambda a, b: ..., "Replace the dots"),
     ],
 )
-def test_wrong_perplexities_are_named(answer, says):
-    card = check.perplexity(answer)
+def test_wrong_flips_are_named(answer, says):
+    card = check.flip_of_two(answer)
+    assert not card.passed and says in card.text
+
+
+# ---- how far a shown word may be trusted --------------------------------------------------------------------------
+
+
+def counted(p, n):
+    """All that can happen at a chosen place whose word is shown: (before, what is done, shown) with its probability."""
+    before = [p, *[(1 - p) / (n - 1)] * (n - 1)]  # word 0 is the one that is shown
+    seen = right = 0.0
+    for word, probability in enumerate(before):
+        for shown, chance in [(word, 0.1), *[(other, 0.1 / n) for other in range(n)]]:
+            if shown == 0:
+                seen += probability * chance
+                right += probability * chance * (word == 0)
+    return right / seen
+
+
+@SEEDS
+def test_trust(seed):
+    assert check.trust(counted, seed).passed
+    assert check.trust(lambda p, n: p * (n + 1) / (n * p + 1), seed).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda p, n: p, "rest of the text"),
+        (lambda p, n: 1 / 2, "equally frequent"),
+        (lambda p, n: p / (p + 1 / n), "numerator"),
+        (lambda p, n: p / (p + (1 - p) / n), "numerator"),
+        (lambda p, n: p / (p + (1 - p) / (n - 1)), "n, not n"),
+        (lambda p, n: 1, "Nearly certain"),
+        (lambda p, n: (p + p / n) / (1 + p / n), "all of them together"),
+        (lambda p, n: 0.1 * p * (1 + 1 / n), "drops out"),
+        (lambda p, n: 0.8 * p, "Bayes"),
+        (lambda p, n: None, "Replace the dots"),
+    ],
+)
+def test_wrong_trust_is_named(answer, says):
+    card = check.trust(answer)
     assert not card.passed and says in card.text
