@@ -284,7 +284,7 @@ def test_who_stops_the_command_stops_jupyterlab():
         "cli._start('lectures/00_start_here.ipynb', None, None, False, False)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.communicate()[0].split() == [str(process.pid), str(ROOT)]
+    assert process.communicate()[0].strip().split(" ", 1) == [str(process.pid), str(ROOT)]
 
 
 def test_lab_leaves_the_surroundings_alone(tmp_path):
