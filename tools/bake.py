@@ -135,8 +135,8 @@ def bake(explorer: Any, page: str) -> dict[str, Any]:
     from tools.plans import plan_of
 
     kind = type(explorer).__name__
+    _silence(explorer)  # before a plan trains it
     plan = plan_of(explorer)
-    _silence(explorer)
     table = _Table(explorer, plan)
     return {"kind": kind, "of": follows(type(explorer)), "shows": _hash(page), **table.whole()}
 
