@@ -21,6 +21,7 @@ import inspect
 import io
 import itertools
 import json
+import logging
 import math
 import os
 import random
@@ -107,6 +108,7 @@ def _in_a_fork(work: Callable[[], Any]) -> str:
     child = os.fork()
     if child == 0:
         os.close(reader)
+        logging.disable()  # the kernel warns of each message that a copy does not send
         said = b""
         try:
             work()
