@@ -106,14 +106,14 @@ def main() -> None:
 
 def keep(path: Path, row: dict, given: argparse.Namespace) -> None:
     """Add or replace one λ; so the whole can be measured piece by piece."""
-    old = json.loads(path.read_text())["results"] if path.is_file() else []
+    old = json.loads(path.read_text(encoding="utf-8"))["results"] if path.is_file() else []
     rows = sorted([r for r in old if r["lambda"] != row["lambda"]] + [row], key=lambda r: r["lambda"])
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = {
         "command": f"python benchmarks/colorization_epsilon.py --steps {given.steps} --seed {given.seed} --json {path}",
         "date": str(date.today()), "machine": machine(), "test pictures": TEST, "results": rows,
     }  # fmt: skip
-    path.write_text(json.dumps(kept, indent=1) + "\n")
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

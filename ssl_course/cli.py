@@ -299,7 +299,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from --out, where it exists.")] = False,
     results: Annotated[Path | None, typer.Option("--json", help="Losses, speed and settings.")] = None,
     accelerator: Annotated[
-        str | None, typer.Option(help="cpu or cuda; default: a GPU if there is one.")
+        str | None, typer.Option(help="cpu, cuda or mps; default: an NVIDIA GPU if there is one that works.")
     ] = None,
     precision: Annotated[
         str | None, typer.Option(help="As Lightning calls it: 32-true, bf16-mixed, …")

@@ -14,6 +14,11 @@ from torch.nn import functional as F
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
+def as_double(x: Tensor) -> Tensor:
+    """float64, where the device has it; Apple's has none, and there the CPU computes."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
+
+
 def as_float(images: Tensor, module: nn.Module | None = None) -> Tensor:
     """Pictures as floats in [0, 1], on the module's device: uint8 is divided by 255, floats pass through."""
     if module is not None and (weight := next(module.parameters(), None)) is not None:

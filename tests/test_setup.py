@@ -64,6 +64,43 @@ def test_environment_yml_is_in_step_with_pyproject(wanted, conda, project):
     assert str(conda["python"]) == project["requires-python"]
 
 
+def test_binder_builds_what_the_lectures_need(project):
+    """repo2docker takes binder/ alone: the dependencies, a Python that it understands, and what a hub asks for."""
+    lines = yaml.safe_load((ROOT / "binder/environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    section = next(line["pip"] for line in lines if isinstance(line, dict))
+    plain = [line for line in lines if isinstance(line, str)]
+    python = next(line for line in plain if line.startswith("python "))
+    assert re.fullmatch(r"python =3\.1[2-9]", python), "repo2docker reads no version out of a range"
+    found = dict(map(requirement, [line for line in plain if line != python] + section))
+    hub = {"jupyterhub-singleuser", "nbgitpuller"}
+    assert found.keys() >= hub
+    needed = dict(map(requirement, project["dependencies"]))
+    assert {name: r for name, r in found.items() if name not in hub | {"pip", "pytorch-cpu"}} == needed
+    for script in ("postBuild", "start"):
+        mode = subprocess.run(
+            ["git", "ls-files", "-s", f"binder/{script}"], cwd=ROOT, capture_output=True, text=True
+        )
+        assert not mode.stdout or mode.stdout.startswith("100755"), "repo2docker runs it"
+
+
+@unix
+def test_binders_last_step_brings_course_and_settings(tmp_path):
+    """postBuild as repo2docker runs it, with a pip and a doctor that only say that they were called."""
+    fake = program(tmp_path / "python")
+    Path(fake).write_text(
+        "#!/bin/sh\n"
+        f"case \"$1\" in -c) echo '{tmp_path}/prefix';; *) echo \"$@\" >> '{tmp_path}/called';; esac\n"
+    )
+    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(["bash", ROOT / "binder/postBuild"], cwd=ROOT, env=env, check=True)
+    called = (tmp_path / "called").read_text().splitlines()
+    assert called == ["-m pip install --no-cache-dir --no-deps --editable .", "-m ssl_course doctor"]
+    kept = tmp_path / "prefix/share/jupyter/lab/settings/overrides.json"
+    assert kept.read_bytes() == (ROOT / "assets/jupyter/overrides.json").read_bytes()
+    out = subprocess.run(["bash", ROOT / "binder/start", "env"], capture_output=True, text=True, check=True)
+    assert "OMP_NUM_THREADS=" in out.stdout
+
+
 def test_the_lock_fits_the_ranges_and_holds_every_file_by_its_digest(wanted):
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8").replace("\\\n", " ")
     entries = [line for line in text.splitlines() if line and not line.startswith("#")]
@@ -108,6 +145,28 @@ def test_lab_brings_no_tests_and_imports_none(project):
         f.name: imported.findall(f.read_text(encoding="utf-8")) for f in (ROOT / "ssl_course").rglob("*.py")
     }
     assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@unix
+def test_whoever_takes_pins_takes_them_from_the_lock():
+    """The hub's image and the graders' environment use pip, which wants them without digests."""
+    dockerfile = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
+    (strip,) = re.findall(
+        r"^RUN (sed .*?) /srv/ssl-course/requirements.txt > /tmp/pins.txt", dockerfile, re.M
+    )
+    done = subprocess.run(
+        f"{strip} requirements.txt", shell=True, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    pins = [Requirement(line) for line in done.stdout.splitlines() if line and not line.startswith("#")]
+    assert {"torch", "jupyterlab", "numpy"} <= {pin.name for pin in pins}
+    for path in [
+        *ROOT.glob("*.*"),
+        ROOT / "Makefile",
+        *(ROOT / "tools").glob("*.py"),
+        *(ROOT / "deploy").iterdir(),
+    ]:
+        if path.is_file() and path.name != "CHANGELOG.md":
+            assert "constraints.txt" not in path.read_text(encoding="utf-8"), path.name
 
 
 def test_no_file_names_a_package_host():
@@ -225,7 +284,7 @@ def test_who_stops_the_command_stops_jupyterlab():
         "cli._start('lectures/00_start_here.ipynb', None, None, False, False)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.communicate()[0].split() == [str(process.pid), str(ROOT)]
+    assert process.communicate()[0].strip().split(" ", 1) == [str(process.pid), str(ROOT)]
 
 
 def test_lab_leaves_the_surroundings_alone(tmp_path):

@@ -175,7 +175,7 @@ def encode_pair(
 
 def rows_of(z: torch.Tensor, argument: str = "z", least: int = 1) -> torch.Tensor:
     """(N, D) in float64 on the CPU."""
-    z = torch.as_tensor(z).detach().double().cpu()
+    z = torch.as_tensor(z).detach().cpu().double()
     if z.ndim != 2 or len(z) < least:
         raise ValueError(f"{argument} must be (N, D) with N at least {least}, got {tuple(z.shape)}")
     return finite(z, argument)

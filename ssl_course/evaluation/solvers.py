@@ -17,6 +17,8 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from torch import Tensor
 
+from ssl_course import nets
+
 Floats = NDArray[np.float64]
 Ints = NDArray[Any]  # whole numbers of any width
 
@@ -85,9 +87,14 @@ def least_squares(x: Floats, target: Floats, weight: Floats, l2: Floats) -> Floa
 def ridge_map(x: Tensor, target: Tensor, l2: float) -> Callable[[Tensor], Tensor]:
     """The map x (n, D) → target (n, k) that minimises the mean squared error + l2 ‖W‖², with a free intercept."""
     even = np.full((1, len(x), 1), 1 / len(x))
-    rows, wanted = (v.double().cpu().numpy()[None] for v in (x, target))
+    rows, wanted = (v.cpu().double().numpy()[None] for v in (x, target))
     solution = torch.from_numpy(least_squares(rows, wanted, even, np.array([l2]))[0, 0])  # (D + 1, k)
-    return lambda new: new.double() @ solution[:-1].to(new.device) + solution[-1].to(new.device)
+
+    def apply(new: Tensor) -> Tensor:
+        new = nets.as_double(new)
+        return new @ solution[:-1].to(new.device) + solution[-1].to(new.device)
+
+    return apply
 
 
 def _cross_entropy(scores: Floats, y: Ints) -> Floats:

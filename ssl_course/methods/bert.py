@@ -184,7 +184,7 @@ class BERT(LanguageModel):
                 for x in (torch.where(context[row], MASK, seen), seen)
             ]
             gains.append(loss[0] - loss[1])
-        gain = torch.cat(gains).double()
+        gain = torch.cat(gains).cpu().double()
         error = float(gain.std() / len(gain) ** 0.5) if len(gain) > 1 else math.inf
         return float(gain.mean()), error
 

@@ -211,4 +211,4 @@ def recall(similarity: Tensor, k: int = 1, right: Tensor | None = None) -> float
     # Several answers may be right: captions repeat, and Flickr30k has five for each photograph.
     right = torch.eye(len(similarity), dtype=torch.bool, device=similarity.device) if right is None else right
     best = similarity.topk(min(k, similarity.shape[1]), 1).indices  # (queries, k)
-    return float(right.gather(1, best).any(1).double().mean())
+    return float(right.gather(1, best).any(1).cpu().double().mean())

@@ -57,9 +57,8 @@ def canonical_loss(eta: Tensor, psi: Tensor, ridge: float = 1e-3, n_components: 
 
 def _unit_scale(h: Tensor) -> Tensor:
     """Centred, float64, mean variance 1: so the ridge means the same whatever scale the network chooses."""
-    if h.device.type == "mps":
-        h = h.cpu()  # which has no float64
-    h = h.double() - h.double().mean(0)
+    h = nets.as_double(h)
+    h = h - h.mean(0)
     return h / (h.square().mean() + 1e-12).sqrt()  # constant features stay 0
 
 

@@ -83,8 +83,10 @@ def lab_to_rgb(lab: torch.Tensor) -> torch.Tensor:
     fy = (lightness + 16) / 116
     f = torch.stack([fy + a / 500, fy, fy - b / 200], -3)
     xyz = torch.where(f > DELTA, f**3, 3 * DELTA**2 * (f - 4 / 29))
-    # inverted in float64: there and back, a byte must stay the same byte
-    linear = torch.einsum("ij,...jhw->...ihw", torch.linalg.inv(_matrix(lab).double()).to(lab), xyz)
+    # inverted in float64, which not every device has: there and back, a byte must stay the same byte
+    linear = torch.einsum(
+        "ij,...jhw->...ihw", torch.linalg.inv(_matrix(torch.empty(0, dtype=lab.dtype)).double()).to(lab), xyz
+    )
     # clamped for the gradient, as in `_cube_root`
     gamma = 1.055 * linear.clamp(min=1e-9) ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, gamma)
@@ -161,11 +163,11 @@ def smooth_prior(prior: torch.Tensor, centres: torch.Tensor, sigma: float = 5.0)
 
     A bin that no picture happened to show gets a share of its neighbours, so its weight stays reasonable.
     """
-    distance = torch.cdist(centres.double(), centres.double())
+    distance = torch.cdist(centres.cpu().double(), centres.cpu().double())
     kernel = (-distance.square() / (2 * sigma**2)).exp()  # (Q, Q)
     # a bin at the edge of the gamut gives nothing to colours that no screen has
     kernel = kernel / kernel.sum(1, keepdim=True)
-    smooth = prior.double() @ kernel.to(prior.device)
+    smooth = prior.cpu().double() @ kernel
     return (smooth / smooth.sum()).to(prior)
 
 

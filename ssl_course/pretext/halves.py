@@ -18,6 +18,6 @@ def parted(images: Tensor, split: str = "left") -> tuple[Tensor, Tensor]:
 def halves(images: Tensor, split: str, grid: int = GRID) -> tuple[Tensor, Tensor]:
     """Pictures (N, C, H, W), uint8 or float, as two views of numbers, (N, C·grid·grid/2) float64 each."""
     # float64, since CCA divides by small eigenvalues
-    small = adaptive_avg_pool2d(nets.as_float(images), grid).double()
+    small = nets.as_double(adaptive_avg_pool2d(nets.as_float(images), grid))
     first, second = parted(small, split)
     return first.flatten(1), second.flatten(1)

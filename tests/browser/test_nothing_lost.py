@@ -64,6 +64,58 @@ def test_guesses_and_answers_outlive_the_kernel(
     assert not again.cell_errors() and not again.new_errors(known_errors)
 
 
+LIVE = """\
+import torch
+from ssl_course import nets
+from ssl_course.data import scenes
+from ssl_course.methods import Rotation
+from ssl_course.widgets import live
+torch.manual_seed(0)
+net = Rotation(backbone=nets.ConvNet((4, 8)))
+run = live(net, scenes.World().sample(64, size=16), steps=4000, batch_size=8)
+run"""
+
+
+def test_a_run_outlives_a_kernel_that_is_killed(
+    lab: Lab, open_notebook: Opener, known_errors: set[str]
+) -> None:
+    notebook = open_notebook(lab.write("killed.ipynb", [LIVE]))
+    notebook.run_all()
+    page = notebook.page
+    page.get_by_role("button", name="Start", exact=True).click()
+    folder = lab.root / "kept" / "runs"
+    notebook.wait(
+        "() => /step (1[2-9]\\d|[2-9]\\d\\d|\\d,\\d+) of 4,000/.test(document.body.innerText)",
+        "120 steps",
+        120,
+    )
+    assert list(folder.glob("*.safetensors"))
+    page.evaluate(  # its kernel ends itself in the middle of training, as a hub's memory limit would
+        "() => { window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute("
+        "{ code: 'import os; os.kill(os.getpid(), 9)' }); }"
+    )
+    page.locator(".jp-Dialog .jp-mod-accept").click(
+        timeout=60_000
+    )  # JupyterLab says that it has restarted it
+    notebook.idle(60)
+    notebook.run_all()
+    offer = page.get_by_role("button", name="Resume at")
+    offer.wait_for()
+    at = int(offer.inner_text().removeprefix("Resume at ").replace(",", ""))
+    assert at >= 100 and at % 100 == 0
+    for theme in (DARK, LIGHT):
+        notebook.theme(theme)
+        notebook.screenshot(f"resume_{theme.split()[-1]}")
+    assert notebook.serious() == []
+    offer.click()
+    notebook.wait("(n) => document.body.innerText.includes('Training.')", "it goes on")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    notebook.wait("() => document.body.innerText.includes('Paused after step')", "it pauses")
+    assert int(notebook.ask("print(run.index)")) > at and int(notebook.ask("print(run._begin)")) == at
+    assert not offer.is_visible()
+    notebook.screenshot("resumed")
+
+
 SLIDERS = """
 import ipywidgets as w
 def sliders():

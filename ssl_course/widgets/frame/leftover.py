@@ -31,9 +31,9 @@ class Leftover:
         """Write a state of `train` and the controls' values; the file that was there stays until this one is whole."""
         if self.file is None:
             return
-        # ValueError: a method of modules that nobody can write down
         with contextlib.suppress(OSError, TypeError, ValueError):
-            checkpoints.save(self.file, method, state=state, metrics={"controls": controls})
+            # no arguments: the cell makes the method, whatever modules it is given, and `take` fills it
+            checkpoints.save(self.file, method, state=state, metrics={"controls": controls}, arguments={})
             others = sorted(self.file.parent.glob("*.safetensors"), key=os.path.getmtime)
             for old in others[:-MOST]:
                 old.unlink(missing_ok=True)

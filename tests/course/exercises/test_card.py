@@ -1,9 +1,14 @@
 """Whatever a student hands over, the answer is a card and never a traceback."""
 
+import importlib
+import inspect
+import pkgutil
+
 import numpy as np
 import pytest
 import torch
 
+from ssl_course.course import exercises
 from ssl_course.course.exercises.card import UNSOLVED, Card, ask, check, passed
 from ssl_course.course.exercises.judging import judge
 
@@ -102,6 +107,44 @@ def test_neither_an_exit_nor_a_hostile_object_gets_past_a_check():
     ):
         card = verdict(answer)
         assert card.state == "wrong" and says in card.text
+
+
+def raises(error):
+    def function(*_, **__):
+        raise error
+
+    return function
+
+
+LECTURES = [m.name for m in pkgutil.iter_modules(exercises.__path__) if m.name.startswith("lecture_")]
+
+
+@pytest.mark.parametrize("lecture", LECTURES)
+def test_every_check_of_every_lecture_answers_whatever_comes_with_a_card(lecture):
+    module = importlib.import_module(f"{exercises.__name__}.{lecture}")
+    checks = [
+        f
+        for f in list(vars(module).values())
+        if hasattr(f, "__wrapped__") and f.__module__ == module.__name__
+    ]
+    assert len(checks) >= 2
+    answers = [raises(SystemExit("bye")), raises(ZeroDivisionError()), lambda *_, **__: Hostile(), Hostile()]
+    bad = []  # names only: pytest cannot write down what refuses to be
+    for tried in checks:
+        parameters = inspect.signature(tried).parameters.values()
+        needed = sum(
+            p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            for p in parameters
+        )
+        for number, answer in enumerate(answers):
+            try:
+                card = tried(*[answer] * max(1, needed))
+                fine = isinstance(card, Card) and card.state != "passed" and card._repr_html_() and repr(card)
+            except BaseException as error:
+                bad.append((tried.__name__, number, type(error).__name__))
+            else:
+                bad += [] if fine else [(tried.__name__, number, card.state)]
+    assert bad == []
 
 
 def test_an_error_whose_words_raise_gets_a_card():

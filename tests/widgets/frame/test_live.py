@@ -39,6 +39,7 @@ class Toy(nn.Module):
         self.backbone = nn.Sequential(
             nn.Flatten(), nn.Linear(3 * 4 * 4, 6), nn.BatchNorm1d(6), nn.Dropout(0.3)
         )
+        self.arguments = {"backbone": self.backbone}  # as methods keep them; no checkpoint can write it down
         self.temperature, self.stop_gradient, self.kind = 0.5, True, "plain"
         self.seen: list[tuple] = []
         self.slow = 0.0
