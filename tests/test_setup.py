@@ -158,7 +158,10 @@ def test_whoever_takes_pins_takes_them_from_the_lock():
         f"{strip} requirements.txt", shell=True, cwd=ROOT, capture_output=True, text=True, check=True
     )
     pins = [Requirement(line) for line in done.stdout.splitlines() if line and not line.startswith("#")]
-    assert {"torch", "jupyterlab", "numpy"} <= {pin.name for pin in pins}
+    assert {"jupyterlab", "numpy"} <= {pin.name for pin in pins}
+    assert not {"torch", "torchvision"} & {pin.name for pin in pins}, (
+        "conda-forge's own, without CUDA, are there"
+    )
     for path in [
         *ROOT.glob("*.*"),
         ROOT / "Makefile",
