@@ -212,7 +212,9 @@ def main() -> None:
     print(", ".join(f"{name} {seconds} s" for name, seconds in started.items()))
     about = {"date": date.today().isoformat(), "machine": platform.machine(), "command": " ".join(sys.argv)}
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(about | {"start_s": started, "widgets": rows}, indent=1) + "\n", encoding="utf-8")
+    arguments.json.write_text(
+        json.dumps(about | {"start_s": started, "widgets": rows}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -125,3 +125,53 @@ def test_every_check_says_not_solved_yet(src, edition, monkeypatch):
         card = eval(compile(ast.Expression(last.value), src.stem, "eval"), space)
         assert isinstance(card, Card) and card.state == "unsolved", code[i].source
         assert "Not solved yet" in repr(card)
+
+
+# ---- the ids by which a newer edition finds its cells in a student's copy -----------------------------------------
+
+
+def source(folder, *cells):
+    file = folder / "lectures" / "src" / "99_x.md"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    head = SOURCES[0].read_text(encoding="utf-8").split("+++")[0]
+    file.write_text(
+        head + "".join(f"```{{code-cell}} ipython3\n{cell}\n```\n\n" for cell in cells), encoding="utf-8"
+    )
+    return file
+
+
+def ids(notebook):
+    return [cell.id for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_a_cell_that_is_inserted_or_moved_changes_no_other_s_id(tmp_path):
+    a, b = ids(build.read_source(source(tmp_path, "1 + 1", "2 + 2")))
+    assert ids(build.read_source(source(tmp_path, "2 + 2", "3 + 3", "1 + 1")))[::2] == [b, a]
+    assert ids(build.read_source(source(tmp_path, "1 + 2", "2 + 2")))[1] == b
+    same = ids(build.read_source(source(tmp_path, "1 + 1", "1 + 1", "1 + 1")))
+    assert same == [a, f"{a}-2", f"{a}-3"]
+
+
+@pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
+def test_no_id_is_there_twice_and_all_are_what_notebooks_allow(src):
+    found = [cell.id for cell in build.read_source(src).cells]
+    assert len(set(found)) == len(found)
+    assert all(re.fullmatch(r"[a-zA-Z0-9-_]{1,64}", name) for name in found)
+
+
+def test_a_notebook_of_older_ids_gets_those_of_its_source_without_being_run(tmp_path):
+    src = source(tmp_path, "1 + 1", "2 + 2")
+    notebook = build.read_source(src)
+    wanted = ids(notebook)
+    for k, cell in enumerate(notebook.cells):
+        cell.id = f"99_x-{k:03d}"
+        if cell.cell_type == "code":
+            cell.outputs = [nbformat.v4.new_output("stream", text="kept")]
+    nbformat.write(notebook, build.notebook_of(src))
+    assert build.stale(build.notebook_of(src), src) is None
+    assert build._named_anew(build.notebook_of(src), src)
+    book = nbformat.read(build.notebook_of(src), as_version=4)
+    assert ids(book) == wanted and all(
+        c.outputs[0].text == "kept" for c in book.cells if c.cell_type == "code"
+    )
+    assert not build._named_anew(build.notebook_of(src), src)

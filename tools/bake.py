@@ -21,6 +21,7 @@ import inspect
 import io
 import itertools
 import json
+import logging
 import math
 import os
 import random
@@ -107,6 +108,7 @@ def _in_a_fork(work: Callable[[], Any]) -> str:
     child = os.fork()
     if child == 0:
         os.close(reader)
+        logging.disable()  # the kernel warns of each message that a copy does not send
         said = b""
         try:
             work()
@@ -135,8 +137,8 @@ def bake(explorer: Any, page: str) -> dict[str, Any]:
     from tools.plans import plan_of
 
     kind = type(explorer).__name__
+    _silence(explorer)  # before a plan trains it
     plan = plan_of(explorer)
-    _silence(explorer)
     table = _Table(explorer, plan)
     return {"kind": kind, "of": follows(type(explorer)), "shows": _hash(page), **table.whole()}
 

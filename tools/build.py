@@ -192,6 +192,8 @@ def build(names: Sequence[str] | None = None, force: bool = False, root: Path = 
     for src in sources(names, root):
         ipynb = notebook_of(src)
         if not force and stale(ipynb, src) is None and bake.stale(src) is None:
+            if _named_anew(ipynb, src):
+                written.append(ipynb)
             continue
         notebook = None if force or bake.stale(src) else _readdressed(ipynb, src)
         notebook = notebook or execute(read_source(src), ipynb.parent, src.name, bakes=src)
@@ -217,7 +219,21 @@ def _readdressed(ipynb: Path, src: Path) -> NotebookNode | None:
         return None
     for i in (0, first):
         old.cells[i].source = new.cells[i].source
+    for cell, wanted in zip(old.cells, new.cells, strict=True):
+        cell.id = wanted.id
     return old
+
+
+def _named_anew(ipynb: Path, src: Path) -> bool:
+    """Give the cells of a notebook that is up to date the ids of its source; whether any had another."""
+    notebook = nbformat.read(ipynb, as_version=4)
+    pairs = list(zip(notebook.cells, read_source(src).cells, strict=True))
+    if all(cell.id == wanted.id for cell, wanted in pairs):
+        return False
+    for cell, wanted in pairs:
+        cell.id = wanted.id
+    ipynb.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+    return True
 
 
 def execute(notebook: NotebookNode, folder: Path, name: str, bakes: Path | None = None) -> NotebookNode:

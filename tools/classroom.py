@@ -52,7 +52,7 @@ def ensure() -> Path:
         RuntimeError: something could not be installed; the message says what.
     """
     python, stamp = VENV / "bin" / "python", VENV / ".stamp"
-    digest = hashlib.sha256(WANTED.read_bytes() + Path(__file__).read_bytes()).hexdigest()
+    digest = hashlib.sha256(WANTED.read_bytes()).hexdigest()
     if not (stamp.is_file() and stamp.read_text() == digest and python.exists()):
         shutil.rmtree(VENV, ignore_errors=True)
         _run([str(python_for_all()), "-m", "venv", "--without-pip", str(VENV)])
@@ -141,8 +141,7 @@ def prepare(state: Path) -> None:
     (fresh / "lectures" / ".gitattributes").write_text(handout.ATTRIBUTES, encoding="utf-8")
     who = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER")
            for what, value in (("NAME", "ssl-course"), ("EMAIL", "class@localhost"))}  # fmt: skip
-    os.environ.update(who)
-    handout.commit_folder(bare, fresh / "lectures", "refs/heads/lectures", "The lectures")
+    handout.commit_folder(bare, fresh / "lectures", "refs/heads/lectures", "The lectures", **who)
     shutil.rmtree(state / "course", ignore_errors=True)
     fresh.rename(state / "course")
     for path in [state, *state.rglob("*")]:

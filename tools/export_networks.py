@@ -251,12 +251,19 @@ def _store_halves(model: Any) -> None:
 
 
 def exported(folder: Path = FOLDER) -> dict[str, bytes]:
-    """All networks, packed, by file name; exported anew where a checkpoint or this file has changed."""
+    """All networks, packed, by file name; exported anew where a checkpoint or the code has changed."""
+    package = Path(nets.__file__).parent
+    code = (
+        Path(__file__),
+        package / "nets.py",
+        *sorted(package.glob("methods/*.py")),
+        *sorted(package.glob("pretext/*.py")),
+    )
+    written = b"".join(file.read_bytes() for file in code) + torch.__version__.encode()
     made = {}
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in NETWORKS.items():
-        source = assets.checkpoint(network.checkpoint).read_bytes() + Path(__file__).read_bytes()
-        key = hashlib.sha256(source + torch.__version__.encode()).hexdigest()[:16]
+        key = hashlib.sha256(assets.checkpoint(network.checkpoint).read_bytes() + written).hexdigest()[:16]
         file = folder / f"{name}-{key}.onnx.gz"
         if not file.exists():
             model, moved = export(name)

@@ -91,7 +91,7 @@ def handout(folder: Path, root: Path = ROOT) -> Path:
     return packed
 
 
-def commit_folder(git_dir: Path, folder: Path, ref: str, message: str) -> str | None:
+def commit_folder(git_dir: Path, folder: Path, ref: str, message: str, **author: str) -> str | None:
     """Make what lies in a folder the next commit of a branch; the branch is never rewritten.
 
     Args:
@@ -99,6 +99,7 @@ def commit_folder(git_dir: Path, folder: Path, ref: str, message: str) -> str | 
         folder: all of it is committed.
         ref: refs/heads/NAME, made where it is missing.
         message: of the commit.
+        author: git's variables of who commits, where that is not its own setting.
 
     Returns:
         The commit; None where the branch has all of it already.
@@ -114,7 +115,9 @@ def commit_folder(git_dir: Path, folder: Path, ref: str, message: str) -> str | 
     before = git(folder, "for-each-ref", "--format=%(objectname)", ref, **own)
     if before and git(folder, "rev-parse", f"{before}^{{tree}}", **own) == tree:
         return None
-    commit = git(folder, "commit-tree", tree, *(["-p", before] if before else []), "-m", message, **own)
+    commit = git(
+        folder, "commit-tree", tree, *(["-p", before] if before else []), "-m", message, **own, **author
+    )
     git(folder, "update-ref", ref, commit, before or "0" * 40, **own)  # fails where somebody was quicker
     return commit
 

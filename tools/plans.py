@@ -112,24 +112,20 @@ def tour(explorer: Any) -> Plan:
 
 
 def colorization(explorer: Any) -> Plan:
-    values = all_of(explorer)
+    values, now = all_of(explorer), explorer.values()
     pictures = range(len(explorer.state.thumbs))
-    here, spots = explorer.values()["place"], places(5)
-    spots = [explorer.values()["place"], *spots]
-    guesses = [None, *places(7, 0.1, 0.9)]
-    warm = nearby([0.0, 0.1, 0.2, 0.5, 0.7, 1.0], explorer.values()["temperature"])
-    even = nearby([0.0, 0.25, 0.75, 1.0], explorer.values()["rebalancing"])
-    few = only(values, "network", "answer")
+    guesses = [None, *places(5, 0.1, 0.9)]
+    warm = nearby([0.0, 0.2, 0.7, 1.0], now["temperature"])
+    even = nearby([0.0, 0.25, 0.75, 1.0], now["rebalancing"])
+    few, networks = only(values, "network", "answer"), only(values, "network")
     return Plan(
         [
-            few | {"picture": pictures, "temperature": warm},
-            few | {"picture": pictures, "rebalancing": even},
+            few | {"picture": pictures, "temperature": warm[::2]},
             few | {"temperature": warm, "rebalancing": even},
-            only(values, "network") | {"picture": pictures, "place": spots[::2]},
-            only(values, "network") | {"place": spots, "guess": guesses[:1] + guesses[1::2]},
-            only(values, "network") | {"picture": pictures, "place": [here], "guess": guesses},
-        ],
-        context=("network",),
+            networks | {"picture": pictures, "place": [now["place"], *places(3)]},
+            networks | {"guess": guesses, "temperature": warm[::2]},
+            {"picture": pictures, "guess": guesses},
+        ]
     )
 
 
@@ -339,27 +335,25 @@ def noise_fit(explorer: Any) -> Plan:
 
 
 def augmentation(explorer: Any) -> Plan:
-    """Each augmentation by itself beside the recipe, pictures and draws; the guess with all of them."""
-    now = explorer.values()
-    values = all_of(explorer, 6)
-    guess = {"guess": values["guess"]}
-    pictures = range(len(explorer.state.thumbs))
-    sliders = [
-        n for n in ("crop", "hue", "zoom", "turn", "brightness", "contrast", "saturation", "gray", "blur")
-    ]
+    """Each augmentation by itself, beside the recipe and alone; pictures and draws; the guess with all of them."""
     from ssl_course.widgets.augmentation_explorer import OFF
 
-    off = {name: [float(v) if not isinstance(now[name], bool) else bool(v)] for name, v in OFF.items()}
-    fine = {"crop": nearby([0.05, 0.5, 1.0], now["crop"]), "hue": nearby([0.0, 0.3, 0.5], now["hue"])}
+    now = explorer.values()
+    values = all_of(explorer, 4)
+    guess = only(values, "guess")
+    pictures = range(len(explorer.state.thumbs))
+    sliders = [name for name in OFF if name != "flip"]
+    off = {name: [bool(v) if name == "flip" else v] for name, v in OFF.items()}
     return Plan(
         [
-            guess | {"picture": pictures, "seed": range(4), "head": [False, True]},
-            guess | only(values, "mode") | fine,
-            *(guess | {name: values[name], "mode": ["separate", "exact"]} for name in sliders),
-            *(guess | off | {name: values[name], "mode": ["exact"]} for name in sliders),
-            guess | off | only(values, "mode", "flip"),
-            guess | only(values, "flip", "head"),
+            guess | {"picture": pictures, "seed": range(2), "head": [False, True]},
+            guess | {"seed": range(6)},
+            guess | only(values, "mode", "flip"),
+            *(guess | {name: values[name]} for name in sliders),
+            *(guess | off | {name: nearby(values[name], OFF[name]), "mode": ["exact"]} for name in sliders),
+            guess | off | only(values, "mode"),
         ],
+        leave={} if now["seed"] == 0 else {"another draw": ""},
     )
 
 

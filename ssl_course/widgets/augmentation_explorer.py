@@ -35,7 +35,7 @@ MODES = {
 UNKNOWN = "not yet"
 LIGHT = ("brightness", "contrast", "saturation")  # factors around 1
 STEPS = ("crop", "zoom", "turn", "flip", *LIGHT, "hue", "gray", "blur")
-OFF = dict.fromkeys(STEPS, 0.0) | {"crop": 1.0, "zoom": 1.0}
+OFF = dict.fromkeys(STEPS, 0.0) | {"crop": 1.0, "zoom": 1.0, "flip": False}
 
 
 class Views(NamedTuple):

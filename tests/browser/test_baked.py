@@ -64,7 +64,7 @@ def turned(tab: Page, figure: Locator, control: Locator) -> set[str]:
     elif (select := control.locator("select")).count():
         for value in select.locator("option:not([disabled])").evaluate_all("o => o.map((x) => x.value)"):
             if select.input_value() != value:
-                seen.add(after(tab, figure, lambda v=value: select.select_option(value=v)))
+                seen.add(after(tab, figure, lambda v=value: select.select_option(index=int(v))))
                 assert select.input_value() == value
     elif (boxes := control.locator("input[type=radio]")).count():
         for k in range(boxes.count()):
@@ -112,7 +112,7 @@ def test_every_baked_control_is_alive(page: tuple[Page, list[str]], address: str
                 menu = controls.nth([c for c in table["controls"] if c["as"] != "text"].index(other))
                 for option in menu.locator("option:not([disabled]), input").all():
                     if len(seen) < 2 and option.evaluate("o => o.tagName") == "OPTION":
-                        menu.locator("select").select_option(value=option.get_attribute("value"))
+                        menu.locator("select").select_option(index=int(option.get_attribute("value")))
                         seen = turned(tab, figure, controls.nth(k))
             label = [c["label"] for c in table["controls"] if c["as"] != "text"][k]
             assert len(seen) > 1, f"{what}: {label!r} changes nothing"

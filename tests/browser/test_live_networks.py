@@ -304,6 +304,19 @@ def test_without_webassembly_a_sentence_and_pictures_stay(browser: BrowserContex
     tab.close()
 
 
+def test_a_network_that_is_not_there_leaves_its_picture(browser: BrowserContext, address: str) -> None:  # noqa: F811
+    tab = browser.new_page()
+    tab.route("**/mae.onnx.gz*", lambda route: route.fulfill(status=404, body="no"))
+    tab.goto(f"{address}/try.html")
+    tab.wait_for_selector("[data-live=colours][data-drawn]", timeout=120_000)
+    place = tab.locator("[data-live=mae]")
+    place.scroll_into_view_if_needed()
+    tab.wait_for_selector("[data-live=mae] .live-wrong", timeout=60_000)
+    assert "could not be loaded (mae.onnx.gz is not there (404))" in place.inner_text()
+    assert place.locator("img").is_visible()
+    tab.close()
+
+
 def test_from_a_folder_it_says_which_command_starts_a_server(browser: BrowserContext, address: str) -> None:  # noqa: F811
     tab = browser.new_page()
     tab.goto((site.SITE / "try.html").as_uri())

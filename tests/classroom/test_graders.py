@@ -36,6 +36,12 @@ STUDENTS = {
     "cheating": {name: CHEAT + code for name, code in WRONG.items()},
     "hardcoded": WRONG | {"my_gauge": "def my_gauge(u):\n    return {2: 0.9, 3: 0.8}.get(len(u), 0.7)"},
 }
+# otter runs each submission by itself, half a minute: the odd ones together, one a question
+MIXED = {
+    "my_watershed": STUDENTS["cheating"]["my_watershed"],
+    "my_gauge": STUDENTS["endless"]["my_gauge"],
+    "my_faster": "def my_faster(noise, decay, speed):\n    import os; os._exit(1)",
+}
 RIGHT = {student: 6.0 if student == "right" else 0.0 for student in STUDENTS}
 
 
@@ -163,13 +169,20 @@ def test_otter_s_students_get_neither_solutions_nor_seeds(otter):
         assert str(SEEDS[1]) in packed.read("otter_config.json").decode()
 
 
-@pytest.mark.parametrize("student", STUDENTS)
+@pytest.mark.parametrize("student", ["right", "wrong", "empty", "mixed"])
 def test_otter_gives_each_what_is_due(otter, student, solutions, programs, tmp_path):
     released, archive = otter
-    nbformat.write(submission(released, STUDENTS[student], solutions), tmp_path / "lecture_09.ipynb")
+    nbformat.write(
+        submission(released, (STUDENTS | {"mixed": MIXED})[student], solutions), tmp_path / "lecture_09.ipynb"
+    )
     run(programs, "otter", "run", "-a", archive, "-o", tmp_path, "lecture_09.ipynb", cwd=tmp_path)
     results = json.loads((tmp_path / "results.json").read_text())
     questions = [test for test in results["tests"] if test["name"].startswith("q")]
-    assert len(questions) == 3 and sum(test["score"] for test in questions) == RIGHT[student]
-    if student == "wrong":
-        assert "That is the first term for a small decay" in json.dumps(results, ensure_ascii=False)
+    assert len(questions) == 3 and sum(test["score"] for test in questions) == (
+        6.0 if student == "right" else 0.0
+    )
+    said = json.dumps(results, ensure_ascii=False)
+    if student in ("wrong", "mixed"):
+        assert "That is the first term for a small decay" in said
+    if student == "mixed":
+        assert "did not come to an end in time" in said and "ended the process" in said

@@ -260,6 +260,7 @@ def test_nothing_is_kept_unless_asked(tmp_path):
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="no test can press Ctrl-C there")
 def test_the_answers_as_a_table(tmp_path):
     file = tmp_path / "answers.csv"
     process = start("--port", free_port(), "--csv", str(file))

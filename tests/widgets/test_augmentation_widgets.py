@@ -45,6 +45,12 @@ def test_no_augmentation_changes_nothing(pictures, mode):
     torch.testing.assert_close(made.images, want, atol=1e-5, rtol=0)
 
 
+def test_the_button_takes_every_augmentation_away(explorer):
+    explorer.action_buttons["no augmentation"].click()
+    assert explorer.error is None and "X₁: as it is.<br>X₂: as it is." in explorer.readout
+    assert {name: explorer.values()[name] for name in augmentation.STEPS} == augmentation.OFF
+
+
 @pytest.mark.parametrize(
     ("setting", "truth"),
     [

@@ -51,6 +51,7 @@ bibtex_bibfiles = ["references.bib"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
+autodoc_mock_imports = ["nbgrader", "otter"]  # of an environment of their own
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
 napoleon_use_ivar = True
 

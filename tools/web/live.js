@@ -18,8 +18,8 @@
     );
   else if (typeof WebAssembly !== "object" || typeof DecompressionStream === "undefined")
     refuse(
-      "This browser has no WebAssembly, or an owner who has switched it off: the networks cannot run in it, and the ",
-      "pictures below stand still. In the notebooks they run on any machine.",
+      "The networks cannot run in this browser: it has no WebAssembly, or is older than 2023. The pictures below stand ",
+      "still. In the notebooks the networks run on any machine.",
     );
   else
     import("live/page")

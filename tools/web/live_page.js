@@ -124,8 +124,8 @@ function section(place) {
   const action = SECTIONS[place.dataset.live](row, panels, readout, () => draw());
   const wrong = (error) => {
     console.warn(error);
-    const note =
-      place.querySelector(".live-note") ?? place.appendChild(make("p", { className: "live-note live-wrong" }));
+    const note = place.querySelector(".live-note") ?? place.appendChild(make("p", { className: "live-note" }));
+    note.classList.add("live-wrong");
     note.textContent = `The network could not be loaded (${error.message}). The picture stays; reload the page to try again.`;
   };
   draw = newest(() =>

@@ -67,7 +67,8 @@ export const SECTIONS = {
             none += own ** 2;
           }
       readout(
-        `Its colours miss the picture's by ${say(Math.sqrt(sum / (2 * m * m)), 1)} Lab units (root mean square); gray everywhere would miss by ${say(Math.sqrt(none / (2 * m * m)), 1)}.`,
+        `Its colours miss the picture's by ${say(Math.sqrt(sum / (2 * m * m)), 1)} Lab units (root mean square); ` +
+          `gray everywhere would miss by ${say(Math.sqrt(none / (2 * m * m)), 1)}.`,
         said.ms,
       );
     };
@@ -131,7 +132,9 @@ export const SECTIONS = {
       const { picture, error, ms } = await fill(rgb, hidden);
       show(told, picture);
       readout(
-        `${count} of 64 patches are hidden; the encoder reads ${64 - count}${count === 64 ? ", so this is what it says of no picture at all" : ""}. Mean squared error on the hidden ones, pixels from 0 to 1: ${say(error, 4)}.`,
+        `${count} of 64 patches are hidden; the encoder reads ${64 - count}` +
+          `${count === 64 ? ", so this is what it says of no picture at all" : ""}. ` +
+          `Mean squared error on the hidden ones, pixels from 0 to 1: ${say(error, 4)}.`,
         ms,
       );
     };
@@ -192,7 +195,8 @@ export const SECTIONS = {
       const { picture, error } = mixed(rgb, said.filled.data, inside);
       show(told, picture);
       readout(
-        `The hole takes ${say((100 * mean.count) / n, 0)} % of the picture. Mean squared error in it, pixels from 0 to 1: ${say(error, 4)}; the mean colour of all scenes has ${say(mean.error, 4)}.`,
+        `The hole takes ${say((100 * mean.count) / n, 0)} % of the picture. ` +
+          `Mean squared error in it, pixels from 0 to 1: ${say(error, 4)}; the mean colour of all scenes has ${say(mean.error, 4)}.`,
         said.ms,
       );
     };
@@ -325,7 +329,9 @@ export const SECTIONS = {
         make("span", { textContent: "1" }),
       );
       readout(
-        `The two views have cosine ${say(same)} in z, which the loss compares, and ${say(cosine(...pair("h")))} in ψ, which is kept. Of ${rest.length} other scenes ${above === 0 ? "none is" : above === 1 ? "one is" : `${above} are`} as near to X₁ in z.`,
+        `The two views have cosine ${say(same)} in z, which the loss compares, and ` +
+          `${say(cosine(...pair("h")))} in ψ, which is kept. ` +
+          `Of ${rest.length} other scenes ${above === 0 ? "none is" : above === 1 ? "one is" : `${above} are`} as near to X₁ in z.`,
         said.ms / 2,
       );
     };
@@ -395,7 +401,9 @@ export const SECTIONS = {
         parts.push(`This caption has ${all.length} words and signs; the network reads the first ${room}.`);
       if (strange.length)
         parts.push(
-          `Never seen in training: ${strange.slice(0, 6).map(cut).join(", ")}${strange.length > 6 ? ` and ${strange.length - 6} more` : ""}${strange.length === new Set(words).size ? "; that is all there is, so this order means nothing" : ""}.`,
+          `Never seen in training: ${strange.slice(0, 6).map(cut).join(", ")}` +
+            `${strange.length > 6 ? ` and ${strange.length - 6} more` : ""}` +
+            `${strange.length === new Set(words).size ? "; that is all there is, so this order means nothing" : ""}.`,
         );
       readout(parts.join(" "), ms);
     };

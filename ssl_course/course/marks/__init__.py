@@ -101,6 +101,7 @@ class Submission:
     def __init__(self, cells: Sequence[str], seconds: float) -> None:
         self.cells, self.seconds = list(cells), seconds
         self.said: dict[int, str] = {}  # cell → what it stopped with
+        self.ran: set[int] = set()
         self.left_out: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -139,7 +140,7 @@ class Submission:
             kept = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "SSL_COURSE_DATA", "SYSTEMROOT")
             environment = {name: os.environ[name] for name in kept if name in os.environ} | {
                 "HOME": here, "MPLCONFIGDIR": here, "SSL_COURSE_KEPT": here, "TMPDIR": here,
-                "OMP_NUM_THREADS": "1", "SSL_COURSE_MAX_STEPS": "10",
+                "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", "SSL_COURSE_MAX_STEPS": "10",
             }  # fmt: skip
             self._process = subprocess.Popen(
                 [sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -155,7 +156,8 @@ class Submission:
                     self.said[k] = f"Your cell {gone}"
                     self.left_out.add(k)
                     break
-                if "error" in answer:
+                first, self.ran = k not in self.ran, self.ran | {k}
+                if "error" in answer and first:  # later a cell that was left out may be missing
                     self.said[k] = f"Your cell stopped with {_words(answer)}"
 
     def ask(self, message: dict[str, Any], end: float) -> dict[str, Any]:

@@ -100,13 +100,12 @@ def main() -> None:
     for lecture in range(100):
         sys.modules[f"ssl_course.course.exercises.lecture_{lecture:02d}"] = Blank(f"lecture_{lecture:02d}")
     blank = sys.modules["ssl_course.course.exercises"] = Blank("exercises")
+    blank.__path__ = [
+        os.path.join(os.path.dirname(str(ssl_course.course.__file__)), "exercises")
+    ]  # for its cards
     for name in [n for n in sys.modules if n.startswith("ssl_course.course.exercises.lecture_")]:
         setattr(blank, name.rpartition(".")[2], sys.modules[name])
     ssl_course.course.exercises = blank  # type: ignore[attr-defined]
-    with contextlib.suppress(ImportError):
-        import matplotlib
-
-        matplotlib.use("agg")
     space: dict[str, Any] = {"__name__": "__main__"}
     send(outbox, {"ready": True})
     while header := inbox.read(4):

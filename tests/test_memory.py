@@ -1,0 +1,39 @@
+"""The table of what lectures take: measured rows replace old ones, others stay."""
+
+import sys
+
+import pytest
+
+from tools import build, memory
+
+ONE = {"import": 300.4, "private": 1234.0, "peak": 999.0}
+
+
+def test_measured_rows_replace_old_ones_and_others_stay(tmp_path):
+    file = tmp_path / "README.md"
+    file.write_text(f"above\n{memory.BEGIN}\n\n{memory.END}\nbelow\n")
+    memory.write({"01": ONE, "04": ONE | {"peak": 2000.0}}, file)
+    memory.write({"01": ONE | {"private": 5.0}}, file)
+    text = file.read_text()
+    assert "| 01 | 300 | 5 | 999 |\n| 04 | 300 | 1,234 | **2,000** |" in text
+    assert text.startswith("above") and text.endswith("below\n")
+
+
+def test_a_file_without_a_place_says_so(tmp_path):
+    (tmp_path / "README.md").write_text("nothing")
+    with pytest.raises(ValueError, match="has no place"):
+        memory.write({}, tmp_path / "README.md")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_a_kernel_held_and_gave_back_is_seen(tmp_path):
+    src = tmp_path / "src" / "99_x.md"
+    src.parent.mkdir()
+    head = build.sources()[0].read_text(encoding="utf-8").split("+++")[0]
+    cells = ["pass", "x = bytearray(b'1' * 300_000_000)", "del x"]
+    src.write_text(
+        head + "".join(f"```{{code-cell}} ipython3\n{c}\n```\n\n" for c in cells), encoding="utf-8"
+    )
+    found = memory.measure(src)
+    assert found["peak"] > found["import"] + 290 and found["private"] < found["import"] + 100

@@ -1,0 +1,109 @@
+"""What each lecture takes: ``python -m tools.memory [LECTURE …] --write`` measures, and puts the table into lectures/README.md.
+
+A lecture is run whole in a kernel of its own. Peak is the most that it held at once (VmHWM); private is what it shares with
+nobody when its last cell has run. Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from nbclient import NotebookClient
+from tqdm import tqdm
+
+from tools.build import ROOT, TIMEOUT, read_source, sources
+
+BEGIN, END = "<!-- memory: made by python -m tools.memory -->", "<!-- /memory -->"
+LARGEST = 1000  # MB that a lecture may hold at its peak
+
+
+def measure(src: Path) -> dict[str, float]:
+    """Megabytes of one lecture: at its peak, after its first code cell, and private at its end."""
+    notebook, found, first = read_source(src), {}, True
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(src.parent.parent)}},
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "SSL_COURSE_MAX_STEPS"}
+    with (
+        TemporaryDirectory() as nothing_kept,
+        client.setup_kernel(env=environment | {"SSL_COURSE_KEPT": nothing_kept}),
+    ):
+        pid = client.km.provisioner.process.pid
+        for index, cell in enumerate(notebook.cells):
+            client.execute_cell(cell, index)
+            if cell.cell_type == "code" and first:
+                found["import"], first = _private(pid), False
+        found["private"] = _private(pid)
+        found["peak"] = _read(pid, "status", "VmHWM")
+    return found
+
+
+def _read(pid: int, file: str, *names: str) -> float:
+    text = Path(f"/proc/{pid}/{file}").read_text()
+    return sum(int(re.search(rf"^{name}:\s+(\d+) kB", text, re.M)[1]) for name in names) / 1024  # type: ignore[index]
+
+
+def _private(pid: int) -> float:
+    return _read(pid, "smaps_rollup", "Private_Clean", "Private_Dirty")
+
+
+def table(measured: dict[str, dict[str, float]]) -> str:
+    """Markdown, a row a lecture; what is above the limit in bold."""
+    rows = ["| | first cell, private MB | end, private MB | peak, MB |", "| --- | --- | --- | --- |"]
+    for name, of in sorted(measured.items()):
+        peak = f"**{of['peak']:,.0f}**" if of["peak"] > LARGEST else f"{of['peak']:,.0f}"
+        rows.append(f"| {name} | {of['import']:,.0f} | {of['private']:,.0f} | {peak} |")
+    return "\n".join(rows)
+
+
+def write(measured: dict[str, dict[str, float]], file: Path) -> None:
+    """Put the table where the last one stands; rows of lectures that were not measured stay.
+
+    Raises:
+        ValueError: the file has no place for it.
+    """
+    text = file.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"{file} has no place for the table: put {BEGIN} and {END} into it.")
+    before, _, rest = text.partition(BEGIN)
+    old, _, after = rest.partition(END)
+    names = ("import", "private", "peak")
+    kept = {
+        row[0]: dict(zip(names, (float(cell.strip("* ").replace(",", "")) for cell in row[1:]), strict=True))
+        for row in re.findall(r"^\| (\d\d) \| ([\d,]+) \| ([\d,]+) \| ([\d,*]+) \|$", old, re.M)
+    }
+    file.write_text(
+        f"{before}{BEGIN}\n\n{table(kept | measured)}\n\n{END}{after}", encoding="utf-8", newline="\n"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and with --write keep."""
+    parser = argparse.ArgumentParser(prog="python -m tools.memory", description=__doc__)
+    parser.add_argument("lectures", nargs="*", help="numbers or names; all by default")
+    parser.add_argument("--write", action="store_true", help="into lectures/README.md, after each lecture")
+    given = parser.parse_args(arguments)
+    measured: dict[str, dict[str, float]] = {}
+    try:
+        for src in tqdm(sources(given.lectures), desc="lectures"):
+            measured[src.stem[:2]] = measure(src)
+            if given.write:
+                write(measured, ROOT / "lectures" / "README.md")
+    except (ValueError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(table(measured))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
