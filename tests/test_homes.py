@@ -80,12 +80,13 @@ def test_a_new_address_needs_no_new_run(tmp_path, monkeypatch):
     (folder / "01_x.md").write_text(text, encoding="utf-8")
     ran = []
 
-    def execute(notebook, *_):
+    def execute(notebook, *_, **__):
         ran.append(1)
         notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text="kept")]
         return notebook
 
     monkeypatch.setattr(build, "execute", execute)
+    monkeypatch.setattr(build.bake, "stale", lambda *_: None)
     (file,) = build.build(root=tmp_path)
     assert build.build(root=tmp_path) == []
     monkeypatch.setattr(build, "urls", lambda: {"Source": "https://github.com/a/b"})

@@ -119,7 +119,7 @@ except ImportError:  # one sentence for where this runs; Run All ends far below,
     import IPython.display as show, os
     homes = dict(
 {lines}    )
-    show.display(show.HTML("<img src='data:,' alt='' style='opacity:0;height:0' onerror='setTimeout(() => this.scrollIntoView(), 1000)'>"))
+    show.display(show.HTML("<img src='data:,' alt='' style='opacity:0;height:0' onerror='for (const t of [50, 300, 800, 1500, 2500]) setTimeout(() => this.scrollIntoView(), t)'>"))
     raise SystemExit(next((homes[home] for home in homes if home in os.environ), {elsewhere[1]})) from None
 """
 
