@@ -303,12 +303,18 @@ class _Table:
         rows = sorted(on)
         table = {}
         for chosen in itertools.product(*(range(len(self.values[self.names[i]])) for i in rows)):
+            if not any(self._in(block, rows, chosen) for block in self.blocks):
+                continue  # nobody gets there
             changes = told(dict(zip(rows, chosen, strict=True)), events)
             if any("?" in (change or {}).values() for change in changes):
                 raise ValueError(f"an event follows from more than {[self.names[i] for i in rows]}")
             flat = [[x for pair in change.items() for x in pair] if change else None for change in changes]
             table[",".join(map(str, chosen))] = flat
         return {"on": rows, "to": table}
+
+    def _in(self, block: dict[str, list[int]], rows: Sequence[int], chosen: Sequence[int]) -> bool:
+        there = zip(rows, chosen, strict=True)
+        return all(k in block.get(self.names[i], [self.start[i]]) for i, k in there)
 
     def clicks(self, panel: int) -> dict[str, Any] | None:
         """Where a click on each cell of a panel leads, and whether a drag does the same."""

@@ -358,21 +358,23 @@ def augmentation(explorer: Any) -> Plan:
 
 
 def similarity(explorer: Any) -> Plan:
-    """Every row that can be guessed or chosen, for each number of pictures."""
+    """Every row that can be guessed and chosen, at each temperature: a guess that is lost would be no guess."""
     now = explorer.values()
-    warm = nearby([10**e for e in (-1.5, -1.25, -1, -0.5, -0.25, 0, 0.5, 1, 1.5)], now["temperature"])
+    warm = nearby([10**e for e in (-1.5, -1.0, 0.0, 0.5, 1.5)], now["temperature"])
     networks = some(explorer.controls["network"])
-    blocks: list[dict[str, Any]] = []
-    for n in some(explorer.controls["n"]):
-        if n not in (2, 3, 4, 6, 10):
-            continue
-        rows = list(range(2 * n))
-        many = {"n": [n], "network": networks}
-        blocks.append(many | {"row": [0], "guess": [None], "temperature": [now["temperature"]]})
-        if n <= 4:
-            blocks.append(many | {"row": rows, "guess": rows, "temperature": [now["temperature"]]})
-        blocks.append(many | {"row": [0, n], "guess": [None, *rows[:: max(1, n // 2)]], "temperature": warm})
-    return Plan(blocks, beside=("n",))
+    few = [n for n in some(explorer.controls["n"]) if n <= 4]
+    blocks = [
+        {
+            "n": [n],
+            "network": networks,
+            "temperature": warm,
+            "row": range(2 * n),
+            "guess": [None, *range(2 * n)],
+        }
+        for n in few
+    ]
+    more = ("more than four pictures",) if explorer.controls["n"].max > 4 else ()
+    return Plan(blocks, beside=("n",), remarks=more)
 
 
 def drawn_row(explorer: Any) -> Plan:

@@ -76,9 +76,27 @@ def turned(tab: Page, figure: Locator, control: Locator) -> set[str]:
     return seen
 
 
-def open_up(tab: Page, figure: Locator) -> bool:
-    """A guess, or all boxes ticked: what waits for one appears. Whether anything happened."""
+def click(figure: Locator, table: dict[str, Any], panel: str) -> Any:
+    """A click on the last cell of a panel that answers at the start; None where none does."""
+    clicks = table["moves"]["down"][panel]
+    key = ",".join(str(table["start"][n]) for n in clicks["on"])
+    cells = [k for k, c in enumerate(clicks["maps"].get(key, [])) if c >= 0]
+    if not cells:
+        return None
+    picture = figure.locator(".ssl-picture").nth(int(panel))
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    row, column = divmod(cells[-1], clicks["side"])
+    x, y = ((v + 0.5) / clicks["side"] for v in (column, row))
+    return lambda: picture.click(position={"x": x * box["width"], "y": y * box["height"]})
+
+
+def open_up(tab: Page, figure: Locator, table: dict[str, Any]) -> bool:
+    """A guess by a click, or all boxes ticked: what waits for one appears. Whether anything happened."""
     before = figure.evaluate(SEEN)
+    for panel in table["moves"]["down"]:
+        if act := click(figure, table, panel):
+            after(tab, figure, act)
     for box in figure.locator("input[type=checkbox]").all():
         if not box.is_checked():
             after(tab, figure, box.click)
@@ -104,7 +122,7 @@ def test_every_baked_control_is_alive(page: tuple[Page, list[str]], address: str
         assert controls.count() == sum(c["as"] != "text" for c in table["controls"])
         for k in range(controls.count()):
             seen = turned(tab, figure, controls.nth(k))
-            if len(seen) < 2 and open_up(tab, figure):
+            if len(seen) < 2 and open_up(tab, figure, table):
                 seen = turned(tab, figure, controls.nth(k))
             for other in table["controls"]:  # some act in another setting of a menu alone
                 if len(seen) > 1 or other["as"] not in ("select", "radio"):
@@ -122,19 +140,10 @@ def test_every_baked_control_is_alive(page: tuple[Page, list[str]], address: str
             if button.is_enabled():
                 after(tab, figure, button.click)
             after(tab, figure, reset.click)
-        for panel, clicks in table["moves"]["down"].items():
-            key = ",".join(str(table["start"][n]) for n in clicks["on"])
-            cells = [k for k, c in enumerate(clicks["maps"].get(key, [])) if c >= 0]
-            assert cells, f"{what}: no click on panel {panel} does anything at the start"
-            row, column = divmod(cells[-1], clicks["side"])
-            picture = figure.locator(".ssl-picture").nth(int(panel))
-            picture.scroll_into_view_if_needed()
-            box = picture.bounding_box()
-            x, y = ((v + 0.5) / clicks["side"] for v in (column, row))
-            at = {"x": x * box["width"], "y": y * box["height"]}
-            assert after(tab, figure, lambda p=picture, at=at: p.click(position=at)) != start, (
-                f"{what}: a click is lost"
-            )
+        for panel in table["moves"]["down"]:
+            act = click(figure, table, panel)
+            assert act, f"{what}: no click on panel {panel} does anything at the start"
+            assert after(tab, figure, act) != start, f"{what}: a click is lost"
             after(tab, figure, reset.click)
         for panel, keys in table["moves"]["key"].items():
             at_start = (",".join(str(table["start"][n]) for n in move["on"]) for move in keys.values())
