@@ -146,6 +146,7 @@ def masking(explorer: Any) -> Plan:
             few | {"picture": pictures, "number": values["number"]},
             {"picture": pictures, "guess": [None, *places(grid)]},
         ],
+        beside=("kind", "ratio", "number"),  # a guess is one of what is hidden
     )
 
 
@@ -163,8 +164,9 @@ def hole_painter(explorer: Any) -> Plan:
             few | {"picture": pictures, "share": shares[1::2]},
             few | {"picture": pictures, "distance": values["distance"]},
             few | only(values, "hole", "number"),
-            {"picture": pictures, "guess": [None, *places(10, 0.2, 0.8)]},
+            {"picture": pictures, "guess": [None, *places(8, 0.2, 0.8)]},
         ],
+        beside=("hole", "share", "number", "network"),  # a guess is one of what is hidden
         leave={"brush": "to paint a hole", "No hole": ""},
     )
 
