@@ -107,7 +107,7 @@ def _text(value: str | list[str]) -> str:
 
 _NUMBER = re.compile(r"(?<![\w.])[-−+]?(?:\d+(?:,\d{3})*)?\.?\d+(?:[eE][-+]?\d+)?(?![\w])")
 _DECIMAL = re.compile(r"(?<![\w.§])[-−]?\d*\.\d+(?!\w|\.\d)(?:[ \u00a0\u202f]?%)?")
-_STATIC = ("ssl-source", "ssl-card", "ssl-predict")  # outputs that authors wrote: they confirm nothing
+_STATIC = re.compile(r'class="ssl-(source|card|predict)[ "]')  # outputs that authors wrote: they confirm nothing
 
 
 def _contradicted(notebook: NotebookNode) -> list[str]:
@@ -177,7 +177,7 @@ def _measured(notebook: NotebookNode) -> list[float]:
                 texts.append(output.text)
             elif "data" in output:
                 html = _text(output.data.get("text/html", ""))
-                if any(f'class="{name}"' in html for name in _STATIC):
+                if _STATIC.search(html + _text(output.data.get("text/markdown", ""))):
                     continue
                 bare = re.sub(
                     r"(?s)<(script|style)>.*?</\1>|<[^>]*>", " ", html
