@@ -107,7 +107,9 @@ def _text(value: str | list[str]) -> str:
 
 _NUMBER = re.compile(r"(?<![\w.])[-−+]?(?:\d+(?:,\d{3})*)?\.?\d+(?:[eE][-+]?\d+)?(?![\w])")
 _DECIMAL = re.compile(r"(?<![\w.§])[-−]?\d*\.\d+(?!\w|\.\d)(?:[ \u00a0\u202f]?%)?")
-_STATIC = re.compile(r'class="ssl-(source|card|predict)[ "]')  # outputs that authors wrote: they confirm nothing
+_STATIC = re.compile(
+    r'class="ssl-(source|card|predict)[ "]'
+)  # outputs that authors wrote: they confirm nothing
 
 
 def _contradicted(notebook: NotebookNode) -> list[str]:

@@ -78,11 +78,15 @@ def each_alone(explorer: Any) -> Plan:
 # ------------------------------------------------------------------------------------------------- each widget
 def scene_explorer(explorer: Any) -> Plan:
     values = all_of(explorer)
-    pictures = range(len(explorer.state.thumbs))
+    photographs = type(explorer.state).__name__ == "_Photos"  # they take more bytes than what is painted
+    pictures = nearby(
+        range(0, len(explorer.state.thumbs), 2 if photographs else 1), explorer.values()["picture"]
+    )
     values["dependence"] = nearby([0, 0.25, 0.5, 0.75, 1.0], explorer.values()["dependence"])
     return Plan(
         [
-            only(values, "dependence") | {"picture": pictures, "guess": [None, *places(5, 0.05, 0.95)]},
+            only(values, "dependence")
+            | {"picture": pictures, "guess": [None, *places(3 if photographs else 5, 0.05, 0.95)]},
             only(values, "dependence", "answer") | {"picture": pictures},
             values | {"picture": [*pictures][::6]},
         ]
@@ -286,6 +290,7 @@ def next_word(explorer: Any) -> Plan:
     return Plan(
         blocks,
         context=("network",),
+        beside=("temperature", "top_k"),  # which words have a row
         of=lambda widget: {k: v for k, v in widget.values().items() if k not in fixed},
         to=lambda values: values | fixed,
         leave={"Draw a word": "", "Write on": "", "Undo": ""},
