@@ -168,9 +168,8 @@ def hole_painter(explorer: Any) -> Plan:
             few | {"picture": pictures, "share": shares[1::2]},
             few | {"picture": pictures, "distance": values["distance"]},
             few | only(values, "hole", "number"),
-            {"picture": pictures, "guess": [None, *places(8, 0.2, 0.8)]},
         ],
-        beside=("hole", "share", "number", "network"),  # a guess is one of what is hidden
+        remarks=("to point at the worst place",),
         leave={"brush": "to paint a hole", "No hole": ""},
     )
 

@@ -66,7 +66,7 @@ def test_the_rank_jumps_and_the_ridge_brings_it_back():
 
 
 def test_a_learned_psi_has_all_dimensions_even_at_zero():
-    state = WhereKComesFrom(repeats=40).state
+    state = WhereKComesFrom(repeats=800).state  # a quarter of them with pairs
     assert (state.spectrum(0.0, 0)[3:] < 1e-9).all()
     learned = state.spectrum(0.0, 3000)
     assert (learned[3:] > 0.02).all() and (learned[:3] > 0.5).all()
