@@ -123,7 +123,8 @@ def _packages() -> list[Check]:
             else:
                 lost.append(name)
         else:
-            checks.append(Check(name, True, version, required=needed))
+            if needed or assets.checkout():
+                checks.append(Check(name, True, version, required=needed))
     if lost and assets.checkout():  # a wheel brings no tests
         many = f"{', '.join(lost[:3])}{', …' if lost[3:] else ''}: missing (only tests and tools need them)"
         checks.append(_optional("for tests", False, many, "make test adds them, and runs the tests"))
