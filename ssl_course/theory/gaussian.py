@@ -6,6 +6,7 @@ intercept. Our own settings, in the manner of the simulation of Lee, Lei, Saunsh
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ FEATURES = ("full", "top", "raw")  # ψ*, its top k principal components, X₁ i
 WHERE = ("all", "class", "aside", "against")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a world equals itself: two covariances are compared by who asks
 class GaussianWorld:
     """A world given by its covariance.
 
@@ -111,15 +112,19 @@ class GaussianWorld:
 
     def excess(self, n: int | torch.Tensor, which: str = "full") -> torch.Tensor:
         """Expected excess risk of least squares with n labels, exact (note §3.4); "raw" is supervised learning."""
-        return excess_risk(self.approximation_error(which), self.label_noise(), self.rank(which), n)
+        return excess_risk(*self._terms(which), n)
+
+    @lru_cache(maxsize=64)  # noqa: B019 - a curve asks for them at each n, and they do not depend on it
+    def _terms(self, which: str) -> tuple[torch.Tensor, torch.Tensor, int]:
+        return self.approximation_error(which), self.label_noise(), self.rank(which)
 
     def overtakes(self, which: str = "full") -> torch.Tensor:
         """The n_L from which supervised least squares on X₁ beats the probe (note §3.4): d₁ + 1 + (d₁ − r) V/a.
 
         The closed form of a + (V + a) r/(n−r−1) = V d₁/(n−d₁−1); infinite when a = 0.
         """
-        a = self.approximation_error(which)
-        gain = (self.d1 - self.rank(which)) * self.label_noise()
+        a, noise, rank = self._terms(which)
+        gain = (self.d1 - rank) * noise
         return self.d1 + 1 + gain / a if a > 1e-12 else torch.full_like(a, torch.inf)
 
     def sample(self, n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

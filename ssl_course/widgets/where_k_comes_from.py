@@ -8,7 +8,6 @@ import torch
 from ipywidgets import Checkbox, Dropdown, SelectionSlider
 
 from ssl_course.course import palette
-from ssl_course.theory.bounds import excess_risk
 from ssl_course.theory.gaussian import GaussianWorld, gaussian_world
 from ssl_course.theory.worlds import Simulated
 from ssl_course.widgets.frame import Explorer, Panel, draw
@@ -37,16 +36,6 @@ class _Worlds:
     def measured(self, rho: float, n: int, which: str, ridge: float, pairs: int) -> Simulated:
         repeats = max(4, self.repeats // 4) if pairs else self.repeats
         return self.world(rho).simulate(n, which, repeats, ridge, pairs or None, seed=1)
-
-    @lru_cache(maxsize=32)  # noqa: B019
-    def exact(self, rho: float, which: str) -> tuple[torch.Tensor, torch.Tensor, int]:
-        """a, V and the rank: what the closed form asks, at every n the same."""
-        world = self.world(rho)
-        return world.approximation_error(which), world.label_noise(), world.rank(which)
-
-    def excess(self, rho: float, n: int | torch.Tensor, which: str) -> torch.Tensor:
-        """The closed form, as `GaussianWorld.excess`."""
-        return excess_risk(*self.exact(rho, which), n)
 
     @lru_cache(maxsize=64)  # noqa: B019
     def spectrum(self, rho: float, pairs: int) -> np.ndarray:
@@ -77,15 +66,16 @@ class WhereKComesFrom(Explorer):
     def render(state: Any, *, dependence: float, n: int, pairs: int, ridge: bool) -> tuple[list[Panel], str]:
         """Spectrum, risk against ρ, risk against n_L; pure."""
         penalty = RIDGE if ridge else 0.0
-        a, sigma2, rank = state.exact(dependence, "full")
-        rank = D2 if pairs else rank
+        world = state.world(dependence)
+        rank = D2 if pairs else world.rank("full")
         measured = {w: state.measured(dependence, n, w, penalty, pairs) for w in ("full", "top")}
         measured["raw"] = state.measured(0.0, n, "raw", 0.0, 0)  # X₁ and Y alone: the same at every ρ
         panels = [
             _spectrum(state.spectrum(dependence, pairs), rank, penalty),
             _against_rho(state, dependence, n, pairs, penalty, measured),
-            _against_n(state, dependence, n, pairs, penalty, measured),
+            _against_n(world, n, pairs, penalty, measured),
         ]
+        sigma2, a = float(world.label_noise()), float(world.approximation_error("full"))
         risks = " · ".join(f"{NAMES[w]} <b>{_risk(m)}</b>" for w, m in measured.items())
         few = " (fewer labels than numbers: the solution of smallest norm)" if n <= D1 + 1 else ""
         line = f"Measured excess risk with {n:,} labels: {risks}{few}.<br>"
@@ -95,7 +85,7 @@ class WhereKComesFrom(Explorer):
                 f"{(sigma2 + a) * rank / (n - rank - 1):.3f}, and a = {a:.2g}. Nothing but the rank has changed since ρ = 0."
                 if dependence and a < 0.01
                 else f"Rank of ψ*: <b>{rank}</b>. a + (V + a) r / (n − r − 1) = "
-                f"{float(state.excess(dependence, n, 'full')):.3f} by the closed form."
+                f"{float(world.excess(n, 'full')):.3f} by the closed form."
             )
         elif ridge:
             line += (
@@ -141,7 +131,7 @@ def _against_rho(state: Any, rho: float, n: int, pairs: int, penalty: float, mea
         if penalty and not pairs:
             risks = [state.measured(r, n, which, penalty, 0).mean for r in RHO]
         else:  # with finite pairs the curves of ψ* stay as a faint measure
-            risks = [float(state.excess(r, n, which)) for r in RHO]
+            risks = [float(state.world(r).excess(n, which)) for r in RHO]
         values[which] = np.array(risks)
         keep = [i for i in range(1, len(RHO)) if risks[i] < top]
         colour = COLOURS[which] + ("55" if pairs else "")
@@ -167,14 +157,14 @@ def _against_rho(state: Any, rho: float, n: int, pairs: int, penalty: float, mea
     return plot.panel("lines: ψ*; dots: the learned ψ" if pairs else caption, alt)
 
 
-def _against_n(state: Any, rho: float, n: int, pairs: int, penalty: float, measured: dict) -> Panel:
+def _against_n(world: GaussianWorld, n: int, pairs: int, penalty: float, measured: dict) -> Panel:
     """Risk against n_L, both logarithmic: the slope is −1, the height is the rank."""
     grid, left = np.geomspace(13, 3000, 60), float(np.log10(12))
     plot = draw.Plot(240, 260, (left, np.log10(4200)), (-3.2, 1), margin=(34, 10, 40, 56))
     xticks, yticks = draw.log_ticks(30, 100, 300, 1000), draw.log_ticks(10, 1, 0.1, 0.01, 0.001)
     plot.axes("labels n_L", "excess risk", xticks, yticks)
     for which, dash in (("raw", (2, 4)), ("full", None), ("top", (7, 5))):
-        y = np.log10(state.excess(rho, torch.as_tensor(grid), which).numpy())
+        y = np.log10(world.excess(torch.as_tensor(grid), which).numpy())
         keep = np.isfinite(y) & (y < 1) & (y > -3.2)
         faint = which != "raw" and (pairs or penalty)
         line = np.stack([np.log10(grid[keep]), y[keep]], 1)
