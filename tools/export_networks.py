@@ -38,86 +38,45 @@ AB = 110.0  # Lab units: what the answers of the colorizers are divided by befor
 
 
 # ------------------------------------------------------------------------------ what the page asks the networks
-class Fill(nn.Module):
-    """MAE: a picture (1, 3, 64, 64) in [0, 1], kept patches (K,), the place of all in the sorted row (64,) → filled."""
+class Asked(nn.Module):
+    """A method and what the page asks it, as one module: what `torch.onnx` exports."""
 
-    def __init__(self, method: MAE) -> None:
+    def __init__(self, method: nn.Module, ask: Callable[..., Any]) -> None:
         super().__init__()
-        self.method = method
+        self.method, self.ask = method, ask
 
-    def forward(self, picture: Tensor, keep: Tensor, restore: Tensor) -> Tensor:
-        latent = self.method.see(Pair(picture, picture, {"ids_keep": keep[None]}))  # (1, 1 + K, dim)
-        patches = self.method.forward_decoder(latent, restore[None])  # (1, L, p²·3)
-        return nets.denormalise(unpatchify(patches, self.method.patch_size))  # (1, 3, 64, 64)
+    def forward(self, *given: Tensor) -> Any:
+        return self.ask(self.method, *given)
 
 
-class Complete(nn.Module):
-    """Context encoder: a picture (1, 3, 64, 64) in [0, 1] and its hole (1, 1, 64, 64) → the whole of it."""
-
-    def __init__(self, method: ContextEncoder) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, picture: Tensor, hole: Tensor) -> Tensor:
-        return nets.denormalise(self.method.predict(picture, hole))  # (1, 3, 64, 64)
+def fill(mae: MAE, picture: Tensor, keep: Tensor, restore: Tensor) -> Tensor:
+    """A picture (1, 3, 64, 64) in [0, 1], kept patches (K,), the place of all in the sorted row (64,) → filled."""
+    latent = mae.see(Pair(picture, picture, {"ids_keep": keep[None]}))  # (1, 1 + K, dim)
+    patches = mae.forward_decoder(latent, restore[None])  # (1, L, p²·3)
+    return nets.denormalise(unpatchify(patches, mae.patch_size))  # (1, 3, 64, 64)
 
 
-class Mean(nn.Module):
-    """The L2 colorizer: L (1, 1, 64, 64) in [0, 100] → ab (1, 2, 16, 16) in Lab units."""
-
-    def __init__(self, method: Colorization) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        return self.method.answer(lightness)
+def complete(encoder: ContextEncoder, picture: Tensor, hole: Tensor) -> Tensor:
+    """A picture (1, 3, 64, 64) in [0, 1] and its hole (1, 1, 64, 64) → the whole of it."""
+    return nets.denormalise(encoder.predict(picture, hole))  # (1, 3, 64, 64)
 
 
-class Vivid(nn.Module):
-    """The colorizer by classes: L (1, 1, 64, 64) and a temperature (1,) > 0 → ab (1, 2, 16, 16), its annealed mean."""
-
-    def __init__(self, method: Colorization) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, lightness: Tensor, temperature: Tensor) -> Tensor:
-        share = (self.method.answer(lightness) / temperature).softmax(1)  # (1, Q, 16, 16)
-        return torch.einsum("nqhw,qc->nchw", share, self.method.centres)
+def vivid(colorizer: Colorization, lightness: Tensor, temperature: Tensor) -> Tensor:
+    """By classes: L (1, 1, 64, 64) in [0, 100] and a temperature (1,) > 0 → ab (1, 2, 16, 16), its annealed mean."""
+    share = (colorizer.answer(lightness) / temperature).softmax(1)  # (1, Q, 16, 16)
+    return torch.einsum("nqhw,qc->nchw", share, colorizer.centres)
 
 
-class Views(nn.Module):
-    """SimCLR: pictures (N, 3, 64, 64) in [0, 1] → h = ψ (N, 128), and z (N, 64), which its loss compares."""
-
-    def __init__(self, method: SimCLR) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.method.encode(pictures)
-        return h, self.method.projection_head(h)
+def views(simclr: SimCLR, pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures (N, 3, 64, 64) in [0, 1] → h = ψ (N, 128), and z (N, 64), which the loss compares."""
+    h = simclr.encode(pictures)
+    return h, simclr.projection_head(h)
 
 
-class Seen(nn.Module):
-    """CLIP's pictures (N, 3, 64, 64) in [0, 1] → (N, d) of length 1."""
-
-    def __init__(self, method: CLIP) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.method.encode_image(pictures)
-
-
-class Caption(nn.Module):
-    """CLIP's captions: ids (1, context), padded, and the place of [SEP] (1,) → (1, d) of length 1."""
-
-    def __init__(self, method: CLIP) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, ids: Tensor, end: Tensor) -> Tensor:
-        state = self.method.text(ids)[:, end][:, 0]  # (1, width): causal, so pads behind it are never seen
-        return nn.functional.normalize(self.method.text_projection(state), dim=1)
+def caption(clip: CLIP, ids: Tensor, end: Tensor) -> Tensor:
+    """Ids (1, context), padded, and the place of [SEP] (1,) → (1, d) of length 1."""
+    state = clip.text(ids)[:, end][:, 0]  # (1, width): causal, so pads behind it are never seen
+    return nn.functional.normalize(clip.text_projection(state), dim=1)
 
 
 @dataclass(frozen=True)
@@ -125,21 +84,25 @@ class Network:
     """One that the page loads: its checkpoint, what it is asked, by which names."""
 
     checkpoint: str
-    asked: Callable[[Any], nn.Module]
+    ask: Callable[..., Any]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     free: dict[str, dict[int, str]]  # axes of any length
     unit: float = 1.0  # what an answer is divided by before it is compared
 
+    def asked(self, method: nn.Module) -> Asked:
+        """The module that is exported, ready to answer."""
+        return Asked(method, self.ask).eval()
+
 
 NETWORKS = {
-    "colours": Network("colorization_l2", Mean, ("lightness",), ("ab",), {}, AB),
-    "vivid": Network("colorization", Vivid, ("lightness", "temperature"), ("ab",), {}, AB),
-    "mae": Network("mae", Fill, ("picture", "keep", "restore"), ("filled",), {"keep": {0: "kept"}}),
-    "hole": Network("context_encoder", Complete, ("picture", "hole"), ("filled",), {}),
-    "views": Network("simclr", Views, ("pictures",), ("h", "z"), {"pictures": {0: "n"}}),
-    "pictures": Network("clip", Seen, ("pictures",), ("features",), {"pictures": {0: "n"}}),
-    "caption": Network("clip", Caption, ("ids", "end"), ("features",), {}),
+    "colours": Network("colorization_l2", Colorization.answer, ("lightness",), ("ab",), {}, AB),
+    "vivid": Network("colorization", vivid, ("lightness", "temperature"), ("ab",), {}, AB),
+    "mae": Network("mae", fill, ("picture", "keep", "restore"), ("filled",), {"keep": {0: "kept"}}),
+    "hole": Network("context_encoder", complete, ("picture", "hole"), ("filled",), {}),
+    "views": Network("simclr", views, ("pictures",), ("h", "z"), {"pictures": {0: "n"}}),
+    "pictures": Network("clip", CLIP.encode_image, ("pictures",), ("features",), {"pictures": {0: "n"}}),
+    "caption": Network("clip", caption, ("ids", "end"), ("features",), {}),
 }
 
 
@@ -169,7 +132,7 @@ def examples(name: str, count: int = 8) -> list[tuple[Tensor, ...]]:
 
 
 def rows(clip: CLIP, caption: str) -> tuple[Tensor, Tensor]:
-    """A caption as `Caption` takes it."""
+    """A caption as `caption` takes it."""
     ids = clip.tokenize([caption], cut=True)
     padded = nn.functional.pad(ids, (0, clip.context - ids.shape[1]), value=PAD)  # (1, context)
     return padded, (ids == SEP).int().argmax(1)
@@ -210,10 +173,10 @@ def halved(asked: nn.Module) -> nn.Module:
 def export(name: str) -> tuple[bytes, float | None]:
     """A network as ONNX; and how far 16-bit weights move its answers, None where they would move them too far."""
     network = NETWORKS[name]
-    asked = network.asked(load(network.checkpoint)).eval()
+    asked = network.asked(load(network.checkpoint))
     moved = difference(name, asked, halved(asked))
     nets.mean_and_std(torch.float32, torch.device("cpu"))  # kept before tracing, or a tracer's would be kept
-    shapes = {name: dict(network.free.get(name, {})) for name in network.inputs} if network.free else None
+    shapes = {"given": tuple(network.free.get(name, {}) for name in network.inputs)} if network.free else None
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one operation that ONNX does not know
     try:

@@ -57,7 +57,7 @@ def after(tab: Page, section: str, act: object) -> str:
 def test_every_network_answers_as_in_pytorch(tried: tuple[Page, list[str]]) -> None:
     tab, _ = tried
     for name, network in NETWORKS.items():
-        asked = network.asked(load(network.checkpoint)).eval()
+        asked = network.asked(load(network.checkpoint))
         for given in examples(name):
             feeds = [
                 (key, value.flatten().tolist(), list(value.shape), value.dtype == torch.int64)
@@ -82,7 +82,7 @@ def test_every_network_answers_as_in_pytorch(tried: tuple[Page, list[str]]) -> N
 
 def test_sixteen_bits_are_kept_only_where_no_answer_moves() -> None:
     for name, network in NETWORKS.items():
-        asked = network.asked(load(network.checkpoint)).eval()
+        asked = network.asked(load(network.checkpoint))
         assert export_networks.difference(name, asked, export_networks.halved(asked)) < CLOSE, name
     spoiled = export_networks.halved(asked)
     with torch.no_grad():
