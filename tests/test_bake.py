@@ -251,3 +251,18 @@ def test_baked_frames_are_those_of_a_fresh_render(kind):
     for events in ("down", "key"):  # JSON has panels as text
         table["moves"][events] = {int(panel): found for panel, found in table["moves"][events].items()}
     fresh.check(table)
+
+
+def test_the_hash_is_of_the_code_that_bakes_not_of_what_an_author_writes_meanwhile(tmp_path, monkeypatch):
+    from tools import plans
+
+    file = tmp_path / "own_plans.py"
+    file.write_text("def plan_own(explorer):\n    return 1\n", encoding="utf-8")
+    space = {}
+    exec(compile(file.read_text(encoding="utf-8"), str(file), "exec"), space)
+    monkeypatch.setitem(plans.PLANS, "Two", space["plan_own"])
+    before = bake.follows(Two)
+    file.write_text("# longer\n\n\ndef plan_own(explorer):\n    return 2\n", encoding="utf-8")
+    assert bake.follows(Two) == before
+    bake._code.cache_clear()
+    assert bake.follows(Two) != before

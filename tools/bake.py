@@ -30,6 +30,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,6 +83,9 @@ def hook(folder: str) -> None:
 
     shown, place, count = Explorer._repr_mimebundle_, Path(folder), itertools.count(1)
     (place / "hooked").touch()
+    # Read now: what an author changes while the lecture runs is not what is baked.
+    for file in (ROOT / "tools/plans.py", *(ROOT / "ssl_course/widgets").glob("*.py")):
+        _code(file)
 
     def show(self: Explorer, **how: Any) -> Any:
         bundle = shown(self, **how)
@@ -657,11 +661,18 @@ def follows(kind: type) -> str:
     """A hash of what a bake follows from beside its lecture: the widget's own code, comments apart, and its plan."""
     from tools import plans
 
+    asked = plans.PLANS.get(kind.__name__, plans.each_alone)
+    body = _code(Path(inspect.getfile(asked))).body
+    plan = next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == asked.__name__)
     modules = {base.__module__ for base in kind.__mro__ if base.__module__.startswith("ssl_course.widgets.")}
     files = [Path(inspect.getfile(sys.modules[name])) for name in sorted(modules) if ".frame." not in name]
-    code = [_bare(ast.parse(file.read_text(encoding="utf-8"))) for file in files]
-    plan = _bare(ast.parse(inspect.getsource(plans.PLANS.get(kind.__name__, plans.each_alone))))
-    return _hash("\n".join([*code, plan]))
+    trees = [*(_code(file) for file in files), ast.Module([plan], [])]
+    return _hash("\n".join(_bare(tree) for tree in trees))
+
+
+@cache
+def _code(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def _bare(tree: ast.AST) -> str:
