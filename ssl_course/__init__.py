@@ -6,8 +6,8 @@ Nothing heavy is imported here: torch, matplotlib and ipywidgets come in with th
 import os
 
 # Threads that have nothing to do sleep. By default they spin, and on cores that are shared (a hub, a laptop that is busy)
-# they take the time of those that work: there, twelve steps of SimCLR took 72 s and 17.5 CPU seconds, like this 18 and 4.4.
-# The OpenMP of torch reads it when torch is loaded, so it stands in what is imported first. What is set already stays.
+# they take the time of those that work. The OpenMP of torch reads it when torch is loaded, so it stands in what is
+# imported first. What is set already stays.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.2.0.dev0"

@@ -122,10 +122,10 @@ def _packages() -> list[Check]:
                 checks.append(Check(name, False, "missing", INSTALL))
             else:
                 lost.append(name)
-        else:
-            if needed or assets.checkout():
-                checks.append(Check(name, True, version, required=needed))
-    if lost and assets.checkout():  # a wheel brings no tests
+            continue
+        if needed or assets.checkout():  # a wheel brings no tests
+            checks.append(Check(name, True, version, required=needed))
+    if lost and assets.checkout():
         many = f"{', '.join(lost[:3])}{', …' if lost[3:] else ''}: missing (only tests and tools need them)"
         checks.append(_optional("for tests", False, many, "make test adds them, and runs the tests"))
     return checks
