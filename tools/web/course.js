@@ -72,7 +72,7 @@ const papers = () => document.querySelectorAll(".citation-list").forEach((list) 
 
 // What scrolls must be reachable from the keyboard.
 function scrollable() {
-  for (const box of document.querySelectorAll("pre, [style*='overflow-x'], .math-wrapper, .output, .ssl-figure, article table"))
+  for (const box of document.querySelectorAll("pre, [style*='overflow-x'], .math-wrapper, .output, .ssl-figure, article table, .table-wrapper"))
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
 }
 
