@@ -87,7 +87,8 @@ c.JupyterHub.bind_url = URL
 c.JupyterHub.hub_port = any_port()
 c.JupyterHub.cookie_secret_file = str(private / "cookie_secret")
 c.JupyterHub.db_url = f"sqlite:///{private / 'hub.sqlite'}"
-c.JupyterHub.concurrent_spawn_limit = 6
+# A class starts together; who comes above a limit gets an error page and no place in a queue.
+c.JupyterHub.concurrent_spawn_limit = 0
 c.ConfigurableHTTPProxy.command = [str(classroom.PROXY)]
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{any_port()}"
 c.ConfigurableHTTPProxy.pid_file = str(private / "proxy.pid")
