@@ -25,6 +25,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = REPOSITORY / "build"
 SCREENSHOTS = BUILD / "screenshots"
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+# Console errors of an empty notebook in Notebook 7.
+OF_NOTEBOOK_7 = ("reading 'schema'", "'filebrowser:open-path' not registered")
 DARK, LIGHT = "JupyterLab Dark", "JupyterLab Light"
 
 # Runs in the kernel: what the widget behind a canvas should be showing now, made afresh; "drawn" says whether its newest

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from harness import DARK, LIGHT, Lab, Notebook, Opener, Shown
+from harness import DARK, LIGHT, OF_NOTEBOOK_7, Lab, Notebook, Opener, Shown
 
 from tools.build import guard
 
@@ -193,8 +193,7 @@ def test_notebook_7(lab: Lab, open_notebook: Opener) -> None:
         notebook.theme(theme)
         notebook.screenshot(f"notebook7_{theme.split()[-1]}")
         assert notebook.serious() == []
-    theirs = ("reading 'schema'", "'filebrowser:open-path' not registered")  # of an empty notebook, too
-    assert [e for e in notebook.errors if not any(known in e for known in theirs)] == []
+    assert [e for e in notebook.errors if not any(known in e for known in OF_NOTEBOOK_7)] == []
 
 
 def test_without_subshells(lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
