@@ -27,7 +27,7 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
     for widget in widgets:
         first = before = widget.start()
         changed = {}
-        for label in widget.truth()["controls"].values():
+        for label in widget.labels:
             widget.move(label)
             now = widget.settled()
             changed[label], before = now != before, now
@@ -62,7 +62,7 @@ def slides_have_living_widgets(notebook: Notebook, widget: Shown) -> None:
     notebook.command("deck:toggle")
     notebook.wait("() => document.querySelector('.jp-Deck, [data-jp-deck-mode]')", "the slides")
     widget.box.wait_for(state="visible", timeout=15_000)
-    for label in widget.truth()["controls"].values():  # keys that move a control must not turn the slide
+    for label in widget.labels:  # keys that move a control must not turn the slide
         widget.move(label)
         widget.settled()
     assert notebook.page.evaluate(ACTIVE) == index
