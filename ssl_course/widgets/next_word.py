@@ -53,10 +53,8 @@ class _State:
         drawn = sharpen(own.log(), temperature, top_k or None)
         ids = own.topk(min(CANDIDATES, int((own > 0).sum()))).indices
         exact = self.exact(network, text)
-        answers = torch.stack([p for p in (drawn, own, exact) if p is not None])[
-            :, ids
-        ]  # (2 or 3, candidates)
-        worth = (answers >= LEAST).any(0)
+        answers = torch.stack([p[ids] for p in (drawn, own, exact) if p is not None])
+        worth = (answers >= LEAST).any(0)  # (candidates,)
         worth[:FEW] = True
         ids = ids[worth]
         told = None if exact is None else exact[ids].tolist()

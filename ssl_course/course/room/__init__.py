@@ -15,6 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ssl_course import assets
 from ssl_course.course import kept, palette, themes
 
 EVERY = 0.7  # seconds between two looks at the number of answers
@@ -59,11 +60,9 @@ def place() -> Path:
 
 def leave_word(file: Path, word: dict[str, str]) -> None:
     """Write the file, for its owner alone."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-        json.dump(word, stream)
-    part.replace(file)
+    with assets.replacing(file) as part:
+        os.close(os.open(part, os.O_CREAT, 0o600))
+        part.write_text(json.dumps(word), encoding="utf-8")
 
 
 def find() -> Desk | None:
