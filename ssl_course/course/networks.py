@@ -306,7 +306,8 @@ def draw(name: str) -> FigureImage:
     """
     if name not in NETWORKS:
         raise ValueError(f"no drawing {name!r}; there are {', '.join(NETWORKS)}")
-    return FigureImage(NETWORKS[name]().svg(), " ".join((NETWORKS[name].__doc__ or "").split()), KEY, WIDTH, least=WIDTH)
+    alt = " ".join((NETWORKS[name].__doc__ or "").split())
+    return FigureImage(NETWORKS[name]().svg(), alt, KEY, WIDTH, least=WIDTH)
 
 
 NETWORKS = {

@@ -21,7 +21,8 @@ def style() -> None:
     """Set matplotlib's defaults to the course's: colours of palette.py, which `figure` gives their dark ones."""
     import matplotlib as mpl
 
-    colours = [palette.X1, palette.X2, palette.Y, palette.PSI]  # and line styles, which tell curves apart without colour
+    # With the line styles curves can be told apart without colour.
+    colours = [palette.X1, palette.X2, palette.Y, palette.PSI]
     mpl.rcParams.update(
         {
             "figure.figsize": (7.0, 3.6),

@@ -48,7 +48,6 @@ class Enumerated:
 
 
 class FiniteWorld(NamedTuple):
-
     """A joint table and the values of X₂."""
 
     joint: torch.Tensor  # (n1, n2, k), P(X₁, X₂, Y)

@@ -57,7 +57,9 @@ class BreakTheBound(Explorer):
             "delta": FloatLogSlider(
                 0.1, **ends, description="δ, how often x₂ decides Y", readout_format=".3f"
             ),
-            "n": SelectionSlider(options=[(f"{v:,}", v) for v in LABELS], value=1000, description="labels n_L"),
+            "n": SelectionSlider(
+                options=[(f"{v:,}", v) for v in LABELS], value=1000, description="labels n_L"
+            ),
             "unit": Dropdown(options=UNITS, value=1.0, description="unit of X₂"),
         }
         super().__init__(controls, state=state)

@@ -357,7 +357,7 @@ def test_numbers_are_all_counted_whatever_a_joker_sends(opened):
     counts = [
         int(n)
         for n in re.findall(
-            r"text-anchor=.middle. font-size=.14. [^>]*>(\d+)<", urllib.request.unquote(drawn)
+            r"font-size=.14. text-anchor=.middle. [^>]*>(\d+)<", urllib.request.unquote(drawn)
         )
     ]
     assert sum(counts) == 6

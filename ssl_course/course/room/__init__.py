@@ -179,7 +179,9 @@ def reveal(key: str, measured: object) -> str:
     sheet, alt = _choices(answers, choices, measured) if choices else _numbers(answers, measured)
     many = f"{len(answers)} answer{'' if len(answers) == 1 else 's'}"
     words = f"The room: {many}." if choices else f"The room: {many}. {alt}"
-    return f'<div class="ssl-room">{themes.figure(sheet.svg(), f"The room, {many}. {alt}", WIDTH, words)}</div>'
+    return (
+        f'<div class="ssl-room">{themes.figure(sheet.svg(), f"The room, {many}. {alt}", WIDTH, words)}</div>'
+    )
 
 
 def _short(value: float) -> str:
