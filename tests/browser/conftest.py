@@ -61,7 +61,8 @@ def open_notebook(lab: Lab, browser: BrowserContext) -> Iterator[Opener]:
 
     yield open_one
     for notebook in opened:
-        notebook.close()
+        notebook.page.close()
+    lab.stop_kernels(wait=False)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import secrets
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -127,9 +129,19 @@ class Lab:
             body = answer.read()
         return json.loads(body) if body else None
 
-    def stop_kernels(self) -> None:
-        for session in self.api("GET", "api/sessions"):
-            self.api("DELETE", f"api/sessions/{session['id']}")
+    def stop_kernels(self, wait: bool = True) -> None:
+        """All that run now; a kernel takes seconds to end, for which the next notebook need not wait."""
+        paths = [f"api/sessions/{session['id']}" for session in self.api("GET", "api/sessions")]
+
+        def end() -> None:
+            for path in paths:
+                self.api("DELETE", path)
+
+        def whenever() -> None:
+            with contextlib.suppress(OSError):  # as when the server has ended first
+                end()
+
+        end() if wait else threading.Thread(target=whenever, daemon=True).start()
 
     def stop(self) -> None:
         self.process.terminate()

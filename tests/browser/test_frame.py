@@ -88,11 +88,10 @@ def test_controls_strokes_and_keys(lab: Lab, open_notebook: Opener, known_errors
     tiny.settled()
     assert page.get_by_text("could not read the new picture").count() == 0
 
-    for theme in (LIGHT, DARK):
+    for theme in (DARK, LIGHT):
         notebook.theme(theme)
         assert notebook.serious() == []
         notebook.screenshot(theme.split()[-1].lower())
-    notebook.theme(LIGHT)
     assert notebook.new_errors(known_errors) == []
 
 

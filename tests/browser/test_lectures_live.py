@@ -39,13 +39,12 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
         assert widget.settled() == first, f"Reset does not bring back the first picture of {widget.kind}"
 
     serious = []
-    for theme in (LIGHT, DARK):
+    for theme in (DARK, LIGHT):
         notebook.theme(theme)
         serious += notebook.serious()
         for index, widget in enumerate(widgets):
             widget.box.scroll_into_view_if_needed()
             notebook.screenshot(f"{widget.kind}_{index}_{theme.split()[-1].lower()}", widget.box)
-    notebook.theme(LIGHT)
     assert serious == []
     if path == LECTURES[0]:
         slides_have_living_widgets(notebook, widgets[0])
