@@ -163,16 +163,16 @@ def test_pages_with_baked_widgets_are_whole_on_a_phone(
     page: tuple[Page, list[str]], address: str, name: str
 ) -> None:
     """As they are stored, and in both themes once every widget is alive."""
-    whole(page, address, name)
+    whole(page, address, name, "[data-baked]")  # all else is looked through below
     tab, wrong = page
     figures = tab.locator("[data-baked]").all()
     for figure in figures:
         woken(tab, figure)
     for scheme in ("light", "dark"):
         tab.emulate_media(color_scheme=scheme)
+        follows = f".ssl-baked[data-jp-theme-light={str(scheme == 'light').lower()}]"
         for figure in figures:
-            said = figure.locator(".ssl-baked").get_attribute("data-jp-theme-light")
-            assert said == str(scheme == "light").lower()
+            figure.locator(follows).wait_for(state="attached", timeout=5_000)
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), "runs beyond the screen"
         assert serious(tab) == []
     assert wrong == []

@@ -74,11 +74,11 @@ def page(browser: BrowserContext, address: str) -> Iterator[tuple[Page, list[str
     page.close()
 
 
-def serious(page: Page) -> list[str]:
-    """What axe-core finds serious or critical on the page's own part."""
+def serious(page: Page, part: str = "article") -> list[str]:
+    """What axe-core finds serious or critical in a part of the page, by default all that is its own."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate(
-        "async () => (await axe.run('article', { resultTypes: ['violations'] })).violations"
+        "async (part) => (await axe.run(part, { resultTypes: ['violations'] })).violations", part
     )
     return [
         f"{v['id']}: {v['help']}: {node['html'][:160]}"
@@ -88,7 +88,7 @@ def serious(page: Page) -> list[str]:
     ]
 
 
-def whole(page: tuple[Page, list[str]], address: str, name: str) -> None:
+def whole(page: tuple[Page, list[str]], address: str, name: str, part: str = "article") -> None:
     """Opens a page as on a phone, in one of the two themes: nothing goes wrong, is cut off, or is not typeset."""
     tab, wrong = page
     wrong.clear()
@@ -104,7 +104,7 @@ def whole(page: tuple[Page, list[str]], address: str, name: str) -> None:
     )
     assert not re.search(r"\$[^$\n]*\\\w+[^$\n]*\$|\\\(", words), "a formula is not typeset"
     assert name not in LECTURES or "For the lecturer" not in words
-    assert serious(tab) == []
+    assert serious(tab, part) == []
     size = (site.SITE / name).stat().st_size
     assert size < 3_000_000
 
