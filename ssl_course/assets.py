@@ -4,6 +4,9 @@ In a checkout they are the top-level folders ``assets/`` and ``lectures/``. A wh
 under ``ssl_course/_carried/``. Nobody else spells a path to them.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -51,3 +54,15 @@ def jupyter() -> Path:
 def lectures() -> Path:
     """The folder of the notebooks."""
     return root() / "lectures"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file to write, which then takes the place of ``path``: whoever reads meanwhile sees the old one or the new one whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

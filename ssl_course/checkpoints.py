@@ -99,13 +99,8 @@ def save(
         "weights": _flatten(dict(weights), "method", tensors),
         "run": _flatten(rest, "run", tensors),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with assets.replacing(path) as part:
         safetensors.torch.save_file(tensors, part, metadata={"ssl_course": json.dumps(header)})
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

@@ -78,10 +78,8 @@ def _place(content: bytes, name: Path, unpacked: Unpacked, written: dict, beside
 
 def _write(path: Path, content: bytes) -> None:
     """All of it or nothing: a half-written notebook would count as edited."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    with assets.replacing(path) as part:
+        part.write_bytes(content)
 
 
 def _digest(content: bytes) -> str:

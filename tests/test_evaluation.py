@@ -4,6 +4,7 @@ import copy
 import itertools
 import json
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -475,7 +476,7 @@ def test_knn_weighs_and_clamps():
     assert knn(None, train=train, test=test, label="y", k=3).accuracy == 1  # e^10 against 2 e^6
     assert knn(None, train=train, test=test, label="y", k=3, temperature=10).accuracy == 0  # two against one
     clamped = knn(None, train=train, test=test, label="y")
-    assert clamped.k == 3 and "k = 3 of 3" in str(clamped) and json.dumps(clamped.as_dict())
+    assert clamped.k == 3 and "k = 3 of 3" in str(clamped) and json.dumps(asdict(clamped))
     for wrong in ({"k": 0}, {"temperature": 0.0}):
         with pytest.raises(ValueError, match="k must be at least 1 and temperature positive"):
             knn(None, train=train, test=test, label="y", **wrong)
@@ -572,7 +573,7 @@ def test_label_efficiency_draws_the_same_labels_for_every_method():
         assert a.accuracies == b.accuracies and a.n_labels == other.n_labels == n
     alone = linear_probe(pixels(4), train=train, test=test, label="y", n_labels=9, draws=4)
     assert found.probes["other"][1] == alone
-    rows = json.loads(json.dumps(found.as_dict(), allow_nan=False))["rows"]
+    rows = json.loads(json.dumps(found.rows(), allow_nan=False))
     assert [(r["method"], r["n_labels"]) for r in rows] == list(itertools.product(methods, (3, 9, 60)))
     assert rows[7]["accuracy"] == alone.accuracy and rows[7]["std"] == alone.std
     lines = str(found).split("\n")

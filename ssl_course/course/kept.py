@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ssl_course import assets
+
 PATIENCE = 2.0  # seconds; nobody holds a lock for so long, so whoever made it is gone
 LARGEST = 1_000_000  # bytes of a file that is read
 
@@ -86,18 +88,11 @@ def put(lecture: str, key: str, value: Any) -> str:
     try:
         file = folder() / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(f".{os.getpid()}")
-        with _alone(file):
+        with _alone(file), assets.replacing(file) as fresh:
             waiting = {k: v for (n, k), v in _unwritten.items() if n == name}
             entries = {k: v for k, v in (_read(file) | waiting).items() if v is not None}
-            try:
-                text = json.dumps(entries, ensure_ascii=False, indent=1)
-                fresh.write_text(text, encoding="utf-8", errors="replace")
-                os.replace(
-                    fresh, file
-                )  # whoever reads meanwhile sees the old file or the new one, never a part
-            finally:
-                fresh.unlink(missing_ok=True)
+            text = json.dumps(entries, ensure_ascii=False, indent=1)
+            fresh.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         return f"{error.strerror or error}"
     for k in waiting:

@@ -6,130 +6,16 @@ of the pair, and "…@GPT:net" belongs to a drawing's second method. A test comp
 
 from __future__ import annotations
 
-from html import escape
-from math import atan2, cos, radians, sin
+from math import cos, radians, sin
 
-from ssl_course.course.palette import BIOME, GRID, INK, MUTED, PAPER, PSI, WASH, X1, X2, ground, mix
+from ssl_course.course.palette import GRID, INK, MUTED, PAPER, PSI, WASH, X1, X2, ground, mix
+from ssl_course.course.pen import Sheet
 from ssl_course.course.plots import FigureImage
 from ssl_course.course.themes import css
 
 WIDTH = 720  # CSS pixels; on a narrower page the drawing scrolls, so that its words keep their size
 KEY = "Blue: what the network sees. Orange: what it is to predict or to meet. Green: what stays after training; gray: what does not."
 HIDDEN = mix(PAPER, MUTED, 0.3)
-Point = tuple[float, float]
-
-
-class Sheet:
-    """An SVG that grows by words, blocks, arrows, grids and little pictures, in CSS pixels from its upper left corner."""
-
-    def __init__(self, height: int) -> None:
-        self.parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
-        ]
-        self.rect(0, 0, WIDTH, height, PAPER)
-
-    def words(
-        self, x: float, y: float, text: str, colour: str = INK, size: float = 13, at: str = "middle"
-    ) -> None:
-        """Lines of text, their middle at height y; ``shape@module`` shows the shape and is marked with the rest."""
-        text, _, of = text.partition("@")
-        for i, line in enumerate(lines := text.split("\n") if text else []):
-            base = y + size * (0.36 + 1.25 * (i - (len(lines) - 1) / 2))
-            mark = f' data-of="{escape(of)}"' * bool(of)
-            look = f'font-size="{size:g}" text-anchor="{at}" fill="{css(colour)}"{mark}'
-            self.parts.append(f'<text x="{x:g}" y="{base:.1f}" {look}>{escape(line)}</text>')
-
-    def note(self, x: float, y: float, text: str, at: str = "middle") -> None:
-        """A remark in small letters."""
-        self.words(x, y, text, MUTED, 11, at)
-
-    def rect(
-        self, x: float, y: float, w: float, h: float, fill: str, stroke: str = "none", rx: float = 0, dash: bool = False
-    ) -> None:  # fmt: skip
-        """A rectangle."""
-        line = f' stroke="{css(stroke)}" stroke-width="1.5"' if stroke != "none" else ""
-        line += ' stroke-dasharray="5 4"' * dash + f' rx="{rx:g}"' * bool(rx)
-        at = f'x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}"'
-        self.parts.append(f'<rect {at} fill="{css(fill)}"{line}/>')
-
-    def block(
-        self, x: float, y: float, w: float, text: str, colour: str = MUTED, h: float = 60, dash: bool = False
-    ) -> None:  # fmt: skip
-        """A part of the network, (x, y) the middle of its left edge."""
-        self.rect(x, y - h / 2, w, h, ground(colour, 0.3), colour, 6, dash)
-        self.words(x + w / 2, y, text)
-
-    def loss(self, x: float, y: float, w: float, text: str) -> None:
-        """Where the loss sits, (x, y) the middle of its left edge."""
-        self.rect(x, y - 20, w, 40, WASH, INK, 20)
-        self.words(x + w / 2, y, text, size=12)
-
-    def line(self, *points: Point, colour: str = MUTED, dash: bool = False, width: float = 1.5) -> None:
-        """A line through points."""
-        path, dashes = "M" + "L".join(f"{x:.4g} {y:.4g}" for x, y in points), ' stroke-dasharray="5 4"' * dash
-        self.parts.append(
-            f'<path d="{path}" fill="none" stroke="{css(colour)}" stroke-width="{width:g}"{dashes}/>'
-        )
-
-    def arrow(self, *points: Point, text: str = "", colour: str = MUTED, dash: bool = False) -> None:
-        """A line with a head; a shape above the middle of its first stretch."""
-        (a, b), (c, d) = points[-2:]
-        turn = atan2(d - b, c - a)
-        foot = (c - 7 * cos(turn), d - 7 * sin(turn))
-        self.line(*points[:-1], foot, colour=colour, dash=dash)
-        ends = [(c, d)] + [(foot[0] + s * sin(turn), foot[1] - s * cos(turn)) for s in (4, -4)]
-        corners = " ".join(f"{p:.1f},{q:.1f}" for p, q in ends)
-        self.parts.append(f'<polygon points="{corners}" fill="{css(colour)}"/>')
-        self.note((points[0][0] + points[1][0]) / 2, points[0][1] - 9, text)
-
-    def flow(self, y: float, *items: float | str | tuple, h: float = 60) -> None:
-        """Blocks (x, width, text, colour) and the arrows between them, at one height; numbers are ends of arrows."""
-        x, text = None, ""
-        for item in items:
-            if isinstance(item, str):
-                text = item
-                continue
-            start, wide = item[:2] if isinstance(item, tuple) else (item, 0)
-            if x is not None:
-                self.arrow((x, y), (start, y), text=text)
-            if isinstance(item, tuple):
-                self.block(start, y, *item[1:], h=h)
-            x, text = start + wide, ""
-
-    def scene(
-        self, x: float, y: float, side: float, stroke: str = MUTED, text: str = "",
-        view: tuple[float, ...] = (0, 0, 24, 24), turn: int = 0, gray: bool = False,
-    ) -> None:  # fmt: skip
-        """A landscape, or the part of it in ``view`` (of 24 × 24), from its upper left corner; its height is ``side``."""
-        tints = zip((MUTED,) * 4, (0.12, 0.5, 0.75, 0.35), strict=True) if gray else zip(
-            (BIOME["sea"], BIOME["desert"], BIOME["forest"], BIOME["desert"]), (0.3, 0.9, 0.65, 0.4), strict=True
-        )  # fmt: skip
-        sky, sun, hill, sand = (css(mix(PAPER, colour, share)) for colour, share in tints)
-        wide = side * view[2] / view[3]
-        self.parts.append(
-            f'<svg x="{x:g}" y="{y:g}" width="{wide:g}" height="{side:g}" viewBox="{" ".join(map(str, view))}">'
-            f'<g transform="rotate({-turn} 12 12)"><rect width="24" height="24" fill="{sky}"/>'
-            f'<circle cx="17.5" cy="6" r="3" fill="{sun}"/><path d="M-2 16L7 6L16 16Z" fill="{hill}"/>'
-            f'<rect y="15" width="24" height="9" fill="{sand}"/></g></svg>'
-        )
-        self.rect(x, y, wide, side, "none", stroke)
-        self.words(x + wide / 2, y + side + 13, text, stroke)
-
-    def grid(self, x: float, y: float, side: float, colours: list[str], gap: float = 1) -> None:
-        """A square of cells in these colours, row by row; "" leaves one out."""
-        n = round(len(colours) ** 0.5)
-        cell = side / n
-        for fill in dict.fromkeys(filter(None, colours)):  # a path each, since hundreds of <rect> are long
-            corners = [(x + k % n * cell, y + k // n * cell) for k, c in enumerate(colours) if c == fill]
-            one = f"h{cell - gap:g}v{cell - gap:g}h{gap - cell:g}z"
-            path = "".join(f"M{a + gap / 2:g} {b + gap / 2:g}{one}" for a, b in corners)
-            self.parts.append(f'<path d="{path}" fill="{css(fill)}"/>')
-
-    def bars(self, x: float, y: float, w: float, heights: list[float], colour: str = MUTED) -> None:
-        """A distribution on the ground line y."""
-        for i, h in enumerate(heights):
-            self.rect(x + i * w / len(heights) + 1, y - h, w / len(heights) - 2, h, colour)
-        self.line((x, y), (x + w, y))
 
 
 # fmt: off
@@ -138,7 +24,7 @@ def colorization() -> Sheet:
     """The lightness of a picture, X₁, goes through backbone and head to a distribution over 75 colour bins at each of
     16 × 16 places. The loss is its cross-entropy against X₂, the true colour shared among the 5 nearest bins; rare bins
     weigh more. To be looked at, each distribution becomes one colour, its annealed mean."""
-    s = Sheet(256)
+    s = Sheet(WIDTH, 256)
     s.scene(8, 42, 64, X1, "X₁: L", gray=True)
     s.flow(74, 76, "N×1×64×64@x1", (164, 84, "backbone", PSI), "N×128×8×8@backbone", (336, 64, "head"), "N×75×16×16@head", 492)
     s.note(368, 120, "reads the whole picture's mean\nand each place's coordinates too")
@@ -161,7 +47,7 @@ def context_encoder() -> Sheet:
     """A picture with a hole, X₁, goes through the backbone, a channel-wise linear layer and a decoder to a whole picture. The
     loss is L2 on the hole and a band around it, X₂. Dashed: a discriminator may judge the filling. Below: the channel-wise
     layer joins every place of a channel's map with every place of the same map, and never two maps."""
-    s = Sheet(290)
+    s = Sheet(WIDTH, 290)
     s.scene(8, 32, 64, X1, "X₁: rest")
     s.rect(24, 48, 32, 32, HIDDEN)
     s.flow(64, 76, "N×3×64×64@x1", (160, 80, "backbone", PSI), "N×128×8×8@backbone", (324, 96, "channel-wise\nlinear"),
@@ -198,7 +84,7 @@ def mae() -> Sheet:
     patches alone, X₂. After training the encoder stays."""
     kept = {3, 5, 10, 12, 17, 20, 23, 27, 34, 37, 40, 46, 49, 54, 59, 62}
     token = mix(PAPER, PSI, 0.7)
-    s = Sheet(304)
+    s = Sheet(WIDTH, 304)
     for x, y, colour, text, over in (
         (8, 24, X1, "X₁: visible", ("", HIDDEN)), (8, 180, X2, "X₂: removed", (HIDDEN, "")),
         (240, 180, MUTED, "predicted", (PAPER + "a8", "")),
@@ -228,7 +114,7 @@ def puzzles() -> Sheet:
     """Jigsaw: nine shuffled tiles, X₁, go one by one through the same backbone and tile head; their features stand side by
     side, and a head names which of 64 orders, X₂, it was. Rotation: a picture in its four turns, X₁, goes through one
     backbone; a linear head names the turn, X₂. Both losses are cross-entropies."""
-    s = Sheet(318)
+    s = Sheet(WIDTH, 318)
     tiles = [6, 2, 7, 0, 4, 8, 5, 1, 3]
     for k, t in enumerate(tiles):
         s.scene(8 + 26 * (k % 3), 58 + 26 * (k // 3), 20, X1, view=(1 + 8 * (t % 3), 1 + 8 * (t // 3), 6, 6))
@@ -265,7 +151,7 @@ def language() -> Sheet:
     X₂, from all other words, above all "awesome": its 8 × 8 attention matrix is full, and the loss sits at the chosen word. GPT:
     each word is to tell the next one from itself and those before it: the matrix is a lower triangle, and every place has a
     loss."""
-    s = Sheet(344)
+    s = Sheet(WIDTH, 344)
     typed = ["I", "like", "this", "movie", "The", "CG", "is", "awesome", "[SEP]"]
     at = [12, 52, 98, 141, 177, 203, 243, 301]
     for left, gpt in ((8, False), (384, True)):
@@ -307,7 +193,7 @@ def simclr() -> Sheet:
     """Two random views of a picture, X₁ and X₂, go through one backbone to features h and through a projection head to z. On
     the unit sphere the loss pulls the two z of a picture together and pushes them from the z of all other pictures. After
     training h is kept, for the probe; the projection head is not."""
-    s = Sheet(258)
+    s = Sheet(WIDTH, 258)
     s.scene(8, 77, 64)
     _views(s, 109, 57, 56, 76, CROPS)
     for y, i, colour in ((52, "₁", X1), (166, "₂", X2)):
@@ -334,7 +220,7 @@ def siamese() -> Sheet:
     """SimSiam: both views go through one backbone and projection head to z₁ and z₂; a prediction head makes p₁ of z₁, which
     is to point where z₂ points, and at z₂ the gradient stops. BYOL: the lower network, dashed, is a moving average of the upper
     one, and the distance is that of rows of length 1. Both add the same with the views exchanged."""
-    s = Sheet(388)
+    s = Sheet(WIDTH, 388)
     for top, byol in ((0, False), (198, True)):
         d, p, z, of = (64, "q₁", "z′₂", "BYOL:") if byol else (256, "p₁", "z₂", "")
         up, low = top + 56, top + 142
@@ -373,7 +259,7 @@ def clip() -> Sheet:
     """Pictures, X₁, go through a backbone and a linear layer to u; their captions, X₂, through a causal Transformer and a linear
     layer to v. All N × N cosines of a batch, times a learned scale, make a matrix; the loss is a cross-entropy of each
     row and of each column, whose right answers lie on the diagonal."""
-    s = Sheet(312)
+    s = Sheet(WIDTH, 312)
     s.rect(8, 22, 104, 40, ground(X2, 0.2), X2, 6)
     s.words(60, 42, "three boats\nat dawn", size=12)
     s.words(60, 75, "X₂: captions", X2)
@@ -397,7 +283,7 @@ def deep_cca() -> Sheet:
     """The left half of a picture, X₁, goes through the network ψ, the right half, X₂, through another one, η, to 16 numbers
     each. Both are whitened by the batch's covariances; the singular values of what is left between them are the canonical
     correlations ρ, and the loss is the sum of all 2 (1 − ρ)."""
-    s = Sheet(206)
+    s = Sheet(WIDTH, 206)
     s.scene(8, 65, 64, X1, view=HALVES[0])
     s.scene(44, 65, 64, X2, view=HALVES[1])
     _views(s, 97, 51, 56, 80, HALVES)
@@ -420,8 +306,8 @@ def draw(name: str) -> FigureImage:
     """
     if name not in NETWORKS:
         raise ValueError(f"no drawing {name!r}; there are {', '.join(NETWORKS)}")
-    svg = "".join([*NETWORKS[name]().parts, "</svg>"])
-    return FigureImage(svg, " ".join((NETWORKS[name].__doc__ or "").split()), KEY, WIDTH, least=WIDTH)
+    alt = " ".join((NETWORKS[name].__doc__ or "").split())
+    return FigureImage(NETWORKS[name]().svg(), alt, KEY, WIDTH, least=WIDTH)
 
 
 NETWORKS = {

@@ -21,6 +21,8 @@ def style() -> None:
     """Set matplotlib's defaults to the course's: colours of palette.py, which `figure` gives their dark ones."""
     import matplotlib as mpl
 
+    # With the line styles curves can be told apart without colour.
+    colours = [palette.X1, palette.X2, palette.Y, palette.PSI]
     mpl.rcParams.update(
         {
             "figure.figsize": (7.0, 3.6),
@@ -38,9 +40,7 @@ def style() -> None:
             "axes.spines.right": False,
             "axes.grid": True,
             "axes.axisbelow": True,
-            "axes.prop_cycle": mpl.cycler(
-                color=[palette.X1, palette.X2, palette.Y, palette.PSI], linestyle=["-", "--", "-.", ":"]
-            ),  # the line style tells the curves apart without colour
+            "axes.prop_cycle": mpl.cycler(color=colours, linestyle=["-", "--", "-.", ":"]),
             "grid.color": palette.GRID,
             "grid.linewidth": 0.8,
             "text.color": palette.INK,

@@ -68,9 +68,8 @@ def _smaller(data: str) -> str:
         picture.save(jpeg, "webp", quality=92, method=6)
         return f"data:image/webp;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
     picture = picture.convert("RGB")
-    picture.save(
-        jpeg, "jpeg", quality=92, subsampling=0
-    )  # `optimize` fails where grain needs more bytes than pixels
+    # No `optimize`: it fails where grain needs more bytes than pixels.
+    picture.save(jpeg, "jpeg", quality=92, subsampling=0)
     if picture.getcolors(256) is not None:
         picture.quantize(256, dither=Image.Dither.NONE).save(png, "png", optimize=True)
     kind, file = ("png", png) if 0 < png.tell() <= jpeg.tell() else ("jpeg", jpeg)

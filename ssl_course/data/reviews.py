@@ -22,7 +22,7 @@ import torch
 
 from ssl_course.data.texts import Texts, Tokenizer
 from ssl_course.pretext.words import CLS, MASK, PAD
-from ssl_course.theory import bounds, correlation, independence, worlds
+from ssl_course.theory import bounds, correlation, worlds
 
 SENTIMENTS = ["happy", "unhappy"]  # y
 INTENSITIES = ["mild", "strong"]  # v
@@ -114,8 +114,10 @@ class Shared(NamedTuple):
 
 
 @dataclass(frozen=True)
-class World:
-    """The film-review world.
+class World(worlds.Enumerated):
+    """The film-review world. ψ*(x₁) = P(x₂ | x₁) is what masked-word prediction must learn.
+
+    ε_CI² is λ² (1 + (2·purity − 1)⁴) / 4 for the sentiment; the maximal correlations are c = (2·purity − 1)², λ and cλ.
 
     Args:
         dependence: λ in [0, 1]; 0 is exact conditional independence of adjective and verb given the sentiment.
@@ -154,30 +156,6 @@ class World:
         """The value of X₂ in each of its states: one-hot, (4, 4)."""
         return torch.eye(len(VERBS), dtype=torch.float64)
 
-    def psi_star(self) -> torch.Tensor:
-        """ψ*(x₁) = E[X₂ | X₁ = x₁] = P(x₂ | x₁), (4, 4): what masked-word prediction must learn (note §3.3)."""
-        return independence.best_predictor(self.joint(), self.x2_values())
-
-    def class_means(self, label: str = "sentiment") -> torch.Tensor:
-        """E[X₂ | label] = P(x₂ | label), (2, 4) (note §3.3)."""
-        return independence.class_means(self.joint(label), self.x2_values())
-
-    def posterior(self, label: str = "sentiment") -> torch.Tensor:
-        """P(label | x₁), (4, 2)."""
-        return independence.posterior(self.joint(label))
-
-    def epsilon_ci_squared(self, label: str = "sentiment") -> torch.Tensor:
-        """ε_CI² (note §3.4) with one-hot words: λ² (1 + (2·purity − 1)⁴) / 4 for the sentiment."""
-        return independence.epsilon_ci_squared(self.joint(label), self.x2_values())
-
-    def conditional_mutual_information(self, label: str = "sentiment") -> torch.Tensor:
-        """I(x₁; x₂ | label) in nats: what the rest of the text still says of the verb."""
-        return independence.conditional_mutual_information(self.joint(label))
-
-    def maximal_correlations(self) -> torch.Tensor:
-        """c = (2·purity − 1)², λ and cλ, in descending order, without the trivial 1 (note §3.5.2)."""
-        return correlation.maximal_correlations(self.joint().sum(2))
-
     def flip(self) -> float:
         """λ* = (2·purity − 1)²: beyond it the leading shared feature is the intensity; at it, any mixture."""
         return (2 * self.purity - 1) ** 2
@@ -187,13 +165,9 @@ class World:
 
         The sign of a pair is arbitrary; here it is positive on the first word that it does not vanish on.
         """
-        table = self.joint().sum(2)
-        p, q = table.sum(1), table.sum(0)
-        root = (p[:, None] * q).sqrt()
-        u, s, vh = torch.linalg.svd(table / root - root)  # without the constant functions
-        f, g = u[:, :k] / p.sqrt()[:, None], vh.T[:, :k] / q.sqrt()[:, None]
+        f, s, g = correlation.maximal_functions(self.joint().sum(2))
         first = f.gather(0, (f.abs() > 1e-6).int().argmax(0, keepdim=True)).sign()  # (1, k)
-        return Shared(s[:k], f * first, g * first)
+        return Shared(s[:k], (f * first)[:, :k], (g * first)[:, :k])
 
     def probe_limit(self, label: str = "sentiment", k: int | None = None) -> bounds.ProbeLimit:
         """What a linear probe reaches with infinitely many labels: of ψ*, or of its k leading features alone.

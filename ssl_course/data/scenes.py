@@ -18,7 +18,7 @@ import torch
 from ssl_course.data import painter
 from ssl_course.data.pictures import Pictures
 from ssl_course.pretext.color import rgb_to_lab
-from ssl_course.theory import bounds, correlation, independence
+from ssl_course.theory.worlds import Enumerated
 
 BIOMES = ["desert", "forest", "sea"]
 LIGHTS = ["dawn", "noon", "dusk"]  # z₁, what the lightness shows: half sun, high sun, moon
@@ -46,8 +46,8 @@ _PLACE = {"desert": "in the desert", "forest": "in the forest", "sea": "at sea"}
 
 
 @dataclass(frozen=True)
-class World:
-    """The scenes world.
+class World(Enumerated):
+    """The scenes world; X₂ in Lab units. ε_CI² is λ² ‖w‖² Tr Cov τ for the biome with hue tints.
 
     Args:
         dependence: λ in [0, 1]; 0 is exact conditional independence of X₁ and X₂ given the biome.
@@ -143,37 +143,9 @@ class World:
             return torch.cat([sky, ground], -1)
         return AVERAGE[0] * sky + AVERAGE[1] * ground
 
-    def psi_star(self) -> torch.Tensor:
-        """ψ*(x₁) = E[X₂ | X₁ = x₁], (162, d), Lab units (note §3.3)."""
-        return independence.best_predictor(self.joint(), self.x2_values())
-
-    def class_means(self, label: str = "biome") -> torch.Tensor:
-        """E[X₂ | label], (classes, d), Lab units (note §3.3)."""
-        return independence.class_means(self.joint(label), self.x2_values())
-
-    def posterior(self, label: str = "biome") -> torch.Tensor:
-        """P(label | X₁), (162, classes)."""
-        return independence.posterior(self.joint(label))
-
     def bayes_rate(self, label: str = "biome") -> float:
         """Accuracy of the best classifier of ``label`` from the lightness."""
         return float(self.joint(label).sum(1).max(1).values.sum())
-
-    def epsilon_ci_squared(self, label: str = "biome") -> torch.Tensor:
-        """ε_CI² (note §3.4) by enumeration, in Lab units²; λ² ‖w‖² Tr Cov τ for the biome with hue tints."""
-        return independence.epsilon_ci_squared(self.joint(label), self.x2_values())
-
-    def variance(self) -> torch.Tensor:
-        """Tr Cov X₂, in Lab units²; ε_CI² / variance is the share of the colour's variance."""
-        return independence.variance(self.joint(), self.x2_values())
-
-    def maximal_correlations(self) -> torch.Tensor:
-        """Maximal correlations of X₁ and X₂, descending, without the trivial 1 (note §3.5.2)."""
-        return correlation.maximal_correlations(self.joint().sum(2))
-
-    def probe_limit(self, label: str = "biome") -> bounds.ProbeLimit:
-        """What a linear probe of ψ* reaches with infinitely many labels: excess squared risk and accuracy."""
-        return bounds.probe_limit(self.joint(label), self.x2_values())
 
     # ---- the pictures ---------------------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """Classifiers without training: the nearest pictures (kNN), the nearest text (zero-shot)."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -21,10 +20,6 @@ class Neighbours:
     dim: int
     n_train: int
     n_test: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON."""
-        return asdict(self)
 
     def __str__(self) -> str:
         return (

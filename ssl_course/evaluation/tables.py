@@ -1,7 +1,7 @@
 """Several methods side by side: accuracy against the number of labels, and all there is to say about one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ssl_course.evaluation.encoding import Labelled, Network, classes_of, encode_pair, name_of, pixels
@@ -31,10 +31,6 @@ class Efficiency:
     def rows(self) -> list[dict[str, Any]]:
         """One dict for each method and n: method, n_labels, accuracy, std and the rest of the protocol."""
         return [{"method": name} | p.as_dict() for name, probes in self.probes.items() for p in probes]
-
-    def as_dict(self) -> dict[str, Any]:
-        """{"rows": [...]}, ready for JSON."""
-        return {"rows": self.rows()}
 
     def cells(self) -> list[list[str]]:
         """The table as text: a head, then a row for each method."""
@@ -112,7 +108,7 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """Numbers and protocol, ready for JSON."""
-        near = {name: n.as_dict() for name, n in self.neighbours.items()}
+        near = {name: asdict(n) for name, n in self.neighbours.items()}
         return {"probe": self.efficiency.rows(), "knn": near, "gauges": self.gauges}
 
     def __str__(self) -> str:

@@ -51,9 +51,8 @@ def lightness(images: torch.Tensor) -> torch.Tensor:
     if images.shape[-3] != 3:
         raise ValueError(f"need pictures (…, 3, H, W), got {tuple(images.shape)}")
     if images.dtype == torch.uint8:
-        linear = _linear(torch.arange(256, device=images.device) / 255)[
-            images.long()
-        ]  # 256 powers, not N·3·H·W
+        powers = _linear(torch.arange(256, device=images.device) / 255)  # 256 of them, not N·3·H·W
+        linear = powers[images.long()]
     else:
         linear = _linear(images)
     y = torch.einsum("j,...jhw->...hw", _matrix(linear)[1], linear)

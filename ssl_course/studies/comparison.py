@@ -96,9 +96,8 @@ PROTOCOLS = {
     "earth": Protocol(widths=(32, 64, 128, 256)),
     "cifar10": Protocol(widths=(32, 64, 128, 256), batch=256, n_train=50_000, n_test=2000),
 }
-LIVE = Protocol(
-    samples=9_600, n_train=2048, n_test=1024
-)  # some seconds, in front of a class: too few to learn
+# Some seconds, in front of a class: too few to learn.
+LIVE = Protocol(samples=9_600, n_train=2048, n_test=1024)
 
 
 # ------------------------------------------------------------------------------------------------ the methods

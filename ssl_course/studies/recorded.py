@@ -1,7 +1,6 @@
 """Results that are kept cell by cell: a long command that is stopped goes on where it was."""
 
 import json
-import os
 import platform
 import shlex
 import sys
@@ -13,6 +12,8 @@ from typing import Any
 
 import torch
 from tqdm import tqdm
+
+from ssl_course import assets
 
 
 def record(
@@ -59,10 +60,8 @@ def record(
         if file:
             head = {"command": command(), "date": str(date.today()), "machine": machine()}
             text = json.dumps(head | {"about": about, "results": list(done.values())}, indent=1)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            half = file.with_suffix(".part")
-            half.write_text(text + "\n", encoding="utf-8")
-            os.replace(half, file)
+            with assets.replacing(file) as part:
+                part.write_text(text + "\n", encoding="utf-8")
     shown.close()
     return [done[_key(cell)] for cell in cells]
 

@@ -4,10 +4,47 @@ from typing import NamedTuple
 
 import torch
 
+from ssl_course.theory import bounds, correlation, independence
 from ssl_course.theory.independence import Array, as_joint, best_predictor, posterior
 
 WORDS_1 = ["nice", "awesome", "dull", "awful"]  # states of X₁ in `film_words`: (+,mild) (+,strong) (−,mild) …
 WORDS_2 = ["like", "love", "dislike", "hate"]
+
+
+class Enumerated:
+    """A world that can be written down: what follows from its tables. ``label`` is its own Y, where none is named."""
+
+    def joint(self, label: str = "") -> torch.Tensor:
+        """P(X₁, X₂, label), (n1, n2, classes); each world defines it."""
+        raise NotImplementedError
+
+    def x2_values(self) -> torch.Tensor:
+        """The value of X₂ in each of its states, (n2, d); each world defines it."""
+        raise NotImplementedError
+
+    def psi_star(self) -> torch.Tensor:
+        """ψ*(x₁) = E[X₂ | X₁ = x₁], (n1, d), in the units of X₂ (note §3.3)."""
+        return independence.best_predictor(self.joint(), self.x2_values())
+
+    def class_means(self, *label: str) -> torch.Tensor:
+        """E[X₂ | label], (classes, d), in the units of X₂ (note §3.3)."""
+        return independence.class_means(self.joint(*label), self.x2_values())
+
+    def posterior(self, *label: str) -> torch.Tensor:
+        """P(label | x₁), (n1, classes)."""
+        return independence.posterior(self.joint(*label))
+
+    def epsilon_ci_squared(self, *label: str) -> torch.Tensor:
+        """ε_CI² (note §3.4) by enumeration, in squared units of X₂."""
+        return independence.epsilon_ci_squared(self.joint(*label), self.x2_values())
+
+    def maximal_correlations(self) -> torch.Tensor:
+        """Maximal correlations of X₁ and X₂, descending, without the trivial 1 (note §3.5.2)."""
+        return correlation.maximal_correlations(self.joint().sum(2))
+
+    def probe_limit(self, *label: str) -> bounds.ProbeLimit:
+        """What a linear probe of ψ* reaches with infinitely many labels: excess squared risk and accuracy."""
+        return bounds.probe_limit(self.joint(*label), self.x2_values())
 
 
 class FiniteWorld(NamedTuple):

@@ -147,7 +147,6 @@ class AugmentationExplorer(SheetExplorer):
         method: a trained `SimCLR` (or another method with encode, project and arguments); None is the one that
             comes with the course.
         data: pictures; None paints scenes of 64 px.
-        seed: of the scenes.
 
     Raises:
         ValueError: fewer than two pictures.
@@ -156,9 +155,9 @@ class AugmentationExplorer(SheetExplorer):
 
     fresh = {}  # the guess is about the networks: it outlives a picture
 
-    def __init__(self, method: nn.Module | None = None, data: Pictures | None = None, seed: int = 8) -> None:
+    def __init__(self, method: nn.Module | None = None, data: Pictures | None = None) -> None:
         method = shipped(SHIPPED) if method is None else method
-        data = scenes.World().sample(SHOWN + OTHERS, size=64, seed=seed) if data is None else data
+        data = scenes.World().sample(SHOWN + OTHERS, size=64, seed=8) if data is None else data
         if len(data) < 2:
             raise ValueError(f"data has {len(data)} pictures; two at least, so that there is another one")
         state = _State({"untrained ψ": untrained(method), "trained ψ": method.eval()}, data)

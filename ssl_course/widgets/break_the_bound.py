@@ -49,15 +49,17 @@ def broken(delta: float, n: int = 1000, unit: float = 1.0) -> Broken:
 class BreakTheBound(Explorer):
     """Move δ: the promise k/n_L + ε_CI² falls, the probe's excess risk does not. Drag in the last plot, too."""
 
-    def __init__(self, delta: float = 0.1, n: int = 1000) -> None:
+    def __init__(self) -> None:
         grid = 10 ** np.linspace(SMALLEST, LARGEST, 39)
         state = np.array([[d, *broken(d)[:3]] for d in grid])  # (39, 4): δ, ε², σ₂, a, in the plain unit
         ends = {"base": 10, "min": SMALLEST, "max": LARGEST, "step": STEP}
         controls = {
             "delta": FloatLogSlider(
-                delta, **ends, description="δ, how often x₂ decides Y", readout_format=".3f"
+                0.1, **ends, description="δ, how often x₂ decides Y", readout_format=".3f"
             ),
-            "n": SelectionSlider(options=[(f"{v:,}", v) for v in LABELS], value=n, description="labels n_L"),
+            "n": SelectionSlider(
+                options=[(f"{v:,}", v) for v in LABELS], value=1000, description="labels n_L"
+            ),
             "unit": Dropdown(options=UNITS, value=1.0, description="unit of X₂"),
         }
         super().__init__(controls, state=state)

@@ -137,7 +137,6 @@ class CaptionSearch(Explorer):
             are on this machine.
         data: pictures with captions for it, at least two; None paints scenes of 32 px, as the shipped network knows them.
         candidates: captions to choose from beside those of ``data``; None adds all captions of the scenes to scenes.
-        caption: to begin with.
 
     Raises:
         FileNotFoundError: no network was given and none is shipped. ValueError: pictures without captions.
@@ -148,7 +147,6 @@ class CaptionSearch(Explorer):
         network: CLIP | None = None,
         data: Pictures | None = None,
         candidates: Sequence[str] | None = None,
-        caption: str | None = None,
     ) -> None:
         galleries: dict[str, _Gallery] = {}
         if network is None and data is None:
@@ -166,10 +164,9 @@ class CaptionSearch(Explorer):
                 galleries["yours"] = _Gallery(network, data, candidates, START)
         first = next(iter(galleries.values()))
         labels = list(dict.fromkeys(label for g in galleries.values() for label in g.labels))
-        text = first.start if caption is None else caption
         own = min(max(first.scale, 1.0), 100.0)
         controls = {
-            "caption": Text(text, description="caption", layout={"width": "420px"}),
+            "caption": Text(first.start, description="caption", layout={"width": "420px"}),
             "pictures": Dropdown(options=list(galleries), description="pictures"),
             "label": Dropdown(options=labels or ["(no label)"], description="zero-shot: which"),
             "prompts": Dropdown(options=(*scenes.PROMPTS, EACH), value=EACH, description="asked by"),

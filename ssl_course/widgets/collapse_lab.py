@@ -124,7 +124,7 @@ class CollapseCircle(CollapseLab):
 
     Args:
         data: pictures; None paints scenes of 24 px.
-        steps, batch_size, lr, seed: see `Live`.
+        steps, batch_size, seed: see `Live`.
     """
 
     def __init__(
@@ -133,11 +133,10 @@ class CollapseCircle(CollapseLab):
         *,
         steps: int = 600,
         batch_size: int = 64,
-        lr: float = 0.05,
         seed: int = 0,
     ) -> None:
         data = scenes.World().sample(1024, size=PIXELS, seed=seed) if data is None else data
-        super().__init__(circle(seed), data, steps=steps, batch_size=batch_size, lr=lr, seed=seed)
+        super().__init__(circle(seed), data, steps=steps, batch_size=batch_size, lr=0.05, seed=seed)
 
     def _look(self, method: SimSiam) -> tuple[Tensor, Tensor]:
         images = self._pictures.images

@@ -44,7 +44,6 @@ class ColorizationExplorer(SheetExplorer):
     Args:
         networks: one trained `Colorization` or several by name, beside those shipped with the course.
         data: pictures, (N, 3, H, W) uint8 of any size; None paints scenes.
-        seed: of the scenes.
         with_shipped: offer the shipped networks, trained on scenes, beside the given ones.
 
     Raises:
@@ -55,13 +54,12 @@ class ColorizationExplorer(SheetExplorer):
         self,
         networks: Colorization | dict[str, Colorization] | None = None,
         data: Pictures | None = None,
-        seed: int = 12,
         with_shipped: bool = True,
     ) -> None:
         if data is not None and not len(data):
             raise ValueError("data has no pictures: give at least one")
         offered = together(networks, SHIPPED if with_shipped or networks is None else {})
-        pictures = scenes.World().sample(SHOWN, 64, seed) if data is None else data
+        pictures = scenes.World().sample(SHOWN, 64, seed=12) if data is None else data
         slider = {"min": 0, "max": 1, "step": 0.02}
         controls = {
             "network": Dropdown(options=list(offered), description="network"),

@@ -69,9 +69,9 @@ def _follow(x: np.ndarray, f: np.ndarray, new: np.ndarray) -> np.ndarray:
 class DependenceExplorer(Explorer):
     """Choose how x₂ depends on x₁, then step through ACE: the scatter of ψ(x₁) and η(x₂) straightens."""
 
-    def __init__(self, shape: str = "circle") -> None:
+    def __init__(self) -> None:
         controls = {
-            "shape": Dropdown(options=SHAPES, value=shape, description="x₂ from x₁"),
+            "shape": Dropdown(options=SHAPES, value="circle", description="x₂ from x₁"),
             "noise": FloatSlider(0.1, min=0, max=0.8, step=0.05, description="noise"),
             "step": IntSlider(1, min=1, max=STEPS, description="steps of ACE"),
             "n": SelectionSlider(options=[60, 200, 600], value=200, description="samples"),

@@ -76,10 +76,10 @@ def _view_of_scenes(dependence: float) -> View:
 class FlipExplorer(Explorer):
     """Move λ past the crossing: the leading feature changes from what Y wants to what X₁ and X₂ share besides."""
 
-    def __init__(self, world: str = "words", dependence: float = 0.3) -> None:
+    def __init__(self) -> None:
         controls = {
-            "world": Dropdown(options=WORLDS, value=world, description="world, and what ψ may keep"),
-            "dependence": FloatSlider(dependence, min=0, max=1, step=0.05, description="dependence λ"),
+            "world": Dropdown(options=WORLDS, description="world, and what ψ may keep"),
+            "dependence": FloatSlider(0.3, min=0, max=1, step=0.05, description="dependence λ"),
         }
         super().__init__(controls, state=_thumbs(), hidden={"chosen": 1})
 

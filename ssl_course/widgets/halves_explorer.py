@@ -34,9 +34,9 @@ class Parts(NamedTuple):
 
 
 class _Source:
-    def __init__(self, pictures: Pictures, seed: int) -> None:
-        order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
-        cut = int(0.7 * len(pictures))
+    def __init__(self, pictures: Pictures) -> None:
+        order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(0))
+        cut = int(0.7 * len(pictures))  # for the fit; the rest is all that is shown
         self.train, self.test = pictures[order[:cut]], pictures[order[cut:]]
 
     @lru_cache(maxsize=8)  # noqa: B019 - one instance lives as long as its widget
@@ -79,13 +79,12 @@ class HalvesExplorer(Explorer):
 
     Args:
         pictures: with at least one label; None paints 1,500 scenes.
-        seed: of the split into 70 % for the fit and 30 % for everything that is shown.
 
     Raises:
         ValueError: pictures without a label, or fewer than 200.
     """
 
-    def __init__(self, pictures: Pictures | None = None, seed: int = 0) -> None:
+    def __init__(self, pictures: Pictures | None = None) -> None:
         pictures = scenes.World(0.5).sample(1500, size=48, seed=11) if pictures is None else pictures
         if not pictures.labels or len(pictures) < 200:
             raise ValueError(f"need at least 200 pictures with a label, got {len(pictures)}")
@@ -97,7 +96,7 @@ class HalvesExplorer(Explorer):
             "label": Dropdown(options=labels, description="Y is"),
         }
         rows = [["split", "method"], ["component", "label"]]
-        super().__init__(controls, state=_Source(pictures, seed), rows=rows)
+        super().__init__(controls, state=_Source(pictures), rows=rows)
 
     @staticmethod
     def render(state: Any, *, split: str, method: str, component: int, label: str) -> tuple[list[Panel], str]:

@@ -27,14 +27,14 @@ class _State(NamedTuple):
 class HoleExplorer(Explorer):
     """Guess what stands in the hole; then learn the part's texture, and see that the surroundings no longer matter."""
 
-    def __init__(self, seed: int = 28) -> None:
+    def __init__(self) -> None:
         world = scenes.World(dependence=0.5)
         controls = {
             "picture": IntSlider(0, 0, SHOWN - 1, description="picture"),
             "guess": Dropdown(options=[OPEN, *scenes.OBJECTS], description="in the hole stands a"),
             "known": Checkbox(False, description="tell me the part's texture"),
         }
-        super().__init__(controls, state=_State(world.sample(SHOWN, 96, seed), world.hole_table()))
+        super().__init__(controls, state=_State(world.sample(SHOWN, 96, seed=28), world.hole_table()))
 
     @staticmethod
     def render(state: Any, *, picture: int, guess: str, known: bool) -> tuple[list[Panel], str]:

@@ -107,7 +107,6 @@ class HolePainter(HideAndFill):
     Args:
         networks: one trained `ContextEncoder` or several by name, beside those shipped with the course.
         data: pictures of the networks' size; None paints scenes. Their first label gives the parts' classes.
-        seed: of the scenes.
         with_shipped: offer the shipped networks, trained on scenes, beside the given ones.
 
     Raises:
@@ -122,12 +121,11 @@ class HolePainter(HideAndFill):
         self,
         networks: ContextEncoder | dict[str, ContextEncoder] | None = None,
         data: Pictures | None = None,
-        seed: int = 12,
         with_shipped: bool = True,
     ) -> None:
         offered, size = self.offer(networks, data, with_shipped)
         if data is None:
-            many = scenes.World().sample(600, size, seed)  # for the means of the parts
+            many = scenes.World().sample(600, size, seed=12)  # for the means of the parts
             only = {"biome": many.labels["biome"]}
             data = Pictures(many.images, only, names={"biome": scenes.BIOMES})
         if (shape := tuple(data.images.shape[-2:])) != (size, size):

@@ -31,7 +31,7 @@ NOTES = {
 }
 N_LABELS = [str(n) for n in sorted({*comparison.N_LABELS, *comparison.OTHER_NUMBERS["cifar10"]})]
 
-
+SEED = 0  # of what is trained and labelled in a notebook
 WIDE, ROW = 440, 38  # CSS pixels of the plot, and of a method in it
 
 
@@ -61,8 +61,7 @@ class Leaderboard(Explorer):
     Args:
         live: rows measured in this notebook (`comparison.run_cell`), shown as a table of their own.
         folder: where the recorded tables lie; None is where those of the course do.
-        protocol: what an entry gets, that of the live rows; its ``samples`` say how long it trains.
-        seed: of an entry's training and labels, that of the live rows.
+        protocol: what an entry gets, with seed 0, that of the live rows; its ``samples`` say how long it trains.
 
     Raises:
         ValueError: neither recorded nor live rows: there is nothing to rank.
@@ -75,9 +74,8 @@ class Leaderboard(Explorer):
         live: Sequence[dict[str, Any]] = (),
         folder: Path | None = None,
         protocol: comparison.Protocol = comparison.LIVE,
-        seed: int = 0,
     ) -> None:
-        self._protocol, self._seed = protocol, seed
+        self._protocol = protocol
         tables = ({self.LIVE: list(live)} if live else {}) | recorded(folder)
         tables = {label: rows for label, rows in tables.items() if rows}
         if not tables:
@@ -108,15 +106,15 @@ class Leaderboard(Explorer):
         known = {r["cell"]["method"] for r in self.state.tables.get(self.LIVE, ())} - self.state.own
         if name in known | set(UNTRAINED):
             return _reply(f"There is a row called {name} already: give yours another name.", palette.WRONG)
-        train_set, test_set = comparison.train_and_test("scenes", "G", self._seed, self._protocol)
+        train_set, test_set = comparison.train_and_test("scenes", "G", SEED, self._protocol)
         try:
             try_out(method, train_set)
-            history = fit(method, train_set, self._protocol.steps_of(), self._protocol.batch, seed=self._seed)
+            history = fit(method, train_set, self._protocol.steps_of(), self._protocol.batch, seed=SEED)
             # What the other rows were probed for, and no more: that is what can be compared.
             asked = [r["accuracy"] for r in self.state.tables.get(self.LIVE, ())] or [{}]
             numbers = sorted({int(n) for by_n in asked[0].values() for n in by_n})
             accuracy = comparison.probe_all(
-                method, train_set, test_set, self._seed, list(asked[0]), numbers or comparison.N_LABELS
+                method, train_set, test_set, SEED, list(asked[0]), numbers or comparison.N_LABELS
             )
         except (Entry, Diverged, ValueError) as error:
             return _reply(f"Not entered. {error}", palette.WRONG)
@@ -124,7 +122,7 @@ class Leaderboard(Explorer):
             return _reply(f"Not entered. {type(error).__name__}: {error}", palette.WRONG)
         if history.interrupted:
             return _reply("Not entered: its training was stopped.", palette.WRONG)
-        cell = {"data": "scenes", "table": "G", "method": name, "seed": self._seed}
+        cell = {"data": "scenes", "table": "G", "method": name, "seed": SEED}
         rows = [r for r in self.state.tables.get(self.LIVE, []) if r["cell"]["method"] != name]
         rows.append({"cell": cell, "accuracy": accuracy})
         with self.together():

@@ -47,13 +47,10 @@ class _Leading(NamedTuple):
 class _State:
     """The network and the world; what was computed is kept for a while."""
 
-    def __init__(self, network: BERT, told: bool, learned_at: float | None, purity: float) -> None:
-        self.network, self.told, self.learned_at, self.purity = network, told, learned_at, purity
+    def __init__(self, network: BERT, told: bool, learned: str) -> None:
+        self.network, self.told, self.learned = network, told, learned
         # only then can its answers stand beside those of the tables
         self.same = network.tokenizer.words == reviews.tokenizer().words
-
-    def world(self, dependence: float) -> reviews.World:
-        return reviews.World(dependence, self.purity)
 
     @lru_cache(maxsize=64)  # noqa: B019 - one instance lives as long as its widget
     def odds(self, text: str, hidden: tuple[int, ...], hole: int, feeling: str, dependence: float) -> _Odds:
@@ -65,7 +62,7 @@ class _State:
         if known is None or self.told:
             prefix = f"{known}: " if known else ""
             network = self.network.probabilities(prefix + seen, [hidden.index(hole)])[0].double().cpu()
-        world, more = self.world(dependence), {k for k, w in enumerate(words) if w.text.lower() in FEELING}
+        world, more = reviews.World(dependence), {k for k, w in enumerate(words) if w.text.lower() in FEELING}
         both = tuple(sorted(more | set(hidden)))
         exact = alone = None
         if self.same:
@@ -76,7 +73,7 @@ class _State:
 
     @lru_cache(maxsize=64)  # noqa: B019
     def leading(self, dependence: float) -> _Leading:
-        world = self.world(dependence)
+        world = reviews.World(dependence)
         table = world.joint()
         return _Leading(
             world.shared(1).x2[:, 0].tolist(),
@@ -101,39 +98,29 @@ class MaskedWords(Explorer):
         network: a trained `BERT`; None takes the one that comes with the course.
         told: whether the network was trained on texts that were told the sentiment (`Texts.told`). One that was
             not is silent when the sentiment is given.
-        learned_at: the λ of the texts it learned from, for the legend; None leaves it out.
-        text: to begin with.
-        purity: of the world.
 
     Raises:
         FileNotFoundError: no network was given and none is shipped. ValueError: a network without a tokenizer.
     """
 
-    def __init__(
-        self,
-        network: BERT | None = None,
-        told: bool = True,
-        learned_at: float | None = 0.5,
-        text: str = NOTE,
-        purity: float = 0.9,
-    ) -> None:
+    def __init__(self, network: BERT | None = None, told: bool = True) -> None:
+        learned = ", learned at λ = 0.50" if network is None else ""
         network = shipped("bert_reviews") if network is None else network.eval()
         if network.tokenizer is None:
             raise ValueError("this network has no tokenizer yet: network.prepare(data) gives it one")
         controls = {
             "feeling": ToggleButtons(options=[UNKNOWN, *reviews.SENTIMENTS], description="Y, the writer is"),
             "dependence": FloatSlider(0.5, min=0, max=1, step=0.02, description="λ of the world"),
-            "text": chips.text_area(text, "sentence", rows=2),
+            "text": chips.text_area(NOTE, "sentence", rows=2),
         }
         controls["feeling"].style.button_width = "auto"
-        self._before = chips.texts_of(text)  # the next edit
+        self._before = chips.texts_of(NOTE)  # the next edit
         controls["text"].observe(self._edited, names="value")  # before the picture is drawn
-        first = next((k for k, word in enumerate(self._before) if word.lower() in FEELING), 0)
-        masks = (first,) if first < len(self._before) else ()
+        first = next(k for k, word in enumerate(self._before) if word.lower() in FEELING)
         super().__init__(
             controls,
-            state=_State(network, told, learned_at, purity),
-            hidden={"masked": masks, "cursor": first},
+            state=_State(network, told, learned),
+            hidden={"masked": (first,), "cursor": first},
             rows=[["text"], ["feeling", "dependence"]],
             actions={"The fox": self.fox, "Hide 15 %": self.hide, "Show all words": self.reveal},
         )
@@ -306,13 +293,12 @@ def _bars(state: _State, word: str, hole: int, odds: _Odds, feeling: str) -> Pan
         if odds.alone is not None:
             value = float(odds.alone[k])
             plot.line([(value, row - 0.44), (value, row + 0.44)], palette.Y, 2, dash=(3, 2))
-    where = "" if state.learned_at is None else f", learned at λ = {state.learned_at:.2f}"
     if odds.exact is not None:
         plot.text(0, -0.6, "■ world, exact", palette.X2, 11, "ls", offset=(-88, -26))
         plot.text(0, -0.6, "┆ same, no other word of feeling seen", palette.Y, 11, "ls", offset=(-88, -10))
     if odds.network is not None:
         beside = 8 if odds.exact is not None else -88
-        plot.text(0, -0.6, f"■ BERT{where}", palette.PSI, 11, "ls", offset=(beside, -26))
+        plot.text(0, -0.6, f"■ BERT{state.learned}", palette.PSI, 11, "ls", offset=(beside, -26))
     given = "" if feeling == UNKNOWN else f", Y = {feeling}"
     return plot.panel(f"P(X₂ | X₁{given}), word {hole + 1}", "candidates: " + ", ".join(spoken))
 

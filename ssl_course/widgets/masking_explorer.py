@@ -103,7 +103,6 @@ class MaskingExplorer(HideAndFill):
         networks: one trained `MAE` or several by name, beside the one shipped with the course.
         data: pictures; of another size than the networks', they are cropped and resized, and the widget says so.
             None paints scenes.
-        seed: of the scenes.
         with_shipped: offer the shipped network, trained on scenes, beside the given ones.
 
     Raises:
@@ -118,11 +117,10 @@ class MaskingExplorer(HideAndFill):
         self,
         networks: MAE | dict[str, MAE] | None = None,
         data: Pictures | None = None,
-        seed: int = 12,
         with_shipped: bool = True,
     ) -> None:
         offered, size = self.offer(networks, data, with_shipped)
-        pictures = scenes.World().sample(SHOWN, size, seed) if data is None else data
+        pictures = scenes.World().sample(SHOWN, size, seed=12) if data is None else data
         images, remark = fitted(pictures.images, size)
         controls = {
             "ratio": FloatSlider(0.75, min=0, max=1, step=0.01, description="hidden share"),

@@ -53,10 +53,8 @@ class _State:
         drawn = sharpen(own.log(), temperature, top_k or None)
         ids = own.topk(min(CANDIDATES, int((own > 0).sum()))).indices
         exact = self.exact(network, text)
-        answers = torch.stack([p for p in (drawn, own, exact) if p is not None])[
-            :, ids
-        ]  # (2 or 3, candidates)
-        worth = (answers >= LEAST).any(0)
+        answers = torch.stack([p[ids] for p in (drawn, own, exact) if p is not None])
+        worth = (answers >= LEAST).any(0)  # (candidates,)
         worth[:FEW] = True
         ids = ids[worth]
         told = None if exact is None else exact[ids].tolist()
@@ -108,19 +106,13 @@ class NextWord(Explorer):
         networks: one trained `GPT` or several by name, beside those shipped with the course.
         worlds: name → the `reviews.World` whose texts that network has read, for exact bars beside its own; the
             shipped ``"film reviews"`` has its own.
-        text: to begin with; None suits the first network.
-        seed: of the words that are drawn.
 
     Raises:
         FileNotFoundError: no network was given and none is shipped. ValueError: a network without a tokenizer.
     """
 
     def __init__(
-        self,
-        networks: GPT | dict[str, GPT] | None = None,
-        worlds: dict[str, reviews.World] | None = None,
-        text: str | None = None,
-        seed: int = 0,
+        self, networks: GPT | dict[str, GPT] | None = None, worlds: dict[str, reviews.World] | None = None
     ) -> None:
         there = {label: name for label, name in SHIPPED.items() if assets.checkpoint(name).is_file()}
         offered = checkpoints.together(networks, there or SHIPPED)
@@ -128,8 +120,7 @@ class NextWord(Explorer):
             raise ValueError(f"{bare[0]!r} has no tokenizer yet: gpt.prepare(data) gives it one")
         given = networks if isinstance(networks, dict) else {"yours": networks} if networks else offered
         name = next(iter(given))
-        if text is None:
-            text = BEGIN.get(name, "" if offered[name].tokenizer.words is None else START)
+        text = BEGIN.get(name, "" if offered[name].tokenizer.words is None else START)
         controls = {
             "network": Dropdown(options=list(offered), value=name, description="network has read"),
             "temperature": FloatSlider(1.0, min=0, max=2, step=0.05, description="temperature"),
@@ -138,7 +129,7 @@ class NextWord(Explorer):
         }
         self._past: list[str] = []
         self._typing = self._going_back = False
-        self._stream = torch.Generator().manual_seed(seed)
+        self._stream = torch.Generator().manual_seed(0)
         controls["text"].observe(self._edited, names="value")
         super().__init__(
             controls,

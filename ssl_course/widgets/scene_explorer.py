@@ -20,6 +20,7 @@ COLUMNS = 4
 SAMPLES = 2000  # for the estimate of ε_CI²
 KINDS = 30  # of gray that are told apart on real pictures
 WIDE = 120  # CSS pixels of a picture
+SEED, SIZE = 28, 96  # of the scenes; their pixels
 
 
 class View(NamedTuple):
@@ -52,9 +53,8 @@ class _Scenes:
     sees = scenes.SEES
     labels = ("biome", "light")
 
-    def __init__(self, seed: int, size: int) -> None:
-        self.seed, self.size = seed, size
-        pictures = scenes.World().sample(SHOWN, size=size, seed=seed, parts=True)
+    def __init__(self) -> None:
+        pictures = scenes.World().sample(SHOWN, SIZE, SEED, parts=True)
         self.lightness = pictures.parts["L"]  # (SHOWN, 1, s, s)
         self.biome = pictures.labels["biome"]
         self.grays, self.thumbs = _grays(self.lightness)
@@ -63,7 +63,7 @@ class _Scenes:
     def view(self, dependence: float, sees: str, label: str) -> View:
         world = scenes.World(dependence=dependence, sees=sees)
         joint, values = world.joint(label), world.x2_values()
-        latents, _ = world.latents(SAMPLES, torch.Generator().manual_seed(3 * self.seed + 3), "cpu")
+        latents, _ = world.latents(SAMPLES, torch.Generator().manual_seed(3 * SEED + 3), "cpu")
         x2 = values[::2][world.x2_index(latents)]  # hue tints: both sides have one value
         shown = self._shown(world)
         cell, psi = world.x1_index(shown), world.psi_star()
@@ -90,21 +90,21 @@ class _Scenes:
         )
 
     def _shown(self, world: scenes.World) -> dict[str, torch.Tensor]:
-        return world.latents(SHOWN, torch.Generator().manual_seed(3 * self.seed), "cpu")[0]
+        return world.latents(SHOWN, torch.Generator().manual_seed(3 * SEED), "cpu")[0]
 
     def truth(self, dependence: float, picture: int) -> np.ndarray:
         world = scenes.World(dependence=dependence)
         latents = {k: v[picture : picture + 1] for k, v in self._shown(world).items()}
         sky, ground = world.colours(latents["biome"], latents["tint"], torch.ones(1))
         return _rgba(
-            self.lightness[picture], painter.paint_colour(sky, ground, latents["biome"], None, self.size)[0]
+            self.lightness[picture], painter.paint_colour(sky, ground, latents["biome"], None, SIZE)[0]
         )
 
     def paint(self, x2: np.ndarray, picture: int, contrast: float = 1.0) -> np.ndarray:
         """The gray picture, or a paler one, in these colours: (sky, ground) or one colour for all."""
         c = torch.as_tensor(x2, dtype=torch.float32).reshape(1, -1)
         biome = self.biome[picture : picture + 1]
-        ab = painter.paint_colour(c[:, :2], c[:, -2:], biome, None, self.size)[0]
+        ab = painter.paint_colour(c[:, :2], c[:, -2:], biome, None, SIZE)[0]
         return _rgba(_paler(self.lightness[picture], contrast), ab)
 
 
@@ -117,7 +117,7 @@ class _Photos:
 
     sees = ("average colour",)
 
-    def __init__(self, pictures: Pictures, seed: int) -> None:
+    def __init__(self, pictures: Pictures) -> None:
         from sklearn.cluster import KMeans
 
         name = next(iter(pictures.labels), "")
@@ -135,9 +135,9 @@ class _Photos:
         fine = lightness - torch.nn.functional.avg_pool2d(lightness, 5, 1, 2)
         rough = torch.nn.functional.adaptive_avg_pool2d(fine.abs(), 2).flatten(1)
         gray = torch.cat([coarse / coarse.std(), 2 * rough / rough.std()], 1)  # (N, 20)
-        kinds = KMeans(KINDS, n_init=2, random_state=seed).fit_predict(gray.numpy())
+        kinds = KMeans(KINDS, n_init=2, random_state=SEED).fit_predict(gray.numpy())
         self.cells = torch.as_tensor(kinds).long()
-        stream = torch.Generator().manual_seed(seed)
+        stream = torch.Generator().manual_seed(SEED)
         rows = [(self.y == k).nonzero()[:, 0] for k in range(len(names))]
         rows = [r[torch.randperm(len(r), generator=stream)] for r in rows if len(r)]
         self.shown = torch.cat([r[: -(-SHOWN // len(rows))] for r in rows])[:SHOWN]
@@ -237,8 +237,6 @@ class SceneExplorer(SheetExplorer):
 
     Args:
         data: pictures with one label (`load("earth")`, a folder of photographs), or None for the scenes world.
-        seed: which pictures are shown.
-        size: pixels of the scenes.
 
     Raises:
         ValueError: fewer than 100 pictures, or fewer than 2 classes.
@@ -246,8 +244,8 @@ class SceneExplorer(SheetExplorer):
 
     sheet_columns = COLUMNS
 
-    def __init__(self, data: Pictures | None = None, seed: int = 28, size: int = 96) -> None:
-        source = _Scenes(seed, size) if data is None else _Photos(data, seed)
+    def __init__(self, data: Pictures | None = None) -> None:
+        source = _Scenes() if data is None else _Photos(data)
         controls: dict[str, Widget] = {
             "dependence": FloatSlider(0.0, min=0, max=1, step=0.05, description="dependence λ"),
             "sees": Dropdown(options=source.sees, description="X₂ is"),

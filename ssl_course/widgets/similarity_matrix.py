@@ -52,8 +52,8 @@ def taken_apart(z: Tensor, temperature: float) -> Loss:
 class _State:
     """Two views of some pictures, and their z in several networks."""
 
-    def __init__(self, networks: dict[str, nn.Module], pictures: Pictures, seed: int) -> None:
-        with seeded(seed):
+    def __init__(self, networks: dict[str, nn.Module], pictures: Pictures) -> None:
+        with seeded(3):
             pair = pair_of(networks["trained ψ"], pictures[:MOST])
         self.most, views = len(pair), torch.cat([*pair])  # (2 most, 3, s, s)
         self.z = {}
@@ -88,19 +88,18 @@ class SimilarityMatrix(Explorer):
     Args:
         method: a trained `SimCLR`; None is the one that comes with the course. Its `pair` makes the views.
         data: pictures; None paints scenes of 64 px.
-        seed: of the scenes and of the views.
 
     Raises:
         ValueError: fewer than two pictures.
         FileNotFoundError: no method is given and none is shipped.
     """
 
-    def __init__(self, method: nn.Module | None = None, data: Pictures | None = None, seed: int = 3) -> None:
+    def __init__(self, method: nn.Module | None = None, data: Pictures | None = None) -> None:
         method = shipped(SHIPPED) if method is None else method
-        data = scenes.World().sample(MOST, size=64, seed=seed) if data is None else data
+        data = scenes.World().sample(MOST, size=64, seed=3) if data is None else data
         if len(data) < LEAST:
             raise ValueError(f"data has {len(data)} pictures; a pair needs another one as its negative")
-        state = _State({"trained ψ": method, "untrained ψ": untrained(method)}, data, seed)
+        state = _State({"trained ψ": method, "untrained ψ": untrained(method)}, data)
         controls: dict[str, Widget] = {
             "temperature": FloatLogSlider(
                 0.2, base=10, min=-1.5, max=1.5, step=0.05, description="temperature τ", readout_format=".2f"

@@ -51,11 +51,9 @@ class _Worlds:
 class WhereKComesFrom(Explorer):
     """ρ from 0 to the smallest step: ψ* gets seven more dimensions and least squares pays for each of them."""
 
-    def __init__(self, dependence: float = 0.0, repeats: int = 200) -> None:
+    def __init__(self, repeats: int = 200) -> None:
         controls = {
-            "dependence": SelectionSlider(
-                options=[(f"{r:g}", r) for r in RHO], value=dependence, description="dependence ρ"
-            ),
+            "dependence": SelectionSlider(options=[(f"{r:g}", r) for r in RHO], description="dependence ρ"),
             "n": SelectionSlider(options=[(f"{v:,}", v) for v in LABELS], value=60, description="labels n_L"),
             "pairs": Dropdown(options=PAIRS, value=0, description="ψ learned from"),
             "ridge": Checkbox(False, description="ridge"),

@@ -20,6 +20,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         shutil.rmtree(SCREENSHOTS, ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lectures first, which take longest, the site's pages last: one worker makes the site and the other need not wait."""
+
+    def late(item: pytest.Item) -> tuple[bool, bool]:
+        return "address" in getattr(item, "fixturenames", ()), "test_lecture[" not in item.nodeid
+
+    items.sort(key=late)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[BrowserContext]:
     """Chromium, or whatever find_browser() finds: one window, whose tabs share JupyterLab's files in its cache."""
@@ -52,7 +61,8 @@ def open_notebook(lab: Lab, browser: BrowserContext) -> Iterator[Opener]:
 
     yield open_one
     for notebook in opened:
-        notebook.close()
+        notebook.page.close()
+    lab.stop_kernels(wait=False)
 
 
 @pytest.fixture(scope="session")

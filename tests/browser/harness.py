@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import re
 import secrets
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -47,10 +49,8 @@ def _ssl_truth(widget):
     frame = type(widget).render(widget.state, **widget.values())
     panels = frame[0] if isinstance(frame, tuple) else frame
     print(json.dumps({{
-        "kind": type(widget).__name__,
         "drawn": not widget._rendering and widget._drawn == widget._wanted == wanted,
         "number": widget.canvas._frame["number"],
-        "controls": {{name: c.description for name, c in widget.controls.items()}},
         "hashes": [hashlib.sha256(p.svg.encode() if p.drawn else p.rgba.tobytes()).hexdigest() for p in panels],
         "values": repr(widget.values()),
         "error": repr(widget.error) if widget.error else "",
@@ -58,7 +58,15 @@ def _ssl_truth(widget):
 _ssl_truth(_ssl_widget(%r))
 """
 
-# The number of its newest frame, and nothing rendered.
+# These render nothing: its class and its controls' labels; its values; the number of its newest frame.
+ABOUT = f"""{FIND}
+import json
+_ssl_explorer = _ssl_widget(%r)
+print(json.dumps([type(_ssl_explorer).__name__, [c.description for c in _ssl_explorer.controls.values()]]))
+"""
+VALUES = f"""{FIND}
+print(_ssl_widget(%r).values())
+"""
 NEWEST = f"""{FIND}
 print(_ssl_widget(%r).canvas._frame["number"])
 """
@@ -123,9 +131,19 @@ class Lab:
             body = answer.read()
         return json.loads(body) if body else None
 
-    def stop_kernels(self) -> None:
-        for session in self.api("GET", "api/sessions"):
-            self.api("DELETE", f"api/sessions/{session['id']}")
+    def stop_kernels(self, wait: bool = True) -> None:
+        """All that run now; a kernel takes seconds to end, for which the next notebook need not wait."""
+        paths = [f"api/sessions/{session['id']}" for session in self.api("GET", "api/sessions")]
+
+        def end() -> None:
+            for path in paths:
+                self.api("DELETE", path)
+
+        def whenever() -> None:
+            with contextlib.suppress(OSError):  # as when the server has ended first
+                end()
+
+        end() if wait else threading.Thread(target=whenever, daemon=True).start()
 
     def stop(self) -> None:
         self.process.terminate()
@@ -351,7 +369,11 @@ class Shown:
     def __init__(self, notebook: Notebook, box: Locator) -> None:
         self.notebook, self.box, self.page = notebook, box, notebook.page
         self.canvas_id = box.locator(".ssl-canvas").get_attribute("data-canvas")
-        self.kind = self.truth()["kind"]
+        self.kind, self.labels = json.loads(self.notebook.ask(ABOUT % self.canvas_id))
+
+    def values(self) -> str:
+        """All values, as they are written in Python."""
+        return self.notebook.ask(VALUES % self.canvas_id)
 
     def truth(self) -> dict[str, Any]:
         """What the kernel says should be shown, rendered afresh from the current values."""

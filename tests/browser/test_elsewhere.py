@@ -157,7 +157,7 @@ def test_two_notebooks_side_by_side(lab: Lab, open_notebook: Opener, known_error
     widgets[right].move("side")  # beside its own cell, too
     (lab.root / "over").touch()
     notebook.idle(60)
-    assert "'blue': 3" in widgets[right].truth()["values"]
+    assert "'blue': 3" in widgets[right].values()
     assert widgets[right].settled() != first
     notebook.screenshot("two")
     kept = json.loads((lab.root / "kept" / "lecture_00.json").read_text())
@@ -176,7 +176,7 @@ def test_notebook_7(lab: Lab, open_notebook: Opener) -> None:
     assert notebook.cell_errors() == []
     (tiny,) = notebook.explorers()
     first = tiny.settled()
-    for label in tiny.truth()["controls"].values():
+    for label in tiny.labels:
         before = tiny.settled()
         tiny.move(label)
         assert tiny.settled() != before, f"{label!r} changes nothing on the screen"
@@ -222,7 +222,7 @@ def test_without_subshells(lab: Lab, open_notebook: Opener, known_errors: set[st
         (lab.root / "over").touch()
         tiny.next_frame(number, "a picture after the cell")
         notebook.idle()
-        assert tiny.settled() == before and "'blue': 3" in tiny.truth()["values"]
+        assert tiny.settled() == before and "'blue': 3" in tiny.values()
         assert notebook.new_errors(known_errors) == []
 
 

@@ -46,7 +46,7 @@ def test_controls_strokes_and_keys(lab: Lab, open_notebook: Opener, known_errors
     page.mouse.click(x, y)
     tiny.next_frame(number, "a picture after a click")
     tiny.settled()
-    x0, y0 = map(float, re.search(r"'spot': \(([\d.]+), ([\d.]+)\)", tiny.truth()["values"]).groups())
+    x0, y0 = map(float, re.search(r"'spot': \(([\d.]+), ([\d.]+)\)", tiny.values()).groups())
     assert abs(x0 - 0.25) < 0.01 and abs(y0 - 0.25) < 0.01
     page.mouse.move(x, y)
     page.mouse.down()
@@ -55,7 +55,7 @@ def test_controls_strokes_and_keys(lab: Lab, open_notebook: Opener, known_errors
     page.mouse.up()
     page.wait_for_timeout(300)
     tiny.settled()
-    x1, y1 = map(float, re.search(r"'spot': \(([\d.]+), ([\d.]+)\)", tiny.truth()["values"]).groups())
+    x1, y1 = map(float, re.search(r"'spot': \(([\d.]+), ([\d.]+)\)", tiny.values()).groups())
     assert abs(x1 - x0 - 76 / where["width"]) < 0.01 and abs(y1 - y0 - 19 / where["height"]) < 0.01
 
     canvas.focus()
@@ -88,11 +88,10 @@ def test_controls_strokes_and_keys(lab: Lab, open_notebook: Opener, known_errors
     tiny.settled()
     assert page.get_by_text("could not read the new picture").count() == 0
 
-    for theme in (LIGHT, DARK):
+    for theme in (DARK, LIGHT):
         notebook.theme(theme)
         assert notebook.serious() == []
         notebook.screenshot(theme.split()[-1].lower())
-    notebook.theme(LIGHT)
     assert notebook.new_errors(known_errors) == []
 
 

@@ -32,7 +32,7 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
     for widget in widgets:
         first = before = widget.start()
         changed = {}
-        for label in widget.truth()["controls"].values():
+        for label in widget.labels:
             widget.move(label)
             now = widget.settled()
             changed[label], before = now != before, now
@@ -44,13 +44,12 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
         assert widget.settled() == first, f"Reset does not bring back the first picture of {widget.kind}"
 
     serious = []
-    for theme in (LIGHT, DARK):
+    for theme in (DARK, LIGHT):
         notebook.theme(theme)
         serious += notebook.serious()
         for index, widget in enumerate(widgets):
             widget.box.scroll_into_view_if_needed()
             notebook.screenshot(f"{widget.kind}_{index}_{theme.split()[-1].lower()}", widget.box)
-    notebook.theme(LIGHT)
     assert serious == []
     if path == LECTURES[0] and AT == "lab/tree":  # Notebook 7 has no deck
         slides_have_living_widgets(notebook, widgets[0])
@@ -67,7 +66,7 @@ def slides_have_living_widgets(notebook: Notebook, widget: Shown) -> None:
     notebook.command("deck:toggle")
     notebook.wait("() => document.querySelector('.jp-Deck, [data-jp-deck-mode]')", "the slides")
     widget.box.wait_for(state="visible", timeout=15_000)
-    for label in widget.truth()["controls"].values():  # keys that move a control must not turn the slide
+    for label in widget.labels:  # keys that move a control must not turn the slide
         widget.move(label)
         widget.settled()
     assert notebook.page.evaluate(ACTIVE) == index

@@ -43,7 +43,7 @@ def test_words(lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
     places = notebook.ask("print([(c.x + c.width / 2, c.y + 17) for c in m._page()])")
     x, y = eval(places)[8]
     click(masked, 0, x, y)
-    assert "'masked': (1, 8)" in masked.truth()["values"]
+    assert "'masked': (1, 8)" in masked.values()
     assert masked.box.locator(".ssl-picture").count() == 4
     notebook.screenshot("masked_two", masked.box)
     masked.box.locator(".ssl-picture").first.focus()
@@ -51,7 +51,7 @@ def test_words(lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
         number = masked.number()
         page.keyboard.press(key)
         masked.next_frame(number, f"a picture after {key}")
-    assert "'masked': (1, 7, 8)" in masked.truth()["values"]
+    assert "'masked': (1, 7, 8)" in masked.values()
 
     # edit: hidden words follow, odd text is kept
     box = masked.box.locator("textarea")
@@ -61,7 +61,7 @@ def test_words(lab: Lab, open_notebook: Opener, known_errors: set[str]) -> None:
     masked.next_frame(number, "a picture after typing")
     page.wait_for_timeout(500)
     masked.settled()
-    assert "'masked': (3, 9, 10)" in masked.truth()["values"]
+    assert "'masked': (3, 9, 10)" in masked.values()
     for text in ("", "[MASK] [MASK]", "שלום 🙂 עולם I like", "I like this movie. " * 2500):
         number = masked.number()
         box.fill(text)

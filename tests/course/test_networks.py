@@ -175,9 +175,9 @@ def test_no_word_lies_over_a_line_or_another_word(name):
     ],
 )
 def test_what_lies_over_something_is_found(more, fault):
-    sheet = networks.Sheet(100)
+    sheet = networks.Sheet(networks.WIDTH, 100)
     more(sheet)
-    found = list(faults("".join([*sheet.parts, "</svg>"])))
+    found = list(faults(sheet.svg()))
     assert len(found) == 1 and fault in found[0]
 
 

@@ -73,49 +73,37 @@ def interval(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _interval, mistakes, praise, hint)
 
 
-# What is done to X₂ → the factors of ε², σ² and ε²/σ², and the usual wrong ones.
-_FACTORS: dict[str, tuple[tuple[float, ...], dict[tuple[float, ...], str]]] = {
+Factors = tuple[float, ...]
+
+# What is done to X₂ → the factors of ε², σ² and ε²/σ², and what to tell who gives others.
+_FACTORS: dict[str, tuple[Factors, dict[str, tuple[Factors, ...]]]] = {
     "times 3": (
         (9, 9, 1),
         {
-            (3, 3, 1): "ε² and σ² are squares: with X₂ three times as large each is nine times as large.",
-            (
-                9,
-                3,
-                3,
-            ): "σ² is the square of a singular value of the class means, and these become three times as large.",
-            (9, 1, 9): "The class means are means of X₂: they grow with it.",
+            "ε² and σ² are squares: with X₂ three times as large each is nine times as large.": ((3, 3, 1),),
+            "σ² is the square of a singular value of the class means, and these become three times as large.": ((9, 3, 3),),
+            "The class means are means of X₂: they grow with it.": ((9, 1, 9),),
         },
     ),
     "copied": (
         (2, 2, 1),
         {
-            (4, 4, 1): "Beside each other, not on top of each other: ‖(x, x)‖² = 2‖x‖², not 4‖x‖².",
-            (1, 1, 1): "No news, but ‖(x, x)‖² = 2‖x‖²: both squares double. Only the quotient stays.",
-            (
-                2,
-                1,
-                2,
-            ): "The class means are copied, too: (MᵀM) doubles, and with it every squared singular value.",
+            "Beside each other, not on top of each other: ‖(x, x)‖² = 2‖x‖², not 4‖x‖².": ((4, 4, 1),),
+            "No news, but ‖(x, x)‖² = 2‖x‖²: both squares double. Only the quotient stays.": ((1, 1, 1),),
+            "The class means are copied, too: (MᵀM) doubles, and with it every squared singular value.": ((2, 1, 2),),
         },
     ),
     "noise beside": (
         (1, 1, 1),
         {
-            (
-                11,
-                1,
-                11,
-            ): "ε² is what X₁ *predicts* of X₂. Nobody predicts noise. You think of the upper end, Tr Cov(X₂|Y)/σ².",
-            (
-                10,
-                1,
-                10,
-            ): "ε² is what X₁ *predicts* of X₂. Nobody predicts noise. You think of the upper end, Tr Cov(X₂|Y)/σ².",
-            (1, 10, 0.1): "Noise has the same mean in every class: Π takes it away, and σ stays.",
+            "ε² is what X₁ *predicts* of X₂. Nobody predicts noise. You think of the upper end, Tr Cov(X₂|Y)/σ².": (
+                (11, 1, 11),
+                (10, 1, 10),
+            ),
+            "Noise has the same mean in every class: Π takes it away, and σ stays.": ((1, 10, 0.1),),
         },
     ),
-}
+}  # fmt: skip
 
 
 @check("a dictionary of three factors each")
@@ -134,8 +122,8 @@ def factors(answer: Any) -> Card:
         if len(given) != 3:
             return wrong(f"{name}: three numbers are wanted, of ε², σ² and ε²/σ².")
         if not np.allclose(given, right, rtol=1e-6):
-            for mistake, text in usual.items():
-                if np.allclose(given, mistake, rtol=1e-6):
+            for text, mistakes in usual.items():
+                if any(np.allclose(given, mistake, rtol=1e-6) for mistake in mistakes):
                     return wrong(f"{name}: {text}")
             if abs(given[0] / given[1] - given[2]) > 1e-6 * abs(given[2]):
                 return wrong(f"{name}: the third factor is the first over the second.")

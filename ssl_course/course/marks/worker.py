@@ -100,9 +100,8 @@ def main() -> None:
     for lecture in range(100):
         sys.modules[f"ssl_course.course.exercises.lecture_{lecture:02d}"] = Blank(f"lecture_{lecture:02d}")
     blank = sys.modules["ssl_course.course.exercises"] = Blank("exercises")
-    blank.__path__ = [
-        os.path.join(os.path.dirname(str(ssl_course.course.__file__)), "exercises")
-    ]  # for its cards
+    course = os.path.dirname(str(ssl_course.course.__file__))
+    blank.__path__ = [os.path.join(course, "exercises")]  # for its cards
     for name in [n for n in sys.modules if n.startswith("ssl_course.course.exercises.lecture_")]:
         setattr(blank, name.rpartition(".")[2], sys.modules[name])
     ssl_course.course.exercises = blank  # type: ignore[attr-defined]

@@ -15,10 +15,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ssl_course import assets
 from ssl_course.course import kept, palette, themes
+from ssl_course.course.pen import Sheet
 
 EVERY = 0.7  # seconds between two looks at the number of answers
-WIDTH = 620
+WIDTH, BOLD = 620, ' font-weight="bold"'  # of the histogram
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,9 @@ def place() -> Path:
 
 def leave_word(file: Path, word: dict[str, str]) -> None:
     """Write the file, for its owner alone."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
-        json.dump(word, stream)
-    part.replace(file)
+    with assets.replacing(file) as part:
+        os.close(os.open(part, os.O_CREAT, 0o600))
+        part.write_text(json.dumps(word), encoding="utf-8")
 
 
 def find() -> Desk | None:
@@ -175,29 +175,13 @@ def reveal(key: str, measured: object) -> str:
     answers = found["answers"]
     if not answers:
         return "<p>The room: no answer.</p>"
-    svg, alt = (
-        _choices(answers, found["choices"], measured) if found["choices"] else _numbers(answers, measured)
-    )
+    choices = found["choices"]
+    sheet, alt = _choices(answers, choices, measured) if choices else _numbers(answers, measured)
     many = f"{len(answers)} answer{'' if len(answers) == 1 else 's'}"
-    words = f"The room: {many}." if found["choices"] else f"The room: {many}. {alt}"
-    return f'<div class="ssl-room">{themes.figure(svg, f"The room, {many}. {alt}", WIDTH, words)}</div>'
-
-
-def _svg(parts: Sequence[str], height: float) -> str:
+    words = f"The room: {many}." if choices else f"The room: {many}. {alt}"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}">{"".join(parts)}</svg>'
+        f'<div class="ssl-room">{themes.figure(sheet.svg(), f"The room, {many}. {alt}", WIDTH, words)}</div>'
     )
-
-
-def _text(
-    x: float, y: float, words: str, colour: str = palette.INK, anchor: str = "start", weight: str = "normal"
-) -> str:
-    style = f'text-anchor="{anchor}" font-size="14" font-weight="{weight}" fill="{themes.css(colour)}"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(words)}</text>'
-
-
-def _bar(x: float, y: float, width: float, height: float, colour: str) -> str:
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2" fill="{themes.css(colour)}"/>'
 
 
 def _short(value: float) -> str:
@@ -205,22 +189,22 @@ def _short(value: float) -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
-def _choices(answers: Sequence[str], choices: Sequence[str], measured: object) -> tuple[str, str]:
+def _choices(answers: Sequence[str], choices: Sequence[str], measured: object) -> tuple[Sheet, str]:
     """A bar for each choice, the measured one in Y's colour and with a word."""
     counts = {choice: answers.count(choice) for choice in choices}
-    most, parts, said = max(counts.values()), [], []
+    most, sheet, said = max(counts.values()), Sheet(WIDTH, 48 * len(counts)), []
     for row, (choice, count) in enumerate(counts.items()):
         right, top = choice == measured, 48.0 * row
         words = f"{choice}  ← measured" if right else choice
-        colour = palette.Y if right else palette.INK
-        parts.append(_text(2, top + 16, words, colour, weight="bold" if right else "normal"))
-        parts.append(_bar(2, top + 22, max(560 * count / most, 1), 18, colour if right else palette.MUTED))
-        parts.append(_text(10 + 560 * count / most, top + 36, str(count)))
+        sheet.words(2, top + 11, words, palette.Y if right else palette.INK, 14, "start", BOLD * right)
+        long = 560 * count / most
+        sheet.rect(2, top + 22, max(long, 1), 18, palette.Y if right else palette.MUTED, rx=2)
+        sheet.words(10 + long, top + 31, str(count), size=14, at="start")
         said.append(f"{words}: {count}")
-    return _svg(parts, 48 * len(counts)), "; ".join(said).replace("  ← ", ", ") + "."
+    return sheet, "; ".join(said).replace("  ← ", ", ") + "."
 
 
-def _numbers(answers: Sequence[float], measured: object) -> tuple[str, str]:
+def _numbers(answers: Sequence[float], measured: object) -> tuple[Sheet, str]:
     """Bins over the middle of the answers; who is beyond is counted in the bins at the ends."""
     import numpy as np
 
@@ -244,17 +228,16 @@ def _numbers(answers: Sequence[float], measured: object) -> tuple[str, str]:
     def at(x: float) -> float:
         return left + full * (x - edges[0]) / (edges[-1] - edges[0])
 
-    wide = full / len(counts)
-    parts = []
+    wide, sheet = full / len(counts), Sheet(WIDTH, 176)
     for k, count in enumerate(counts):
         tall = 105 * count / counts.max()
-        parts.append(_bar(at(edges[k]) + 1, floor - tall, wide - 2, tall, palette.MUTED))
+        sheet.rect(at(edges[k]) + 1, floor - tall, wide - 2, tall, palette.MUTED, rx=2)
         if count:
-            parts.append(_text(at(edges[k]) + wide / 2, floor - tall - 4, str(count), anchor="middle"))
-    parts.append(_bar(left, floor, full, 1, palette.INK))
+            sheet.words(at(edges[k]) + wide / 2, floor - tall - 9, str(count), size=14)
+    sheet.line((left, floor), (left + full, floor), colour=palette.INK, width=1)
     for k in (0, len(counts) // 2, len(counts)):
         anchor = "start" if k == 0 else "end" if k == len(counts) else "middle"
-        parts.append(_text(at(edges[k]), floor + 18, _short(back(edges[k])), palette.MUTED, anchor))
+        sheet.words(at(edges[k]), floor + 13, _short(back(edges[k])), palette.MUTED, 14, anchor)
     beyond = int((values < back(edges[0]) - 1e-12).sum() + (values > back(edges[-1]) + 1e-12).sum())
     quarter, middle, three = np.quantile(values, [0.25, 0.5, 0.75])
     alt = f"The middle answer is {_short(middle)}; half of them lie between {_short(quarter)} and {_short(three)}."
@@ -264,8 +247,8 @@ def _numbers(answers: Sequence[float], measured: object) -> tuple[str, str]:
         alt += " The axis is logarithmic."
     if value is not None:
         x = at(float(into(value)))
-        parts.append(_bar(x - 1.5, 22, 3, floor - 22, palette.Y))
+        sheet.rect(x - 1.5, 22, 3, floor - 22, palette.Y, rx=2)
         anchor = "start" if x < WIDTH / 4 else "end" if x > 3 * WIDTH / 4 else "middle"
-        parts.append(_text(x, 15, f"measured {_short(value)}", palette.Y, anchor, "bold"))
+        sheet.words(x, 10, f"measured {_short(value)}", palette.Y, 14, anchor, BOLD)
         alt += f" Measured: {_short(value)}."
-    return _svg(parts, floor + 26), alt
+    return sheet, alt

@@ -25,6 +25,7 @@ from typing import Any
 import tornado.httpserver
 import tornado.web
 
+from ssl_course import assets
 from ssl_course.course import room
 from ssl_course.course.lecture import to_number
 
@@ -148,15 +149,13 @@ class Room:
 
     def write_csv(self, file: Path) -> None:
         """Every question's answers, sorted, so that no row tells who was first or which two came from one phone."""
-        part = file.with_name(f".{file.name}.part")
-        with open(part, "w", newline="", encoding="utf-8") as stream:
+        with assets.replacing(file) as part, open(part, "w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream)
             rows.writerow(["key", "question", "answer", "measured"])
             for question in self.questions.values():
                 measured = "" if question.measured is None else question.measured
                 for answer in sorted(question.answers.values()):
                     rows.writerow([question.key, question.text, answer, measured])
-        part.replace(file)
 
 
 # ------------------------------------------------------------------------------------------------ the pages
