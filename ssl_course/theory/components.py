@@ -100,7 +100,8 @@ class CCA:
     """Canonical correlation analysis (Hotelling 1936): whiten both views, SVD of their cross-covariance (§3.2).
 
     Equal to ``sklearn.cross_decomposition.CCA(scale=False, max_iter=5000, tol=1e-12)`` up to the scale of the
-    components, which here have variance 1.
+    components, which here have variance 1; ``predict`` and ``score`` are scikit-learn's, with its scale. What
+    two views share is rather seen in `correlation`.
 
     With N ≤ p + q the training correlations start with a 1 whatever the data are, and constant or repeated
     columns leave directions without variance: both are computed without NaN, and a warning says so. A ridge or
@@ -114,6 +115,7 @@ class CCA:
         correlations_: (K,), descending; those of the training data, shrunk by the ridge.
         x_rotations_: (p, K), y_rotations_: (q, K): ψ(x₁) = (x₁ − mean) @ x_rotations_, η likewise.
         x_mean_: (p,), y_mean_: (q,).
+        coef_: (q, p), of ``predict``.
     """
 
     def __init__(self, n_components: int | None = None, ridge: float = 0.0) -> None:
@@ -139,7 +141,16 @@ class CCA:
         sign = _sign(a, 0)
         self.x_rotations_, self.y_rotations_ = (a * sign)[:, :k], (b * sign)[:, :k]
         self.correlations_ = correlations[:k]
+        self._covariances = sxx, syy
         return self
+
+    @property
+    def coef_(self) -> torch.Tensor:
+        """(q, p), of ``predict``; computed when asked for."""
+        sxx, syy = self._covariances
+        one, two = _unit_weights(sxx, self.x_rotations_), _unit_weights(syy, self.y_rotations_)  # (K,)
+        scale = torch.where(two > 0, one / torch.where(two > 0, two, 1), 0.0)
+        return syy @ self.y_rotations_ @ (scale[:, None] * self.x_rotations_.T)
 
     def transform(self, x: Array, y: Array | None = None) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         """(N, p) → (N, K); with y: both views' components, (N, K) each."""
@@ -156,11 +167,40 @@ class CCA:
         self.fit(x, y)
         return self._psi(x), self._eta(y)
 
+    def predict(self, x: Array) -> torch.Tensor:
+        """y (N, q) from x (N, p), as scikit-learn does it: through the K pairs, not by least squares."""
+        return (as_rows(x, "x").to(self.x_mean_.device) - self.x_mean_) @ self.coef_.T + self.y_mean_
+
+    def score(self, x: Array, y: Array) -> torch.Tensor:
+        """R² of ``predict``, the mean over y's columns, as in scikit-learn; may be negative.
+
+        Raises:
+            ValueError: lengths that differ or fewer than 2 rows.
+        """
+        x, y = _pair(x, y)
+        left = (y - self.predict(x).to(y.device)).square().sum(0)  # (q,)
+        spread = _centred(y)[0].square().sum(0)
+        # a constant column counts as scikit-learn has it: 1 when it is met, 0 when it is missed
+        r2 = torch.where(spread > 0, 1 - left / torch.where(spread > 0, spread, 1), (left == 0).double())
+        return r2.mean()
+
     def correlation(self, x: Array, y: Array) -> torch.Tensor:
         """Mean over the K components of the correlation on these rows, in [−1, 1]; honest on held-out rows."""
         psi, eta = (_centred(z)[0] for z in self.transform(*_pair(x, y)))
         norm = (psi.square().sum(0) * eta.square().sum(0)).sqrt()  # (K,)
         return ((psi * eta).sum(0) / torch.where(norm > 0, norm, 1)).mean()
+
+
+def _unit_weights(covariance: torch.Tensor, rotations: torch.Tensor) -> torch.Tensor:
+    """(K,) the scale of scikit-learn's components: each unit weights on what the earlier ones left over."""
+    loadings = covariance @ rotations  # (p, K) covariance of the columns with components of variance 1
+    left, scale = covariance, []
+    for i in range(rotations.shape[1]):
+        weights = torch.linalg.pinv(left, rtol=1e-12, hermitian=True) @ loadings[:, i]
+        size = weights.norm()
+        scale.append(torch.where(size > 0, 1 / size, 0.0))
+        left = left - loadings[:, i, None] * loadings[:, i]
+    return torch.stack(scale)
 
 
 def _pair(x: Array, y: Array) -> tuple[torch.Tensor, torch.Tensor]:

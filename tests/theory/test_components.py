@@ -33,11 +33,25 @@ def test_cca_is_scikit_learns(seed):
     np.testing.assert_allclose(canonical_correlations(x, y)[:3], ours.correlations_, atol=1e-12)
 
 
-def test_a_constant_column_of_the_second_view_is_left_out():
+@pytest.mark.parametrize("k", [1, 3, 4])
+def test_cca_predicts_and_scores_as_scikit_learn(k):
+    x, y = views(n=450)
+    (x, y), (new_x, new_y) = (x[:350], y[:350]), (x[350:], y[350:])
+    theirs = SklearnCCA(k, scale=False, max_iter=20_000, tol=1e-14).fit(x, y)
+    ours = CCA(k).fit(x, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    np.testing.assert_allclose(ours.predict(new_x), theirs.predict(new_x), atol=1e-5)
+    for rows in ((x, y), (new_x, new_y)):
+        assert float(ours.score(*rows)) == pytest.approx(theirs.score(*rows), abs=1e-6)
+
+
+def test_cca_scores_constant_columns():
     x, y = views(n=60)
-    with pytest.warns(UserWarning, match="y has 1 of 5 directions without variance"):
+    with pytest.warns(UserWarning, match="without variance"):
         cca = CCA(2).fit(x, np.column_stack([y, np.full(60, 0.3)]))
-    np.testing.assert_allclose(cca.correlations_, CCA(2).fit(x, y).correlations_, atol=1e-9)
+    assert torch.isfinite(cca.coef_).all()
+    half = float(cca.score(x, np.column_stack([y, np.full(60, 9.0)])))
+    assert half == pytest.approx(float(CCA(2).fit(x, y).score(x, y)) * 4 / 5, abs=1e-9)
 
 
 def test_components_are_white_and_paired():
