@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,15 @@ def make_fabric(accelerator: str | None = None, precision: Any = None) -> Fabric
         accelerator: "cpu" or "cuda"; None takes a GPU where there is one that works, else the CPU.
         precision: as Lightning calls it; None is "bf16-mixed" on a GPU that computes in bf16, else "32-true".
     """
-    from lightning_fabric import Fabric  # late: it takes a second to load
-
     if accelerator is None:
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
         if accelerator == "cuda" and (why := gpu_fault()):
             accelerator = "cpu"
             warnings.warn(f"the GPU does not compute ({why}), so the CPU trains", stacklevel=2)
+    if not torch.cuda.is_available():  # PyTorch's optimizers load Triton where it is: 75 MB for GPUs alone
+        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
+    from lightning_fabric import Fabric  # late: it takes a second to load
+
     if precision is None:
         # A T4 or V100 "supports" bf16 by emulation, far slower than plain float32.
         native = accelerator == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
