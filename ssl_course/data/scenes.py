@@ -261,15 +261,18 @@ class World:
 
     def x2(self, pictures: Pictures) -> torch.Tensor:
         """X₂ read off the pictures, (n, 4) or (n, 2), Lab units: mean ab of the rows that are all sky and all ground."""
-        if "ab" in pictures.parts:
-            ab = pictures.parts["ab"]
-        else:
-            ab = rgb_to_lab(pictures.images.float() / 255)[:, 1:]  # (n, 2, s, s)
-        size = ab.shape[2]
-        rows = (torch.arange(size, device=ab.device) + 0.5) / size
-        sky = ab[:, :, rows < min(painter.HORIZON) - painter.EDGE].mean((2, 3))
-        ground = ab[:, :, rows > max(painter.HORIZON) + painter.EDGE].mean((2, 3))
-        return self._seen(sky, ground)
+        ab = pictures.parts.get("ab")
+        pieces = (pictures.images if ab is None else ab).split(256)  # as floats a whole set would take gigabytes
+        means = [_sky_and_ground(part if ab is not None else rgb_to_lab(part.float() / 255)[:, 1:]) for part in pieces]
+        return self._seen(*map(torch.cat, zip(*means, strict=True)))
+
+
+def _sky_and_ground(ab: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean colour (n, 2) of the rows of ab (n, 2, s, s) that are all sky, and of those that are all ground."""
+    size = ab.shape[2]
+    rows = (torch.arange(size, device=ab.device) + 0.5) / size
+    sky = ab[:, :, rows < min(painter.HORIZON) - painter.EDGE].mean((2, 3))
+    return sky, ab[:, :, rows > max(painter.HORIZON) + painter.EDGE].mean((2, 3))
 
 
 def captions(labels: dict[str, torch.Tensor], short: bool = False) -> list[str]:
