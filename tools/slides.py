@@ -36,7 +36,9 @@ def main(names: list[str]) -> int:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:
             for src in sources(names):
-                (lab.root / f"{src.stem}.ipynb").write_text(nbformat.writes(read_source(src)), encoding="utf-8")
+                (lab.root / f"{src.stem}.ipynb").write_text(
+                    nbformat.writes(read_source(src)), encoding="utf-8"
+                )
                 notebook = Notebook(lab, chromium.new_context(viewport=PROJECTOR), f"{src.stem}.ipynb")
                 notebook.cut_short()
                 notebook.run_all()
@@ -48,9 +50,13 @@ def main(names: list[str]) -> int:
                         "(i) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", cell
                     )
                     notebook.page.screenshot(path=KEPT / f"{src.stem[:2]}_{cell:03d}.png")
-                    print(f"{src.stem[:2]} cell {cell}: {sum(heights):.0f} px, of which it is {heights[-1]:.0f}", flush=True)
+                    print(
+                        f"{src.stem[:2]} cell {cell}: {sum(heights):.0f} px, of which it is {heights[-1]:.0f}",
+                        flush=True,
+                    )
                 print(f"{src.stem[:2]}: {len(tall)} of {len(states)} states are too tall", flush=True)
                 found += len(tall)
+                notebook.command("deck:stop")  # else the next one would open as slides
                 notebook.close()
         finally:
             chromium.close()

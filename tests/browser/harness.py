@@ -312,10 +312,11 @@ class Notebook:
     def slides(self) -> list[tuple[int, list[float]]]:
         """As slides on a projector: of each state, which a press of a key brings, its cell and the heights of all that is shown.
 
-        Leaves the slides open.
+        Leaves the slides open: the command deck:stop closes them.
         """
         self.page.set_viewport_size(PROJECTOR)
-        self.command("deck:toggle")
+        self.page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 0; }")
+        self.command("deck:start")
         self.wait("() => document.querySelector('.jp-Deck .jp-deck-mod-visible')", "the slides")
         kinds = self.page.evaluate(
             "() => window.jupyterapp.shell.currentWidget.content.widgets.map("

@@ -41,7 +41,9 @@ def page(folder: Path, number: str | None) -> str:
     files = {file.name[:2]: file for file in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
     if not files:
         raise FileNotFoundError(f"there are no lectures in {folder}")
-    cells = json.loads(files.get(number or "", next(iter(files.values()))).read_text(encoding="utf-8"))["cells"]
+    cells = json.loads(files.get(number or "", next(iter(files.values()))).read_text(encoding="utf-8"))[
+        "cells"
+    ]
     title, minutes, slides = "", "?", []
     for cell in cells:
         source, kind = "".join(cell["source"]), cell["metadata"].get("slideshow", {}).get("slide_type")
@@ -53,7 +55,12 @@ def page(folder: Path, number: str | None) -> str:
             title = title or heading[2]
             slides.append(f'<p class="small">{_inline(heading[2])}</p>' if len(heading[1]) > 1 else "")
     others = " · ".join(f'<a href="?lecture={n}">{n}</a>' for n in files)
-    shown = {"title": escape(title), "minutes": escape(minutes), "slides": "\n".join(slides), "others": others}
+    shown = {
+        "title": escape(title),
+        "minutes": escape(minutes),
+        "slides": "\n".join(slides),
+        "others": others,
+    }
     return PAGE.format(**shown)
 
 
