@@ -226,6 +226,8 @@ class World:
             if parts:
                 kept["L"].append(lightness)
                 kept["ab"].append(ab)
+        if size > 64:
+            painter.noise_pool.cache_clear()  # 16 pools of 4 MB at 96 pixels, and such pictures are painted once
         return Pictures(
             images=images,
             labels=latents,
