@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from harness import DARK, LIGHT, REPOSITORY, Lab, Notebook, Opener, Shown, printed
+from harness import DARK, LIGHT, PROJECTOR, REPOSITORY, Lab, Notebook, Opener, Shown, printed
 
 pytestmark = pytest.mark.browser
 
@@ -49,6 +49,10 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
     assert serious == []
     if path == LECTURES[0]:
         slides_have_living_widgets(notebook, widgets[0])
+    states = notebook.slides()
+    notebook.command("deck:stop")
+    assert [cell for cell, heights in states if not heights] == []  # no slide is empty
+    assert [(cell, sum(h)) for cell, h in states if sum(h) > PROJECTOR["height"]] == []
     assert notebook.new_errors(known_errors) == []
 
 
