@@ -42,6 +42,9 @@ def main(names: list[str]) -> int:
                 notebook = Notebook(lab, chromium.new_context(viewport=PROJECTOR), f"{src.stem}.ipynb")
                 notebook.cut_short()
                 notebook.run_all()
+                if errors := notebook.cell_errors():  # what is an error has not the height of a picture
+                    print(f"{src.stem[:2]}: {errors[0]}", file=sys.stderr)
+                    return 1
                 states = notebook.slides()
                 tall = [(cell, heights) for cell, heights in states if sum(heights) > PROJECTOR["height"]]
                 (KEPT / f"{src.stem[:2]}.json").write_text(json.dumps(states), encoding="utf-8")
