@@ -22,7 +22,7 @@ from tools import assignment, prose, words
 from tools.build import MAX_BYTES, WIDGET_VIEW, guard, notebook_of, sources, stale
 
 CHECKING = {"solution", "hold"}  # tags of cells that assert; readers find them folded, students not at all
-SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
+SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes"}
 FIRST_CELL = guard()  # first lines of every lecture
 
 

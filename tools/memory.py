@@ -1,7 +1,7 @@
 """What each lecture takes: ``python -m tools.memory [LECTURE …] --write`` measures, and puts the table into lectures/README.md.
 
-A lecture is run whole in a kernel of its own. Peak is the most that it held at once (VmHWM); private is what it shares with
-nobody when its last cell has run. Linux only.
+A lecture is run whole in a kernel of its own. Peak is the most that it held at once (VmHWM), libraries included. Private is what
+each further kernel on a machine costs: what it wrote itself; the libraries as they lie on the disk are there once for all. Linux only.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _read(pid: int, file: str, *names: str) -> float:
 
 
 def _private(pid: int) -> float:
-    return _read(pid, "smaps_rollup", "Private_Clean", "Private_Dirty")
+    return _read(pid, "smaps_rollup", "Private_Dirty")
 
 
 def table(measured: dict[str, dict[str, float]]) -> str:

@@ -7,10 +7,12 @@ here needs torch or matplotlib, and ipywidgets is loaded only by `predict`.
 from __future__ import annotations
 
 import ast
+import ctypes
 import inspect
 import json
 import os
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -132,7 +134,18 @@ def setting(data: str = "scenes") -> Setting:
     from ssl_course.course import plots
 
     plots.style()
+    if (shell := sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None) is not None:
+        shell.events.register("post_run_cell", give_back)  # once, however often it is asked
     return Setting(os.environ.get("SSL_COURSE_LECTURE_DATA", data), "SSL_COURSE_MAX_STEPS" not in os.environ)
+
+
+def give_back(_: object = None) -> None:
+    """Hand freed memory back to the system, where the C library can: it keeps for later what a cell took once.
+
+    Thirty kernels on one machine are counted by what they hold.
+    """
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        trim(0)
 
 
 def shuffled(data: Any, most: int) -> Any:

@@ -159,11 +159,7 @@ def _cut(folder: Path) -> dict[str, np.ndarray]:
     """Cut images (N, 48, 48, 3), label, region (−1 at sea), row and col of the corner, test (bool)."""
     from PIL import Image
 
-    with Image.open(folder / "bmng.jpg") as picture:
-        earth = np.asarray(picture.convert("RGB"))  # (2700, 5400, 3)
     height, width = 180 * PER_DEGREE, 360 * PER_DEGREE
-    if earth.shape != (height, width, 3):
-        raise ValueError(f"bmng.jpg is {earth.shape[1]} × {earth.shape[0]}, not {width} × {height}")
     mask = read_mask(folder / "lsmask_5min_l.bin")
     rows, cols = height // STRIDE, width // STRIDE
     # the mask's cell at the centre of each pixel, of as many pixels as the grid of strides covers
@@ -197,8 +193,15 @@ def _cut(folder: Path) -> dict[str, np.ndarray]:
         kept += [desert, forest, sea[np.linspace(0, len(sea) - 1, many).round().astype(int)]]
     chosen = np.sort(np.concatenate(kept))
     row, col = (STRIDE * index for index in np.unravel_index(chosen, label.shape))
+    with Image.open(
+        folder / "bmng.jpg"
+    ) as earth:  # cut picture by picture: whole, as an array, it would be there thrice
+        if earth.size != (width, height):
+            raise ValueError(f"bmng.jpg is {earth.width} × {earth.height}, not {width} × {height}")
+        boxes = [(int(c), int(r), int(c) + PATCH, int(r) + PATCH) for r, c in zip(row, col, strict=True)]
+        images = np.stack([np.asarray(earth.crop(box).convert("RGB")) for box in boxes])
     return {
-        "images": np.stack([earth[r : r + PATCH, c : c + PATCH] for r, c in zip(row, col, strict=True)]),
+        "images": images,
         "label": label.flat[chosen],
         "region": region.flat[chosen],
         "row": row.astype(np.int32),

@@ -29,6 +29,9 @@ COUNTS = ["one", "two", "three"]
 NAMES = dict(biome=BIOMES, light=LIGHTS, tint=TINTS, texture=TEXTURES, object=OBJECTS, count=COUNTS)
 SEES = ("sky and ground", "average colour")
 LARGEST = 1024  # pixels a side: the painter's noise alone is 450 MB a kind there, and grows with the area
+PIECE = (
+    2**21
+)  # pixels painted at a time, 512 pictures of 64: as floats a whole set would take 16 times its bytes
 OWN_OBJECT = 0.8  # P(object | texture) of the object of the texture's own biome; the other two share the rest
 
 # ab of the ground and the sky of each biome without tint, and what each tint adds: as vivid as sRGB allows
@@ -182,15 +185,27 @@ class World(Enumerated):
         u1 = torch.rand(n, painter.U_LIGHTNESS, generator=streams[1], device=device)
         u2 = torch.rand(n, painter.U_COLOUR, generator=streams[2], device=device)
         painted = latents if objects else latents | {"count": torch.full_like(latents["count"], -1)}
-        lightness = painter.paint_lightness(painted, u1, size)  # (n, 1, size, size)
         sky, ground = self.colours(latents["biome"], latents["tint"], side)
-        ab = painter.paint_colour(sky, ground, latents["biome"], u2, size)  # (n, 2, size, size)
+        images = torch.empty(n, 3, size, size, dtype=torch.uint8, device=device)
+        kept: dict[str, list[torch.Tensor]] = {"L": [], "ab": []}
+        for rows in torch.arange(n, device=device).split(max(1, PIECE // size**2)):
+            some = {name: values[rows] for name, values in painted.items()}
+            lightness = painter.paint_lightness(some, u1[rows], size)  # (m, 1, size, size)
+            ab = painter.paint_colour(
+                sky[rows], ground[rows], some["biome"], u2[rows], size
+            )  # (m, 2, size, size)
+            images[rows] = painter.to_uint8(lightness, ab)
+            if parts:
+                kept["L"].append(lightness)
+                kept["ab"].append(ab)
+        if size > 64:
+            painter.noise_pool.cache_clear()  # 16 pools of 4 MB at 96 pixels, and such pictures are painted once
         return Pictures(
-            images=painter.to_uint8(lightness, ab),
+            images=images,
             labels=latents,
             captions=captions(latents),
             names=dict(NAMES),
-            parts={"L": lightness, "ab": ab} if parts else {},
+            parts={name: torch.cat(pieces) for name, pieces in kept.items() if pieces},
         )
 
     def latents(
@@ -224,15 +239,23 @@ class World(Enumerated):
 
     def x2(self, pictures: Pictures) -> torch.Tensor:
         """X₂ read off the pictures, (n, 4) or (n, 2), Lab units: mean ab of the rows that are all sky and all ground."""
-        if "ab" in pictures.parts:
-            ab = pictures.parts["ab"]
-        else:
-            ab = rgb_to_lab(pictures.images.float() / 255)[:, 1:]  # (n, 2, s, s)
-        size = ab.shape[2]
-        rows = (torch.arange(size, device=ab.device) + 0.5) / size
-        sky = ab[:, :, rows < min(painter.HORIZON) - painter.EDGE].mean((2, 3))
-        ground = ab[:, :, rows > max(painter.HORIZON) + painter.EDGE].mean((2, 3))
-        return self._seen(sky, ground)
+        ab = pictures.parts.get("ab")
+        pieces = (pictures.images if ab is None else ab).split(
+            256
+        )  # as floats a whole set would take gigabytes
+        means = [
+            _sky_and_ground(part if ab is not None else rgb_to_lab(part.float() / 255)[:, 1:])
+            for part in pieces
+        ]
+        return self._seen(*map(torch.cat, zip(*means, strict=True)))
+
+
+def _sky_and_ground(ab: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean colour (n, 2) of the rows of ab (n, 2, s, s) that are all sky, and of those that are all ground."""
+    size = ab.shape[2]
+    rows = (torch.arange(size, device=ab.device) + 0.5) / size
+    sky = ab[:, :, rows < min(painter.HORIZON) - painter.EDGE].mean((2, 3))
+    return sky, ab[:, :, rows > max(painter.HORIZON) + painter.EDGE].mean((2, 3))
 
 
 def captions(labels: dict[str, torch.Tensor], short: bool = False) -> list[str]:

@@ -122,9 +122,11 @@ class Colorization(nn.Module):
     def target(self, batch: Any, size: tuple[int, int]) -> Tensor:
         """X₂: the batch's colours averaged over the cells of the map, (N, 2, h, w), Lab units."""
         ab = batch.parts.get("ab")
-        if ab is None:
-            ab = color.rgb_to_lab(nets.as_float(batch.inputs, self))[:, 1:]
-        return F.adaptive_avg_pool2d(ab.to(self.mean.device), size)
+        if ab is not None:
+            return F.adaptive_avg_pool2d(ab.to(self.mean.device), size)
+        pieces = batch.inputs.split(256)  # as floats a whole set would take gigabytes
+        lab = (color.rgb_to_lab(nets.as_float(part, self)) for part in pieces)  # (256, 3, H, W) each
+        return torch.cat([F.adaptive_avg_pool2d(part[:, 1:], size) for part in lab])
 
     def soft(self, ab: Tensor) -> Tensor:
         """Colours (N, 2, h, w) as distributions over the bins, (N, Q, h, w)."""

@@ -4,7 +4,8 @@ Constants: IEC 61966-2-1 (sRGB) and CIE 15 (Lab, 2° observer, D65). Colours as 
 and the annealed mean: Zhang, Isola, Efros, *Colorful Image Colorization*, ECCV 2016, arXiv 1603.08511, §2.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
 
 import torch
 from torch.nn import functional as F
@@ -15,6 +16,7 @@ RGB_TO_XYZ = (
     (0.2126729, 0.7151522, 0.0721750),
     (0.0193339, 0.1191920, 0.9503041),
 )
+PIECE = 2**21  # numbers in a piece: 170 pictures of 64 px
 DELTA = 6 / 29  # where CIE Lab's cube root hands over to a straight line
 
 
@@ -25,6 +27,19 @@ def _matrix(like: torch.Tensor) -> torch.Tensor:
     return m.to(like)
 
 
+def _in_pieces(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The same pictures, where there are many (N, C, H, W), a few hundred at a time: each step would copy all of them."""
+
+    @wraps(function)
+    def piece_by_piece(pictures: torch.Tensor) -> torch.Tensor:
+        count = -(-pictures.numel() // PIECE) if pictures.ndim == 4 and not pictures.requires_grad else 1
+        count = min(count, len(pictures) // 16)  # a few alone would be multiplied in another order
+        return function(pictures) if count < 2 else torch.cat([*map(function, pictures.tensor_split(count))])
+
+    return piece_by_piece
+
+
+@_in_pieces
 def rgb_to_lab(rgb: torch.Tensor) -> torch.Tensor:
     """sRGB (…, 3, H, W) in [0, 1] → Lab (…, 3, H, W): L in [0, 100], a and b in about ±110.
 
@@ -39,6 +54,7 @@ def rgb_to_lab(rgb: torch.Tensor) -> torch.Tensor:
     return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], -3)
 
 
+@_in_pieces
 def lightness(images: torch.Tensor) -> torch.Tensor:
     """L alone, (…, 3, H, W) → (…, 1, H, W) in [0, 100]: `rgb_to_lab`'s first channel at a fraction of the price.
 
@@ -70,6 +86,7 @@ def _cube_root(xyz: torch.Tensor) -> torch.Tensor:
     return torch.where(xyz > DELTA**3, xyz.clamp(min=1e-9) ** (1 / 3), xyz / (3 * DELTA**2) + 4 / 29)
 
 
+@_in_pieces
 def lab_to_rgb(lab: torch.Tensor) -> torch.Tensor:
     """Lab (…, 3, H, W) → sRGB (…, 3, H, W); values outside [0, 1] mean a colour that no screen shows.
 

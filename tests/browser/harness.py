@@ -83,6 +83,12 @@ if type(_ssl_explorer).reset is _SslExplorer.reset and any(
     _ssl_explorer.reset()
 """
 
+PROJECTOR = {"width": 1280, "height": 720}
+HEIGHTS = (
+    "() => [...document.querySelectorAll('.jp-Deck .jp-Cell.jp-deck-mod-visible')]"
+    ".map(c => c.getBoundingClientRect().height)"
+)
+
 
 def free_port() -> int:
     """A port that nobody listens on."""
@@ -322,6 +328,31 @@ class Notebook:
         self.page.wait_for_timeout(300)
         found = self.page.locator(".ssl-explorer:has(.ssl-canvas[data-canvas])")
         return [Shown(self, found.nth(i)) for i in range(found.count())]
+
+    def slides(self) -> list[tuple[int, list[float]]]:
+        """As slides on a projector: of each state, which a press of a key brings, its cell and the heights of all that is shown.
+
+        Leaves the slides open: the command deck:stop closes them.
+        """
+        self.page.set_viewport_size(PROJECTOR)
+        self.page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 0; }")
+        self.command("deck:start")
+        self.wait("() => document.querySelector('.jp-Deck .jp-deck-mod-visible')", "the slides")
+        kinds = self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.content.widgets.map("
+            "c => c.model.getMetadata('slideshow')?.slide_type)"
+        )
+        states = []
+        for index in (i for i, kind in enumerate(kinds) if kind not in ("skip", "notes")):
+            self.page.evaluate(
+                "(i) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", index
+            )
+            heights, now = None, self.page.evaluate(HEIGHTS)
+            while heights != now:  # until nothing grows any more
+                self.page.wait_for_timeout(60)
+                heights, now = now, self.page.evaluate(HEIGHTS)
+            states.append((index, now))
+        return states
 
     def serious(self, include: str = "[class*='ssl-']") -> list[str]:
         """What axe-core finds serious or critical inside our own elements."""

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
-from harness import DARK, LIGHT, OF_NOTEBOOK_7, REPOSITORY, Lab, Notebook, Opener, Shown, printed
+from harness import DARK, LIGHT, OF_NOTEBOOK_7, PROJECTOR, REPOSITORY, Lab, Notebook, Opener, Shown, printed
 
 pytestmark = pytest.mark.browser
 
@@ -51,8 +51,13 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
             widget.box.scroll_into_view_if_needed()
             notebook.screenshot(f"{widget.kind}_{index}_{theme.split()[-1].lower()}", widget.box)
     assert serious == []
-    if path == LECTURES[0] and AT == "lab/tree":  # Notebook 7 has no deck
-        slides_have_living_widgets(notebook, widgets[0])
+    if AT == "lab/tree":  # Notebook 7 has no deck
+        if path == LECTURES[0]:
+            slides_have_living_widgets(notebook, widgets[0])
+        states = notebook.slides()
+        notebook.command("deck:stop")
+        assert [cell for cell, heights in states if not heights] == []  # no slide is empty
+        assert [(cell, sum(h)) for cell, h in states if sum(h) > PROJECTOR["height"]] == []
     assert [e for e in notebook.new_errors(known_errors) if not any(k in e for k in OF_NOTEBOOK_7)] == []
 
 

@@ -1,13 +1,18 @@
 """What lectures show: card, guess, source, numbers from the run, and the first cell."""
 
+import os
+import platform
 import re
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
+from IPython.core.events import EventManager, available_events
 from PIL import Image
 
 from ssl_course.course import equations, lecture, palette
@@ -247,3 +252,30 @@ def test_say_with_a_number_missing(text, numbers):
                                              (True, "True"), ("up", "up"), (float("nan"), "nan")])  # fmt: skip
 def test_number(value, text):
     assert lecture.number(value) == text
+
+
+# ---- memory goes back to the system after each cell ----------------------------------------------------------------
+
+
+def test_after_each_cell_memory_is_given_back_once(monkeypatch):
+    shell = SimpleNamespace()
+    shell.events = EventManager(shell, available_events)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    lecture.setting()
+    lecture.setting("earth")
+    assert shell.events.callbacks["post_run_cell"].count(lecture.give_back) == 1
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.libc_ver()[0] != "glibc", reason="glibc alone keeps it"
+)
+def test_what_is_given_back_is_seen_by_the_system():
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    blocks = [bytearray(5000) for _ in range(40_000)]  # 200 MB
+    last = bytearray(5000)  # above them, so that the heap does not shrink by itself
+    del blocks
+    held = resident()
+    lecture.give_back()
+    assert resident() < held - 150 and len(last) == 5000

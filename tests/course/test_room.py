@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import html
+import http.client
 import http.cookiejar
 import json
 import os
@@ -15,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
@@ -298,6 +300,42 @@ def test_on_a_hub_the_service_lies_below_its_prefix_and_the_lecturer_s_server_kn
         assert not room.place().exists()
     finally:
         stop(process)
+
+
+# ---- the lecturer's window ----------------------------------------------------------------------------------------
+
+
+def words(text):
+    """Less tags, marks and line breaks."""
+    return " ".join(re.sub(r"[*`]", "", html.unescape(re.sub(r"<[^>]+>", "", text))).split())
+
+
+def test_the_desk_has_a_window_with_the_notes_of_the_lecture_that_asks(opened):
+    room.ask(*NUMBER)
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for lecture_, address in (("09", opened.notes), ("03", f"{opened.notes}?lecture=03")):
+        shown = words(direct.open(address, timeout=10).read().decode())
+        book = json.loads(next((ROOT / "lectures").glob(f"{lecture_}_*.ipynb")).read_text(encoding="utf-8"))
+        own = [c for c in book["cells"] if c["metadata"].get("slideshow", {}).get("slide_type") == "notes"]
+        assert own and all(words("".join(c["source"])) in shown for c in own)
+        assert words(book["cells"][0]["source"][0].lstrip("# ")) in shown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another address of this machine")
+def test_notes_are_for_the_desk_alone(opened):
+    code = room.ask(*NUMBER).state["code"]
+    notes = urlsplit(opened.notes)
+    for path, source in (
+        (notes.path, "127.0.0.2"),  # as a phone that has heard the token
+        ("/notes/" + "a" * len(opened.desk), "127.0.0.1"),
+        (f"/notes/{code}", "127.0.0.1"),
+        ("/notes/", "127.0.0.1"),
+    ):
+        asking = http.client.HTTPConnection("127.0.0.1", notes.port, timeout=10, source_address=(source, 0))
+        asking.request("GET", path)
+        answer = asking.getresponse()
+        assert answer.status == 404 and b"lecturer" not in answer.read()
+    assert opened.desk not in room.ask(*NUMBER).html()
 
 
 # ---- the lecture --------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hmac import compare_digest
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ import tornado.web
 from ssl_course import assets
 from ssl_course.course import room
 from ssl_course.course.lecture import to_number
+from ssl_course.course.room import notes
 
 PORT = 8765
 LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # of a code that is read from a screen: no I, L, O, 0, 1
@@ -35,7 +36,7 @@ MOST_PHONES = 1000
 LARGEST = 4096  # bytes of an answer
 LARGEST_QUESTION = 64 * 1024
 HERE = Path(__file__).parent
-PAGES = {"phone.js": "text/javascript", "phone.css": "text/css"}
+PAGES = {"phone.js": "text/javascript", "notes.js": "text/javascript", "phone.css": "text/css"}
 
 
 # ------------------------------------------------------------------------------------- questions and answers
@@ -340,6 +341,20 @@ class Desk(Handler):
         })  # fmt: skip
 
 
+class Notes(Handler):
+    """The lecturer's window. Its address has the desk's token; it is read on the room's machine, or through a hub's proxy."""
+
+    def get(self, desk: str) -> None:
+        """HTML of the lecture that asked last, or of ?lecture=NN."""
+        mine = compare_digest(desk.encode(), self.room.desk.encode())
+        if not mine or self.request.remote_ip not in ("127.0.0.1", "::1"):
+            self.say(404, "There is no such page in this room.")
+            return
+        asked = self.room.now.key[:2] if self.room.now else None
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(notes.page(assets.lectures(), self.get_query_argument("lecture", asked)))
+
+
 def application(
     room: Room, prefix: str = "/", written: Callable[[], None] = lambda: None
 ) -> tornado.web.Application:
@@ -347,7 +362,8 @@ def application(
     with_room = {"room": room, "written": written}
     pages = [
         (r"desk/(ask|count|reveal|anew)", Desk),
-        (r"(phone\.js|phone\.css)", File),
+        (r"(phone\.js|notes\.js|phone\.css)", File),
+        (r"notes/([\w-]+)", Notes),
         (r"(?P<code>[A-Za-z0-9]{5})/now", Now),
         (r"(?P<code>[A-Za-z0-9]{5})/answer", Answer),
         (r"(?P<code>[A-Za-z0-9]{5})", Page),
@@ -460,8 +476,10 @@ def run(
     """
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
     managed = prefix != "/"
-    if not managed and room.find() is not None:
-        raise OSError("A room is open already: stop it first (Ctrl-C where it runs).")
+    if not managed and (other := room.find()) is not None:
+        raise OSError(
+            f"A room is open already: stop it first (Ctrl-C where it runs). Your notes in it: {other.notes}"
+        )
     if keep is not None:
         if keep.exists() and keep.stat().st_size:
             raise OSError(f"{keep} exists, and would be written over: name another with --csv.")
@@ -474,8 +492,9 @@ def run(
     here = f"http://127.0.0.1:{port}{prefix}"
     there = url.rstrip("/") + "/" if url else f"http://{own_address()}:{port}/" if lan else here
     place = None if managed else room.place()
+    desk = room.Desk(here, there, session.desk)
     if place is not None:
-        room.leave_word(place, {"url": here, "phones": there, "desk": session.desk})
+        room.leave_word(place, asdict(desk))
     say(f"The room is open: {there}{session.code}")
     if lan:
         say(
@@ -489,6 +508,8 @@ def run(
         if keep
         else "Answers are forgotten when it stops (--csv FILE keeps them)."
     )
+    if not managed:
+        say(f"Your notes and a clock, for a window of your own: {desk.notes}")
     say("The lecture's *Predict first* cells show it from now on. Ctrl-C closes it.")
     try:
         asyncio.run(serve(session, listening, prefix=prefix, keep=keep))
