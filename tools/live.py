@@ -38,16 +38,18 @@ ENTRIES = {
 }
 
 
+@torch.no_grad()
 def facts() -> dict[str, Any]:
-    """What the page must know beside the weights: words and their ids, scales, colours."""
+    """What the page must know beside the weights: words and their ids, what CLIP makes of the scenes, colours."""
     clip, hole = load("clip"), load("context_encoder")
     words = clip.tokenizer.words
+    features = clip.encode_image(gallery().images)  # (24, d)
     return {
         "words": {word.lower(): i for i, word in enumerate(words)},
         "seen": sorted(clip.seen),
         "context": clip.context,
         "marks": {"pad": PAD, "unknown": UNK, "begin": CLS, "end": SEP},
-        "scale": float(clip.logit_scale.detach().exp()),
+        "features": [[round(v, 5) for v in row] for row in features.tolist()],
         "gray": [round(float(v), 6) for v in hole.mean_colour],
     }
 
