@@ -165,7 +165,7 @@ def first_network(window: BrowserContext, url: str) -> dict[str, int]:
         tab.on("response", lambda answer, answers=answers: answers.append(answer))
         tab.goto(f"{url}#{anchor}")
         tab.wait_for_selector(f"[data-live={name}][data-drawn]", timeout=120_000)
-        came = [a for a in answers if "/ort." in a.url or ".onnx" in a.url]
+        came = [a for a in answers if any(part in a.url for part in ("/ort.", "/xz.", ".onnx"))]
         found[anchor] = sum(len(a.body()) for a in came)
         tab.close()
     return found

@@ -33,7 +33,7 @@ from tools.prose import ORDINARY
 
 SITE, PREPARED, VENDOR = ROOT / "build/site", ROOT / "build/site-source", ROOT / "build/npm"
 HERE = Path(__file__).resolve().parent / "web"
-KATEX, RUNTIME = "katex@0.16.22", "onnxruntime-web@1.30.0"
+KATEX, RUNTIME, UNPACKER = "katex@0.16.22", "onnxruntime-web@1.30.0", "xz-decompress@0.2.3"
 LONG, FEW = 14, 5  # lines of code above which a cell is folded; where it shows a picture
 # Cells that only import and show: a card, a guess, a source, a proof, a widget.
 SHOWS = re.compile(
@@ -313,6 +313,7 @@ def networks(folder: Path) -> None:
     """The page on which networks run, with the networks and their runtime."""
     wanted = {"ort.wasm.bundle.min.mjs": "ort.mjs", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
     vendored = {wanted[name]: raw for name, raw in packed(RUNTIME) if name in wanted}
+    vendored["xz.js"] = dict(packed(UNPACKER))["package/xz-decompress.min.js"]
     template = (HERE / "try.md").read_text(encoding="utf-8")
     text, files = live.page(template, vendored, scripts(*(file.name for file in HERE.glob("live*.*"))))
     put(folder / "try.md", text)

@@ -155,11 +155,12 @@ export const begin = () =>
             section(entry.target);
           }
       },
-      { rootMargin: "100px" },
+      { rootMargin: "0px 0px 100px" }, // not what lies above, which an address has left out
     );
     // The one that the address names comes first, and alone; then each is fetched when it comes into view.
     const places = [...document.querySelectorAll("[data-live]")],
       named = document.getElementById(location.hash.slice(1))?.closest("section");
+    if (location.hash) named?.scrollIntoView(); // the pictures to choose from have moved it down
     const first = places.find((place) => named?.contains(place)) ?? places[0];
     section(first).then(() => places.forEach((place) => place !== first && watch.observe(place)));
   });
