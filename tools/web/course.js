@@ -51,8 +51,8 @@ const UNMARKED = "a, button, code, pre, label, summary, figcaption, h1, h2, h3, 
 function words() {
   const number = location.pathname.match(/\/lectures\/(\d\d)_[^/]*$/)?.[1];
   if (!number || typeof GLOSSARY === "undefined") return;
-  const known = new Map(); // how a text writes a word → its entry
-  for (const entry of GLOSSARY) if (!entry.only || entry.only.includes(number)) known.set(entry.name.toLowerCase(), entry);
+  const plain = (name) => name.replace(/[\s-]+/g, " ").toLowerCase(), known = new Map(); // how a text writes a word → its entry
+  for (const entry of GLOSSARY) if (!entry.only || entry.only.includes(number)) known.set(plain(entry.name), entry);
   const names = [...known.keys()].sort((a, b) => b.length - a.length).map((name) => name.replaceAll(" ", "[\\s-]+"));
   const pattern = new RegExp(`(?<![\\w-])(${names.join("|")})(?:e?s)?(?![\\w-])`, "giu");
   const walker = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT, {
@@ -64,7 +64,7 @@ function words() {
     if (!said.has(section)) said.set(section, new Set());
     let end = 0;
     for (const found of node.data.matchAll(pattern)) {
-      const entry = known.get(found[1].replace(/[\s-]+/g, " ").toLowerCase());
+      const entry = known.get(plain(found[1]));
       if (said.get(section).has(entry.address) || (entry.exact && found[1] !== entry.name)) continue;
       said.get(section).add(entry.address);
       const link = Object.assign(document.createElement("a"), { className: "ssl-word", href: `../glossary.html#${entry.address}`, textContent: found[0] });
