@@ -97,12 +97,13 @@ def test_pages_are_whole_from_phone_to_wall_in_both_themes(
     tab, wrong = page
     wrong.clear()
     came: list[Response] = []
-    tab.on("response", came.append)
+    note = lambda answer: came.append(answer)  # noqa: E731
+    tab.on("response", note)
     tab.set_viewport_size({"width": 360, "height": 780})
     tab.emulate_media(color_scheme="light")
     tab.goto(f"{address}/{name}")
     tab.wait_for_load_state("networkidle")
-    tab.remove_listener("response", came.append)
+    tab.remove_listener("response", note)
     assert wrong == []
     assert sum(len(answer.body()) for answer in came if "/live/" not in answer.url) < 3_000_000
     assert tab.locator(".katex-error").count() == 0
