@@ -113,6 +113,9 @@ def _in_a_fork(work: Callable[[], Any]) -> str:
     if child == 0:
         os.close(reader)
         logging.disable()  # the kernel warns of each message that a copy does not send
+        if torch := sys.modules.get("torch"):
+            # A copy has none of the threads that the kernel computes with: a step of training would wait for them, seconds long.
+            torch.set_num_threads(1)
         said = b""
         try:
             work()
@@ -297,26 +300,31 @@ class _Table:
 
         both = list(zip(start, apart, strict=True))
         begin = told({}, few)
-        on = {i for change in begin for i in (change or {}) if change[i] == "?"}
-        on |= {self.names.index(name) for name in beside}
+        unsure = {i for change in begin for i in (change or {}) if change[i] == "?"}
+        on = {self.names.index(name) for name in beside}
         for i, name in enumerate(self.names):
-            if i == own or i in on or name in self.plan.extra:
+            if i == own or i in on | unsure or name in self.plan.extra:
                 continue
             many = range(len(self.values[name]))
             tried = many if len(many) <= 6 else sorted({0, 1, len(many) // 2, len(many) - 1})
             if not all(_agree(told({i: k}, few), begin, i, k) for k in tried):
                 on.add(i)
-        rows = sorted(on)
-        table = {}
-        for chosen in itertools.product(*(range(len(self.values[self.names[i]])) for i in rows)):
-            if not any(self._in(block, rows, chosen) for block in self.blocks):
-                continue  # nobody gets there
-            changes = told(dict(zip(rows, chosen, strict=True)), events)
-            if any("?" in (change or {}).values() for change in changes):
-                raise ValueError(f"an event follows from more than {[self.names[i] for i in rows]}")
-            flat = [[x for pair in change.items() for x in pair] if change else None for change in changes]
-            table[",".join(map(str, chosen))] = flat
-        return {"on": rows, "to": table}
+        # What two states disagree on, they often agree on once all the others are known: a guess, given the picture.
+        for rows in (sorted(on - unsure), sorted(on | unsure)):
+            table: dict[str, Any] = {}
+            for chosen in itertools.product(*(range(len(self.values[self.names[i]])) for i in rows)):
+                if not any(self._in(block, rows, chosen) for block in self.blocks):
+                    continue  # nobody gets there
+                changes = told(dict(zip(rows, chosen, strict=True)), events)
+                if any("?" in (change or {}).values() for change in changes):
+                    break
+                flat = [
+                    [x for pair in change.items() for x in pair] if change else None for change in changes
+                ]
+                table[",".join(map(str, chosen))] = flat
+            else:
+                return {"on": rows, "to": table}
+        raise ValueError(f"an event follows from more than {[self.names[i] for i in rows]}")
 
     def _in(self, block: dict[str, list[int]], rows: Sequence[int], chosen: Sequence[int]) -> bool:
         there = zip(rows, chosen, strict=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
+import lzma
 import re
 from collections.abc import Sequence
 from html import escape
@@ -38,16 +38,18 @@ ENTRIES = {
 }
 
 
+@torch.no_grad()
 def facts() -> dict[str, Any]:
-    """What the page must know beside the weights: words and their ids, scales, colours."""
+    """What the page must know beside the weights: words and their ids, what CLIP makes of the scenes, colours."""
     clip, hole = load("clip"), load("context_encoder")
     words = clip.tokenizer.words
+    features = clip.encode_image(gallery().images)  # (24, d)
     return {
         "words": {word.lower(): i for i, word in enumerate(words)},
         "seen": sorted(clip.seen),
         "context": clip.context,
         "marks": {"pad": PAD, "unknown": UNK, "begin": CLS, "end": SEP},
-        "scale": float(clip.logit_scale.detach().exp()),
+        "features": [[round(v, 5) for v in row] for row in features.tolist()],
         "gray": [round(float(v), 6) for v in hole.mean_colour],
     }
 
@@ -133,13 +135,15 @@ def page(
 
     Args:
         template: tools/web/try.md.
-        vendored: ``ort.mjs`` and ``ort.wasm``.
+        vendored: ``ort.mjs``, ``ort.wasm`` and ``xz.js``.
         scripts: ``live.js``, its modules and ``live.css``, for their versions.
     """
     some, sheet = gallery(), io.BytesIO()
     picture(some.images.permute(1, 0, 2, 3).flatten(1, 2)).save(sheet, "png", optimize=True)
     files = exported() | {"scenes.png": sheet.getvalue(), "ort.mjs": vendored["ort.mjs"]}
-    files["ort.wasm.gz"] = gzip.compress(vendored["ort.wasm"], 9, mtime=0)
+    # A third smaller than gzip, which is all that browsers unpack by themselves.
+    files["ort.wasm.xz"] = lzma.compress(vendored["ort.wasm"], check=lzma.CHECK_CRC32)
+    files["xz.js"] = vendored["xz.js"]
     told = facts() | {
         "files": {name: f"{name}{version(raw)}" for name, raw in files.items()},
         "scenes": some.captions, "captions": CAPTIONS, "noise": noise(),

@@ -10,6 +10,7 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from tools.bake import Plan
@@ -140,6 +141,7 @@ def masking(explorer: Any) -> Plan:
     values |= {"ratio": ratios, "number": range(4)}
     few = only(values, "network", "answer")
     grid = explorer.state.networks[explorer.values()["network"]].grid
+    guesses = {"guess": [None, *places(grid)]}
     return Plan(
         [
             few | only(values, "ratio", "kind") | {"picture": [0]},
@@ -148,19 +150,46 @@ def masking(explorer: Any) -> Plan:
             else few | {"picture": pictures},
             few | {"picture": pictures, "kind": values["kind"]},
             few | {"picture": pictures, "number": values["number"]},
-            {"picture": pictures, "guess": [None, *places(grid)]},
+            guesses | {"picture": pictures, "kind": values["kind"]},
+            guesses | {"ratio": ratios, "kind": values["kind"]},
+            guesses | only(values, "number", "network"),
         ],
         beside=("kind", "ratio", "number"),  # a guess is one of what is hidden
     )
 
 
 def hole_painter(explorer: Any) -> Plan:
+    """A guess goes to the nearest of 64 places that is hidden as well: what is not hidden, nobody can point at."""
+    from ssl_course.widgets.frame.hide_and_fill import guessed
+
     values = all_of(explorer)
     pictures = range(len(explorer.state.thumbs))
-    now = explorer.values()
+    now, spots = explorer.values(), places(8)
     shares = nearby([0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0], now["share"])
     values |= {"share": shares, "number": range(4), "distance": some(explorer.controls["distance"], 6)}
-    few = only(values, "network", "answer")
+    few, guesses = only(values, "network", "answer"), {"guess": [None, *spots]}
+
+    @cache
+    def inside(hidden: bytes) -> list[tuple[float, float]]:
+        return [spot for spot in spots if guessed(spot, hidden) is not None]
+
+    def of(widget: Any) -> dict[str, Any]:
+        own = widget.values()
+        if (at := own["guess"]) is not None and guessed(at, hidden := widget.hidden_now()[1]) is not None:
+            own["guess"] = min(inside(hidden), key=lambda spot: math.dist(spot, at), default="between spots")
+        return own
+
+    plain: dict[str, Any] = {}
+
+    def drawn(values: dict[str, Any]) -> Any:
+        kind = type(explorer)
+        if guessed(values["guess"], kind.hiding(explorer.state, values)[1]) is not None:
+            return kind.render(explorer.state, **values)
+        values = values | {"guess": None}  # of what is seen, no guess: the same frame for all
+        if (key := repr(values)) not in plain:
+            plain[key] = kind.render(explorer.state, **values)
+        return plain[key]
+
     return Plan(
         [
             few | only(values, "hole", "share"),
@@ -168,8 +197,15 @@ def hole_painter(explorer: Any) -> Plan:
             few | {"picture": pictures, "share": shares[1::2]},
             few | {"picture": pictures, "distance": values["distance"]},
             few | only(values, "hole", "number"),
+            guesses | only(values, "network") | {"picture": pictures},
+            guesses | only(values, "network", "hole"),
+            guesses | only(values, "hole", "share"),
+            guesses | only(values, "hole") | {"picture": pictures},
+            guesses | only(values, "hole", "number"),
         ],
-        remarks=("to point at the worst place",),
+        beside=("hole", "share", "number"),  # a guess is one of what is hidden
+        of=of,
+        draw=drawn,
         leave={"brush": "to paint a hole", "No hole": ""},
     )
 
@@ -502,7 +538,11 @@ def leaderboard(explorer: Any) -> Plan:
 
 
 def live(explorer: Any) -> Plan:
-    """The run itself, trained while the page was made: a film for each setting of its switches."""
+    """The run itself, trained while the page was made: a film for each setting of its switches.
+
+    Where all settings would take more than `MOST` steps, each switch is turned by itself; where even that would, the last
+    switches stay in the notebook: what is last in the widget changes least.
+    """
     now = explorer.values()
     switches = {
         name: some(control)
@@ -510,13 +550,22 @@ def live(explorer: Any) -> Plan:
         if type(control).__name__ in ("Checkbox", "Dropdown") and len(some(control)) <= 4
     }
     leave = {name: "" for name in now if name not in switches} | {"Start": "to train", "Step": ""}
-    while math.prod(map(len, switches.values())) > 4:  # what is last in the widget changes least
-        leave[switches.popitem()[0]] = ""
-    moments = sorted({round(explorer._steps * (k / 16) ** 1.5) for k in range(17)})
-    frames, words = film_of(explorer, switches, moments)
+    steps, blocks = explorer._steps, [switches]
+    if steps * math.prod(map(len, switches.values())) > MOST:
+        while steps * (1 + sum(len(values) - 1 for values in switches.values())) > MOST and switches:
+            leave[switches.popitem()[0]] = ""
+        blocks = [{name: values} for name, values in switches.items()] or [{}]
+    start = {name: now[name] for name in switches}
+    settings = [
+        start | dict(zip(block, s, strict=True))
+        for block in blocks
+        for s in itertools.product(*block.values())
+    ]
+    moments = sorted({round(steps * (k / 16) ** 1.5) for k in range(17)})
+    frames, words = film_of(explorer, settings, moments)
 
     return Plan(
-        [{"moment": range(len(moments)), **switches}],
+        [{"moment": range(len(moments)), **block} for block in blocks],
         of=lambda widget: {name: widget.controls[name].value for name in switches},
         leave=leave,
         draw=lambda values: frames[tuple(values[name] for name in switches), values["moment"]],
@@ -525,6 +574,7 @@ def live(explorer: Any) -> Plan:
     )
 
 
+MOST = 5_000  # steps that the films of one widget take
 RATE = re.compile(r" · [\d.,e+-]+ samples/s")
 TRAINED = (
     "Play shows this run, with these settings from its first step, as it was trained when the page was made. "
@@ -532,14 +582,17 @@ TRAINED = (
 
 
 def film_of(
-    explorer: Any, switches: dict[str, Sequence[Any]], moments: Sequence[int]
+    explorer: Any, settings: Sequence[dict[str, Any]], moments: Sequence[int]
 ) -> tuple[dict, list[str]]:
-    """(settings, number of the moment) → frame, of a run for every setting."""
-    frames = {}
+    """(values of the switches, number of the moment) → frame, of a run for each of the settings."""
+    frames: dict[tuple, Any] = {}
     explorer._loop = None
-    for settings in itertools.product(*switches.values()):
+    for setting in settings:
+        chosen = tuple(setting.values())
+        if (chosen, 0) in frames:
+            continue
         explorer.reset()
-        for name, value in zip(switches, settings, strict=True):
+        for name, value in setting.items():
             explorer.controls[name].value = value
         for number, step in enumerate(moments):
             if step > explorer.index:
@@ -551,7 +604,7 @@ def film_of(
                 for p in panels
             ]
             trouble = re.match(r'<span class="ssl-error">.*?</span>', line)
-            frames[settings, number] = (panels, f"{trouble[0] if trouble else ''}{TRAINED}")
+            frames[chosen, number] = (panels, f"{trouble[0] if trouble else ''}{TRAINED}")
     explorer.reset()
     return frames, [f"{step:,}" for step in moments]
 

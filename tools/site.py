@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import pkgutil
 import re
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -25,16 +27,19 @@ from nbformat import NotebookNode
 import ssl_course
 from ssl_course.course import themes
 from tools import bake, front, live
-from tools.build import ROOT, RUN_LINE, notebook_of, sources
+from tools.build import ROOT, RUN_LINE, notebook_of, read_source, sources
+from tools.handout import student_edition
+from tools.prose import ORDINARY
 
 SITE, PREPARED, VENDOR = ROOT / "build/site", ROOT / "build/site-source", ROOT / "build/npm"
 HERE = Path(__file__).resolve().parent / "web"
-KATEX, RUNTIME = "katex@0.16.22", "onnxruntime-web@1.30.0"
+KATEX, RUNTIME, UNPACKER = "katex@0.16.22", "onnxruntime-web@1.30.0", "xz-decompress@0.2.3"
 LONG, FEW = 14, 5  # lines of code above which a cell is folded; where it shows a picture
 # Cells that only import and show: a card, a guess, a source, a proof, a widget.
 SHOWS = re.compile(
     r"(?:(?:from|import) .+\n|\n)*(?:[A-Z]\w+|card|predict|reveal|say|show_source|proof|film|live|networks\.draw)\((?:.|\n)*\)"
 )
+STUDENTS = "ssl-course-students.zip"
 SKIPPED = {"set-up", "hold"}
 WRITTEN: set[Path] = set()  # files of this run; others are left from an earlier one
 ROOMS = {
@@ -151,12 +156,38 @@ def lectures(folder: Path) -> list[tuple[str, str, str, str]]:
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = _links(cell.source)
-        notebook.cells[0].source += live.entry(src.stem)
+        notebook.cells[0].source += live.entry(src.stem) + downloads(folder, src)
         text = nbformat.writes(notebook) + "\n"
         put(folder / "lectures" / f"{src.stem}.ipynb", text)
         picture = re.search(r"_static/pictures/[^\"\\]+", text)
         rows.append((src.stem, title, claim, picture[0] if picture else ""))
     return rows
+
+
+def downloads(folder: Path, src: Path) -> str:
+    """Put a notebook where a reader can fetch it; the words that lead there, and to the students' edition."""
+    at = "_static/notebooks"
+    put(folder / at / f"{src.stem}.ipynb", notebook_of(src).read_bytes())
+    links = {
+        f"{src.stem}.ipynb": "Download this notebook",
+        STUDENTS: "all notebooks for students, without solutions",
+    }
+    return "\n\n" + " · ".join(
+        f'<a href="../{at}/{name}" download>{words}</a>' for name, words in links.items()
+    )
+
+
+def handout(folder: Path) -> None:
+    """The students' edition of all notebooks as one file, the same bytes whenever it is made."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for src in sources():
+            text = nbformat.writes(student_edition(read_source(src))) + "\n"
+            archive.writestr(zipfile.ZipInfo(f"lectures/{src.stem}.ipynb"), text, zipfile.ZIP_DEFLATED)
+        for name in ("glossary.md", "references.bib"):
+            raw = (ROOT / "lectures" / name).read_bytes()
+            archive.writestr(zipfile.ZipInfo(f"lectures/{name}"), raw, zipfile.ZIP_DEFLATED)
+    put(folder / "_static/notebooks" / STUDENTS, file.getvalue())
 
 
 def _with_bakes(notebook: NotebookNode, src: Path, folder: Path) -> None:
@@ -220,18 +251,27 @@ def _modules(path: Path, before: str = "") -> Iterator[str]:
 
 
 def glossary(folder: Path) -> None:
-    """The glossary, each word with an address of its own, and what pages show when the pointer rests on a word."""
+    """The glossary, each word with an address of its own, and what a lecture shows where it uses a word.
+
+    Plain English words, a *light*, a *view*, are marked in those lectures alone that explain them, capitals as they stand.
+    """
     text = (ROOT / "lectures/glossary.md").read_text(encoding="utf-8")
-    words = {}
+    words = []
 
     def entry(found: re.Match) -> str:
-        name = found[1]
+        names, numbers, meaning = found.groups()
         address = (
-            re.sub(r"[^a-z0-9]+", "-", name.lower().replace("ε", "e").replace("σ", "s")).strip("-")
+            re.sub(r"[^a-z0-9]+", "-", names.lower().replace("ε", "e").replace("σ", "s")).strip("-")
             or "letter"
         )
-        words[name] = [address, " ".join(found[3].split())]
-        return f'\n<span id="{address}"></span>\n**{name}** ({found[2]}). {found[3]}\n'
+        plain = re.sub(r"\\?\*|`", "", " ".join(meaning.split()))
+        for name in names.split(", "):
+            if not re.fullmatch(r"[A-Za-z][\w -]+", name):
+                continue  # letters stand in formulas
+            word = {"name": name, "address": address, "meaning": plain}
+            word |= {"only": numbers.split(", ")} if name.lower() in ORDINARY else {}
+            words.append(word | ({"exact": True} if sum(map(str.isupper, name)) > 1 else {}))
+        return f'\n<span id="{address}"></span>\n**{names}** ({numbers}). {meaning}\n'
 
     text = re.sub(
         r"^\*\*([^*\n]+)\*\* \(([\d, ]+)\)\. ((?:.+\n?)+?)(?=^\*\*|^#|^\||\Z|\n)",
@@ -273,6 +313,7 @@ def networks(folder: Path) -> None:
     """The page on which networks run, with the networks and their runtime."""
     wanted = {"ort.wasm.bundle.min.mjs": "ort.mjs", "ort-wasm-simd-threaded.wasm": "ort.wasm"}
     vendored = {wanted[name]: raw for name, raw in packed(RUNTIME) if name in wanted}
+    vendored["xz.js"] = dict(packed(UNPACKER))["package/xz-decompress.min.js"]
     template = (HERE / "try.md").read_text(encoding="utf-8")
     text, files = live.page(template, vendored, scripts(*(file.name for file in HERE.glob("live*.*"))))
     put(folder / "try.md", text)
@@ -289,6 +330,7 @@ def prepare(folder: Path = PREPARED) -> None:
         put(folder / "_static" / name, (ROOT / "ssl_course/widgets/frame" / name).read_bytes())
     put(folder / "conf.py", (HERE / "conf.py").read_bytes())
     first(folder, lectures(folder))
+    handout(folder)
     bibliography = "# Bibliography\n\n```{bibliography}\n:all:\n:style: plain\n```\n"
     put(folder / "bibliography.md", bibliography)
     put(folder / "references.bib", (ROOT / "lectures/references.bib").read_bytes())

@@ -165,6 +165,7 @@ def test_pages_with_baked_widgets_are_whole_on_a_phone(
     """As they are stored, and in both themes once every widget is alive."""
     whole(page, address, name, "[data-baked]")  # all else is looked through below
     tab, wrong = page
+    tab.set_viewport_size({"width": 360, "height": 780})
     figures = tab.locator("[data-baked]").all()
     for figure in figures:
         woken(tab, figure)

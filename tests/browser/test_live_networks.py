@@ -325,20 +325,50 @@ def test_from_a_folder_it_says_which_command_starts_a_server(browser: BrowserCon
     tab.close()
 
 
-def test_what_must_be_fetched_is_small_and_fetched_there_alone(browser: BrowserContext, address: str) -> None:  # noqa: F811
+def test_networks_are_fetched_on_their_own_page_alone(browser: BrowserContext, address: str) -> None:  # noqa: F811
     tab, asked = browser.new_page(), []
     tab.on("request", lambda request: asked.append(request.url))
     for name in ("index.html", f"lectures/{sources()[4].stem}.html"):
         tab.goto(f"{address}/{name}")
         tab.wait_for_load_state("networkidle")
     assert not [url for url in asked if "ort." in url or ".onnx" in url]
-    asked.clear()
-    tab.goto(f"{address}/try.html")
-    tab.wait_for_selector("[data-live=colours][data-drawn]", timeout=120_000)
-    files = {url.removeprefix(address).partition("?")[0].lstrip("/") for url in asked}
-    first = [f for f in files if "ort." in f or "colours.onnx" in f]
+    tab.close()
+
+
+@pytest.mark.parametrize(
+    "at, section, network",
+    [
+        ("", "colours", "colours"),
+        ("#masks", "mae", "mae"),
+        ("#hole", "hole", "hole"),
+        ("#views", "views", "views"),
+        ("#caption", "caption", "caption"),
+    ],
+)
+def test_the_section_that_is_asked_for_comes_first_and_is_small(
+    browser: BrowserContext,
+    address: str,  # noqa: F811
+    at: str,
+    section: str,
+    network: str,
+) -> None:
+    tab = browser.new_page()
+    tab.add_init_script(
+        """new MutationObserver((all) => {
+          if (all.some((one) => one.attributeName === "data-drawn")) globalThis.drawnAt ??= performance.now();
+        }).observe(document, { attributes: true, subtree: true })"""
+    )
+    tab.goto(f"{address}/try.html{at}")
+    tab.wait_for_selector(f"[data-live={section}][data-drawn]", timeout=120_000)
+    before = tab.evaluate(
+        "performance.getEntriesByType('resource').filter((e) => e.startTime < drawnAt).map((e) => e.name)"
+    )
+    files = {url.removeprefix(address).partition("?")[0].lstrip("/") for url in before}
+    first = [f for f in files if "ort." in f or "xz." in f or ".onnx" in f]
+    wanted = [f"{network}.onnx.gz", "ort.mjs", "ort.wasm.xz", "xz.js"]
+    assert sorted(f.rpartition("/")[2] for f in first) == sorted(wanted), "others wait until it is drawn"
     raw = [(site.SITE / f).read_bytes() for f in first]
-    assert len(first) == 3 and sum(min(len(r), len(gzip.compress(r))) for r in raw) < 4_500_000
+    assert sum(min(len(r), len(gzip.compress(r))) for r in raw) < 4_500_000
     tab.close()
 
 

@@ -46,25 +46,82 @@ function guesses() {
   show();
 }
 
-// The first time that a page uses a word of the glossary, the pointer can ask for its meaning.
+// The first time that a section uses a word of the glossary, it leads there; pointer and keyboard show its meaning at once.
+const UNMARKED = "a, button, code, pre, label, summary, figcaption, h1, h2, h3, h4, h5, h6, .katex, .math, .ssl-shown, .citation, script, style";
 function words() {
-  if (!location.pathname.includes("/lectures/") || typeof GLOSSARY === "undefined") return;
-  const left = new Map(Object.entries(GLOSSARY).filter(([word]) => /^[A-Za-z][\w -]{2,}$/.test(word)));
+  const number = location.pathname.match(/\/lectures\/(\d\d)_[^/]*$/)?.[1];
+  if (!number || typeof GLOSSARY === "undefined") return;
+  const plain = (name) => name.replace(/[\s-]+/g, " ").toLowerCase(), known = new Map(); // how a text writes a word → its entry
+  for (const entry of GLOSSARY) if (!entry.only || entry.only.includes(number)) known.set(plain(entry.name), entry);
+  const names = [...known.keys()].sort((a, b) => b.length - a.length).map((name) => name.replaceAll(" ", "[\\s-]+"));
+  const pattern = new RegExp(`(?<![\\w-])(${names.join("|")})(?:e?s)?(?![\\w-])`, "giu");
   const walker = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT, {
-    acceptNode: (node) => node.parentElement.closest("a, code, pre, h1, h2, h3, .katex, .math, abbr, .ssl-shown, script")
-      ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT });
-  const nodes = [];
+    acceptNode: (node) => node.parentElement.closest(UNMARKED) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT });
+  const nodes = [], said = new Map(); // section → words that it has said
   while (walker.nextNode()) nodes.push(walker.currentNode);
-  for (let node of nodes)
-    for (const [word, [address, meaning]] of left) {
-      const found = new RegExp(`\\b${word}s?\\b`, "i").exec(node.data);
-      if (!found) continue;
-      const rest = node.splitText(found.index), after = rest.splitText(found[0].length), mark = document.createElement("abbr");
-      mark.className = "ssl-word"; mark.title = meaning; mark.append(rest.cloneNode());
-      rest.replaceWith(mark);
-      left.delete(word);
-      node = after;
+  for (const node of nodes) {
+    const section = node.parentElement.closest("section"), parts = [];
+    if (!said.has(section)) said.set(section, new Set());
+    let end = 0;
+    for (const found of node.data.matchAll(pattern)) {
+      const entry = known.get(plain(found[1]));
+      if (said.get(section).has(entry.address) || (entry.exact && found[1] !== entry.name)) continue;
+      said.get(section).add(entry.address);
+      const link = Object.assign(document.createElement("a"), { className: "ssl-word", href: `../glossary.html#${entry.address}`, textContent: found[0] });
+      link.entry = entry;
+      parts.push(node.data.slice(end, found.index), link);
+      end = found.index + found[0].length;
     }
+    if (parts.length) node.replaceWith(...parts, node.data.slice(end));
+  }
+  meanings();
+}
+
+// One box for all meanings: it can be pointed at, and Escape puts it away. Where nothing hovers, the first tap shows it.
+function meanings() {
+  const box = Object.assign(document.createElement("div"), { id: "ssl-meaning", hidden: true });
+  box.setAttribute("role", "tooltip");
+  document.body.append(box);
+  let shown = null, leaving = 0;
+  const hide = () => {
+    shown?.removeAttribute("aria-describedby");
+    shown = null;
+    box.hidden = true;
+  };
+  const show = (word) => {
+    clearTimeout(leaving);
+    if (shown === word) return;
+    hide();
+    shown = word;
+    word.setAttribute("aria-describedby", box.id);
+    const name = document.createElement("b");
+    name.textContent = word.entry.name;
+    box.replaceChildren(name, ` ${word.entry.meaning}`);
+    box.hidden = false;
+    const at = word.getClientRects()[0], below = at.bottom + box.offsetHeight + 8 < innerHeight;
+    box.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - box.offsetWidth - 8)) + scrollX}px`;
+    box.style.top = `${Math.max(0, (below ? at.bottom : at.top - box.offsetHeight) + scrollY)}px`;
+  };
+  const word = (event) => event.target.closest?.(".ssl-word");
+  document.addEventListener("pointerover", (event) => {
+    if (event.pointerType === "touch") return;
+    if (word(event)) show(word(event));
+    else if (box.contains(event.target)) clearTimeout(leaving);
+    else if (shown && document.activeElement !== shown) {
+      clearTimeout(leaving);
+      leaving = setTimeout(hide, 200);
+    }
+  });
+  document.addEventListener("focusin", (event) => word(event) ? show(word(event)) : hide());
+  document.addEventListener("focusout", hide);
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+  let before = null; // what was shown when a finger came down
+  document.addEventListener("pointerdown", (event) => { before = shown; if (!word(event) && !box.contains(event.target)) hide(); });
+  document.addEventListener("click", (event) => {
+    if (!word(event) || !matchMedia("(hover: none)").matches || before === word(event)) return;
+    event.preventDefault();
+    show(word(event));
+  });
 }
 
 // docutils calls citations a list but not its items.

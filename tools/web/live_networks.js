@@ -2,14 +2,25 @@
 export const FACTS = JSON.parse(document.getElementById("live-facts").textContent); // from tools/live.py
 export const FILES = new URL("live/", import.meta.url);
 
+const at = (name) => new URL(FACTS.files[name], FILES);
 async function unpacked(name) {
-  const answer = await fetch(new URL(FACTS.files[name], FILES));
+  const answer = await fetch(at(name));
   if (!answer.ok) throw new Error(`${name} is not there (${answer.status})`);
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes; // a server has unpacked it on the way
-  const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const raw = await answer.blob(),
+    begins = new Uint8Array(await raw.slice(0, 2).arrayBuffer());
+  let plain = raw; // a server may have unpacked it on the way
+  if (begins[0] === 0x1f && begins[1] === 0x8b) plain = raw.stream().pipeThrough(new DecompressionStream("gzip"));
+  if (begins[0] === 0xfd && begins[1] === 0x37) plain = new (await unpacker()).XzReadableStream(raw.stream());
   return new Uint8Array(await new Response(plain).arrayBuffer());
 }
+const unpacker = () =>
+  new Promise((found, failed) => {
+    const script = document.createElement("script"); // it is no module
+    script.onload = () => found(globalThis["xz-decompress"]);
+    script.onerror = () => failed(new Error("xz.js is not there"));
+    script.src = at("xz.js");
+    document.head.append(script);
+  });
 
 const kept = new Map(); // what was loaded, by name; what failed is forgotten, so that one can try again
 function once(name, load) {
@@ -25,7 +36,7 @@ function once(name, load) {
 }
 const runtime = () =>
   once("runtime", async () => {
-    const [ort, wasm] = await Promise.all([import(new URL(FACTS.files["ort.mjs"], FILES)), unpacked("ort.wasm.gz")]);
+    const [ort, wasm] = await Promise.all([import(at("ort.mjs")), unpacked("ort.wasm.xz")]);
     Object.assign(ort.env.wasm, { numThreads: 1, wasmBinary: wasm.buffer });
     return ort;
   });

@@ -142,7 +142,7 @@ function section(place) {
   const note = place.appendChild(make("p", { className: "live-note", textContent: "The network is being loaded …" }));
   note.setAttribute("role", "status");
   changed.push(draw);
-  draw();
+  return draw();
 }
 
 export const begin = () =>
@@ -155,11 +155,14 @@ export const begin = () =>
             section(entry.target);
           }
       },
-      { rootMargin: "100px" },
+      { rootMargin: "0px 0px 100px" }, // not what lies above, which an address has left out
     );
-    const [first, ...others] = document.querySelectorAll("[data-live]");
-    section(first);
-    others.forEach((place) => watch.observe(place)); // each is fetched when it comes into view
+    // The one that the address names comes first, and alone; then each is fetched when it comes into view.
+    const places = [...document.querySelectorAll("[data-live]")],
+      named = document.getElementById(location.hash.slice(1))?.closest("section");
+    if (location.hash) named?.scrollIntoView(); // the pictures to choose from have moved it down
+    const first = places.find((place) => named?.contains(place)) ?? places[0];
+    section(first).then(() => places.forEach((place) => place !== first && watch.observe(place)));
   });
 
 Object.assign(globalThis, { sslLive: { ask, view, paint, toLab, encoded, masked, pictures } }); // tests ask it, and so may you

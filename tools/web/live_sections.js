@@ -350,20 +350,13 @@ export const SECTIONS = {
     panels.classList.add("live-ranked");
     const seen = new Set(FACTS.seen),
       cells = [];
-    let known = null,
-      own = null;
+    let own = null;
     return async () => {
       const caption = text.value,
         all = tokens(caption),
         words = all.filter((t) => /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u.test(t));
-      known ??= (
-        await features(
-          "pictures",
-          pictures.slice(0, FACTS.scenes.length).map((p) => p.rgb),
-        )
-      ).features;
       const mine = pictures[FACTS.scenes.length],
-        rows = [...known];
+        rows = [...FACTS.features]; // the network of pictures is fetched for the reader's own alone
       if (mine) {
         if (own?.of !== mine) own = { of: mine, row: (await features("pictures", [mine.rgb])).features[0] };
         rows.push(own.row);
