@@ -62,6 +62,8 @@ def _cell_problems(cell: NotebookNode) -> Iterator[str]:
     for tag in checking:
         if not cell.metadata.get("jupyter", {}).get("source_hidden"):
             yield f"{tag}: not folded (jupyter: {{source_hidden: true}})"
+        elif tag == "solution" and not cell.metadata.jupyter.get("outputs_hidden"):
+            yield "solution: its output tells the answer (jupyter: {outputs_hidden: true})"
         if not asserts:
             yield f"{tag}: asserts nothing, so its run proves nothing"
         if kind != "skip":

@@ -1,14 +1,18 @@
 """What a table of the comparison says: means over seeds, and who has learned, by paired differences (note §3.5)."""
 
+import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 from scipy import stats
 
 from ssl_course.data.scenes import World
 from ssl_course.studies.comparison import OF_A_VIT, PIXELS, RANDOM, RANDOM_VIT
+
+Key = TypeVar("Key")
 
 
 class Cell(NamedTuple):
@@ -66,6 +70,11 @@ class Difference(NamedTuple):
         """Whether the whole interval is above 0; one seed decides nothing."""
         return self.mean > self.half_width
 
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves 0 out, on either side."""
+        return abs(self.mean) > self.half_width
+
 
 def paired_difference(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Difference:
     """seed → accuracy of two rows, over the seeds that both have.
@@ -75,13 +84,48 @@ def paired_difference(ours: Mapping[int, float], theirs: Mapping[int, float]) ->
     Raises:
         ValueError: no seed in common.
     """
-    gaps = [ours[seed] - theirs[seed] for seed in sorted(set(ours) & set(theirs))]
-    if not gaps:
+    return corrected({"": (ours, theirs)})[""]
+
+
+def corrected(
+    pairs: Mapping[Key, tuple[Mapping[int, float], Mapping[int, float]]], rows: int | None = None
+) -> dict[Key, Difference]:
+    """Paired differences of a table that gives many verdicts: 95 % intervals that hold all at once (Bonferroni).
+
+    A half is t · s / √n, with t for as many verdicts as there are pairs. Three seeds say little about their own spread:
+    with ``rows`` s is the pooled standard deviation of all pairs, or the pair's own where that is larger. No interval is
+    narrower than its pair would have alone.
+
+    Args:
+        pairs: what is compared → two rows, seed → accuracy each.
+        rows: how many rows of networks were trained for these pairs: each gives the pooled s n − 1 degrees of freedom,
+            however many labels it is probed for. None, where scales differ: every pair has its own s alone.
+
+    Raises:
+        ValueError: a pair without a seed in common.
+    """
+    gaps = {
+        key: [ours[seed] - theirs[seed] for seed in sorted(set(ours) & set(theirs))]
+        for key, (ours, theirs) in pairs.items()
+    }
+    if not all(gaps.values()):
         raise ValueError("the two rows have no seed in common: measure the same seeds for both")
-    if len(gaps) == 1:
-        return Difference(gaps[0], math.inf, 1)
-    gap = Cell(statistics.mean(gaps), statistics.stdev(gaps) / math.sqrt(len(gaps)), len(gaps))
-    return Difference(gap.mean, gap.half_width, gap.seeds)
+    own = {key: float(np.std(v, ddof=1)) for key, v in gaps.items() if len(v) > 1}
+    pooled = float(np.mean(np.square([*own.values()]))) ** 0.5 if rows and own else 0.0
+    found = {}
+    for key, v in gaps.items():
+        half, free = math.inf, len(v) - 1
+        if free:
+            wide = _quantile(len(gaps), (rows or 1) * free) * max(pooled, own[key])
+            half = max(wide, _quantile(1, free) * own[key]) / len(v) ** 0.5
+        found[key] = Difference(float(np.mean(v)), half, len(v))
+    return found
+
+
+@functools.cache
+def _quantile(verdicts: int, degrees: int) -> float:
+    """Student's t, two sides, 95 % for so many verdicts at once."""
+    return float(stats.t.ppf(1 - 0.025 / verdicts, degrees))
 
 
 class Verdict(NamedTuple):
@@ -99,19 +143,29 @@ class Verdict(NamedTuple):
 def verdicts(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> dict[str, Verdict]:
     """trained row → `Verdict`; rows without a seed in common with both baselines are left out.
 
-    A table has one verdict for each row, label and number of labels: at 95 % some of many come out by chance, so show
-    them all.
+    A table has two verdicts for each row and label: their intervals are `corrected` together, over all labels that were
+    probed with this number of labelled pictures.
 
     Args:
         results: rows of `recorded.record`.
         label, n_labels: which probe.
     """
-    reached, given = accuracies(results, label, n_labels), {}
-    for name, values in reached.items():
-        baselines = [reached.get(base, {}) for base in (own_random(name), PIXELS)]
-        if name not in (PIXELS, RANDOM, RANDOM_VIT) and all(set(values) & set(base) for base in baselines):
-            given[name] = Verdict(*(paired_difference(values, base) for base in baselines))
-    return given
+    pairs: dict[tuple[str, str, str], tuple[dict[int, float], dict[int, float]]] = {}
+    for each in dict.fromkeys(k for row in results for k in row.get("accuracy", {})):
+        reached = accuracies(results, each, n_labels)
+        for name, values in reached.items():
+            baselines = {base: reached.get(base, {}) for base in (own_random(name), PIXELS)}
+            if name not in (PIXELS, RANDOM, RANDOM_VIT) and all(
+                set(values) & set(b) for b in baselines.values()
+            ):
+                pairs |= {(each, name, base): (values, their) for base, their in baselines.items()}
+    trained = dict.fromkeys(name for _, name, _ in pairs)
+    given = corrected(pairs, rows=len(trained))
+    return {
+        name: Verdict(given[label, name, own_random(name)], given[label, name, PIXELS])
+        for name in trained
+        if (label, name, PIXELS) in given
+    }
 
 
 def bayes_rates(table: str, world: World | None = None) -> dict[str, float]:

@@ -32,7 +32,9 @@ def code(text, more="", kind="fragment"):
     return f"\n```{{code-cell}} ipython3\n---\nslideshow: {{slide_type: {kind}}}\n{more}---\n{textwrap.dedent(text).strip()}\n```\n"
 
 
-def folded(text, tag, more="jupyter: {source_hidden: true}\n", kind="skip"):
+def folded(text, tag, more=None, kind="skip"):
+    hidden = "source_hidden: true" + ", outputs_hidden: true" * (tag == "solution")
+    more = f"jupyter: {{{hidden}}}\n" if more is None else more
     return code(text, f"tags: [{tag}]\n{more}", kind)
 
 
@@ -159,6 +161,10 @@ BROKEN = [
     ([code("from IPython.display import HTML\nHTML('<img src=\"a.png\">')")], "an <img> without it"),
     ([markdown("![](picture.png)")], "a Markdown picture without it"),
     ([folded("print(1)\nassert 1", "solution", more="")], "solution: not folded"),
+    (
+        [folded("print(1)\nassert 1", "solution", more="jupyter: {source_hidden: true}\n")],
+        "solution: its output tells the answer",
+    ),
     ([folded("print(1)", "solution")], "solution: asserts nothing"),
     ([folded("assert 1", "hold", more="")], "hold: not folded"),
     ([folded("f'{1} assert'", "hold")], "hold: asserts nothing"),

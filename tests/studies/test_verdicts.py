@@ -38,6 +38,61 @@ def test_a_paired_difference_by_hand():
         paired_difference({0: 0.5}, {1: 0.5})
 
 
+def test_many_verdicts_by_hand():
+    """Gaps 0, .1, .2 and .1, .1, .1: s is .1 and 0, pooled √(.01/2) = .0707. Two verdicts, two rows: t of 4 degrees at
+    1 − .025/2 is 3.495; with three seeds s = .1 gives .2018, the pooled one .1427. Alone .1 has 4.303 · .1/√3 = .2484."""
+    zero = {0: 0.0, 1: 0.0, 2: 0.0}
+    pairs = {"wide": ({0: 0.0, 1: 0.1, 2: 0.2}, zero), "narrow": ({0: 0.1, 1: 0.1, 2: 0.1}, zero)}
+    found = verdicts.corrected(pairs, rows=2)
+    assert found["wide"] == pytest.approx((0.1, 0.2484, 3), abs=1e-4)  # never narrower than alone
+    assert found["narrow"] == pytest.approx((0.1, 0.1427, 3), abs=1e-4) and not found["narrow"].clear
+    alone = verdicts.corrected(pairs)  # each with its own spread: t of 2 degrees at 1 − .025/2 is 6.205
+    assert alone["wide"].half_width == pytest.approx(6.205 * 0.1 / 3**0.5, abs=1e-3)
+    assert alone["narrow"].better and verdicts.corrected({"down": (zero, pairs["narrow"][0])})["down"].clear
+    assert math.isinf(verdicts.corrected(pairs | {"one": ({5: 1.0}, {5: 0.0})}, rows=2)["one"].half_width)
+
+
+def test_many_verdicts_are_right_at_once():
+    """Without any difference the whole table keeps silent in 95 of 100 studies; interval by interval it would not."""
+    stream, studies, methods, labels = np.random.default_rng(0), 400, 5, 4
+    loud = {"together": 0, "each for itself": 0}
+    for _ in range(studies):
+        rows = stream.normal(0, 0.02, (labels, methods + 1, 3))
+        pairs = {
+            (label, method): (dict(enumerate(rows[label, method])), dict(enumerate(rows[label, methods])))
+            for label in range(labels)
+            for method in range(methods)
+        }
+        loud["together"] += any(d.clear for d in verdicts.corrected(pairs, rows=methods).values())
+        loud["each for itself"] += any(paired_difference(*pair).clear for pair in pairs.values())
+    assert loud["together"] <= 0.05 * studies < 0.3 * studies < loud["each for itself"]
+
+
+def test_a_tables_verdicts_are_corrected_over_all_its_labels():
+    def rows(method, *accuracies):
+        return [
+            {"cell": {"method": method, "seed": seed}, "accuracy": {label: {"30": a + shift} for label, shift in labels.items()}}
+            for seed, a in enumerate(accuracies)
+        ]  # fmt: skip
+
+    widths = []
+    for labels in ({"biome": 0.0}, {"biome": 0.0, "light": 0.0, "tint": 0.0}):
+        table = [
+            *rows("raw pixels", 0.30, 0.31, 0.32),
+            *rows("random network", 0.40, 0.41, 0.42),
+            *rows("SimCLR", 0.44, 0.41, 0.43),
+        ]
+        given = verdicts.verdicts(table, "biome", 30)["SimCLR"]
+        pairs = {
+            (label, base): [verdicts.accuracies(table, label, 30)[name] for name in ("SimCLR", base)]
+            for label in labels
+            for base in ("random network", "raw pixels")
+        }
+        assert given.over_random == verdicts.corrected(pairs, rows=1)["biome", "random network"]
+        widths.append(given.over_random.half_width)
+    assert widths[0] < widths[1]
+
+
 def rows_of(method, *accuracies):
     return [
         {"cell": {"method": method, "seed": seed}, "accuracy": {"biome": {"30": a}}}

@@ -68,7 +68,7 @@ def interval(function: Any, seed: int = 0) -> Card:
         "The sign is turned: above 0 is to mean that the first is higher.": lambda a, b: _interval(b, a),
         "The ends have changed places: (low, high).": lambda a, b: _interval(a, b)[::-1],
     }
-    praise = "Clear of 0 or not: that is how every verdict of this page is made. With three seeds t is 4.30."
+    praise = "Clear of 0 or not: so a single verdict is made. With three seeds t is 4.30; many verdicts at once take a larger t."
     hint = "d = a − b; half = stats.t.ppf(0.975, n − 1) · std(ddof=1) / √n; (mean − half, mean + half)."
     return judge(function, cases, _interval, mistakes, praise, hint)
 
