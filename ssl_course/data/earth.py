@@ -193,9 +193,8 @@ def _cut(folder: Path) -> dict[str, np.ndarray]:
         kept += [desert, forest, sea[np.linspace(0, len(sea) - 1, many).round().astype(int)]]
     chosen = np.sort(np.concatenate(kept))
     row, col = (STRIDE * index for index in np.unravel_index(chosen, label.shape))
-    with Image.open(
-        folder / "bmng.jpg"
-    ) as earth:  # cut picture by picture: whole, as an array, it would be there thrice
+    # Cut picture by picture: whole, as an array, the Earth would be there thrice.
+    with Image.open(folder / "bmng.jpg") as earth:
         if earth.size != (width, height):
             raise ValueError(f"bmng.jpg is {earth.width} × {earth.height}, not {width} × {height}")
         boxes = [(int(c), int(r), int(c) + PATCH, int(r) + PATCH) for r, c in zip(row, col, strict=True)]

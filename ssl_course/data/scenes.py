@@ -29,9 +29,8 @@ COUNTS = ["one", "two", "three"]
 NAMES = dict(biome=BIOMES, light=LIGHTS, tint=TINTS, texture=TEXTURES, object=OBJECTS, count=COUNTS)
 SEES = ("sky and ground", "average colour")
 LARGEST = 1024  # pixels a side: the painter's noise alone is 450 MB a kind there, and grows with the area
-PIECE = (
-    2**21
-)  # pixels painted at a time, 512 pictures of 64: as floats a whole set would take 16 times its bytes
+# Pixels painted at a time, 512 pictures of 64: as floats a whole set would take 16 times its bytes.
+PIECE = 2**21
 OWN_OBJECT = 0.8  # P(object | texture) of the object of the texture's own biome; the other two share the rest
 
 # ab of the ground and the sky of each biome without tint, and what each tint adds: as vivid as sRGB allows
@@ -191,9 +190,8 @@ class World(Enumerated):
         for rows in torch.arange(n, device=device).split(max(1, PIECE // size**2)):
             some = {name: values[rows] for name, values in painted.items()}
             lightness = painter.paint_lightness(some, u1[rows], size)  # (m, 1, size, size)
-            ab = painter.paint_colour(
-                sky[rows], ground[rows], some["biome"], u2[rows], size
-            )  # (m, 2, size, size)
+            colours = sky[rows], ground[rows], some["biome"]
+            ab = painter.paint_colour(*colours, u2[rows], size)  # (m, 2, size, size)
             images[rows] = painter.to_uint8(lightness, ab)
             if parts:
                 kept["L"].append(lightness)
@@ -240,9 +238,8 @@ class World(Enumerated):
     def x2(self, pictures: Pictures) -> torch.Tensor:
         """X₂ read off the pictures, (n, 4) or (n, 2), Lab units: mean ab of the rows that are all sky and all ground."""
         ab = pictures.parts.get("ab")
-        pieces = (pictures.images if ab is None else ab).split(
-            256
-        )  # as floats a whole set would take gigabytes
+        # In pieces: as floats a whole set would take gigabytes.
+        pieces = (pictures.images if ab is None else ab).split(256)
         means = [
             _sky_and_ground(part if ab is not None else rgb_to_lab(part.float() / 255)[:, 1:])
             for part in pieces
