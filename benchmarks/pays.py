@@ -9,6 +9,7 @@ benchmarks/README.md.
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import time
 from functools import lru_cache, partial
@@ -22,6 +23,7 @@ from ssl_course import training
 from ssl_course.data import load
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import linear_probe, pixels
+from ssl_course.methods import Colorization
 from ssl_course.studies.comparison import encoder
 from ssl_course.studies.recorded import record
 from ssl_course.studies.verdicts import paired_difference
@@ -83,13 +85,14 @@ def learned(lecture: str, seed: int, draws: int = DRAWS) -> dict[str, Any]:
         data, row = recipe["data"], {}
         test = other_pictures(data, seed)
         torch.manual_seed(seed)
-        method = recipe["kind"](**recipe["arguments"])
-        torch.manual_seed(seed)
-        untrained = recipe["kind"](**recipe["arguments"]).eval()
+        method = recipe["kind"](**fresh(recipe["arguments"]))
+        untrained = copy.deepcopy(method).eval()
         began = time.process_time()
         for _ in train(method, data, seed=seed, **{k: recipe[k] for k in SETTINGS if k in recipe}):
             pass
         row["core seconds"] = round(time.process_time() - began, 1)
+        if recipe["kind"] is Colorization:  # whose encoder sees lightness only
+            data, test = data.gray(), test.gray()
         for label in (name for name in LABELS if name in data.labels):
             row[label] = [
                 round(
@@ -103,6 +106,16 @@ def learned(lecture: str, seed: int, draws: int = DRAWS) -> dict[str, Any]:
         found[recipe["name"]] = row
         print(recipe["name"], row, flush=True)
     return {"recipes": found}
+
+
+def fresh(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The same arguments, a backbone among them with new random weights."""
+    new = copy.deepcopy(arguments)
+    for module in (value for value in new.values() if isinstance(value, torch.nn.Module)):
+        for layer in module.modules():
+            if hasattr(layer, "reset_parameters"):
+                layer.reset_parameters()
+    return new
 
 
 def other_pictures(data: Pictures, seed: int) -> Pictures:
