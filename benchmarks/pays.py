@@ -128,11 +128,12 @@ def other_pictures(data: Pictures, seed: int) -> Pictures:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: where the interval of the paired difference is clear of 0, a star."""
-    lines = [
-        f"| lecture | recipe | core s | label | probe, {N_LABELS} labels | over its network untrained | over pixels |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+    """Markdown, a recipe a row: for each label the mean of the probe, and by how much it is above the network untrained, and
+    above pixels; where that paired difference is clear of 0, a star (each interval for itself, 95 %)."""
+    labels = [
+        name for name in LABELS if any(name in recipe for row in rows for recipe in row["recipes"].values())
     ]
+    lines = [f"| lecture | recipe | core s | {' | '.join(labels)} |", "| --- " * (3 + len(labels)) + "|"]
     recipes_of = dict.fromkeys((row["cell"]["lecture"], name) for row in rows for name in row["recipes"])
     for lecture, name in recipes_of:
         found = {
@@ -141,14 +142,16 @@ def table(rows: list[dict[str, Any]]) -> str:
             if row["cell"]["lecture"] == lecture and name in row["recipes"]
         }
         seconds = sum(row["core seconds"] for row in found.values()) / len(found)
-        for label in (key for key in LABELS if key in next(iter(found.values()))):
+        cells = [lecture, name, f"{seconds:.0f}"]
+        for label in labels:
+            if label not in next(iter(found.values())):
+                cells.append("")
+                continue
             ours, *others = ({seed: row[label][k] for seed, row in found.items()} for k in range(3))
             gaps = [paired_difference(ours, other) for other in others]
-            star = {True: " \\*", False: ""}
-            cells = [f"{g.mean:+.3f} ± {g.half_width:.3f}{star[g.better]}".replace("-", "−") for g in gaps]
-            mean = sum(ours.values()) / len(ours)
-            first = (lecture, name, f"{seconds:.0f}", label, f"{mean:.3f}")
-            lines.append(f"| {' | '.join([*first, *cells])} |")
+            signs = [f"{g.mean:+.2f} ± {g.half_width:.2f}{' *' * g.better}" for g in gaps]
+            cells.append(f"{sum(ours.values()) / len(ours):.2f} ({', '.join(signs)})".replace("-", "−"))
+        lines.append(f"| {' | '.join(cells).replace('*', chr(92) + '*')} |")
     return "\n".join(lines)
 
 
