@@ -1,7 +1,8 @@
 """Every method on the same pictures, with time to learn, under one probe (note §3.5).
 
 A method trains for the number of pictures in `SAMPLES`, in one run with its own schedule; the probe is read on the way,
-so that a reader sees what a short run buys and whether a longer one would help (SimSiam and MAE still rise at the end).
+so that a reader sees what a short run buys and whether a longer one would help: lecture 13 marks the rows that still
+rise at their end.
 All share a `nets.ConvNet`, only MAE needs a ViT; a method stands beside the random network of its own backbone
 (`verdicts.verdicts`). The seed draws pictures, first weights, batches, masks, views and labels anew.
 
@@ -43,11 +44,11 @@ OF_A_VIT = ("MAE",)  # methods that bring a ViT, and so stand beside a random on
 SAMPLES = {
     "colorization": 100_000,
     "SimCLR": 150_000,
-    "MAE": 600_000,
+    "MAE": 1_500_000,
     "context encoder": 300_000,
     "jigsaw": 100_000,
     "rotation": 50_000,
-    "SimSiam": 300_000,
+    "SimSiam": 420_000,
     "deep CCA": 100_000,
     "CLIP": 100_000,
 }
