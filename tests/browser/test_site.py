@@ -249,7 +249,14 @@ def test_a_lecture_prints_whole(page: tuple[Page, list[str]], address: str) -> N
     tab.set_viewport_size(PAPER)
     for solution in tab.locator("details:has(summary:has-text('Solution'))").all():
         assert solution.locator("pre").first.bounding_box()["height"] > 20, "a solution is folded"
-    for hidden in (".ssl-controls", ".ssl-player", ".ssl-guess", ".ssl-reveal > button", "#ssl-meaning"):
+    for hidden in (
+        ".ssl-controls",
+        ".ssl-player",
+        ".ssl-guess",
+        ".ssl-reveal > button",
+        "#ssl-meaning",
+        ".skip-to-content",
+    ):
         assert not [e for e in tab.locator(hidden).all() if e.is_visible()], f"{hidden}: nobody can press it"
     assert all(e.is_visible() for e in tab.locator(".ssl-reveal > div").all())
     cut = tab.evaluate(
