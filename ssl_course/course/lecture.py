@@ -490,7 +490,7 @@ class Prose:
 
 
 def say(template: str, **numbers: object) -> Prose:
-    """Prose with numbers from the run: ``say("The gap is **{gap:.3f}**, $\\\\frac{1}{2}$ of it …", gap=gap)``.
+    """Prose with numbers from the run: ``say("The gap is **{gap:.3f}**.", gap=gap)``.
 
     ``{name}`` and ``{name:spec}`` are filled in where ``name`` is given; all other braces are left to LaTeX.
     Inside a formula only ``{name:spec}`` is filled, since ``{n}`` there is LaTeX's own.
