@@ -104,7 +104,10 @@ def whole(page: tuple[Page, list[str]], address: str, name: str, part: str = "ar
     tab.wait_for_load_state("networkidle")
     tab.remove_listener("response", note)
     assert wrong == []
-    assert sum(int(answer.headers["content-length"]) for answer in came if "/live/" not in answer.url) < 3_000_000
+    assert (
+        sum(int(answer.headers["content-length"]) for answer in came if "/live/" not in answer.url)
+        < 3_000_000
+    )
     assert tab.locator(".katex-error").count() == 0
     words = tab.evaluate(
         "[...document.querySelectorAll('article p, article li, .ssl-shown')].map(e => e.innerText).join('\\n')"
