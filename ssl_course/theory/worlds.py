@@ -38,6 +38,14 @@ class Enumerated:
         """ε_CI² (note §3.4) by enumeration, in squared units of X₂."""
         return independence.epsilon_ci_squared(self.joint(*label), self.x2_values())
 
+    def variance(self) -> torch.Tensor:
+        """Tr Cov X₂, in squared units of X₂; ε_CI² is measured against it."""
+        return independence.variance(self.joint(), self.x2_values())
+
+    def conditional_mutual_information(self, *label: str) -> torch.Tensor:
+        """I(X₁; X₂ | label) in nats: what X₁ still says of X₂ to whoever knows the label."""
+        return independence.conditional_mutual_information(self.joint(*label))
+
     def maximal_correlations(self) -> torch.Tensor:
         """Maximal correlations of X₁ and X₂, descending, without the trivial 1 (note §3.5.2)."""
         return correlation.maximal_correlations(self.joint().sum(2))

@@ -92,7 +92,7 @@ async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)  # after each step: on busy cores a timer may come when the run is over
 
 
 # ------------------------------------------------------------------------------------------------- the same run
