@@ -116,7 +116,9 @@ def lecture(window: BrowserContext, url: str) -> tuple[dict[str, Any], dict[str,
             )
     tab.evaluate("for (const i of document.images) i.loading = 'eager'")
     tab.wait_for_load_state("networkidle")
-    length = {address: len(answer.body()) for address, answer in sizes.items() if answer.ok}
+    length = {
+        at: int(answer.headers.get("content-length", 0)) for at, answer in [*sizes.items()] if answer.ok
+    }
     bytes_ = {
         "page": sum(length[a] for a in untouched & length.keys()),
         "all but widgets": sum(n for a, n in length.items() if "/baked/" not in a),
@@ -166,7 +168,7 @@ def first_network(window: BrowserContext, url: str) -> dict[str, int]:
         tab.goto(f"{url}#{anchor}")
         tab.wait_for_selector(f"[data-live={name}][data-drawn]", timeout=120_000)
         came = [a for a in answers if any(part in a.url for part in ("/ort.", "/xz.", ".onnx"))]
-        found[anchor] = sum(len(a.body()) for a in came)
+        found[anchor] = sum(int(a.headers["content-length"]) for a in came)
         tab.close()
     return found
 
