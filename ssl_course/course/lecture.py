@@ -134,7 +134,7 @@ def setting(data: str = "scenes") -> Setting:
     from ssl_course.course import plots
 
     plots.style()
-    if (shell := sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None) is not None:
+    if (shell := plots.shell()) is not None:
         shell.events.register("post_run_cell", give_back)  # once, however often it is asked
     return Setting(os.environ.get("SSL_COURSE_LECTURE_DATA", data), "SSL_COURSE_MAX_STEPS" not in os.environ)
 

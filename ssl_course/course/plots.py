@@ -61,22 +61,27 @@ def style() -> None:
     _draw_after_cells_only()
 
 
+def shell() -> Any:
+    """IPython's shell, None where there is none; IPython is not loaded for the question."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
 def _draw_after_cells_only() -> None:
     """In a notebook matplotlib draws, shows and closes the open figures at IPython's event of a cell's end.
 
     What a widget hears in a thread beside a cell triggers that event, too: the figure that the cell is making would be
     drawn half done, by two threads at once, and closed.
     """
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is None or "trigger" in vars(shell.events):
+    events = getattr(shell(), "events", None)
+    if events is None or "trigger" in vars(events):
         return
-    trigger = shell.events.trigger
+    trigger = events.trigger
 
     def of_cells(event: str, *args: Any, **kwargs: Any) -> None:
         if threading.current_thread() is threading.main_thread():
             trigger(event, *args, **kwargs)
 
-    shell.events.trigger = of_cells
+    events.trigger = of_cells
 
 
 class FigureImage:
