@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.server
 import io
 import json
 import pkgutil
@@ -16,8 +17,11 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -175,6 +179,21 @@ def downloads(folder: Path, src: Path) -> str:
     return "\n\n" + " · ".join(
         f'<a href="../{at}/{name}" download>{words}</a>' for name, words in links.items()
     )
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The site's address on loopback, for tests and benchmarks; it is gone afterwards."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    handler = partial(Quiet, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 def handout(folder: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,13 +31,6 @@ BEYOND = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
     .slice(0, 5).map((e) => e.outerHTML.slice(0, 120))"""
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A server of files that says nothing."""
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def address(testrun_uid: str) -> Iterator[str]:
     """Where the site is served, once it is made, without one warning; by one worker for all of this run."""
@@ -50,11 +40,8 @@ def address(testrun_uid: str) -> Iterator[str]:
         if not made.exists() or made.read_text() != testrun_uid:
             assert site.main() == 0
             made.write_text(testrun_uid)
-    handler = functools.partial(Quiet, directory=str(site.SITE))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with site.served() as there:
+        yield there
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +79,15 @@ def serious(page: Page, part: str = "article") -> list[str]:
 
 
 def whole(page: tuple[Page, list[str]], address: str, name: str, part: str = "article") -> None:
-    """Opens a page from a phone's width to a wall's, in both themes: nothing goes wrong, is cut off, or is not typeset."""
+    """Opens a page from a phone's width to a wall's, one theme narrow and the other wide: nothing goes wrong, is cut off, or is not typeset."""
     tab, wrong = page
     wrong.clear()
     came: list[Response] = []
     note = lambda answer: came.append(answer)  # noqa: E731
     tab.on("response", note)
     tab.set_viewport_size({"width": 360, "height": 780})
-    tab.emulate_media(color_scheme="light")
+    narrow, wide = ("dark", "light") if len(name) % 2 else ("light", "dark")
+    tab.emulate_media(color_scheme=narrow)
     tab.goto(f"{address}/{name}")
     tab.wait_for_load_state("networkidle")
     tab.remove_listener("response", note)
@@ -116,7 +104,7 @@ def whole(page: tuple[Page, list[str]], address: str, name: str, part: str = "ar
     assert name not in LECTURES or "For the lecturer" not in words
     for width in WIDTHS:
         tab.set_viewport_size({"width": width, "height": 900})
-        tab.emulate_media(color_scheme="dark" if width == WIDTHS[-1] else "light")
+        tab.emulate_media(color_scheme=wide if width == WIDTHS[-1] else narrow)
         beyond = tab.evaluate(BEYOND)
         assert beyond == [], f"runs beyond {width} px"
         if width in (WIDTHS[0], WIDTHS[-1]):
