@@ -96,7 +96,12 @@ def timed(shown: Shown, act: Callable[[int, list[float]], None], steps: int) -> 
         slider = shown.page.evaluate(STEP, step)
         if slider is None:
             raise RuntimeError(f"{shown.notebook.name}: no picture of {shown.kind} after step {step}")
-    times = sorted(shown.page.evaluate("() => window.sslTimes")[WARM:])
+    return summary(shown.page.evaluate("() => window.sslTimes"))
+
+
+def summary(times: list[float]) -> dict[str, float]:
+    """Median and 95th percentile of milliseconds, the first ones left out."""
+    times = sorted(times[WARM:])
     return {
         "median_ms": round(statistics.median(times), 1),
         "p95_ms": round(times[int(0.95 * len(times))], 1),

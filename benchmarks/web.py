@@ -10,13 +10,9 @@ and of the whole site. Nothing else may run meanwhile.
 from __future__ import annotations
 
 import argparse
-import functools
-import http.server
 import json
 import platform
-import statistics
 import sys
-import threading
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -28,12 +24,14 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from latency import WARM, summary  # noqa: E402
+
 from tools.browser import FLAGS, HELP, find_browser  # noqa: E402
 from tools.export_networks import NETWORKS, examples  # noqa: E402
+from tools.site import SITE, served  # noqa: E402
 
-SITE = ROOT / "build/site"
 MOST_MS, PAGE, WHOLE, FIRST = 40, 3e6, 60e6, 4.5e6  # the goals
-STEPS, WARM = 24, 4
+STEPS = 24
 # Runs in the page: from an event to the paint of what it changed. A frame callback stands right before that paint, a
 # message right behind it.
 WATCH = """([node, attribute, kind]) => {
@@ -53,22 +51,6 @@ WATCH = """([node, attribute, kind]) => {
 }"""
 SECTIONS = {"colours": "colours", "mae": "masks", "hole": "hole", "views": "views", "caption": "caption"}
 SLIDERS = {"mae": "hidden share", "views": "X₂'s hue"}
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A server of files that says nothing."""
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-def summary(times: list[float]) -> dict[str, float]:
-    """Median and 95th percentile of milliseconds, the first ones left out."""
-    times = sorted(times[WARM:])
-    return {
-        "median_ms": round(statistics.median(times), 1),
-        "p95_ms": round(times[int(0.95 * len(times))], 1),
-    }
 
 
 def pressed(tab: Page, act: Callable[[int], None]) -> dict[str, float]:
@@ -159,16 +141,22 @@ def networks(window: BrowserContext, url: str) -> dict[str, Any]:
     return rows
 
 
+# Runs in the page: when the first section is drawn, and what had been asked for by then of the runtime and the networks.
+DRAWN = """new MutationObserver(() => { window.sslDrawn ??= performance.now(); })
+  .observe(document, { subtree: true, attributes: true, attributeFilter: ["data-drawn"] })"""
+CAME = """() => performance.getEntriesByType("resource").filter((e) => e.startTime <= window.sslDrawn &&
+  /\\/(ort|xz)\\.|\\.onnx/.test(e.name)).reduce((sum, e) => sum + e.encodedBodySize, 0)"""
+
+
 def first_network(window: BrowserContext, url: str) -> dict[str, int]:
-    """Bytes of the runtime and of the networks that have come when the section that the address names is drawn."""
+    """Bytes of the runtime and of the networks that the section which the address names has asked for."""
     found = {}
     for name, anchor in SECTIONS.items():
-        tab, answers = window.new_page(), []
-        tab.on("response", lambda answer, answers=answers: answers.append(answer))
+        tab = window.new_page()
+        tab.add_init_script(DRAWN)
         tab.goto(f"{url}#{anchor}")
         tab.wait_for_selector(f"[data-live={name}][data-drawn]", timeout=120_000)
-        came = [a for a in answers if any(part in a.url for part in ("/ort.", "/xz.", ".onnx"))]
-        found[anchor] = sum(int(a.headers["content-length"]) for a in came)
+        found[anchor] = tab.evaluate(CAME)
         tab.close()
     return found
 
@@ -186,13 +174,10 @@ def main() -> None:
     browser = find_browser()
     if browser is None:
         parser.exit(2, f"There is no browser. {HELP}\n")
-    handler = functools.partial(Quiet, directory=str(SITE))
     with (
         sync_playwright() as playwright,
-        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        served() as address,
     ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_address[1]}"
         chromium = playwright.chromium.launch(executable_path=browser, args=FLAGS)
         window = chromium.new_context(viewport={"width": 1360, "height": 900})
         widgets: dict[str, Any] = {}
@@ -203,7 +188,6 @@ def main() -> None:
         live = networks(window, f"{address}/try.html")
         first = first_network(window, f"{address}/try.html")
         chromium.close()
-        server.shutdown()
     whole = sum(file.stat().st_size for file in SITE.rglob("*") if file.is_file())
 
     for name, row in (widgets | live).items():
