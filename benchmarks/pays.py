@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import copy
 import os
+import re
 import time
 from functools import lru_cache, partial
 from typing import Any
@@ -133,6 +134,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     labels = [
         name for name in LABELS if any(name in recipe for row in rows for recipe in row["recipes"].values())
     ]
+    star = " \\*"
     lines = [f"| lecture | recipe | core s | {' | '.join(labels)} |", "| --- " * (3 + len(labels)) + "|"]
     recipes_of = dict.fromkeys((row["cell"]["lecture"], name) for row in rows for name in row["recipes"])
     for lecture, name in recipes_of:
@@ -142,16 +144,17 @@ def table(rows: list[dict[str, Any]]) -> str:
             if row["cell"]["lecture"] == lecture and name in row["recipes"]
         }
         seconds = sum(row["core seconds"] for row in found.values()) / len(found)
-        cells = [lecture, name, f"{seconds:.0f}"]
+        short = re.sub(r"\d\.\d{4,}", lambda number: f"{float(number[0]):.2g}", name)  # a rate
+        cells = [lecture, short, f"{seconds:.0f}"]
         for label in labels:
             if label not in next(iter(found.values())):
                 cells.append("")
                 continue
             ours, *others = ({seed: row[label][k] for seed, row in found.items()} for k in range(3))
             gaps = [paired_difference(ours, other) for other in others]
-            signs = [f"{g.mean:+.2f} ± {g.half_width:.2f}{' *' * g.better}" for g in gaps]
+            signs = [f"{g.mean:+.2f} ± {g.half_width:.2f}{star * g.better}" for g in gaps]
             cells.append(f"{sum(ours.values()) / len(ours):.2f} ({', '.join(signs)})".replace("-", "−"))
-        lines.append(f"| {' | '.join(cells).replace('*', chr(92) + '*')} |")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
