@@ -94,7 +94,7 @@ class Protocol:
 
 PROTOCOLS = {
     "scenes": Protocol(),
-    "earth": Protocol(widths=(32, 64, 128, 256)),
+    "earth": Protocol(widths=(32, 64, 128, 256), samples=100_000),  # each of its 670 pictures 150 times
     "cifar10": Protocol(widths=(32, 64, 128, 256), batch=256, n_train=50_000, n_test=2000),
 }
 # Some seconds, in front of a class: too few to learn.
