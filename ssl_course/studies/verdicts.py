@@ -3,7 +3,7 @@
 import functools
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -166,6 +166,28 @@ def verdicts(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> di
         for name in trained
         if (label, name, PIXELS) in given
     }
+
+
+def late_gains(results: Sequence[dict[str, Any]], labels: Iterable[str]) -> dict[tuple[str, str], Difference]:
+    """(label, method) → what the last three quarters of its pictures still gave to its probe, `corrected` together.
+
+    Args:
+        results: rows of `recorded.record`, whose curves have their points at halves of the whole run.
+        labels: that the curves were probed for.
+    """
+    curves: dict[str, dict[int, list[dict[str, float]]]] = {}
+    for row in results:
+        if "curve" in row:
+            curves.setdefault(row["cell"]["method"], {})[row["cell"]["seed"]] = row["curve"]
+    pairs = {
+        (label, name): (
+            {s: c[-1][label] for s, c in seeds.items()},
+            {s: c[-3][label] for s, c in seeds.items()},
+        )
+        for label in labels
+        for name, seeds in curves.items()
+    }
+    return corrected(pairs, rows=len(curves))
 
 
 def bayes_rates(table: str, world: World | None = None) -> dict[str, float]:

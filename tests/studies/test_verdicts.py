@@ -141,3 +141,19 @@ def test_summary_gives_mean_and_standard_error_over_seeds():
     )  # t of one degree
     assert found["B"].error == 0 and found["B"].seeds == 1
     assert verdicts.summary(rows, "biome", 7) == {}
+
+
+def test_late_gains_are_the_end_of_a_curve_less_its_quarter():
+    curves = {
+        "still learns": (0.5, 0.6, 0.7),
+        "flat": (0.3, 0.8, 0.3),
+    }  # at a quarter, a half and the whole run
+    rows = [
+        {"cell": {"method": name, "seed": seed}, "curve": [{"biome": a + seed / 100} for a in (0.1, *curve)]}
+        for name, curve in curves.items()
+        for seed in range(3)
+    ] + rows_of("raw pixels", 0.3, 0.3, 0.3)
+    late = verdicts.late_gains(rows, ["biome"])
+    assert list(late) == [("biome", "still learns"), ("biome", "flat")]
+    assert late["biome", "still learns"].mean == pytest.approx(0.2) and late["biome", "still learns"].better
+    assert late["biome", "flat"].mean == pytest.approx(0, abs=1e-12) and not late["biome", "flat"].clear
