@@ -68,9 +68,7 @@ def test_set_up_is_short(src):
 
     A notebook's guard is longer, and stands folded in a cell of its own.
     """
-    (own,) = [
-        c for c in jupytext.read(src, fmt="md:myst").cells if "set-up" in c.metadata.get("tags", [])
-    ]
+    (own,) = [c for c in jupytext.read(src, fmt="md:myst").cells if "set-up" in c.metadata.get("tags", [])]
     assert own.source.startswith(build.GUARD)
     code = [c for c in build.read_source(src).cells if c.cell_type == "code"]
     assert [i for i, c in enumerate(code) if "home" in c.metadata.get("tags", [])] == [0]

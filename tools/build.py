@@ -143,7 +143,9 @@ def read_source(src: Path) -> NotebookNode:
     set_up = notebook.cells[first]
     if set_up.source.startswith(GUARD.strip()):  # folded, in a cell of its own: plumbing is nobody's reading
         set_up.source = set_up.source.removeprefix(GUARD.strip()).lstrip("\n")
-        home = nbformat.v4.new_code_cell(guard().strip(), id=f"{src.stem[:2]}-home", metadata=nbformat.from_dict(HOME))
+        home = nbformat.v4.new_code_cell(
+            guard().strip(), id=f"{src.stem[:2]}-home", metadata=nbformat.from_dict(HOME)
+        )
         notebook.cells[first : first + (not set_up.source)] = [home]
     notebook.metadata = NotebookNode(
         kernelspec={"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},

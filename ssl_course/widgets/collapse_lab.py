@@ -14,6 +14,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import effective_rank, feature_std, spectrum
 from ssl_course.methods.simsiam import SimSiam, circle
 from ssl_course.widgets.frame import Panel, draw
+from ssl_course.widgets.frame.circle import circle_panel, colours_of, legend
 from ssl_course.widgets.frame.live import Live
 
 SHOWN = 240  # pictures whose z is drawn
@@ -152,46 +153,6 @@ class CollapseCircle(CollapseLab):
         return [circle_panel(unit[order], classes[order], names, shown)]
 
 
-def _colours(names: list[str]) -> list[str]:
-    others = [palette.X1, palette.X2, palette.Y, palette.PSI, palette.MUTED]
-    return [palette.BIOME.get(name, others[k % len(others)]) for k, name in enumerate(names)]
-
-
-def _legend(plot: draw.Plot, names: list[str], colours: list[str]) -> None:
-    shown = zip(names[:5], colours, strict=False)
-    for k, (name, colour) in enumerate(shown):
-        plot.text(plot.xlim[0], plot.ylim[1], f"● {name}", colour, 11, "la", offset=(2, 14 * k))
-
-
-def circle_panel(unit: Tensor, classes: Tensor, names: list[str], pictures: Tensor | None = None) -> Panel:
-    """Rows (N, 2) of length 1, each class on a ring of its own, so that dots at one place can be told apart.
-
-    ``pictures`` (M, 3, H, W), uint8, stand outside the circle where the first M rows point.
-    """
-    size, far = (250, 1.3) if pictures is None else (320, 1.62)
-    plot = draw.Plot(size, size, (-far, far), (-far, far), margin=(4, 4, 4, 4), equal=True)
-    turn = np.linspace(0, 2 * np.pi, 121)
-    colours = _colours(names)
-    step = min(0.09, 0.6 / len(names))
-    for k, colour in enumerate(colours):
-        radius = 1 - k * step
-        plot.line(radius * np.stack([np.cos(turn), np.sin(turn)], 1), palette.GRID, 1)
-        plot.dots(radius * unit[classes == k].numpy(), colour + "90", r=3)
-    for k, picture in enumerate(() if pictures is None else pictures):
-        x, y = (1.32 * unit[k]).tolist()
-        half, edge = 0.15, 0.018  # of the picture, and its frame in the colour of its class
-        far = half + edge
-        plot.line([unit[k].tolist(), (x, y)], palette.GRID, 1)
-        plot.rect(x - far, y - far, x + far, y + far, fill=colours[int(classes[k])])
-        plot.image(picture, x - half, y - half, x + half, y + half, smooth=True)
-    mean = unit.mean(0)
-    plot.arrow((0, 0), mean.tolist(), palette.PSI, 2)
-    _legend(plot, names, colours)
-    length = float(mean.norm())
-    alt = f"{len(unit)} directions z on a circle; their mean has length {length:.3f}, where 1 means that all are one"
-    return plot.panel(f"z on its circle; the arrow is the mean, length {length:.3f}", alt)
-
-
 def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
     """Rows (N, d) of length 1 along their two main directions, around their mean, always at the same scale."""
     centred = unit - unit.mean(0)
@@ -201,10 +162,10 @@ def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
     plot = draw.Plot(250, 250, (-1.2, 1.2), (-1.2, 1.2), margin=(4, 4, 4, 4), equal=True)
     turn = np.linspace(0, 2 * np.pi, 121)
     plot.line(np.stack([np.cos(turn), np.sin(turn)], 1), palette.GRID, 1)
-    colours = _colours(names)
+    colours = colours_of(names)
     for k, colour in enumerate(colours):
         plot.dots(at[(classes == k).numpy()], colour + "a0", r=3)
-    _legend(plot, names, colours)
+    legend(plot, names, colours)
     far = float(np.hypot(*at.T).mean())
     return plot.panel(
         f"map of z around its mean; mean distance {far:.2f}",
