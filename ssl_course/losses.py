@@ -153,9 +153,8 @@ def vicreg(
     loss = invariance * (z1 - z2).square().mean()
     for z in (z1, z2):
         cov = torch.cov(z.T).reshape(z.shape[1], -1)  # (d, d), with N − 1
-        short = (
-            (1 - (cov.diagonal() + 1e-4).sqrt()).relu().mean()
-        )  # a hinge: below a deviation of 1 it pushes
+        # A hinge pushes deviations below 1 up and leaves the others alone, so that z cannot collapse (§4.1).
+        short = (1 - (cov.diagonal() + 1e-4).sqrt()).relu().mean()
         loss = loss + variance * short + covariance * _off_diagonal(cov) / z.shape[1]
     return loss
 

@@ -355,9 +355,9 @@ def predict(
 
 def guess(key: str) -> float | str | None:
     """The guess kept under ``key``, or None."""
-    found = kept.get(_lecture_of(key), key)
-    usable = isinstance(found, str) or (isinstance(found, int | float) and abs(found) < 1e300)
-    return found if usable else None
+    value = kept.get(_lecture_of(key), key)
+    usable = isinstance(value, str) or (isinstance(value, int | float) and abs(value) < 1e300)
+    return value if usable else None
 
 
 def _lecture_of(key: str) -> str:
@@ -425,7 +425,7 @@ def show_source(obj: Callable | type, lines: tuple[str, str] | None = None) -> S
         source = _between(source, *lines)
     paper = f"{themes.on_wash()};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;border-radius:4px;line-height:1.4;font-size:0.92em"
     code = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True, noclasses=True, style=_code_style()))
-    code = re.sub(r"(?<=color: )#[0-9A-F]{6}", lambda found: themes.both(found[0].lower()), code)
+    code = re.sub(r"(?<=color: )#[0-9A-F]{6}", lambda match: themes.both(match[0].lower()), code)
     name = f"{obj.__module__}.{obj.__qualname__}"
     html = (
         f'{themes.SCHEME}<div class="ssl-source ssl-shown"><small>from <code>{escape(name)}</code></small>'

@@ -95,9 +95,9 @@ class Sheet:
         view: tuple[float, ...] = (0, 0, 24, 24), turn: int = 0, gray: bool = False,
     ) -> None:  # fmt: skip
         """A landscape, or the part of it in ``view`` (of 24 × 24), from its upper left corner; its height is ``side``."""
-        tints = zip((MUTED,) * 4, (0.12, 0.5, 0.75, 0.35), strict=True) if gray else zip(
-            (BIOME["sea"], BIOME["desert"], BIOME["forest"], BIOME["desert"]), (0.3, 0.9, 0.65, 0.4), strict=True
-        )  # fmt: skip
+        tints = [(BIOME["sea"], 0.3), (BIOME["desert"], 0.9), (BIOME["forest"], 0.65), (BIOME["desert"], 0.4)]
+        if gray:
+            tints = [(MUTED, 0.12), (MUTED, 0.5), (MUTED, 0.75), (MUTED, 0.35)]
         sky, sun, hill, sand = (css(mix(PAPER, colour, share)) for colour, share in tints)
         wide = side * view[2] / view[3]
         self.parts.append(

@@ -56,8 +56,8 @@ def standalone(svg: str) -> str:
     )
     style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}text{{font-family:{FONT}}}</style>"
     svg = re.sub(r"<title>.*?</title>", "", svg, flags=re.DOTALL)  # an <img> does not tell them
-    svg = re.sub(r"data:image/png;base64,\s*([^\"]+)", lambda found: _smaller(found[1]), svg)
-    return re.sub(r"(<svg[^>]*>)", lambda found: found[1] + style, svg, count=1)
+    svg = re.sub(r"data:image/png;base64,\s*([^\"]+)", lambda match: _smaller(match[1]), svg)
+    return re.sub(r"(<svg[^>]*>)", lambda match: match[1] + style, svg, count=1)
 
 
 def _smaller(data: str) -> str:
@@ -100,11 +100,11 @@ def named(svg: str) -> str:
     """Matplotlib's SVG with the palette's colours by their names, and without what it repeats for every mark."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(?<=: )#[0-9a-f]{6}", lambda found: css(found[0]), svg)
+    svg = re.sub(r"(?<=: )#[0-9a-f]{6}", lambda match: css(match[0]), svg)
     svg = re.sub(r" font-family: 'DejaVu Sans'[^;\"]*;?", "", svg)  # `standalone` says it once
     svg = re.sub(r" transform=\"rotate\(-?0 [^\"]*\"", "", svg)
-    svg = re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found[0]):.3f}".rstrip("0").rstrip("."), svg)
-    svg = re.sub(r'(?<= [xy]=")[\d.]+', lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), svg)
+    svg = re.sub(r"\d+\.\d{4,}", lambda match: f"{float(match[0]):.3f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r'(?<= [xy]=")[\d.]+', lambda match: f"{float(match[0]):.1f}".removesuffix(".0"), svg)
     for number, name in enumerate(sorted(set(re.findall(r' id="(m[0-9a-f]{6,})"', svg)))):  # of markers
         svg = svg.replace(name, f"m{number}")
     svg = svg.replace("xlink:href", "href")
@@ -112,6 +112,6 @@ def named(svg: str) -> str:
     return re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
 
 
-def _together(found: re.Match) -> str:
+def _together(match: re.Match) -> str:
     """Marks of one look: the look once."""
-    return f"<g {found[2]}>{found[1].replace(' ' + found[2], '')}</g>"
+    return f"<g {match[2]}>{match[1].replace(' ' + match[2], '')}</g>"

@@ -97,7 +97,7 @@ class BERT(LanguageModel):
             rows[:, 0] = CLS
             rows = rows.to(self.bias.device)
             states = self.hidden(rows)[torch.arange(len(hole)), 1 + hole - first]  # (m, dim)
-            probabilities.append(_words(self.scores(states)).softmax(-1))
+            probabilities.append(_words_only(self.scores(states)).softmax(-1))
         return torch.cat(probabilities)
 
     def fill(self, text: str, k: int = 5) -> list[list[Candidate]]:
@@ -198,9 +198,9 @@ class BERT(LanguageModel):
         """Scores of words at one place of each row, (n, V)."""
         ids, places = ids.to(self.bias.device), places.to(self.bias.device)
         rows = torch.arange(len(ids), device=ids.device)
-        return _words(self.scores(self.hidden(ids)[rows, places]))
+        return _words_only(self.scores(self.hidden(ids)[rows, places]))
 
 
-def _words(logits: Tensor) -> Tensor:
+def _words_only(logits: Tensor) -> Tensor:
     """Scores with the special ids ruled out: an answer is a word."""
     return logits.index_fill(-1, torch.arange(len(SPECIAL), device=logits.device), -math.inf)

@@ -190,9 +190,9 @@ class Augmentation:
         ratio = _between(math.log(narrow), math.log(wide), u[TRIES:]).exp()  # (TRIES, n)
         heights, widths = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
         fits = (heights > 0) & (heights <= h) & (widths > 0) & (widths <= w)
-        first, found = fits.int().argmax(0, keepdim=True), fits.any(0)  # (1, n), (n,)
-        height = torch.where(found, heights.gather(0, first)[0], min(h, round(w / narrow)))
-        width = torch.where(found, widths.gather(0, first)[0], min(w, round(h * wide)))
+        first, any_fits = fits.int().argmax(0, keepdim=True), fits.any(0)  # (1, n), (n,)
+        height = torch.where(any_fits, heights.gather(0, first)[0], min(h, round(w / narrow)))
+        width = torch.where(any_fits, widths.gather(0, first)[0], min(w, round(h * wide)))
         # u < 1, but u · (h − height + 1) may be rounded up to the first row that is too far down
         top = (top * (h - height + 1)).floor().minimum(h - height)
         left = (left * (w - width + 1)).floor().minimum(w - width)

@@ -112,14 +112,14 @@ def corrected(
         raise ValueError("the two rows have no seed in common: measure the same seeds for both")
     own = {key: float(np.std(v, ddof=1)) for key, v in gaps.items() if len(v) > 1}
     pooled = float(np.mean(np.square([*own.values()]))) ** 0.5 if rows and own else 0.0
-    found = {}
+    differences = {}
     for key, v in gaps.items():
         half, free = math.inf, len(v) - 1
         if free:
             wide = _quantile(len(gaps), (rows or 1) * free) * max(pooled, own[key])
             half = max(wide, _quantile(1, free) * own[key]) / len(v) ** 0.5
-        found[key] = Difference(float(np.mean(v)), half, len(v))
-    return found
+        differences[key] = Difference(float(np.mean(v)), half, len(v))
+    return differences
 
 
 @functools.cache

@@ -49,7 +49,7 @@ def encode(value: Any) -> Any:
     return {"other": type(value).__name__}
 
 
-def said(error: BaseException) -> dict[str, Any]:
+def described(error: BaseException) -> dict[str, Any]:
     """An error as its type, its words and the line of the cell in which it arose."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == CELL]
     line = error.lineno if isinstance(error, SyntaxError) else frames[0].lineno if frames else 0
@@ -120,7 +120,7 @@ def main() -> None:
             else:
                 answer = {"value": encode(space[asked["call"]](*asked["with"]))}
         except BaseException as error:  # SystemExit, too: it ends the cell, not the grading
-            answer = said(error)
+            answer = described(error)
         send(outbox, answer)
 
 

@@ -75,8 +75,8 @@ def find() -> Desk | None:
     """The room that is open now: $SSL_COURSE_ROOM (on a hub), or the one that left word; None where there is none."""
     try:
         text = os.environ.get("SSL_COURSE_ROOM") or place().read_text(encoding="utf-8")
-        found = json.loads(text)
-        desk = Desk(*(str(found[name]) for name in ("url", "phones", "desk")))
+        address = json.loads(text)
+        desk = Desk(*(str(address[name]) for name in ("url", "phones", "desk")))
         desk.post("count", key="")
     except urllib.error.HTTPError as error:  # it answers: only there is no such question
         return desk if error.code == 404 else None
@@ -173,14 +173,14 @@ def reveal(key: str, measured: object) -> str:
     try:
         if desk is None:
             return ""
-        said = measured if isinstance(measured, int | float | str) else str(measured)
-        found = desk.post("reveal", key=key, measured=said)
+        plain = measured if isinstance(measured, int | float | str) else str(measured)  # what JSON can hold
+        room = desk.post("reveal", key=key, measured=plain)
     except OSError:
         return ""
-    answers = found["answers"]
+    answers = room["answers"]
     if not answers:
         return "<p>The room: no answer.</p>"
-    choices = found["choices"]
+    choices = room["choices"]
     sheet, alt = _choices(answers, choices, measured) if choices else _numbers(answers, measured)
     many = f"{len(answers)} answer{'' if len(answers) == 1 else 's'}"
     words = f"The room: {many}." if choices else f"The room: {many}. {alt}"
@@ -197,7 +197,7 @@ def _short(value: float) -> str:
 def _choices(answers: Sequence[str], choices: Sequence[str], measured: object) -> tuple[Sheet, str]:
     """A bar for each choice, the measured one in Y's colour and with a word."""
     counts = {choice: answers.count(choice) for choice in choices}
-    most, sheet, said = max(counts.values()), Sheet(WIDTH, 48 * len(counts)), []
+    most, sheet, bars = max(counts.values()), Sheet(WIDTH, 48 * len(counts)), []
     for row, (choice, count) in enumerate(counts.items()):
         right, top = choice == measured, 48.0 * row
         words = f"{choice}  ← measured" if right else choice
@@ -205,8 +205,8 @@ def _choices(answers: Sequence[str], choices: Sequence[str], measured: object) -
         long = 560 * count / most
         sheet.rect(2, top + 22, max(long, 1), 18, palette.Y if right else palette.MUTED, rx=2)
         sheet.words(10 + long, top + 31, str(count), size=14, at="start")
-        said.append(f"{words}: {count}")
-    return sheet, "; ".join(said).replace("  ← ", ", ") + "."
+        bars.append(f"{words}: {count}")
+    return sheet, "; ".join(bars).replace("  ← ", ", ") + "."
 
 
 def _numbers(answers: Sequence[float], measured: object) -> tuple[Sheet, str]:

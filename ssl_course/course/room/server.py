@@ -200,12 +200,12 @@ class Handler(tornado.web.RequestHandler):
         if len(self.request.body) > self.largest:
             raise ValueError("That is too long.")
         try:
-            found = json.loads(self.request.body)
+            fields = json.loads(self.request.body)
         except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
+            fields = None
+        if not isinstance(fields, dict):
             raise ValueError("That could not be read.")
-        return found
+        return fields
 
 
 class Phone(Handler):
@@ -213,8 +213,8 @@ class Phone(Handler):
 
     def me(self) -> str | None:
         """What tells this phone from others: a random cookie that this server signed."""
-        found = self.get_signed_cookie("phone")
-        return found.decode() if found else None
+        cookie = self.get_signed_cookie("phone")
+        return cookie.decode() if cookie else None
 
     def prepare(self) -> None:
         """A wrong code leads nowhere."""

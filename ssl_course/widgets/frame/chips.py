@@ -37,9 +37,9 @@ def words_of(text: str) -> tuple[Word, ...]:
     return tuple(Word(text[slice(*run.span())], *run.span()) for run in RUN.finditer(kinds))
 
 
-def _kinds(found: re.Match) -> str:
-    """For each character of "[MASK]", or for the one that was found, the letter that `RUN` knows it by."""
-    c = found[1]
+def _kinds(match: re.Match) -> str:
+    """For each character of "[MASK]", or for the one that was matched, the letter that `RUN` knows it by."""
+    c = match[1]
     if c is None:
         return "m" * len(MASKED)
     if unicodedata.category(c)[0] == "M" or c == "\u200d" or "\U0001f3fb" <= c <= "\U0001f3ff":

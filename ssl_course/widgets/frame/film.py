@@ -154,7 +154,7 @@ def _once(frames: str) -> str:
     for number, mark in enumerate(several):
         frames = frames.replace(mark, f'<use href="#s{number}"/>')
     there = (re.sub(r"^<\w+", rf'\g<0> id="s{number}"', mark) for number, mark in enumerate(several))
-    frames = re.sub(r"data:image/png;base64,([^\"]+)", lambda found: _as_webp(found[1]), frames)
+    frames = re.sub(r"data:image/png;base64,([^\"]+)", lambda match: _as_webp(match[1]), frames)
     return f"<style>{rules}</style><defs>{''.join(there)}</defs>{frames}"
 
 
