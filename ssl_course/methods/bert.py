@@ -124,6 +124,7 @@ class BERT(LanguageModel):
         Raises:
             ValueError: a text without any of the words.
         """
+        # One mask, one word: two in a row would be guessed without each other (§3.1 hides pieces, too).
         wanted = torch.tensor([self._one_id(w) for w in words], device=ids.device)
         hidden = torch.isin(ids, wanted)  # (N, T)
         if not hidden.any(1).all():
@@ -141,6 +142,7 @@ class BERT(LanguageModel):
         Comparable between masked models of one tokenizer only; a next-word model's perplexity is another thing.
         """
         ids = texts.rows
+        # No mark of beginning or end is ever hidden in training, so none is asked for.
         rows, places = (ids >= len(SPECIAL)).nonzero(as_tuple=True)
         total = 0.0
         for row, place in zip(rows.split(batch_size), places.split(batch_size), strict=True):

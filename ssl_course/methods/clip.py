@@ -103,6 +103,7 @@ class CLIP(CaptionReader):
         ids = texts if torch.is_tensor(texts) else self.tokenize(texts)
         ids = ids.to(self.logit_scale.device)
         states = self.text(ids)  # (N, T, width); causal, so pads behind the end are never seen
+        # The state that has read it all; the paper takes it there, too (§2.4).
         end = (ids == SEP).int().argmax(1)  # (N,)
         return F.normalize(
             self.text_projection(states[torch.arange(len(ids), device=ids.device), end]), dim=1
@@ -135,6 +136,7 @@ class CLIP(CaptionReader):
         images, texts = gather_ranks(images), gather_ranks(self.encode_text(ids))  # (N, d) each
         same = None
         if self.mask_false_negatives:
+            # "a calm sea" may be right for two pictures, which as negatives would be pushed apart.
             # Padded to one width: each rank has cut its captions to its own longest.
             every = gather_ranks(F.pad(ids, (0, self.context - ids.shape[1]), value=PAD))  # (N, context)
             same = (every[:, None] == every).all(2)  # (N, N)

@@ -151,6 +151,7 @@ class Colorization(nn.Module):
 
     def answer(self, lightness: Tensor) -> Tensor:
         """`predict` from L (N, 1, H, W) alone."""
+        # At a quarter of the side, as in the paper: lightness brings the edges, colour needs none.
         h = self.features(lightness)  # (N, dim, h, w)
         n, _, height, width = h.shape
         row, column = (torch.linspace(-1, 1, s, device=h.device, dtype=h.dtype) for s in (height, width))
@@ -193,6 +194,7 @@ class Colorization(nn.Module):
         if self.objective == "l2":
             return answer
         logits = answer if mix is None else self.rebalanced(answer, mix)
+        # The mode is bold and blotchy, the mean gray: a mean of the sharpened is between (§2.3, eq. 5).
         t = self.temperature if temperature is None else temperature
         return color.annealed_mean(logits, self.centres, t)
 

@@ -129,11 +129,10 @@ class LanguageModel(nn.Module):
         A row sums to 1. They are softmax(query·key/√(dim/heads)) of Vaswani et al. 2017, §3.2.1; a place that may not be
         looked at (a pad, in GPT a later word) has 0.
         """
-        x, padding, weights = (
-            self.net.tokens(ids) + self.net.positions[: ids.shape[1]],
-            self._padding(ids),
-            [],
-        )
+        # The positions are added, not appended: attention itself has no order (Vaswani 2017, §3.5).
+        x = self.net.tokens(ids) + self.net.positions[: ids.shape[1]]  # (N, T, dim)
+        padding, weights = self._padding(ids), []
+        # Above the diagonal: a place may read itself and what came before it (Vaswani 2017, §3.2.3).
         later = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=ids.device).triu(1)
         mask = later if self.net.causal else None
         blocks: Any = self.net.transformer.blocks
@@ -172,6 +171,7 @@ class LanguageModel(nn.Module):
         """
         ids = x if isinstance(x, Tensor) else self.prepare(Texts(None, list(x))).rows
         ids = without_tail(ids.to(self.bias.device))
+        # The words' mean and not [CLS]: the paper trains that one by its next-sentence task, we do not.
         word = (ids != PAD) & (ids != CLS) & (ids != SEP)  # (N, T)
         word[:, 0] |= ~word.any(1)  # else 0 / 0
         weight = word / word.sum(1, keepdim=True)  # (N, T)

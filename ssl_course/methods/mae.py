@@ -173,12 +173,14 @@ class MAE(nn.Module):
             ValueError: the method was trained with ``norm_pix_loss``, whose patches know neither mean nor contrast,
                 and none is lent.
         """
+        # Better features (table 1d), but no picture: each target has lost its mean and contrast.
         if self.norm_pix_loss and not lend:
             raise ValueError(
                 "norm_pix_loss=True predicts patches without their mean and contrast: no picture can be drawn from "
                 "that honestly. Train with norm_pix_loss=False to see pictures"
             )
         if mask_ratio == 1:
+            # `hide` always leaves one patch: without any, the class token alone is read.
             mask = torch.ones(len(images), self.grid**2, device=self.cls_token.device)  # (N, L)
             ids_restore = torch.arange(self.grid**2, device=mask.device).expand(len(images), -1)  # (N, L)
             latent = self.backbone.transformer(self.cls_token.expand(len(images), -1, -1))  # (N, 1, dim)

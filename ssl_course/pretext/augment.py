@@ -184,6 +184,7 @@ class Augmentation:
         """`BOX`, each (n,): the first of TRIES boxes that fits, else the largest; nothing without ``crop``."""
         if self.crop is None:
             return {}
+        # Of many sizes: one view may be a part of the other, or lie beside it (Chen 2020, fig. 3).
         area = h * w * _between(*self.crop, u[:TRIES])  # (TRIES, n)
         narrow, wide = self.ratio
         # In logarithms twice as wide and twice as high are equally likely.
@@ -239,10 +240,12 @@ def _views(images: torch.Tensor, do: dict[str, torch.Tensor], h: int, w: int) ->
         # towards the picture's own gray: contrast goes, brightness stays
         _blend(x, mean, do["contrast"]).clamp_(0, 1)
     if "saturation" in do:
+        # towards each pixel's own gray: colour goes, what is light stays light
         _blend(x, _gray(x), do["saturation"]).clamp_(0, 1)
     if "hue" in do:
         x = _turn_hue(x, do["hue"])
     if "gray" in do:
+        # Colours alone may tell two crops of one picture: some views must do with shapes (Chen 2020, App. A).
         _blend(x, _gray(x), 1 - do["gray"])
     if "sigma" in do:
         x = _blur(x, do["sigma"])
