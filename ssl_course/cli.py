@@ -1,4 +1,5 @@
-"""The command line: ``ssl-course lab | present | room | doctor | train | evaluate | compare``. Imports nothing heavy."""
+"""The command line: ``ssl-course lab | present | room | doctor | train | evaluate | compare``.
+Imports nothing heavy."""
 
 import contextlib
 import functools
@@ -61,8 +62,8 @@ def lab_command(
 
     ``root`` is the folder that JupyterLab shows, ``open_at`` a file in it, opened first. Without ``port``,
     Jupyter takes 8888 or the next free one. Jupyter's token stays on. Settings, workspaces and configuration
-    live in ``kept`` (``root/build/jupyter``), so that neither the reader's own JupyterLab nor the course surprises
-    the other. ``slides`` starts as a presentation (jupyterlab-slideshow).
+    live in ``kept`` (``root/build/jupyter``), so that neither the reader's own JupyterLab nor the course
+    surprises the other. ``slides`` starts as a presentation (jupyterlab-slideshow).
 
     Raises:
         OSError: ``kept`` cannot be written.
@@ -105,7 +106,8 @@ def lab_command(
 
 
 def _start(lecture: str, folder: Path | None, port: int | None, browser: bool, slides: bool) -> None:
-    """JupyterLab over the checkout's own lectures; from a wheel, or where ``folder`` is named, over a copy of them."""
+    """JupyterLab over the checkout's own lectures; from a wheel, or where ``folder`` is named,
+    over a copy of them."""
     from ssl_course.unpack import KEPT, unpack
 
     with _as_sentences(OSError):
@@ -202,7 +204,7 @@ def doctor() -> None:
     raise typer.Exit(int(any(c.required and not c.ok for c in checks)))
 
 
-# ------------------------------------------------------------------------------------------- training by command
+# ---------------------------------------------------------------------------------------- training by command
 Data = Annotated[str, typer.Option(help="scenes, earth, photos, cifar10, … (see ssl_course.data.load).")]
 Size = Annotated[int, typer.Option(help="Height and width of the pictures in pixels.")]
 Root = Annotated[Path | None, typer.Option(help="Where the data lie, for sets that need it.")]
@@ -380,7 +382,8 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the draws and of the random network.")] = 0,
     results: Annotated[Path | None, typer.Option("--json", help="All numbers with their protocol.")] = None,
 ) -> None:
-    """Linear probe, kNN and collapse gauges of a checkpoint, beside pixels (or words) and a random network."""
+    """Linear probe, kNN and collapse gauges of a checkpoint, beside pixels
+    (or words) and a random network."""
     import torch
 
     from ssl_course import checkpoints, methods
@@ -440,7 +443,8 @@ def compare(
     note: Annotated[str, typer.Option(help="Kept with the results: which copy of a set was at hand.")] = "",
     bar: Annotated[bool, typer.Option(help="A progress bar; else a line of JSON for each cell.")] = True,
 ) -> None:
-    """Every method with time to learn, under one probe (lecture 13): half an hour of one idle core a seed and table.
+    """Every method with time to learn, under one probe (lecture 13):
+    half an hour of one idle core a seed and table.
 
     Saved cell by cell: stopped, the same command goes on.
     """

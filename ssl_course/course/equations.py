@@ -1,4 +1,5 @@
-"""The formulas of the lecture note, and the function that computes each (tests/test_equations.py holds them together)."""
+"""The formulas of the lecture note, and the function that computes each
+(tests/test_equations.py holds them together)."""
 
 from typing import NamedTuple
 

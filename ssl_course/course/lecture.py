@@ -106,7 +106,8 @@ class Setting:
 
     Attributes:
         data: name of a set of pictures ("scenes", "earth", "cifar10", …), or a folder of photographs.
-        whole: False where SSL_COURSE_MAX_STEPS cuts training short, so that a lecture's numbers need not hold.
+        whole: False where SSL_COURSE_MAX_STEPS cuts training short,
+            so that a lecture's numbers need not hold.
     """
 
     data: str
@@ -140,7 +141,8 @@ def setting(data: str = "scenes") -> Setting:
 
 
 def give_back(_: object = None) -> None:
-    """Hand freed memory back to the system, where the C library can: it keeps for later what a cell took once.
+    """Hand freed memory back to the system, where the C library can:
+    it keeps for later what a cell took once.
 
     Thirty kernels on one machine are counted by what they hold.
     """
@@ -149,7 +151,8 @@ def give_back(_: object = None) -> None:
 
 
 def shuffled(data: Any, most: int) -> Any:
-    """At most ``most`` rows of a data set, the same ones each time: real sets come in order of their classes."""
+    """At most ``most`` rows of a data set, the same ones each time:
+    real sets come in order of their classes."""
     import torch
 
     return data[torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:most]]
@@ -366,8 +369,8 @@ def _lecture_of(key: str) -> str:
 
 
 def reveal(key: str, measured: object, text: str = "") -> Shown:
-    """The guess beside the measured value; works, and says so, when nothing was guessed. Beside it the answers of the
-    lecturer's room, where one is open: it then takes no more.
+    """The guess beside the measured value; works, and says so, when nothing was guessed. Beside it the
+    answers of the lecturer's room, where one is open: it then takes no more.
 
     Args:
         key: that of `predict`.
@@ -401,7 +404,7 @@ def _distance(kept: float | str, measured: object) -> str:
     return f"Off by {number(float(f'{abs(kept - measured):.2g}'))}."
 
 
-# -------------------------------------------------------------------------------- source, and prose from results
+# ----------------------------------------------------------------------------- source, and prose from results
 
 
 def show_source(obj: Callable | type, lines: tuple[str, str] | None = None) -> Shown:

@@ -1,7 +1,8 @@
 """Drawings of the methods' networks as the library builds them: ``draw("mae")`` in a cell shows one.
 
-A shape on an arrow is written "N×128×8×8@backbone": what that module gives; "…@backbone<" is what it takes, "…@x1" a part
-of the pair, and "…@GPT:net" belongs to a drawing's second method. A test compares each with what the methods' defaults pass along.
+A shape on an arrow is written "N×128×8×8@backbone": what that module gives; "…@backbone<" is what it takes,
+"…@x1" a part of the pair, and "…@GPT:net" belongs to a drawing's second method.
+A test compares each with what the methods' defaults pass along.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ HIDDEN = mix(PAPER, MUTED, 0.3)
 # fmt: off
 # What follows is a table of coordinates, one thing a line.
 def colorization() -> Sheet:
-    """The lightness of a picture, X₁, goes through backbone and head to a distribution over 75 colour bins at each of
-    16 × 16 places. The loss is its cross-entropy against X₂, the true colour shared among the 5 nearest bins; rare bins
-    weigh more. To be looked at, each distribution becomes one colour, its annealed mean."""
+    """The lightness of a picture, X₁, goes through backbone and head to a distribution over 75 colour bins at
+    each of 16 × 16 places. The loss is its cross-entropy against X₂, the true colour shared among the 5
+    nearest bins; rare bins weigh more. To be looked at, each distribution becomes one colour,
+    its annealed mean."""
     s = Sheet(WIDTH, 256)
     s.scene(8, 42, 64, X1, "X₁: L", gray=True)
     s.flow(74, 76, "N×1×64×64@x1", (164, 84, "backbone", PSI), "N×128×8×8@backbone", (336, 64, "head"), "N×75×16×16@head", 492)
@@ -44,9 +46,10 @@ def colorization() -> Sheet:
 
 
 def context_encoder() -> Sheet:
-    """A picture with a hole, X₁, goes through the backbone, a channel-wise linear layer and a decoder to a whole picture. The
-    loss is L2 on the hole and a band around it, X₂. Dashed: a discriminator may judge the filling. Below: the channel-wise
-    layer joins every place of a channel's map with every place of the same map, and never two maps."""
+    """A picture with a hole, X₁, goes through the backbone, a channel-wise linear layer and a decoder to a
+    whole picture. The loss is L2 on the hole and a band around it, X₂. Dashed: a discriminator may judge the
+    filling. Below: the channel-wise layer joins every place of a channel's map with every place of the same
+    map, and never two maps."""
     s = Sheet(WIDTH, 290)
     s.scene(8, 32, 64, X1, "X₁: rest")
     s.rect(24, 48, 32, 32, HIDDEN)
@@ -79,9 +82,9 @@ def context_encoder() -> Sheet:
 
 
 def mae() -> Sheet:
-    """Of 64 patches 16 stay visible, X₁. Only they and a class token go through the large encoder. A linear layer makes them
-    narrower; mask tokens take the gaps; a small decoder predicts the pixels of every patch. The loss counts the removed
-    patches alone, X₂. After training the encoder stays."""
+    """Of 64 patches 16 stay visible, X₁. Only they and a class token go through the large encoder. A linear
+    layer makes them narrower; mask tokens take the gaps; a small decoder predicts the pixels of every patch.
+    The loss counts the removed patches alone, X₂. After training the encoder stays."""
     kept = {3, 5, 10, 12, 17, 20, 23, 27, 34, 37, 40, 46, 49, 54, 59, 62}
     token = mix(PAPER, PSI, 0.7)
     s = Sheet(WIDTH, 304)
@@ -111,9 +114,10 @@ def mae() -> Sheet:
 
 
 def puzzles() -> Sheet:
-    """Jigsaw: nine shuffled tiles, X₁, go one by one through the same backbone and tile head; their features stand side by
-    side, and a head names which of 64 orders, X₂, it was. Rotation: a picture in its four turns, X₁, goes through one
-    backbone; a linear head names the turn, X₂. Both losses are cross-entropies."""
+    """Jigsaw: nine shuffled tiles, X₁, go one by one through the same backbone and tile head; their features
+    stand side by side, and a head names which of 64 orders, X₂, it was. Rotation: a picture in its four
+    turns, X₁, goes through one backbone; a linear head names the turn, X₂.
+    Both losses are cross-entropies."""
     s = Sheet(WIDTH, 318)
     tiles = [6, 2, 7, 0, 4, 8, 5, 1, 3]
     for k, t in enumerate(tiles):
@@ -147,10 +151,10 @@ def puzzles() -> Sheet:
 
 
 def language() -> Sheet:
-    """BERT beside GPT on the review "I like this movie. The CG is awesome." BERT: "like" became [MASK], X₁, and is to be told,
-    X₂, from all other words, above all "awesome": its 8 × 8 attention matrix is full, and the loss sits at the chosen word. GPT:
-    each word is to tell the next one from itself and those before it: the matrix is a lower triangle, and every place has a
-    loss."""
+    """BERT beside GPT on the review "I like this movie. The CG is awesome." BERT: "like" became [MASK], X₁,
+    and is to be told, X₂, from all other words, above all "awesome": its 8 × 8 attention matrix is full, and
+    the loss sits at the chosen word. GPT: each word is to tell the next one from itself and those before it:
+    the matrix is a lower triangle, and every place has a loss."""
     s = Sheet(WIDTH, 344)
     typed = ["I", "like", "this", "movie", "The", "CG", "is", "awesome", "[SEP]"]
     at = [12, 52, 98, 141, 177, 203, 243, 301]
@@ -190,9 +194,9 @@ HALVES = ((0, 0, 12, 24), (12, 0, 12, 24))
 
 
 def simclr() -> Sheet:
-    """Two random views of a picture, X₁ and X₂, go through one backbone to features h and through a projection head to z. On
-    the unit sphere the loss pulls the two z of a picture together and pushes them from the z of all other pictures. After
-    training h is kept, for the probe; the projection head is not."""
+    """Two random views of a picture, X₁ and X₂, go through one backbone to features h and through a
+    projection head to z. On the unit sphere the loss pulls the two z of a picture together and pushes them
+    from the z of all other pictures. After training h is kept, for the probe; the projection head is not."""
     s = Sheet(WIDTH, 258)
     s.scene(8, 77, 64)
     _views(s, 109, 57, 56, 76, CROPS)
@@ -217,9 +221,10 @@ def simclr() -> Sheet:
 
 
 def siamese() -> Sheet:
-    """SimSiam: both views go through one backbone and projection head to z₁ and z₂; a prediction head makes p₁ of z₁, which
-    is to point where z₂ points, and at z₂ the gradient stops. BYOL: the lower network, dashed, is a moving average of the upper
-    one, and the distance is that of rows of length 1. Both add the same with the views exchanged."""
+    """SimSiam: both views go through one backbone and projection head to z₁ and z₂; a prediction head makes
+    p₁ of z₁, which is to point where z₂ points, and at z₂ the gradient stops. BYOL: the lower network,
+    dashed, is a moving average of the upper one, and the distance is that of rows of length 1.
+    Both add the same with the views exchanged."""
     s = Sheet(WIDTH, 388)
     for top, byol in ((0, False), (198, True)):
         d, p, z, of = (64, "q₁", "z′₂", "BYOL:") if byol else (256, "p₁", "z₂", "")
@@ -256,9 +261,9 @@ def siamese() -> Sheet:
 
 
 def clip() -> Sheet:
-    """Pictures, X₁, go through a backbone and a linear layer to u; their captions, X₂, through a causal Transformer and a linear
-    layer to v. All N × N cosines of a batch, times a learned scale, make a matrix; the loss is a cross-entropy of each
-    row and of each column, whose right answers lie on the diagonal."""
+    """Pictures, X₁, go through a backbone and a linear layer to u; their captions, X₂, through a causal
+    Transformer and a linear layer to v. All N × N cosines of a batch, times a learned scale, make a matrix;
+    the loss is a cross-entropy of each row and of each column, whose right answers lie on the diagonal."""
     s = Sheet(WIDTH, 312)
     s.rect(8, 22, 104, 40, ground(X2, 0.2), X2, 6)
     s.words(60, 42, "three boats\nat dawn", size=12)
@@ -280,9 +285,9 @@ def clip() -> Sheet:
 
 
 def deep_cca() -> Sheet:
-    """The left half of a picture, X₁, goes through the network ψ, the right half, X₂, through another one, η, to 16 numbers
-    each. Both are whitened by the batch's covariances; the singular values of what is left between them are the canonical
-    correlations ρ, and the loss is the sum of all 2 (1 − ρ)."""
+    """The left half of a picture, X₁, goes through the network ψ, the right half, X₂, through another one, η,
+    to 16 numbers each. Both are whitened by the batch's covariances; the singular values of what is left
+    between them are the canonical correlations ρ, and the loss is the sum of all 2 (1 − ρ)."""
     s = Sheet(WIDTH, 206)
     s.scene(8, 65, 64, X1, view=HALVES[0])
     s.scene(44, 65, 64, X2, view=HALVES[1])

@@ -1,4 +1,5 @@
-"""The course's pen: an SVG that grows by words, blocks, arrows, grids, bars and little pictures, and follows the page's theme."""
+"""The course's pen: an SVG that grows by words, blocks, arrows, grids, bars and little pictures,
+and follows the page's theme."""
 
 from __future__ import annotations
 
@@ -77,7 +78,8 @@ class Sheet:
         self.note((points[0][0] + points[1][0]) / 2, points[0][1] - 9, text)
 
     def flow(self, y: float, *items: float | str | tuple, h: float = 60) -> None:
-        """Blocks (x, width, text, colour) and the arrows between them, at one height; numbers are ends of arrows."""
+        """Blocks (x, width, text, colour) and the arrows between them, at one height;
+        numbers are ends of arrows."""
         x, text = None, ""
         for item in items:
             if isinstance(item, str):
@@ -94,7 +96,8 @@ class Sheet:
         self, x: float, y: float, side: float, stroke: str = MUTED, text: str = "",
         view: tuple[float, ...] = (0, 0, 24, 24), turn: int = 0, gray: bool = False,
     ) -> None:  # fmt: skip
-        """A landscape, or the part of it in ``view`` (of 24 × 24), from its upper left corner; its height is ``side``."""
+        """A landscape, or the part of it in ``view`` (of 24 × 24), from its upper left corner;
+        its height is ``side``."""
         tints = [(BIOME["sea"], 0.3), (BIOME["desert"], 0.9), (BIOME["forest"], 0.65), (BIOME["desert"], 0.4)]
         if gray:
             tints = [(MUTED, 0.12), (MUTED, 0.5), (MUTED, 0.75), (MUTED, 0.35)]

@@ -76,7 +76,8 @@ def features(method: Network, inputs: torch.Tensor, batch_size: int = 256) -> to
             pieces of ``batch_size``.
 
     Raises:
-        ValueError: no inputs, strings instead of ids, an output that is not (N, D), or features that are not finite.
+        ValueError: no inputs, strings instead of ids, an output that is not (N, D),
+            or features that are not finite.
     """
     if not len(inputs):
         raise ValueError("inputs is empty: there is nothing to encode")

@@ -73,10 +73,10 @@ PIECE = 2**20  # numbers that a CPU works on at a time: 4 MB of floats
 
 @cache
 def _keep_memory() -> None:
-    # Linux's malloc hands large freed blocks back to the kernel; fetching them again, page by page, can cost as
-    # much as the arithmetic. One block of 31 MB, freed untouched, raises its limits (mallopt(3),
-    # M_MMAP_THRESHOLD), so that this program keeps its memory: measured, a third less time for a batch, a tenth
-    # less for a training step.
+    # Linux's malloc hands large freed blocks back to the kernel; fetching them again, page by page, can cost
+    # as much as the arithmetic. One block of 31 MB, freed untouched, raises its limits (mallopt(3),
+    # M_MMAP_THRESHOLD), so that this program keeps its memory: measured, a third less time for a batch, a
+    # tenth less for a training step.
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
@@ -156,8 +156,8 @@ class Augmentation:
         source = device if generator is None else generator.device
         u = torch.rand(2 * TRIES + 14, n, generator=generator, device=source).to(device)
         top, left, flip, angle, zoom, jitter, *colours, gray, blur, sigma, solarize = u[2 * TRIES :]
-        # Crops of one picture share its colours, and a network would tell them by that alone: so colours must move, too
-        # (Chen 2020, §3.1). One coin for all four: jittered or not at all.
+        # Crops of one picture share its colours, and a network would tell them by that alone: so colours must
+        # move, too (Chen 2020, §3.1). One coin for all four: jittered or not at all.
         jittered = jitter < self.jitter
 
         def around(neutral: float, reach: float, u: torch.Tensor) -> Value:
@@ -181,7 +181,8 @@ class Augmentation:
     def _box(
         self, u: torch.Tensor, top: torch.Tensor, left: torch.Tensor, h: int, w: int
     ) -> dict[str, torch.Tensor]:
-        """`BOX`, each (n,): the first of TRIES boxes that fits, else the largest; nothing without ``crop``."""
+        """`BOX`, each (n,): the first of TRIES boxes that fits, else the largest;
+        nothing without ``crop``."""
         if self.crop is None:
             return {}
         # Of many sizes: one view may be a part of the other, or lie beside it (Chen 2020, fig. 3).
@@ -352,8 +353,8 @@ def _blur(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
     taps = torch.arange(-radius, radius + 1, device=x.device)
     # a width of 0 would divide by 0; this near to it, all weight is on the middle
     weights = (-0.5 * (taps / sigma.clamp(min=1e-3)) ** 2).softmax(-1)  # (N, 1, 1, 2 radius + 1)
-    # Down, then across: 2 (2r + 1) products a pixel where a square of taps has (2r + 1)². Reflected, since beyond black
-    # edges every picture would get a dark frame.
+    # Down, then across: 2 (2r + 1) products a pixel where a square of taps has (2r + 1)². Reflected, since
+    # beyond black edges every picture would get a dark frame.
     for axis, pad in (2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0)):
         padded, length = F.pad(x, pad, mode="reflect"), x.shape[axis]
         x = padded.narrow(axis, 0, length) * weights[..., :1]

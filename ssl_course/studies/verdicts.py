@@ -1,4 +1,5 @@
-"""What a table of the comparison says: means over seeds, and who has learned, by paired differences (note §3.5)."""
+"""What a table of the comparison says: means over seeds, and who has learned, by paired differences
+(note §3.5)."""
 
 import functools
 import math
@@ -59,7 +60,8 @@ def own_random(method: str) -> str:
 
 
 class Difference(NamedTuple):
-    """Mean of paired differences over seeds, half the width of its 95 % interval by Student's t, and the pairs."""
+    """Mean of paired differences over seeds, half the width of its 95 % interval by Student's t,
+    and the pairs."""
 
     mean: float
     half_width: float
@@ -90,16 +92,18 @@ def paired_difference(ours: Mapping[int, float], theirs: Mapping[int, float]) ->
 def corrected(
     pairs: Mapping[Key, tuple[Mapping[int, float], Mapping[int, float]]], rows: int | None = None
 ) -> dict[Key, Difference]:
-    """Paired differences of a table that gives many verdicts: 95 % intervals that hold all at once (Bonferroni).
+    """Paired differences of a table that gives many verdicts:
+    95 % intervals that hold all at once (Bonferroni).
 
-    A half is t · s / √n, with t for as many verdicts as there are pairs. Three seeds say little about their own spread:
-    with ``rows`` s is the pooled standard deviation of all pairs, or the pair's own where that is larger. No interval is
-    narrower than its pair would have alone.
+    A half is t · s / √n, with t for as many verdicts as there are pairs. Three seeds say little about their
+    own spread: with ``rows`` s is the pooled standard deviation of all pairs, or the pair's own where that is
+    larger. No interval is narrower than its pair would have alone.
 
     Args:
         pairs: what is compared → two rows, seed → accuracy each.
-        rows: how many rows of networks were trained for these pairs: each gives the pooled s n − 1 degrees of freedom,
-            however many labels it is probed for. None, where scales differ: every pair has its own s alone.
+        rows: how many rows of networks were trained for these pairs: each gives the pooled s n − 1 degrees of
+            freedom, however many labels it is probed for. None, where scales differ:
+            every pair has its own s alone.
 
     Raises:
         ValueError: a pair without a seed in common.
@@ -143,8 +147,8 @@ class Verdict(NamedTuple):
 def verdicts(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> dict[str, Verdict]:
     """trained row → `Verdict`; rows without a seed in common with both baselines are left out.
 
-    A table has two verdicts for each row and label: their intervals are `corrected` together, over all labels that were
-    probed with this number of labelled pictures.
+    A table has two verdicts for each row and label: their intervals are `corrected` together, over all labels
+    that were probed with this number of labelled pictures.
 
     Args:
         results: rows of `recorded.record`.
@@ -169,7 +173,8 @@ def verdicts(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> di
 
 
 def bayes_rates(table: str, world: World | None = None) -> dict[str, float]:
-    """label → the best accuracy that there is on the scenes, by enumeration: from lightness (G) or lightness and colour (C)."""
+    """label → the best accuracy that there is on the scenes, by enumeration:
+    from lightness (G) or lightness and colour (C)."""
     world = world or World()
     rates = {}
     for label in ("biome", "light", "tint", "texture", "object", "count"):

@@ -47,7 +47,8 @@ def ace(
         iterations: at most so many; stops when the correlation changes by less than ``tolerance``.
 
     Raises:
-        ValueError: shapes other than (N,), lengths that differ, N < 3, a value that is not finite, a constant.
+        ValueError: shapes other than (N,), lengths that differ, N < 3, a value that is not finite,
+            a constant.
     """
     first, second = _Variable(x1, "x1", categorical, span), _Variable(x2, "x2", categorical, span)
     if len(first.codes) != len(second.codes):
@@ -127,7 +128,8 @@ class _Variable:
 
 
 def draw_pairs(shape: str, noise: float, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """n pairs (x₁, x₂) of one of `SHAPES`, both (n,); ``noise`` is the standard deviation of what x₂ has of its own."""
+    """n pairs (x₁, x₂) of one of `SHAPES`, both (n,); ``noise`` is the standard deviation of what x₂ has of
+    its own."""
     rng = np.random.default_rng(seed)
     u, e1, e2 = rng.uniform(-1, 1, n), rng.normal(size=n), rng.normal(size=n)
     coin = rng.integers(0, 2, n) * 2 - 1
@@ -159,7 +161,8 @@ class Straightened(NamedTuple):
 
 @lru_cache(maxsize=64)
 def straightened(shape: str, noise: float, n: int, span: float, step: int) -> Straightened:
-    """ACE on n pairs of a shape, stopped after ``step`` alternations, and what its functions are worth on fresh pairs."""
+    """ACE on n pairs of a shape, stopped after ``step`` alternations,
+    and what its functions are worth on fresh pairs."""
     x1, x2 = draw_pairs(shape, noise, n, seed=1)
     now, whole = (ace(x1, x2, categorical=False, span=span, iterations=i) for i in (step, STEPS))
     new1, new2 = draw_pairs(shape, noise, 4000, seed=2)

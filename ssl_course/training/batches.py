@@ -72,7 +72,8 @@ class Resident:
 
 
 class Loader:
-    """Batches of a torch DataLoader, its ``(x, y)`` wrapped; on resuming, the pass is begun again up to its place."""
+    """Batches of a torch DataLoader, its ``(x, y)`` wrapped;
+    on resuming, the pass is begun again up to its place."""
 
     def __init__(self, loader: Any, settings: dict[str, Any], fabric: Any) -> None:
         self.loader, self.device = loader, fabric.device

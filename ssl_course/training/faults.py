@@ -12,14 +12,16 @@ from torch import Tensor, nn
 
 
 class Diverged(RuntimeError):
-    """The loss became NaN or infinite; the method holds its last good state. ``.step`` is that state's step."""
+    """The loss became NaN or infinite; the method holds its last good state.
+    ``.step`` is that state's step."""
 
     step = 0
 
 
 @contextmanager
 def whole_step() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C waits until the step is done, so that weights and optimizer fit together; a second one does not wait."""
+    """Ctrl-C waits until the step is done, so that weights and optimizer fit together;
+    a second one does not wait."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # signals go to the main thread only
         return

@@ -31,7 +31,8 @@ class Broken(NamedTuple):
 def broken(delta: float, n: int = 1000, unit: float = 1.0) -> Broken:
     """All numbers of world C1, X₂ measured in ``unit`` of its one-hot code (note §3.4).
 
-    ψ* is constant here, so the probe is an intercept: the mean of n labels, whose risk is a + Tr Cov(Y)/n exactly.
+    ψ* is constant here, so the probe is an intercept: the mean of n labels,
+    whose risk is a + Tr Cov(Y)/n exactly.
     """
     joint, x2 = two_bits(delta)
     x2 = unit * x2
@@ -47,7 +48,8 @@ def broken(delta: float, n: int = 1000, unit: float = 1.0) -> Broken:
 
 
 class BreakTheBound(Explorer):
-    """Move δ: the promise k/n_L + ε_CI² falls, the probe's excess risk does not. Drag in the last plot, too."""
+    """Move δ: the promise k/n_L + ε_CI² falls, the probe's excess risk does not.
+    Drag in the last plot, too."""
 
     def __init__(self) -> None:
         grid = 10 ** np.linspace(SMALLEST, LARGEST, 39)

@@ -118,7 +118,8 @@ class _Gallery:
 
     @lru_cache(maxsize=4)  # noqa: B019
     def curve(self, masked: bool) -> tuple[np.ndarray, np.ndarray, float]:
-        """Scales, the loss of a batch at each of them, and the least loss that any network could have on it."""
+        """Scales, the loss of a batch at each of them, and the least loss that any network could have on
+        it."""
         own = self.own[:BATCH]
         same = own[:, None] == own
         scales = np.geomspace(1, 100, 41)
@@ -133,10 +134,12 @@ class CaptionSearch(Explorer):
     Click a caption to ask for it. Arrows move on the sheet and among the captions.
 
     Args:
-        network: a trained `CLIP`; None takes those shipped with the course: scenes, and emoji where their pictures
-            are on this machine.
-        data: pictures with captions for it, at least two; None paints scenes of 32 px, as the shipped network knows them.
-        candidates: captions to choose from beside those of ``data``; None adds all captions of the scenes to scenes.
+        network: a trained `CLIP`; None takes those shipped with the course: scenes, and emoji where their
+            pictures are on this machine.
+        data: pictures with captions for it, at least two; None paints scenes of 32 px,
+            as the shipped network knows them.
+        candidates: captions to choose from beside those of ``data``;
+            None adds all captions of the scenes to scenes.
 
     Raises:
         FileNotFoundError: no network was given and none is shipped. ValueError: pictures without captions.

@@ -1,4 +1,5 @@
-"""Lecture 09's experiments: SimSiam in training, with switches that act while it runs; z in the plane (note §3.2)."""
+"""Lecture 09's experiments: SimSiam in training, with switches that act while it runs;
+z in the plane (note §3.2)."""
 
 from typing import NamedTuple
 
@@ -38,8 +39,8 @@ class CollapseLab(Live):
     """Train SimSiam on pictures, take away the stop-gradient or the predictor, and watch what becomes of z.
 
     The curve beneath the loss is the spread of z, std·√d of the normalised rows: about 1 when they are spread
-    evenly, 0 when all are one. Beside it a map of z and its spectrum with the effective rank, or with d = 2 the
-    circle itself. All of it is measured in eval mode, on pictures that belong to the data.
+    evenly, 0 when all are one. Beside it a map of z and its spectrum with the effective rank, or with d = 2
+    the circle itself. All of it is measured in eval mode, on pictures that belong to the data.
 
     Args:
         method: a `SimSiam`; None is a small one, for pictures of 32 px.
@@ -105,9 +106,11 @@ class CollapseLab(Live):
 
 
 def as_seen(method: SimSiam, images: Tensor) -> Tensor:
-    """z (N, 2) as the loss sees it: where there is an output norm, it divides by the spread of these very rows.
+    """z (N, 2) as the loss sees it: where there is an output norm,
+    it divides by the spread of these very rows.
 
-    In eval mode the norm would divide by the spread that it remembers, which lags behind a fall and tells of it.
+    In eval mode the norm would divide by the spread that it remembers,
+    which lags behind a fall and tells of it.
     """
     z = method.before_norm(images)  # (N, 2)
     if not method.output_norm:
@@ -117,11 +120,12 @@ def as_seen(method: SimSiam, images: Tensor) -> Tensor:
 
 
 class CollapseCircle(CollapseLab):
-    """SimSiam with z in the plane: every picture is a dot on a circle, and three switches act while it trains.
+    """SimSiam with z in the plane: every picture is a dot on a circle,
+    and three switches act while it trains.
 
-    Take the stop-gradient or the predictor away and all dots run to one place while the loss reaches its best, −1.
-    Then switch the output norm on: the dots fly apart again, though the network is as fallen as before; the dashed
-    curve, the spread before the norm, says so.
+    Take the stop-gradient or the predictor away and all dots run to one place while the loss reaches its
+    best, −1. Then switch the output norm on: the dots fly apart again, though the network is as fallen as
+    before; the dashed curve, the spread before the norm, says so.
 
     Args:
         data: pictures; None paints scenes of 24 px.
@@ -154,7 +158,8 @@ class CollapseCircle(CollapseLab):
 
 
 def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
-    """Rows (N, d) of length 1 along their two main directions, around their mean, always at the same scale."""
+    """Rows (N, d) of length 1 along their two main directions, around their mean,
+    always at the same scale."""
     centred = unit - unit.mean(0)
     _, _, axes = torch.linalg.svd(centred.double(), full_matrices=False)
     axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()  # (2, d), sign fixed
@@ -193,7 +198,8 @@ def _spread(history: list[Gauge], begin: int, end: int) -> Panel:
 
 
 def _spectrum(unit: Tensor) -> Panel:
-    """Eigenvalues of the covariance of rows (N, d) of length 1, times d: 1 each when they are spread evenly."""
+    """Eigenvalues of the covariance of rows (N, d) of length 1, times d:
+    1 each when they are spread evenly."""
     d = unit.shape[1]
     values = (spectrum(unit) * d).clamp(min=FLOOR).numpy()[:BARS]  # (min(d, BARS),)
     rank = effective_rank(unit)

@@ -1,4 +1,5 @@
-"""Lecture 04's formulas: hide more and more of a row of pixels, and watch the note's three quantities (note §3.5)."""
+"""Lecture 04's formulas: hide more and more of a row of pixels, and watch the note's three quantities
+(note §3.5)."""
 
 from functools import lru_cache
 from typing import Any
@@ -53,7 +54,8 @@ def curves(pattern: str, rho: float) -> np.ndarray:
 
 
 class HidingCurves(Explorer):
-    """A row of 32 pixels, each like its neighbours, of two classes one unit apart: how much to hide, and which?
+    """A row of 32 pixels, each like its neighbours, of two classes one unit apart:
+    how much to hide, and which?
 
     The curves wait: first only the value at the chosen share is shown.
     """

@@ -1,4 +1,5 @@
-"""Lecture 03's experiment: paint a hole, see it filled, and compare with what its part alone would say (note §3.3.2)."""
+"""Lecture 03's experiment: paint a hole, see it filled, and compare with what its part alone would say
+(note §3.3.2)."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -60,7 +61,8 @@ class _State(Gallery):
         self.mean = nets.as_float(images[:2000]).mean((0, 2, 3))
 
     def part(self, picture: int, upload: Upload) -> tuple[torch.Tensor, str]:
-        """The part-mean picture (3, s, s) and whose: of the picture's class, or of all where the class is not known."""
+        """The part-mean picture (3, s, s) and whose: of the picture's class,
+        or of all where the class is not known."""
         at = self.which(picture, upload)
         if not self.label or at < 0:
             return self.any_part, "any picture"

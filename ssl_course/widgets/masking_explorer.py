@@ -1,4 +1,5 @@
-"""Lecture 04's experiment: hide patches of a picture, see what a masked autoencoder makes of the rest (note §3.1, §3.5)."""
+"""Lecture 04's experiment: hide patches of a picture, see what a masked autoencoder makes of the rest
+(note §3.1, §3.5)."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -30,7 +31,8 @@ WORST = 0.25  # root mean squared error of a patch, pixels in [0, 1], that is dr
 
 
 class _Filled(NamedTuple):
-    """One picture, hidden in part and filled; errors are mean squares over what was hidden, pixels in [0, 1]."""
+    """One picture, hidden in part and filled; errors are mean squares over what was hidden, pixels in
+    [0, 1]."""
 
     seen: Tensor  # (3, H, W) with hidden patches gray
     image: np.ndarray  # (H, W, 4) with hidden patches filled
@@ -76,7 +78,8 @@ class _State(Gallery):
 
 
 def fitted(images: Tensor, size: int) -> tuple[Tensor, str]:
-    """Pictures of any size and of one, three or four channels as (N, 3, size, size) uint8, and what was done to them."""
+    """Pictures of any size and of one, three or four channels as (N, 3, size, size) uint8,
+    and what was done to them."""
     _, channels, height, width = images.shape
     if channels == 3 and (height, width) == (size, size) and images.dtype == torch.uint8:
         return images, ""
@@ -101,8 +104,8 @@ class MaskingExplorer(HideAndFill):
 
     Args:
         networks: one trained `MAE` or several by name, beside the one shipped with the course.
-        data: pictures; of another size than the networks', they are cropped and resized, and the widget says so.
-            None paints scenes.
+        data: pictures; of another size than the networks', they are cropped and resized, and the widget says
+            so. None paints scenes.
         with_shipped: offer the shipped network, trained on scenes, beside the given ones.
 
     Raises:

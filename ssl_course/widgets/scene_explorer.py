@@ -1,4 +1,5 @@
-"""Lecture 01's experiment: given the biome, does gray still say something about colour? (note §3.3.1, §3.4)"""
+"""Lecture 01's experiment: given the biome, does gray still say something about colour?
+(note §3.3.1, §3.4)"""
 
 from functools import lru_cache
 from types import SimpleNamespace
@@ -109,7 +110,8 @@ class _Scenes:
 
 
 class _Photos:
-    """Real pictures: X₁ is one of a few dozen kinds of gray, all tables are counted, λ is a shuffle within the class.
+    """Real pictures: X₁ is one of a few dozen kinds of gray, all tables are counted,
+    λ is a shuffle within the class.
 
     With probability λ a picture keeps its own colours, else it gets those of another picture of its class: at
     λ = 0 conditional independence holds by construction, at λ = 1 the data are as they are.
@@ -233,10 +235,12 @@ class _Triangle(NamedTuple):
 
 
 class SceneExplorer(SheetExplorer):
-    """Guess the colour of a gray picture, then see what the best predictor says and what the class alone says.
+    """Guess the colour of a gray picture, then see what the best predictor says and what the class alone
+    says.
 
     Args:
-        data: pictures with one label (`load("earth")`, a folder of photographs), or None for the scenes world.
+        data: pictures with one label (`load("earth")`, a folder of photographs),
+            or None for the scenes world.
 
     Raises:
         ValueError: fewer than 100 pictures, or fewer than 2 classes.
@@ -323,7 +327,8 @@ def _plot(
     view: View, triangle: _Triangle, psi: np.ndarray | None, guess: tuple[float, float] | None
 ) -> tuple[draw.Plot, Panel]:
     """The colour triangle and the guess in its plane; with ``psi``, this picture's ψ* among all others."""
-    # A stem begins at A f*(x₁), where ψ* is under CI: ε_CI is its r.m.s. length. Straight below ψ* would be less.
+    # A stem begins at A f*(x₁), where ψ* is under CI: ε_CI is its r.m.s. length.
+    # Straight below ψ* would be less.
     tips, feet, corners = triangle.tip(view.psi), triangle.foot(view.through), triangle.corners
     around = np.concatenate([tips, feet, corners])
     low, high = around.min(0) - 9, around.max(0) + 9

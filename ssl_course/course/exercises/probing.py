@@ -1,4 +1,5 @@
-"""Checks of the features that a student hands to a linear probe: those of the network in eval mode, before any head."""
+"""Checks of the features that a student hands to a linear probe:
+those of the network in eval mode, before any head."""
 
 import copy
 from collections.abc import Callable

@@ -1,9 +1,9 @@
 """Marks: a submission is judged by the lecture's own checks, in a process that the submission does not share.
 
-A worker runs the submission's cells. The grader draws hidden inputs, has them sent to the student's function there, and
-compares what comes back here. Whatever a submission does to its own process (another `check`, another ``Card.passed``, an
-exit, an endless loop), the verdict is not made there. nbgrader and otter-grader both call `grade`, see
-tools/assignment.py.
+A worker runs the submission's cells. The grader draws hidden inputs, has them sent to the student's function
+there, and compares what comes back here. Whatever a submission does to its own process (another `check`,
+another ``Card.passed``, an exit, an endless loop), the verdict is not made there. nbgrader and otter-grader
+both call `grade`, see tools/assignment.py.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ NOBODY = 65534
 
 @functools.cache
 def _rights() -> dict[str, Any]:
-    """Where root grades, the worker is nobody, who cannot read the gradebook; if nobody can run this Python."""
+    """Where root grades, the worker is nobody, who cannot read the gradebook;
+    if nobody can run this Python."""
     if os.name != "posix" or os.geteuid() != 0:
         return {}
     nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
@@ -71,7 +72,8 @@ class Exercise:
 
 
 def read_test(source: str) -> Exercise | None:
-    """The exercise of a cell that tests: ``check.NAME(answers, seed=…)`` below ``LECTURE = "NN"``; None for others."""
+    """The exercise of a cell that tests: ``check.NAME(answers, seed=…)`` below ``LECTURE = "NN"``;
+    None for others."""
     lecture = re.search(r'^LECTURE = "(\d\d)"', source, re.M)
     seed = re.search(r"^SEED = (\d+)", source, re.M)
     try:
@@ -311,7 +313,8 @@ def grade(cells: Sequence[str], exercises: Sequence[Exercise], seconds: float = 
     """The verdicts on a submission's cells, one for each exercise.
 
     Args:
-        cells: source of its code cells, in order; those that only test may be among them, and say nothing here.
+        cells: source of its code cells, in order; those that only test may be among them,
+            and say nothing here.
         exercises: from the lecturer's copy, never from the submission.
         seconds: for each cell, and for all calls of an exercise.
     """

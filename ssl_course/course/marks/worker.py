@@ -1,7 +1,7 @@
 """Runs a submission's cells and calls its functions, in a process of its own, for `ssl_course.course.marks`.
 
-It knows no right answer and no seed, and decides nothing: it sends back what a function returned. Started by its path;
-the grader may end it at any time.
+It knows no right answer and no seed, and decides nothing: it sends back what a function returned. Started by
+its path; the grader may end it at any time.
 """
 
 import base64
@@ -29,7 +29,8 @@ def send(stream: BinaryIO, message: dict[str, Any]) -> None:
 
 
 def encode(value: Any) -> Any:
-    """Numbers, texts, arrays and tensors, and lists, tuples and dicts of them, as JSON; of all else only its type."""
+    """Numbers, texts, arrays and tensors, and lists, tuples and dicts of them, as JSON;
+    of all else only its type."""
     import numpy as np
 
     if value is None or isinstance(value, bool | str) or type(value) in (int, float):

@@ -1,7 +1,7 @@
 """*Predict first* with the whole room: the lecturer's side. `server` is the other, in a process of its own.
 
-``ssl-course room`` leaves word in the lecturer's own folder of where it listens; `lecture.predict` and `lecture.reveal`
-look there. Where there is no room, nothing changes.
+``ssl-course room`` leaves word in the lecturer's own folder of where it listens; `lecture.predict` and
+`lecture.reveal` look there. Where there is no room, nothing changes.
 """
 
 import json
@@ -72,7 +72,8 @@ def leave_word(file: Path, word: dict[str, str]) -> None:
 
 
 def find() -> Desk | None:
-    """The room that is open now: $SSL_COURSE_ROOM (on a hub), or the one that left word; None where there is none."""
+    """The room that is open now: $SSL_COURSE_ROOM (on a hub), or the one that left word;
+    None where there is none."""
     try:
         text = os.environ.get("SSL_COURSE_ROOM") or place().read_text(encoding="utf-8")
         address = json.loads(text)
@@ -85,7 +86,7 @@ def find() -> Desk | None:
     return desk
 
 
-# ------------------------------------------------------------------------------------------- asking, and the count
+# -------------------------------------------------------------------------------------- asking, and the count
 
 
 class Asked:
@@ -120,7 +121,8 @@ class Asked:
         return self.html()
 
     def watch(self, show: Callable[[str], None]) -> None:
-        """Call ``show`` whenever something has changed, from a thread, so that a cell that runs does not stop it."""
+        """Call ``show`` whenever something has changed, from a thread,
+        so that a cell that runs does not stop it."""
         threading.Thread(target=self._watch, args=(show,), name=f"room {self.key}", daemon=True).start()
 
     def _watch(self, show: Callable[[str], None]) -> None:
@@ -164,11 +166,12 @@ def qr(address: str) -> str:
     return svg.replace("<svg ", label, 1)
 
 
-# ---------------------------------------------------------------------------------------------------- the result
+# ------------------------------------------------------------------------------------------------- the result
 
 
 def reveal(key: str, measured: object) -> str:
-    """Close the question and show the room's histogram with the measured value; "" where the room was not asked."""
+    """Close the question and show the room's histogram with the measured value;
+    "" where the room was not asked."""
     desk = find()
     try:
         if desk is None:

@@ -1,7 +1,7 @@
 """The room's server: phones answer a lecture's question, with no account: ``ssl-course room``.
 
-One process, which the lecturer starts and stops. It shares nothing with a kernel, so no answer goes when one dies, and
-keeps nothing after it stops unless a CSV file is named.
+One process, which the lecturer starts and stops. It shares nothing with a kernel, so no answer goes when one
+dies, and keeps nothing after it stops unless a CSV file is named.
 """
 
 from __future__ import annotations
@@ -149,7 +149,8 @@ class Room:
         return bucket.take(time.monotonic())
 
     def write_csv(self, file: Path) -> None:
-        """Every question's answers, sorted, so that no row tells who was first or which two came from one phone."""
+        """Every question's answers, sorted, so that no row tells who was first or which two came from one
+        phone."""
         with assets.replacing(file) as part, open(part, "w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream)
             rows.writerow(["key", "question", "answer", "measured"])
@@ -342,7 +343,8 @@ class Desk(Handler):
 
 
 class Notes(Handler):
-    """The lecturer's window. Its address has the desk's token; it is read on the room's machine, or through a hub's proxy."""
+    """The lecturer's window. Its address has the desk's token;
+    it is read on the room's machine, or through a hub's proxy."""
 
     def get(self, desk: str) -> None:
         """HTML of the lecture that asked last, or of ?lecture=NN."""
@@ -424,7 +426,8 @@ async def serve(
     keep: Path | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve the room until ``stop`` is set, or until Ctrl-C or a signal to stop; then write ``keep``, if named."""
+    """Serve the room until ``stop`` is set, or until Ctrl-C or a signal to stop;
+    then write ``keep``, if named."""
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -462,7 +465,8 @@ def run(
 ) -> None:
     """What ``ssl-course room`` does.
 
-    As a service that JupyterHub manages it listens where the hub says, and its desk's token is $SSL_COURSE_ROOM_DESK.
+    As a service that JupyterHub manages it listens where the hub says,
+    and its desk's token is $SSL_COURSE_ROOM_DESK.
 
     Args:
         port: 8765 or the next free one by default.
@@ -472,7 +476,8 @@ def run(
         say: prints a line.
 
     Raises:
-        OSError: the port is taken, a room is open already, or ``keep`` cannot be written; the message says what to do.
+        OSError: the port is taken, a room is open already, or ``keep`` cannot be written;
+            the message says what to do.
     """
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
     managed = prefix != "/"

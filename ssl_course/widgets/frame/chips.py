@@ -17,7 +17,8 @@ MASKED = "[MASK]"
 WIDTH, LINES = 440, 8  # CSS pixels of a page, and its lines of words
 SIZE, ROW, GAP, PAD = 15, 34, 6, 8  # of letters, lines, between words, beside letters; CSS pixels
 EARLIER, LATER = -1, -2  # chips that turn the page
-# of the letters of `_kinds`: a mask; a word, inside of which a hyphen or an apostrophe may stand; all else but white space
+# of the letters of `_kinds`: a mask; a word, inside of which a hyphen or an apostrophe may stand;
+# all else but white space
 SIGNS = {"_": "u", "'": "h", "’": "h", "-": "h"}
 RUN = re.compile(r"m{6}|[wu](?:[wua]|h(?=w))*|[pha]+")
 
@@ -106,7 +107,8 @@ def _fit(text: str) -> tuple[str, float]:
 
 @lru_cache(maxsize=16)
 def pages(words: tuple[str, ...], rtl: bool = False, lines: int = LINES) -> tuple[tuple[Chip, ...], ...]:
-    """Words in lines and pages of `WIDTH`; with several pages each ends in a line with "earlier" and "later"."""
+    """Words in lines and pages of `WIDTH`; with several pages each ends in a line with "earlier" and
+    "later"."""
     chips: list[list[Chip]] = [[]]  # of each page
     x, line = 0.0, 0
     for k, word in enumerate(words):

@@ -1,7 +1,7 @@
 """Drawings as SVG: sharp at any zoom, its text is text, and the palette's colours follow the page's theme.
 
-A colour of the palette becomes a variable of `canvas.css` with its light value behind it, so that a drawing which
-leaves the course's pages keeps its colours.
+A colour of the palette becomes a variable of `canvas.css` with its light value behind it, so that a drawing
+which leaves the course's pages keeps its colours.
 """
 
 import base64
@@ -21,8 +21,8 @@ from ssl_course.widgets.frame.paint import Sheet
 TELLING = 300  # of more points than this none says its values: they would be most of the drawing
 EM = 12  # CSS pixels of a drawing's own letters: who shows it small may enlarge them all
 ANCHORS = {"l": "start", "m": "middle", "r": "end"}
-# From where Pillow's anchor puts a text to its baseline, in sizes of the font: by DejaVu's ascender (a, d below), or
-# by the letters themselves (t, b).
+# From where Pillow's anchor puts a text to its baseline, in sizes of the font: by DejaVu's ascender (a, d
+# below), or by the letters themselves (t, b).
 BASELINE = {"a": 0.93, "t": 0.75, "m": 0.35, "s": 0.0, "b": -0.1, "d": -0.24}
 
 
@@ -92,7 +92,8 @@ def _discs(mark: Discs) -> str:
 
 
 def _dots(mark: Discs) -> str:
-    """Lines of no length with round ends: a dot in a dozen letters. Runs of one colour: who lies above whom stays."""
+    """Lines of no length with round ends: a dot in a dozen letters.
+    Runs of one colour: who lies above whom stays."""
     paths = []
     for color, run in groupby(zip(_fills(mark), mark.points.tolist(), strict=True), key=itemgetter(0)):
         dots = "".join(f"M{_n(x)} {_n(y)}h0" for _, (x, y) in run)
