@@ -57,7 +57,8 @@ def _arguments(method: nn.Module) -> Any:
     for name, value in arguments.items():
         if isinstance(value, nn.Module):
             raise ValueError(
-                f"{type(method).__name__}({name}=…) was given a module, which a checkpoint cannot write down: name a timm "
+                f"{type(method).__name__}({name}=…) was given a module, which a checkpoint cannot write "
+                "down: name a timm "
                 f"model instead, or save with arguments={{…}} and load into an object: load(path, method=…)"
             )
     return json.loads(json.dumps(arguments, default=lambda value: vars(value)))
@@ -174,7 +175,8 @@ def resume(
     if method is None:
         if kind not in dir(methods):
             raise CheckpointError(
-                f"{path} holds a {kind}, which is none of the course's methods: load(path, method=…) fills yours"
+                f"{path} holds a {kind}, which is none of the course's methods: load(path, method=…) fills "
+                "yours"
             )
         try:
             method = getattr(methods, kind)(**held["arguments"])

@@ -136,7 +136,8 @@ def _start(lecture: str, folder: Path | None, port: int | None, browser: bool, s
 Folder = Annotated[
     Path | None,
     typer.Option(
-        help="Work in a copy of the lectures in this folder; it is made, or brought up to date, and what you edited "
+        help="Work in a copy of the lectures in this folder; it is made, or brought up to date, and what you "
+        "edited "
         f"stays. From a wheel: {STUDENTS_FOLDER}. In a checkout: no copy."
     ),
 ]
@@ -224,7 +225,8 @@ def _data(name: str, split: str, size: int, root: Path | None, gray: bool, n: in
     if size > 128:
         times = (size / 64) ** 2
         typer.echo(
-            f"--size {size}: {times:.0f} times the pixels of the usual 64 × 64, so that pictures, memory and every step "
+            f"--size {size}: {times:.0f} times the pixels of the usual 64 × 64, so that pictures, memory and "
+            "every step "
             f"take about {times:.0f} times as much, or more.",
             err=True,
         )
@@ -254,7 +256,8 @@ def _suited(kind: type, data: Any, name: str) -> dict[str, Any]:
     reads, texts = hasattr(kind, "arguments_for"), hasattr(data, "strings")
     if reads and not texts:
         raise ValueError(
-            f"{kind.__name__} learns from texts and {name!r} are pictures: --data reviews, sst2 or rt-polarity, "
+            f"{kind.__name__} learns from texts and {name!r} are pictures: --data reviews, sst2 or "
+            "rt-polarity, "
             "or --data text --root FILE"
         )
     if texts and not reads:

@@ -103,7 +103,8 @@ def pair_of(method: Any, batch: Batch) -> Pair:
     name = type(method).__name__
     if not callable(getattr(method, "pair", None)):
         raise TypeError(
-            f"{name} has no pair(batch): give it one that returns Pair(x1, x2), what its network sees and what it "
+            f"{name} has no pair(batch): give it one that returns Pair(x1, x2), what its network sees and "
+            "what it "
             "must predict, and let forward call it"
         )
     pair = method.pair(batch)

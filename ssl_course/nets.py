@@ -91,7 +91,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                dim, heads, int(dim * mlp_ratio), dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+                dim, heads, int(dim * mlp_ratio), dropout=0.0, activation="gelu",
+                batch_first=True, norm_first=True,
             )
             for _ in range(depth)
         )  # fmt: skip
@@ -239,7 +240,8 @@ class TextTransformer(nn.Module):
     """
 
     def __init__(
-        self, vocab_size: int, context: int, dim: int = 128, depth: int = 4, heads: int = 4, causal: bool = False
+        self, vocab_size: int, context: int, dim: int = 128, depth: int = 4, heads: int = 4,
+        causal: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.context, self.dim, self.causal = context, dim, causal

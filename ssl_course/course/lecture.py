@@ -426,14 +426,18 @@ def show_source(obj: Callable | type, lines: tuple[str, str] | None = None) -> S
     source = _without_docstrings(textwrap.dedent(inspect.getsource(obj)))
     if lines:
         source = _between(source, *lines)
-    paper = f"{themes.on_wash()};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;border-radius:4px;line-height:1.4;font-size:0.92em"
+    paper = (
+        f"{themes.on_wash()};padding:0.6em 0.8em;margin:0.3em "
+        "0;overflow-x:auto;border-radius:4px;line-height:1.4;font-size:0.92em"
+    )
     code = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True, noclasses=True, style=_code_style()))
     code = re.sub(r"(?<=color: )#[0-9A-F]{6}", lambda match: themes.both(match[0].lower()), code)
     name = f"{obj.__module__}.{obj.__qualname__}"
     html = (
         f'{themes.SCHEME}<div class="ssl-source ssl-shown"><small>from <code>{escape(name)}</code></small>'
         # A region that scrolls must be reachable from the keyboard.
-        f'<pre tabindex="0" role="region" aria-label="Source of {escape(name)}" style="{paper}">{code}</pre></div>'
+        f'<pre tabindex="0" role="region" aria-label="Source of {escape(name)}" '
+        f'style="{paper}">{code}</pre></div>'
     )
     return Shown(html, source)
 

@@ -15,7 +15,10 @@ from ssl_course.course.plots import FigureImage
 from ssl_course.course.themes import css
 
 WIDTH = 720  # CSS pixels; on a narrower page the drawing scrolls, so that its words keep their size
-KEY = "Blue: what the network sees. Orange: what it is to predict or to meet. Green: what stays after training; gray: what does not."
+KEY = (
+    "Blue: what the network sees. Orange: what it is to predict or to meet. Green: what stays after "
+    "training; gray: what does not."
+)
 HIDDEN = mix(PAPER, MUTED, 0.3)
 
 
@@ -28,7 +31,8 @@ def colorization() -> Sheet:
     its annealed mean."""
     s = Sheet(WIDTH, 256)
     s.scene(8, 42, 64, X1, "X₁: L", gray=True)
-    s.flow(74, 76, "N×1×64×64@x1", (164, 84, "backbone", PSI), "N×128×8×8@backbone", (336, 64, "head"), "N×75×16×16@head", 492)
+    s.flow(74, 76, "N×1×64×64@x1", (164, 84, "backbone", PSI), "N×128×8×8@backbone", (336, 64, "head"),
+           "N×75×16×16@head", 492)
     s.note(368, 120, "reads the whole picture's mean\nand each place's coordinates too")
     s.words(538, 22, "P(bin) at each place")
     s.bars(500, 104, 76, [4, 7, 22, 40, 58, 36, 16, 10, 19, 30, 12, 5])
@@ -53,7 +57,8 @@ def context_encoder() -> Sheet:
     s = Sheet(WIDTH, 290)
     s.scene(8, 32, 64, X1, "X₁: rest")
     s.rect(24, 48, 32, 32, HIDDEN)
-    s.flow(64, 76, "N×3×64×64@x1", (160, 80, "backbone", PSI), "N×128×8×8@backbone", (324, 96, "channel-wise\nlinear"),
+    s.flow(64, 76, "N×3×64×64@x1", (160, 80, "backbone", PSI), "N×128×8×8@backbone",
+           (324, 96, "channel-wise\nlinear"),
            "N×128×8×8@decoder.0", (504, 64, "decoder"), "N×3×64×64@decoder", 648)
     s.scene(648, 32, 64)
     s.rect(664, 48, 32, 32, "none", X2)
@@ -142,7 +147,8 @@ def puzzles() -> Sheet:
         s.scene(8 + 54 * k, 222, 46, X1, turn=90 * k)
         s.words(31 + 54 * k, 280, f"{90 * k}°", X2)
     s.words(112, 303, "X₁: four turns", X1)
-    s.flow(245, 222, "4N×3×64×64@Rotation:backbone<", (320, 78, "backbone", PSI), "4N×128@Rotation:head<", (530, 54, "head"),
+    s.flow(245, 222, "4N×3×64×64@Rotation:backbone<", (320, 78, "backbone", PSI), "4N×128@Rotation:head<",
+           (530, 54, "head"),
            "4N×4@Rotation:head", 632)
     s.loss(632, 245, 80, "cross-\nentropy")
     s.words(672, 298, "X₂: the turn", X2)
@@ -174,14 +180,18 @@ def language() -> Sheet:
                 a, colour = left + at[looks], css(PSI if k == sees else GRID)
                 arc = f"M{x} 169Q{(a + x) / 2} {169 + 0.24 * abs(a - x):.0f} {a} 169"
                 s.parts.append(f'<path d="{arc}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        s.grid(left, 244, 88, [mix(PAPER, PSI, 0.75) if k % 8 <= k // 8 or not gpt else HIDDEN for k in range(64)])
+        seen = [k % 8 <= k // 8 or not gpt for k in range(64)]
+        s.grid(left, 244, 88, [mix(PAPER, PSI, 0.75) if one else HIDDEN for one in seen])
         s.words(left + 104, 261, "row: the word that looks\ncolumn: the word it sees", MUTED, 12, "start")
-        s.words(left + 104, 300, "loss at every place" if gpt else "loss at the chosen words alone", X2, 12, "start")
+        pays = "loss at every place" if gpt else "loss at the chosen words alone"
+        s.words(left + 104, 300, pays, X2, 12, "start")
         s.note(left + 104, 324, "[CLS] and full stops are left out", "start")
     return s
 
 
-def _views(s: Sheet, y: float, apart: float, side: float, start: float, views: tuple[tuple[float, ...], ...]) -> None:
+def _views(
+    s: Sheet, y: float, apart: float, side: float, start: float, views: tuple[tuple[float, ...], ...]
+) -> None:
     """From x = start at height y to two views of the picture, above and below."""
     for sign, colour, text, view in zip((-1, 1), (X1, X2), ("X₁", "X₂"), views, strict=True):
         at = y + sign * apart
@@ -203,7 +213,8 @@ def simclr() -> Sheet:
     for y, i, colour in ((52, "₁", X1), (166, "₂", X2)):
         s.flow(y, 174, "2N×3×64×64@backbone<" * (y < 100), 268)
         s.flow(y, 348, "2N×128@projection_head<" * (y < 100), 430)
-        s.arrow((520, y), (609, y), (609, 109 + (25 if y > 100 else -25)), text="2N×64@projection_head" * (y < 100))
+        turn = 109 + (25 if y > 100 else -25)
+        s.arrow((520, y), (609, y), (609, turn), text="2N×64@projection_head" * (y < 100))
         s.words(389, y + 12, f"h{i}", PSI)
         s.words(564, y + 12, f"z{i}", colour)
     s.block(268, 109, 80, "backbone", PSI, 170)
@@ -268,13 +279,15 @@ def clip() -> Sheet:
     s.rect(8, 22, 104, 40, ground(X2, 0.2), X2, 6)
     s.words(60, 42, "three boats\nat dawn", size=12)
     s.words(60, 75, "X₂: captions", X2)
-    s.flow(42, 116, "N×tokens@x2", (180, 100, "Transformer,\nend token", PSI), "N×tokens×64@text", (370, 64, "linear", PSI), h=48)
+    s.flow(42, 116, "N×tokens@x2", (180, 100, "Transformer,\nend token", PSI), "N×tokens×64@text",
+           (370, 64, "linear", PSI), h=48)
     s.arrow((434, 42), (602, 42), (602, 84), text="N×64@text_projection")
     for k in (2, 1, 0):
         s.rect(24 + 4 * k, 138 - 4 * k, 64, 64, PAPER, X1)
     s.scene(24, 138, 64, X1)
     s.words(60, 215, "X₁: pictures", X1)
-    s.flow(166, 100, "N×3×64×64@x1", (190, 80, "backbone", PSI), "N×128@projection_head<", (370, 64, "linear", PSI),
+    s.flow(166, 100, "N×3×64×64@x1", (190, 80, "backbone", PSI), "N×128@projection_head<",
+           (370, 64, "linear", PSI),
            "N×64@projection_head", 520, h=48)
     s.grid(524, 88, 156, [HIDDEN if k % 7 else mix(PAPER, PSI, 0.8) for k in range(36)], 2)
     s.words(477, 178, "u", X1)

@@ -25,7 +25,8 @@ class Sheet:
         return "".join([*self.parts, "</svg>"])
 
     def words(
-        self, x: float, y: float, text: str, colour: str = INK, size: float = 13, at: str = "middle", more: str = ""
+        self, x: float, y: float, text: str, colour: str = INK, size: float = 13, at: str = "middle",
+        more: str = "",
     ) -> None:  # fmt: skip
         """Lines of text, their middle at height y; ``more`` are attributes of each."""
         for i, line in enumerate(lines := text.split("\n") if text else []):
@@ -39,7 +40,8 @@ class Sheet:
         self.words(x, y, text, MUTED, 11, at, f' data-of="{escape(of)}"' * bool(of))
 
     def rect(
-        self, x: float, y: float, w: float, h: float, fill: str, stroke: str = "none", rx: float = 0, dash: bool = False
+        self, x: float, y: float, w: float, h: float, fill: str, stroke: str = "none", rx: float = 0,
+        dash: bool = False,
     ) -> None:  # fmt: skip
         """A rectangle."""
         line = f' stroke="{css(stroke)}" stroke-width="1.5"' if stroke != "none" else ""
@@ -104,7 +106,8 @@ class Sheet:
         sky, sun, hill, sand = (css(mix(PAPER, colour, share)) for colour, share in tints)
         wide = side * view[2] / view[3]
         self.parts.append(
-            f'<svg x="{x:g}" y="{y:g}" width="{wide:g}" height="{side:g}" viewBox="{" ".join(map(str, view))}">'
+            f'<svg x="{x:g}" y="{y:g}" width="{wide:g}" height="{side:g}" '
+            f'viewBox="{" ".join(map(str, view))}">'
             f'<g transform="rotate({-turn} 12 12)"><rect width="24" height="24" fill="{sky}"/>'
             f'<circle cx="17.5" cy="6" r="3" fill="{sun}"/><path d="M-2 16L7 6L16 16Z" fill="{hill}"/>'
             f'<rect y="15" width="24" height="9" fill="{sand}"/></g></svg>'

@@ -42,7 +42,8 @@ def load_emoji(size: int, split: str, root: str | PathLike | None = None) -> Pic
     kind, where = find_emoji(root) or (None, None)
     if kind is None:
         raise DataError(
-            f"The emoji pictures are not on this machine.\n{files.looked_in([*files.places(root), *DEBIAN])}\n"
+            "The emoji pictures are not on this "
+            f"machine.\n{files.looked_in([*files.places(root), *DEBIAN])}\n"
             "What to do: on Debian or Ubuntu, run\n  apt-get install fonts-noto-color-emoji unicode-data\n"
             f"or put {FONT} (https://github.com/googlefonts/noto-emoji) and {LIST} "
             f"(https://unicode.org/Public/emoji/15.0/emoji-test.txt) into one folder and say\n"

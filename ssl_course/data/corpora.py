@@ -212,6 +212,7 @@ CORPORA = {
         hub="cornell-movie-review-data/rotten_tomatoes",
         text="text",
         splits={"train": "train+validation", "test": "test"},
-        by_hand="unpack https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz (0.5 MB)",
+        by_hand="unpack https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz (0.5 "
+        "MB)",
     ),
 }

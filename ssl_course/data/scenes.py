@@ -179,7 +179,8 @@ class World(Enumerated):
         if size > LARGEST:
             gigabytes = 4 * (size / LARGEST) ** 2
             raise ValueError(
-                f"scenes are painted up to {LARGEST} pixels a side; at {size} that would take {gigabytes:.0f} GB of memory"
+                f"scenes are painted up to {LARGEST} pixels a side; at {size} that would take "
+                f"{gigabytes:.0f} GB of memory"
             )
         if self.tint_gain > 1:
             raise ValueError(f"tint_gain {self.tint_gain} takes colours out of sRGB; pictures need at most 1")
@@ -201,7 +202,8 @@ class World(Enumerated):
                 kept["L"].append(lightness)
                 kept["ab"].append(ab)
         if size > 64:
-            painter.noise_pool.cache_clear()  # 16 pools of 4 MB at 96 pixels, and such pictures are painted once
+            # 16 pools of 4 MB at 96 pixels, and such pictures are painted once
+            painter.noise_pool.cache_clear()
         return Pictures(
             images=images,
             labels=latents,

@@ -99,8 +99,10 @@ def finite(x: torch.Tensor, name: str) -> torch.Tensor:
     bad = int((~x.isfinite()).any(1).sum())
     if bad:
         raise ValueError(
-            f"{name}: the features of {bad} of {len(x)} inputs are NaN or infinite. If the inputs are finite, its"
-            " weights have diverged: go back to the last good checkpoint, or train with a lower learning rate."
+            f"{name}: the features of {bad} of {len(x)} inputs are NaN or infinite. If the inputs are "
+            "finite, its"
+            " weights have diverged: go back to the last good checkpoint, or train with a lower learning "
+            "rate."
         )
     return x
 

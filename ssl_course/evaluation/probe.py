@@ -17,7 +17,8 @@ L2_GRID = (1.0, 0.1, 0.01, 0.001)  # what cross-validation chooses from
 L2_FEW = 0.1  # while no class shows two labels there is nothing to validate on
 FOLDS = 5
 MANY_NUMBERS = 4_000_000  # entries of the labelled features from which several threads pay
-ROUGHLY = 1e-3  # gradient at which a fit of many rows is good enough to choose l2 by; few rows need all of it, and cost little
+# Gradient at which a fit of many rows is good enough to choose l2 by; few rows need all of it, at little cost.
+ROUGHLY = 1e-3
 JOINT_NUMBERS = 1_000_000  # entries up to which all draws are fitted at once
 
 
@@ -190,7 +191,8 @@ class Probe:
         """How it was measured, up to what depends on the method and the number of labels."""
         sources = f";\nrows of {' and of '.join(filter(None, self.sources))}" if any(self.sources) else ""
         return (
-            f"{self.solver} probe of frozen features, standardised by mean and std of the {self.n_train} train"
+            f"{self.solver} probe of frozen features, standardised by mean and std of the {self.n_train} "
+            "train"
             f" rows;\nl2 {self.l2_rule}; stratified draws of labels from seed {self.seed};"
             f" {self.n_test} test rows, majority class {self.majority:.3f}{sources}"
         )

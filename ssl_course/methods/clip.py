@@ -49,7 +49,8 @@ class CLIP(CaptionReader):
     """
 
     defaults = {
-        "optimizer": "adamw", "lr": 2e-3, "weight_decay": 0.05, "warmup": 0.1, "steps": 400, "batch_size": 128,
+        "optimizer": "adamw", "lr": 2e-3, "weight_decay": 0.05, "warmup": 0.1,
+        "steps": 400, "batch_size": 128,
     }  # fmt: skip
 
     def __init__(

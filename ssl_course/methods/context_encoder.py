@@ -1,7 +1,8 @@
 """Context encoder: a region of the picture is cut out, the rest must tell what it was (note §3.1, §3.3.2).
 
 Pathak, Krähenbühl, Donahue, Darrell, Efros, *Context Encoders: Feature Learning by Inpainting*, CVPR 2016,
-arXiv 1604.07379. Features need the L2 loss alone; the adversarial one is for looks (pathak22/context-encoder #12).
+arXiv 1604.07379. Features need the L2 loss alone; the adversarial one is for looks
+(pathak22/context-encoder #12).
 """
 
 import math

@@ -35,7 +35,8 @@ class MAE(nn.Module):
 
     decoder_position: Tensor  # (L, decoder_dim)
     defaults = {
-        "optimizer": "adamw", "lr": 2e-3, "betas": (0.9, 0.95), "weight_decay": 0.05, "warmup": 0.1, "steps": 200,
+        "optimizer": "adamw", "lr": 2e-3, "betas": (0.9, 0.95), "weight_decay": 0.05, "warmup": 0.1,
+        "steps": 200,
     }  # fmt: skip
 
     def __init__(
@@ -183,7 +184,8 @@ class MAE(nn.Module):
         # Better features (table 1d), but no picture: each target has lost its mean and contrast.
         if self.norm_pix_loss and not lend:
             raise ValueError(
-                "norm_pix_loss=True predicts patches without their mean and contrast: no picture can be drawn from "
+                "norm_pix_loss=True predicts patches without their mean and contrast: no picture can be "
+                "drawn from "
                 "that honestly. Train with norm_pix_loss=False to see pictures"
             )
         if mask_ratio == 1:

@@ -262,8 +262,8 @@ def run_cell(
 
 
 def learn(
-    learner: Method, encode: Network, train_set: Pictures, test_set: Pictures, steps: int, batch: int, seed: int,
-    numbers: Sequence[int] = N_LABELS,
+    learner: Method, encode: Network, train_set: Pictures, test_set: Pictures,
+    steps: int, batch: int, seed: int, numbers: Sequence[int] = N_LABELS,
 ) -> dict[str, Any]:  # fmt: skip
     """Train, and probe on the way: ``samples``, ``cpu_seconds``, ``loss`` and ``curve`` of `run_cell`."""
     labels = [label for label in CURVE if label in train_set.labels]

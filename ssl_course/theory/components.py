@@ -216,7 +216,8 @@ def _warn(n: int, x: torch.Size, y: torch.Size) -> None:
     """Say what makes training correlations meaningless: (columns, directions with variance) of both views."""
     if n <= x[0] + y[0]:
         warnings.warn(
-            f"{n} rows for {x[0]} + {y[0]} columns: a training correlation of 1 is certain, whatever the data. "
+            f"{n} rows for {x[0]} + {y[0]} columns: a training correlation of 1 is certain, whatever the "
+            "data. "
             "Add a ridge, and score held-out rows.",
             stacklevel=3,
         )

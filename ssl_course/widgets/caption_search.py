@@ -366,7 +366,10 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
         plot.dot(log10(scale), now, palette.INK, r=4)
     else:
         _above(plot, log10(scale), top, now, palette.INK)
-    alt = f"loss against the scale; at {scale:.1f} it is {now:.2f}, log N is {log(n):.2f}, the floor {floor:.2f}"
+    alt = (
+        f"loss against the scale; at {scale:.1f} it is {now:.2f}, log N is {log(n):.2f}, the floor "
+        f"{floor:.2f}"
+    )
     return plot.panel("● loss at your scale, ○ where training left it", alt)
 
 
@@ -382,7 +385,10 @@ def _of_the_caption(network: CLIP, caption: str) -> Iterator[str]:
     if not caption.strip():
         yield "The caption is empty: type one. Until then the pictures stand in their own order."
     elif not words:
-        yield "There is <b>no word</b> in this caption: signs and emoji say nothing to a network that has read words."
+        yield (
+            "There is <b>no word</b> in this caption: signs and emoji say nothing to a network that has "
+            "read words."
+        )
     else:
         tokens, room = len(network.tokenizer.ids(caption)), network.context - 2
         if tokens > room:
@@ -399,7 +405,8 @@ def _of_the_loss(gallery: _Gallery, scale: float, masked: bool) -> str:
     now, n = float(np.interp(log10(scale), np.log10(scales), loss)), min(BATCH, len(gallery.data))
     return (
         f"exp(logit_scale) = {scale:.1f}; training left it at {gallery.scale:.1f}. A batch of N = {n}: loss "
-        f"<b>{now:.2f}</b>, floor {floor:.2f}{' (equal captions masked)' if masked else ''}, log N {log(n):.2f}."
+        f"<b>{now:.2f}</b>, floor {floor:.2f}{' (equal captions masked)' if masked else ''}, log N "
+        f"{log(n):.2f}."
     )
 
 

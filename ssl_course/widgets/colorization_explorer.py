@@ -183,7 +183,10 @@ def _plane(
     alt = f"the answer lies at a {here[0]:.0f}, b {here[1]:.0f}"
     if p is not None:
         top = int(p.argmax())
-        alt += f"; the likeliest bin, at a {centres[top][0]:.0f}, b {centres[top][1]:.0f}, has {100 * p[top]:.0f} %"
+        alt += (
+            f"; the likeliest bin, at a {centres[top][0]:.0f}, b {centres[top][1]:.0f}, has "
+            f"{100 * p[top]:.0f} %"
+        )
     alt = f"the ab plane in bins, with what the network holds possible; {alt}"
     return plot.panel(caption, alt, operable=True)
 

@@ -134,7 +134,8 @@ def _readout(state: _State, row: str, show: bool, mine: Sequence[float | None]) 
     if left:
         first = "The measured row appears when yours is complete. " if show else ""
         return (
-            f"{first}SimCLR is trained with views that differ by <b>{row}</b> alone. Drag over the columns (keyboard: "
+            f"{first}SimCLR is trained with views that differ by <b>{row}</b> alone. Drag over the columns "
+            "(keyboard: "
             f"arrows): how well can a linear probe read each label afterwards? Still open: {', '.join(left)}."
         )
     if not show:
@@ -145,6 +146,7 @@ def _readout(state: _State, row: str, show: bool, mine: Sequence[float | None]) 
     measured, error = state.measured[row][worst]
     bar = f" ± {error:.2f}" if math.isfinite(error) else ""
     return (
-        f"On average you were off by <b>{mean:.2f}</b>; most at {worst}: you said {measured + off[worst]:.2f}, "
+        f"On average you were off by <b>{mean:.2f}</b>; most at {worst}: you said "
+        f"{measured + off[worst]:.2f}, "
         f"measured {measured:.2f}{bar}."
     )

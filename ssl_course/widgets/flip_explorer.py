@@ -98,7 +98,8 @@ class FlipExplorer(Explorer):
         (wanted, (narrow, full)), (shared, (other, _)) = v.accuracy.items()
         leading = v.names[0][0] if v.names[0][1] > dependence else v.names[1][0]
         line = (
-            f"The leading feature is <b>{leading.split(',')[0]}</b>. A probe of the narrow ψ names <i>{wanted}</i> with accuracy "
+            f"The leading feature is <b>{leading.split(',')[0]}</b>. A probe of the narrow ψ names "
+            f"<i>{wanted}</i> with accuracy "
             f"<b>{narrow:.2f}</b> (all features: {full:.2f}) and <i>{shared}</i> with <b>{other:.2f}</b>. "
             f"The flip is at λ* = {v.names[0][1]:.3g}."
         )
@@ -202,7 +203,10 @@ def _table_scenes(v: View, thumbs: list[np.ndarray]) -> Panel:
         plot.image(swatches[i], i + 0.06, 9.1, i + 0.94, 10.1, smooth=True)
     for at in (0, 3, 6, 9):
         plot.line([(at, 0), (at, 9)], palette.MUTED, 1).line([(0, at), (9, at)], palette.MUTED, 1)
-    alt = "nine kinds of gray against nine kinds of colour: blocks are biomes, diagonals within blocks are lights"
+    alt = (
+        "nine kinds of gray against nine kinds of colour: blocks are biomes, diagonals within blocks are "
+        "lights"
+    )
     return plot.panel("P(X₁, X₂): blocks are biomes, lines inside them lights", alt)
 
 

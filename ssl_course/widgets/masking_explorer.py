@@ -91,7 +91,8 @@ def fitted(images: Tensor, size: int) -> tuple[Tensor, str]:
         x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
     given = f"{width} × {height} px in {channels} channel{'s' * (channels > 1)}"
     remark = (
-        f"The network reads {size} × {size} px in colour: these pictures, {given}, were cut to their middle square "
+        f"The network reads {size} × {size} px in colour: these pictures, {given}, were cut to their middle "
+        "square "
         "and brought to that. "
     )
     return (255 * x.clamp(0, 1)).round().to(torch.uint8), remark
@@ -199,7 +200,8 @@ def _readout(method: MAE, filled: _Filled, hidden: Cells, guess: int | None, ope
     width, depth = method.backbone.dim, len(method.backbone.transformer.blocks)
     work, whole = (encoder_flops(1 + t, width, depth) for t in (length - count, length))
     text = (
-        f"The encoder reads <b>{1 + length - count}</b> tokens instead of {1 + length}: {work / 1e6:.1f} instead of "
+        f"The encoder reads <b>{1 + length - count}</b> tokens instead of {1 + length}: {work / 1e6:.1f} "
+        "instead of "
         f"{whole / 1e6:.1f} MFLOP, <b>{100 * work / whole:.0f} %</b>. "
     )
     if not count:
@@ -213,6 +215,7 @@ def _readout(method: MAE, filled: _Filled, hidden: Cells, guess: int | None, ope
         rank = 1 + int((filled.patches > filled.patches[guess] + 1e-9).sum())
         text += f"<br>Of {count} hidden patches yours is number <b>{rank}</b> from the worst. "
     return text + (
-        f"Squared error on hidden patches <b>{filled.network:.4f}</b>; each in its own true mean {filled.flat:.4f}; "
+        f"Squared error on hidden patches <b>{filled.network:.4f}</b>; each in its own true mean "
+        f"{filled.flat:.4f}; "
         f"the average picture {filled.average:.4f}."
     )

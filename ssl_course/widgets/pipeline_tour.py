@@ -132,9 +132,11 @@ class PipelineTour(Explorer):
         if label in state.pictures.labels:
             truth = f" It is <b>{names[int(state.pictures.labels[label][picture])]}</b>."
         line += (
-            f"<br>ψ reads the lightness alone. wψ(x) says <b>{names[int(scores.argmax())]}</b>, with w from {n_labels} "
+            f"<br>ψ reads the lightness alone. wψ(x) says <b>{names[int(scores.argmax())]}</b>, with w from "
+            f"{n_labels} "
             f"labels.{truth} On {state.n_test} other scenes it is "
-            f"right in <b>{accuracy:.0%}</b>, w on raw pixels, {PIXEL_SIDE} × {PIXEL_SIDE}, in <b>{curve[PIXELS][n_labels]:.0%}</b>."
+            f"right in <b>{accuracy:.0%}</b>, w on raw pixels, {PIXEL_SIDE} × {PIXEL_SIDE}, in "
+            f"<b>{curve[PIXELS][n_labels]:.0%}</b>."
         )
         return panels, line
 

@@ -379,13 +379,15 @@ def _readout(view: View, cell: int, known: str | None, open_: bool, guessed: flo
     share = 100 * max(estimate.value, 0) / view.variance
     parts = ["ε<sub>CI</sub>² =", f"<b>{view.exact:.2f}</b> exact," if exact else ""]
     parts.append(
-        f"{estimate.value:.2f} ± {estimate.standard_error:.2f} estimated from {SAMPLES if exact else 'these'} pictures, "
+        f"{estimate.value:.2f} ± {estimate.standard_error:.2f} estimated from "
+        f"{SAMPLES if exact else 'these'} pictures, "
         f"{share:.1f} % of the variance of X₂."
     )
     if view.probe is not None:
         excess, accuracy = view.probe
         parts.append(
-            f"Best linear probe of ψ*: accuracy <b>{accuracy:.3f}</b>, excess squared risk <b>{excess:.3f}</b>."
+            f"Best linear probe of ψ*: accuracy <b>{accuracy:.3f}</b>, excess squared risk "
+            f"<b>{excess:.3f}</b>."
         )
     if not open_:
         parts.append("<br>Commit to a guess: click in the triangle; then the answer appears.")

@@ -146,7 +146,8 @@ class Submission:
             }  # fmt: skip
             self._process = subprocess.Popen(
                 [sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, cwd=here, env=environment, start_new_session=True, bufsize=0, **_rights(),
+                stderr=subprocess.DEVNULL, cwd=here, env=environment, start_new_session=True, bufsize=0,
+                **_rights(),
             )  # fmt: skip
             self._receive(time.monotonic() + START_SECONDS)
             for k, cell in enumerate(self.cells):

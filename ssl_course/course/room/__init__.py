@@ -107,8 +107,10 @@ class Asked:
         )
         closed = " · the result is out" if self.state["revealed"] else ""
         return (
-            f'<div class="ssl-room ssl-shown" style="display:flex;gap:1em;align-items:center;flex-wrap:wrap">{qr(address)}'
-            f'<div style="line-height:1.5">Answer on your phone:<br><code style="font-size:1.15em">{escape(address)}</code>'
+            '<div class="ssl-room ssl-shown" '
+            f'style="display:flex;gap:1em;align-items:center;flex-wrap:wrap">{qr(address)}'
+            '<div style="line-height:1.5">Answer on your phone:<br><code '
+            f'style="font-size:1.15em">{escape(address)}</code>'
             f'<br><span role="status">{how_many}{closed}</span></div></div>'
         )
 
@@ -144,7 +146,10 @@ class Asked:
             wait.wait(EVERY)
 
 
-LOST = "<p>The room does not answer. Open it again with <code>ssl-course room</code>, then run this cell again.</p>"
+LOST = (
+    "<p>The room does not answer. Open it again with <code>ssl-course room</code>, then run this cell "
+    "again.</p>"
+)
 
 
 def ask(key: str, question: str, kind: str, choices: Sequence[str] | None) -> Asked | None:
@@ -162,7 +167,10 @@ def qr(address: str) -> str:
 
     code = segno.make(address, error="m", micro=False)
     svg = code.svg_inline(scale=4, border=4, dark="#000", light="#fff", omitsize=True)
-    label = f'<svg role="img" aria-label="QR code of {escape(address)}" style="width:170px;flex:none;border-radius:4px" '
+    label = (
+        f'<svg role="img" aria-label="QR code of {escape(address)}" '
+        'style="width:170px;flex:none;border-radius:4px" '
+    )
     return svg.replace("<svg ", label, 1)
 
 
@@ -248,7 +256,10 @@ def _numbers(answers: Sequence[float], measured: object) -> tuple[Sheet, str]:
         sheet.words(at(edges[k]), floor + 13, _short(back(edges[k])), palette.MUTED, 14, anchor)
     beyond = int((values < back(edges[0]) - 1e-12).sum() + (values > back(edges[-1]) + 1e-12).sum())
     quarter, middle, three = np.quantile(values, [0.25, 0.5, 0.75])
-    alt = f"The middle answer is {_short(middle)}; half of them lie between {_short(quarter)} and {_short(three)}."
+    alt = (
+        f"The middle answer is {_short(middle)}; half of them lie between {_short(quarter)} and "
+        f"{_short(three)}."
+    )
     if beyond:
         alt += f" {beyond} beyond the axis, counted at its ends."
     if logarithmic:

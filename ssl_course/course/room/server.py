@@ -269,7 +269,8 @@ class Now(Phone):
             return
         self.finish({
             "question": {
-                "key": question.key, "text": question.text, "kind": question.kind, "choices": question.choices,
+                "key": question.key, "text": question.text, "kind": question.kind,
+                "choices": question.choices,
                 "round": question.round,
             },
             "mine": question.answers.get(self.me() or ""),
@@ -337,7 +338,8 @@ class Desk(Handler):
             question.round += 1
         answers = sorted(question.answers.values()) if what == "reveal" else None
         self.finish({
-            "code": self.room.code, "n": len(question.answers), "revealed": question.revealed, "answers": answers,
+            "code": self.room.code, "n": len(question.answers), "revealed": question.revealed,
+            "answers": answers,
             "choices": question.choices,
         })  # fmt: skip
 
@@ -503,7 +505,8 @@ def run(
     say(f"The room is open: {there}{session.code}")
     if lan:
         say(
-            f"Everybody in this network can reach port {port} of this machine: the page with the question and its "
+            f"Everybody in this network can reach port {port} of this machine: the page with the question "
+            "and its "
             "answers' form, and nothing else. It closes when this stops."
         )
     elif not managed and not url:

@@ -136,10 +136,12 @@ def _moving(sheets: Sequence[paint.Sheet], seconds: float) -> str:
     whole = seconds * (len(frames) - 1) + REST
 
     def until(time: float) -> str:  # a little longer: no paper between two frames
-        return f"{{0%{{visibility:visible}}{min(100 * (time + seconds / 10) / whole, 100):.4g}%{{visibility:hidden}}}}"
+        end = min(100 * (time + seconds / 10) / whole, 100)
+        return f"{{0%{{visibility:visible}}{end:.4g}%{{visibility:hidden}}}}"
 
     motion = (
-        f"@media(prefers-reduced-motion:no-preference){{@keyframes one{until(seconds)}@keyframes last{until(REST)}"
+        f"@media(prefers-reduced-motion:no-preference){{@keyframes one{until(seconds)}@keyframes "
+        f"last{until(REST)}"
         f".frame{{visibility:hidden;animation:one {whole:.4g}s step-end infinite}}"
         ".frame:last-child{animation-name:last}}"
     )

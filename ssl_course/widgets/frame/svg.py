@@ -32,7 +32,8 @@ def write(drawing: Drawing) -> str:
     paper = _box(Box(0, 0, drawing.width, drawing.height, drawing.paper))
     inside = "".join([paper, *(_WRITE[type(mark)](mark) for mark in marks)])
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="ssl-drawing" viewBox="0 0 {drawing.width} {drawing.height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="ssl-drawing" viewBox="0 0 {drawing.width} '
+        f'{drawing.height}" '
         f'width="{drawing.width}" height="{drawing.height}" font-size="{EM}">{inside}</svg>'
     )
 
@@ -51,7 +52,8 @@ def sheet(there: Sheet) -> str:
             parts.append(_picture(Picture(panel.rgba, x, y, x + w, y + h, not panel.pixelated)))
     parts.extend(_text(mark) for mark in there.words)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {there.width} {there.height}" width="{there.width}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {there.width} {there.height}" '
+        f'width="{there.width}" '
         f'height="{there.height}" font-size="{EM}">{"".join(parts)}</svg>'
     )
 
@@ -130,7 +132,10 @@ def _text(mark: Text) -> str:
     if mark.halo:
         look += f' stroke="{css(PAPER)}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
     if mark.turned:
-        where = f'transform="translate({_n(mark.x + BASELINE["a"] * mark.size)} {_n(mark.y)}) rotate(-90)" text-anchor="middle"'
+        where = (
+            f'transform="translate({_n(mark.x + BASELINE["a"] * mark.size)} {_n(mark.y)}) rotate(-90)" '
+            'text-anchor="middle"'
+        )
     else:
         across, along = mark.anchor
         where = (
