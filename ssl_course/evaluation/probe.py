@@ -17,7 +17,7 @@ L2_GRID = (1.0, 0.1, 0.01, 0.001)  # what cross-validation chooses from
 L2_FEW = 0.1  # while no class shows two labels there is nothing to validate on
 FOLDS = 5
 MANY_NUMBERS = 4_000_000  # entries of the labelled features from which several threads pay
-# Gradient at which a fit of many rows is good enough to choose l2 by; few rows need all of it, at little cost.
+# Gradient at which a fit of many rows is good enough to choose l2 by; few rows need all, at little cost.
 ROUGHLY = 1e-3
 JOINT_NUMBERS = 1_000_000  # entries up to which all draws are fitted at once
 
