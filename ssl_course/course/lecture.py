@@ -427,8 +427,8 @@ def show_source(obj: Callable | type, lines: tuple[str, str] | None = None) -> S
     if lines:
         source = _between(source, *lines)
     paper = (
-        f"{themes.on_wash()};padding:0.6em 0.8em;margin:0.3em "
-        "0;overflow-x:auto;border-radius:4px;line-height:1.4;font-size:0.92em"
+        f"{themes.on_wash()};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;border-radius:4px;"
+        "line-height:1.4;font-size:0.92em"
     )
     code = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True, noclasses=True, style=_code_style()))
     code = re.sub(r"(?<=color: )#[0-9A-F]{6}", lambda match: themes.both(match[0].lower()), code)
