@@ -58,8 +58,8 @@ def _arguments(method: nn.Module) -> Any:
         if isinstance(value, nn.Module):
             raise ValueError(
                 f"{type(method).__name__}({name}=…) was given a module, which a checkpoint cannot write "
-                "down: name a timm "
-                f"model instead, or save with arguments={{…}} and load into an object: load(path, method=…)"
+                f"down: name a timm model instead, or save with arguments={{…}} and load into an object: "
+                "load(path, method=…)"
             )
     return json.loads(json.dumps(arguments, default=lambda value: vars(value)))
 
@@ -175,8 +175,8 @@ def resume(
     if method is None:
         if kind not in dir(methods):
             raise CheckpointError(
-                f"{path} holds a {kind}, which is none of the course's methods: load(path, method=…) fills "
-                "yours"
+                f"{path} holds a {kind}, which is none of the course's methods: load(path, "
+                "method=…) fills yours"
             )
         try:
             method = getattr(methods, kind)(**held["arguments"])

@@ -226,8 +226,7 @@ def _data(name: str, split: str, size: int, root: Path | None, gray: bool, n: in
         times = (size / 64) ** 2
         typer.echo(
             f"--size {size}: {times:.0f} times the pixels of the usual 64 × 64, so that pictures, memory and "
-            "every step "
-            f"take about {times:.0f} times as much, or more.",
+            f"every step take about {times:.0f} times as much, or more.",
             err=True,
         )
     made = {"n": n} if n is not None and name in ("scenes", "reviews") else {}
@@ -257,8 +256,7 @@ def _suited(kind: type, data: Any, name: str) -> dict[str, Any]:
     if reads and not texts:
         raise ValueError(
             f"{kind.__name__} learns from texts and {name!r} are pictures: --data reviews, sst2 or "
-            "rt-polarity, "
-            "or --data text --root FILE"
+            "rt-polarity, or --data text --root FILE"
         )
     if texts and not reads:
         raise ValueError(f"{kind.__name__} does not learn from texts, which {name!r} are: try bert or gpt")

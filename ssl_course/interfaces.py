@@ -104,8 +104,7 @@ def pair_of(method: Any, batch: Batch) -> Pair:
     if not callable(getattr(method, "pair", None)):
         raise TypeError(
             f"{name} has no pair(batch): give it one that returns Pair(x1, x2), what its network sees and "
-            "what it "
-            "must predict, and let forward call it"
+            "what it must predict, and let forward call it"
         )
     pair = method.pair(batch)
     if not isinstance(pair, Pair):

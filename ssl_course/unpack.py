@@ -62,8 +62,8 @@ def unpack(folder: Path, version: str = __version__) -> Unpacked:
         _write(record, json.dumps(written, indent=1).encode())
     except OSError as error:
         raise OSError(
-            f"Cannot write the lectures to {folder} ({error.strerror}): name a folder of your own with "
-            "--folder."
+            f"Cannot write the lectures to {folder} ({error.strerror}): "
+            "name a folder of your own with --folder."
         ) from None
     return unpacked
 

@@ -66,8 +66,7 @@ def open_picture(source: str | os.PathLike | bytes, size: int) -> torch.Tensor:
     except Image.UnidentifiedImageError:
         raise DataError(
             f"{name} is not a picture that can be read here (JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or JPEG "
-            "2000; "
-            "export HEIC photographs as JPEG)"
+            "2000; export HEIC photographs as JPEG)"
         ) from None
     except Exception as error:  # a damaged header fails in many ways inside the decoders
         raise DataError(f"{name} cannot be read: {error}") from error

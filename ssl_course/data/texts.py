@@ -228,8 +228,8 @@ class Texts(Rows):
         ids, cut = tokenizer.rows(self.strings, context)
         if cut.any():
             warnings.warn(
-                f"{int(cut.sum())} of {len(self)} texts are longer than context={context} and are read up to "
-                "there",
+                f"{int(cut.sum())} of {len(self)} texts are longer than "
+                f"context={context} and are read up to there",
                 stacklevel=2,
             )
         return replace(self, ids=ids, tokenizer=tokenizer)

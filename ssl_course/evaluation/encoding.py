@@ -100,9 +100,8 @@ def finite(x: torch.Tensor, name: str) -> torch.Tensor:
     if bad:
         raise ValueError(
             f"{name}: the features of {bad} of {len(x)} inputs are NaN or infinite. If the inputs are "
-            "finite, its"
-            " weights have diverged: go back to the last good checkpoint, or train with a lower learning "
-            "rate."
+            "finite, its weights have diverged: go back to the last good checkpoint, or train with a lower "
+            "learning rate."
         )
     return x
 

@@ -192,8 +192,7 @@ class Probe:
         sources = f";\nrows of {' and of '.join(filter(None, self.sources))}" if any(self.sources) else ""
         return (
             f"{self.solver} probe of frozen features, standardised by mean and std of the {self.n_train} "
-            "train"
-            f" rows;\nl2 {self.l2_rule}; stratified draws of labels from seed {self.seed};"
+            f"train rows;\nl2 {self.l2_rule}; stratified draws of labels from seed {self.seed};"
             f" {self.n_test} test rows, majority class {self.majority:.3f}{sources}"
         )
 

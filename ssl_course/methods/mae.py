@@ -185,8 +185,7 @@ class MAE(nn.Module):
         if self.norm_pix_loss and not lend:
             raise ValueError(
                 "norm_pix_loss=True predicts patches without their mean and contrast: no picture can be "
-                "drawn from "
-                "that honestly. Train with norm_pix_loss=False to see pictures"
+                "drawn from that honestly. Train with norm_pix_loss=False to see pictures"
             )
         if mask_ratio == 1:
             # `hide` always leaves one patch: without any, the class token alone is read.

@@ -217,8 +217,7 @@ def _warn(n: int, x: torch.Size, y: torch.Size) -> None:
     if n <= x[0] + y[0]:
         warnings.warn(
             f"{n} rows for {x[0]} + {y[0]} columns: a training correlation of 1 is certain, whatever the "
-            "data. "
-            "Add a ridge, and score held-out rows.",
+            "data. Add a ridge, and score held-out rows.",
             stacklevel=3,
         )
     for name, (columns, rank) in (("x", x), ("y", y)):

@@ -49,8 +49,8 @@ class Resident:
         self.batch = min(settings["batch_size"], len(data))
         if self.batch % fabric.world_size:
             raise ValueError(
-                f"batch_size={self.batch} is the joint batch and must be divisible by {fabric.world_size} "
-                "ranks"
+                f"batch_size={self.batch} is the joint batch and must be divisible "
+                f"by {fabric.world_size} ranks"
             )
         share = self.batch // fabric.world_size
         self.mine = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)

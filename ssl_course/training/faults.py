@@ -52,9 +52,8 @@ def diverged(method: nn.Module, step: int, loss: float, good: tuple[int, dict[st
         method.load_state_dict(good[1])
     error = Diverged(
         f"the loss is {loss} at step {step + 1}; the method holds its last good state, of step {last}. Try a "
-        "smaller "
-        "learning rate (lr=…/10), more warm-up, or look for NaN in the data. On a GPU also "
-        "precision='32-true'."
+        "smaller learning rate (lr=…/10), more warm-up, or look for NaN in the data. "
+        "On a GPU also precision='32-true'."
     )
     error.step = last
     return error

@@ -280,13 +280,12 @@ def _verdict(cosines: dict[str, tuple[np.ndarray, np.ndarray]], guess: str, mode
     if not cosines:
         return (
             "Which network tells better that X₁ and X₂ are one picture? <b>Commit to a guess</b> (the menu "
-            "above); "
-            "then the cosines appear."
+            "above); then the cosines appear."
         )
     nearer = {name: float((others > pairs[0]).mean()) for name, (pairs, others) in cosines.items()}
     lines = [
-        f"<b>{name}</b>: cosine {pairs[0]:.3f}; {100 * nearer[name]:.0f} % of other pictures are nearer to "
-        "X₁ than X₂ is"
+        f"<b>{name}</b>: cosine {pairs[0]:.3f}; {100 * nearer[name]:.0f} % of other "
+        "pictures are nearer to X₁ than X₂ is"
         for name, (pairs, _) in cosines.items()
     ]
     winners = [name for name, share in nearer.items() if share == min(nearer.values())]

@@ -78,8 +78,7 @@ class BreakTheBound(Explorer):
             f"<b>{excess}</b>: {_times(times)}. Best possible accuracy from X₁ {100 * now.bayes:.1f} %, "
             f"the probe of ψ* {100 * now.probe:.0f} %."
             f"<br>With the class means' distance in it the bound holds: ε²/σ₂² = {epsilon} / {sigma} = "
-            f"{quotient}, "
-            f"and a = {a}, which is what always saying ½ loses."
+            f"{quotient}, and a = {a}, which is what always saying ½ loses."
         )
         return [_world(delta), _glass(delta, unit), _chart(state, delta, n, unit, now)], line
 
@@ -163,8 +162,7 @@ def _glass(delta: float, unit: float) -> Panel:
     plot.text(0.785, y0, "Σ P(y|x₁) E[X₂|y]", palette.X1, 10, "lm", offset=(7, 0))
     alt = (
         f"the class means lie {delta:.3g} apart on the scale of X2 and must be spread to 1 on the scale of "
-        "Y; the small "
-        f"gap between psi and what goes through Y is enlarged {1 / delta:.3g} times with them"
+        f"Y; the small gap between psi and what goes through Y is enlarged {1 / delta:.3g} times with them"
     )
     caption = "the probe is a magnifying glass: it enlarges the gap (the bar) as much as the classes"
     return plot.panel(caption, alt)

@@ -367,8 +367,8 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
     else:
         _above(plot, log10(scale), top, now, palette.INK)
     alt = (
-        f"loss against the scale; at {scale:.1f} it is {now:.2f}, log N is {log(n):.2f}, the floor "
-        f"{floor:.2f}"
+        f"loss against the scale; at {scale:.1f} it is {now:.2f}, log N is {log(n):.2f}, "
+        f"the floor {floor:.2f}"
     )
     return plot.panel("● loss at your scale, ○ where training left it", alt)
 
@@ -386,8 +386,8 @@ def _of_the_caption(network: CLIP, caption: str) -> Iterator[str]:
         yield "The caption is empty: type one. Until then the pictures stand in their own order."
     elif not words:
         yield (
-            "There is <b>no word</b> in this caption: signs and emoji say nothing to a network that has "
-            "read words."
+            "There is <b>no word</b> in this caption: "
+            "signs and emoji say nothing to a network that has read words."
         )
     else:
         tokens, room = len(network.tokenizer.ids(caption)), network.context - 2
@@ -405,8 +405,8 @@ def _of_the_loss(gallery: _Gallery, scale: float, masked: bool) -> str:
     now, n = float(np.interp(log10(scale), np.log10(scales), loss)), min(BATCH, len(gallery.data))
     return (
         f"exp(logit_scale) = {scale:.1f}; training left it at {gallery.scale:.1f}. A batch of N = {n}: loss "
-        f"<b>{now:.2f}</b>, floor {floor:.2f}{' (equal captions masked)' if masked else ''}, log N "
-        f"{log(n):.2f}."
+        f"<b>{now:.2f}</b>, floor {floor:.2f}{' (equal captions masked)' if masked else ''}, "
+        f"log N {log(n):.2f}."
     )
 
 

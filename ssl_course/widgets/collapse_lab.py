@@ -174,8 +174,8 @@ def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
     far = float(np.hypot(*at.T).mean())
     return plot.panel(
         f"map of z around its mean; mean distance {far:.2f}",
-        f"{len(unit)} rows z along their two main directions; their mean distance from the middle is "
-        f"{far:.3f}",
+        f"{len(unit)} rows z along their two main directions; "
+        f"their mean distance from the middle is {far:.3f}",
     )
 
 

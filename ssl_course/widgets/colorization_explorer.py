@@ -184,8 +184,8 @@ def _plane(
     if p is not None:
         top = int(p.argmax())
         alt += (
-            f"; the likeliest bin, at a {centres[top][0]:.0f}, b {centres[top][1]:.0f}, has "
-            f"{100 * p[top]:.0f} %"
+            f"; the likeliest bin, at a {centres[top][0]:.0f}, b {centres[top][1]:.0f}, "
+            f"has {100 * p[top]:.0f} %"
         )
     alt = f"the ab plane in bins, with what the network holds possible; {alt}"
     return plot.panel(caption, alt, operable=True)

@@ -45,8 +45,8 @@ class DependenceExplorer(Explorer):
         ]
         line = (
             f"Linear correlation of x₁ and x₂: <b>{fit.linear:+.2f}</b>. After {step} step{'s' * (step > 1)} "
-            "the correlation of ψ(x₁) "
-            f"and η(x₂) is <b>{rho:.2f}</b>, whitened L_sim = 2 − 2ρ = {2 - 2 * rho:.2f}. On fresh pairs: "
+            f"the correlation of ψ(x₁) and η(x₂) is <b>{rho:.2f}</b>, whitened L_sim = 2 − 2ρ = "
+            f"{2 - 2 * rho:.2f}. On fresh pairs: "
             f"<b>{fit.fresh:.2f}</b>."
         )
         if fit.fresh < rho - 0.15:

@@ -135,8 +135,8 @@ def _readout(state: _State, row: str, show: bool, mine: Sequence[float | None]) 
         first = "The measured row appears when yours is complete. " if show else ""
         return (
             f"{first}SimCLR is trained with views that differ by <b>{row}</b> alone. Drag over the columns "
-            "(keyboard: "
-            f"arrows): how well can a linear probe read each label afterwards? Still open: {', '.join(left)}."
+            "(keyboard: arrows): how well can a linear probe read each label afterwards? Still open: "
+            f"{', '.join(left)}."
         )
     if not show:
         return "Your row is complete. Tick <b>show what was measured</b>."

@@ -204,8 +204,8 @@ def _table_scenes(v: View, thumbs: list[np.ndarray]) -> Panel:
     for at in (0, 3, 6, 9):
         plot.line([(at, 0), (at, 9)], palette.MUTED, 1).line([(0, at), (9, at)], palette.MUTED, 1)
     alt = (
-        "nine kinds of gray against nine kinds of colour: blocks are biomes, diagonals within blocks are "
-        "lights"
+        "nine kinds of gray against nine kinds of colour: blocks are biomes, "
+        "diagonals within blocks are lights"
     )
     return plot.panel("P(X₁, X₂): blocks are biomes, lines inside them lights", alt)
 

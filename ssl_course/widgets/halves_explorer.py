@@ -111,8 +111,7 @@ class HalvesExplorer(Explorer):
             says = f"holds {100 * value:.1f} % of the variance of X₁"
         line = (
             f"Component {component} of {method.upper()} <b>{says}</b>. A probe of the first 2 numbers with "
-            "100 labels names "
-            f"<i>{label}</i> with accuracy PCA <b>{curves['pca'][1]:.2f}</b>, CCA "
+            f"100 labels names <i>{label}</i> with accuracy PCA <b>{curves['pca'][1]:.2f}</b>, CCA "
             f"<b>{curves['cca'][1]:.2f}</b>; "
             f"of the first 8: {curves['pca'][-1]:.2f} and {curves['cca'][-1]:.2f}."
         )

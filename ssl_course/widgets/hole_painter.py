@@ -200,8 +200,8 @@ def _readout(filled: _Filled, hole: Cells, at: int | None, open_: bool) -> str:
     text = f"The hole has <b>{100 * sum(hole) / len(hole):.0f} %</b> of the pixels. "
     if bool(filled.hidden.all()):
         text += (
-            "Nothing is left to see: what stands there is all that the network can say about no picture at "
-            "all. "
+            "Nothing is left to see: what stands there is all that the network "
+            "can say about no picture at all. "
         )
     if not open_:
         question = "Where is the filling worst? Point at it, in the network's filling, to see what was there."
@@ -210,12 +210,11 @@ def _readout(filled: _Filled, hole: Cells, at: int | None, open_: bool) -> str:
         inside = np.frombuffer(hole, np.uint8) > 0
         worse = float((filled.place[inside] > filled.place[at]).mean())
         text += (
-            f"<br>{100 * (1 - worse):.0f} % of the hole is filled as well or better than the place you "
-            "chose. "
+            f"<br>{100 * (1 - worse):.0f} % of the hole is filled as well or "
+            "better than the place you chose. "
         )
     network, part, one = filled.errors.values()
     return text + (
         f"Squared error: the network <b>{network:.4f}</b>, the mean of the part ({filled.whose}) "
-        f"<b>{part:.4f}</b>, "
-        f"one mean colour {one:.4f}."
+        f"<b>{part:.4f}</b>, one mean colour {one:.4f}."
     )

@@ -92,8 +92,7 @@ def fitted(images: Tensor, size: int) -> tuple[Tensor, str]:
     given = f"{width} × {height} px in {channels} channel{'s' * (channels > 1)}"
     remark = (
         f"The network reads {size} × {size} px in colour: these pictures, {given}, were cut to their middle "
-        "square "
-        "and brought to that. "
+        "square and brought to that. "
     )
     return (255 * x.clamp(0, 1)).round().to(torch.uint8), remark
 
@@ -201,8 +200,7 @@ def _readout(method: MAE, filled: _Filled, hidden: Cells, guess: int | None, ope
     work, whole = (encoder_flops(1 + t, width, depth) for t in (length - count, length))
     text = (
         f"The encoder reads <b>{1 + length - count}</b> tokens instead of {1 + length}: {work / 1e6:.1f} "
-        "instead of "
-        f"{whole / 1e6:.1f} MFLOP, <b>{100 * work / whole:.0f} %</b>. "
+        f"instead of {whole / 1e6:.1f} MFLOP, <b>{100 * work / whole:.0f} %</b>. "
     )
     if not count:
         hint = "Nothing is hidden: there is nothing to predict. Click a patch, or raise the hidden share."
@@ -216,6 +214,5 @@ def _readout(method: MAE, filled: _Filled, hidden: Cells, guess: int | None, ope
         text += f"<br>Of {count} hidden patches yours is number <b>{rank}</b> from the worst. "
     return text + (
         f"Squared error on hidden patches <b>{filled.network:.4f}</b>; each in its own true mean "
-        f"{filled.flat:.4f}; "
-        f"the average picture {filled.average:.4f}."
+        f"{filled.flat:.4f}; the average picture {filled.average:.4f}."
     )

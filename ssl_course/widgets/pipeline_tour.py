@@ -133,8 +133,7 @@ class PipelineTour(Explorer):
             truth = f" It is <b>{names[int(state.pictures.labels[label][picture])]}</b>."
         line += (
             f"<br>ψ reads the lightness alone. wψ(x) says <b>{names[int(scores.argmax())]}</b>, with w from "
-            f"{n_labels} "
-            f"labels.{truth} On {state.n_test} other scenes it is "
+            f"{n_labels} labels.{truth} On {state.n_test} other scenes it is "
             f"right in <b>{accuracy:.0%}</b>, w on raw pixels, {PIXEL_SIDE} × {PIXEL_SIDE}, in "
             f"<b>{curve[PIXELS][n_labels]:.0%}</b>."
         )

@@ -386,8 +386,8 @@ def _readout(view: View, cell: int, known: str | None, open_: bool, guessed: flo
     if view.probe is not None:
         excess, accuracy = view.probe
         parts.append(
-            f"Best linear probe of ψ*: accuracy <b>{accuracy:.3f}</b>, excess squared risk "
-            f"<b>{excess:.3f}</b>."
+            f"Best linear probe of ψ*: accuracy <b>{accuracy:.3f}</b>, "
+            f"excess squared risk <b>{excess:.3f}</b>."
         )
     if not open_:
         parts.append("<br>Commit to a guess: click in the triangle; then the answer appears.")

@@ -109,9 +109,8 @@ class SharedVersusLarge(Explorer):
         pca, cca = f.accuracy[label]
         line = (
             f"PCA's first component holds <b>{100 * f.explained:.1f} %</b> of the variance of X₁; its sign "
-            "tells Y in "
-            f"<b>{100 * pca:.0f} %</b> of the cases. CCA's: correlation {f.correlation:.2f} (on fresh pairs "
-            f"{f.held_out:.2f}), <b>{100 * cca:.0f} %</b>."
+            f"tells Y in <b>{100 * pca:.0f} %</b> of the cases. CCA's: correlation {f.correlation:.2f} (on "
+            f"fresh pairs {f.held_out:.2f}), <b>{100 * cca:.0f} %</b>."
         )
         return panels, line
 

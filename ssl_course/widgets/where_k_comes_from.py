@@ -81,9 +81,8 @@ class WhereKComesFrom(Explorer):
         if not pairs and not ridge:
             line += (
                 f"Rank of ψ*: <b>{rank}</b>. (V + a) r / (n − r − 1) = {sigma2 + a:.3f} × {rank} / "
-                f"{n - rank - 1} = "
-                f"{(sigma2 + a) * rank / (n - rank - 1):.3f}, and a = {a:.2g}. Nothing but the rank has "
-                "changed since ρ = 0."
+                f"{n - rank - 1} = {(sigma2 + a) * rank / (n - rank - 1):.3f}, and a = {a:.2g}. Nothing but "
+                "the rank has changed since ρ = 0."
                 if dependence and a < 0.01
                 else f"Rank of ψ*: <b>{rank}</b>. a + (V + a) r / (n − r − 1) = "
                 f"{float(world.excess(n, 'full')):.3f} by the closed form."
@@ -91,14 +90,12 @@ class WhereKComesFrom(Explorer):
         elif ridge:
             line += (
                 f"The ridge, {RIDGE:g}, drowns every component whose variance is far below it: the k that "
-                "are left "
-                "are those of Y. scikit-learn's LogisticRegression has one by default."
+                "are left are those of Y. scikit-learn's LogisticRegression has one by default."
             )
         else:
             line += (
                 f"A ψ learned from {pairs:,} pairs has rank <b>{D2}</b> at every ρ, 0 included: its own "
-                "errors fill the "
-                "other dimensions."
+                "errors fill the other dimensions."
             )
         return panels, line
 

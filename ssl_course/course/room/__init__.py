@@ -147,8 +147,8 @@ class Asked:
 
 
 LOST = (
-    "<p>The room does not answer. Open it again with <code>ssl-course room</code>, then run this cell "
-    "again.</p>"
+    "<p>The room does not answer. Open it again with <code>ssl-course room</code>, "
+    "then run this cell again.</p>"
 )
 
 
@@ -257,8 +257,8 @@ def _numbers(answers: Sequence[float], measured: object) -> tuple[Sheet, str]:
     beyond = int((values < back(edges[0]) - 1e-12).sum() + (values > back(edges[-1]) + 1e-12).sum())
     quarter, middle, three = np.quantile(values, [0.25, 0.5, 0.75])
     alt = (
-        f"The middle answer is {_short(middle)}; half of them lie between {_short(quarter)} and "
-        f"{_short(three)}."
+        f"The middle answer is {_short(middle)}; "
+        f"half of them lie between {_short(quarter)} and {_short(three)}."
     )
     if beyond:
         alt += f" {beyond} beyond the axis, counted at its ends."

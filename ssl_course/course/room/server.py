@@ -506,8 +506,7 @@ def run(
     if lan:
         say(
             f"Everybody in this network can reach port {port} of this machine: the page with the question "
-            "and its "
-            "answers' form, and nothing else. It closes when this stops."
+            "and its answers' form, and nothing else. It closes when this stops."
         )
     elif not managed and not url:
         say("Only this machine reaches it; phones do with: ssl-course room --lan")

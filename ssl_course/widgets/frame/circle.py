@@ -47,7 +47,7 @@ def circle_panel(unit: Tensor, classes: Tensor, names: list[str], pictures: Tens
     legend(plot, names, colours)
     length = float(mean.norm())
     alt = (
-        f"{len(unit)} directions z on a circle; their mean has length {length:.3f}, where 1 means that all "
-        "are one"
+        f"{len(unit)} directions z on a circle; their mean has length {length:.3f}, "
+        "where 1 means that all are one"
     )
     return plot.panel(f"z on its circle; the arrow is the mean, length {length:.3f}", alt)

@@ -141,8 +141,7 @@ def _moving(sheets: Sequence[paint.Sheet], seconds: float) -> str:
 
     motion = (
         f"@media(prefers-reduced-motion:no-preference){{@keyframes one{until(seconds)}@keyframes "
-        f"last{until(REST)}"
-        f".frame{{visibility:hidden;animation:one {whole:.4g}s step-end infinite}}"
+        f"last{until(REST)}.frame{{visibility:hidden;animation:one {whole:.4g}s step-end infinite}}"
         ".frame:last-child{animation-name:last}}"
     )
     return f'{drawn[:start]}<style id="motion">{motion}</style>{_once("".join(frames))}</svg>'

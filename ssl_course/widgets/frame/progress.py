@@ -179,8 +179,8 @@ def curve_panel(
         alt = f"loss curve of {name}, still empty: 0 of {steps - begin} steps; {empty}"
         if len(before.step):
             alt += (
-                f"; faint, of an earlier run: {before.mean[0]:.3g} at the start, {before.mean[-1]:.3g} at "
-                "the end"
+                f"; faint, of an earlier run: {before.mean[0]:.3g} at the start, "
+                f"{before.mean[-1]:.3g} at the end"
             )
     return plot.panel(caption, alt + (f"; {note}" if note else ""))
 
