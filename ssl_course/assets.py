@@ -15,8 +15,7 @@ CARRIED = PACKAGE / "_carried"  # what a wheel brings; pyproject.toml fills it a
 
 
 def checkout() -> Path | None:
-    """The folder that the package was installed from in place, the one with pyproject.toml;
-    None from a wheel."""
+    """The folder that the package was installed from in place, with its pyproject.toml; None from a wheel."""
     above = PACKAGE.parent
     return above if (above / "pyproject.toml").is_file() and (above / "lectures").is_dir() else None
 

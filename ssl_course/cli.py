@@ -383,8 +383,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the draws and of the random network.")] = 0,
     results: Annotated[Path | None, typer.Option("--json", help="All numbers with their protocol.")] = None,
 ) -> None:
-    """Linear probe, kNN and collapse gauges of a checkpoint, beside pixels
-    (or words) and a random network."""
+    """Linear probe, kNN and collapse gauges of a checkpoint, beside pixels (or words) and a random net."""
     import torch
 
     from ssl_course import checkpoints, methods

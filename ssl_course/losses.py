@@ -122,8 +122,7 @@ def clip_floor(p: Tensor, batch_size: int) -> Tensor:
 
 
 def similarity(eta: Tensor, psi: Tensor) -> Tensor:
-    """L_sim(η, ψ) = E‖η(X₂) − ψ(X₁)‖², the mean over rows of the squared distance (note §3.5.2).
-    (N, k) each."""
+    """L_sim(η, ψ) = E‖η(X₂) − ψ(X₁)‖², a mean over rows (note §3.5.2). (N, k) each."""
     return (eta - psi).square().sum(1).mean()
 
 

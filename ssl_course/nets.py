@@ -29,8 +29,7 @@ def as_float(images: Tensor, module: nn.Module | None = None) -> Tensor:
 
 @lru_cache(maxsize=16)
 def mean_and_std(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """`MEAN` and `STD`, (3, 1, 1) each; kept on the device,
-    since a copy at every step would make a GPU wait."""
+    """`MEAN` and `STD`, (3, 1, 1) each; kept on the device, a copy at every step would make a GPU wait."""
     with torch.inference_mode(False):  # else the first caller would decide what others may do with them
         mean, std = (torch.tensor(v, dtype=dtype, device=device).view(3, 1, 1) for v in (MEAN, STD))
     return mean, std
@@ -103,8 +102,7 @@ class Transformer(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, causal: bool = False, padding: Tensor | None = None) -> Tensor:
-        """``causal``: token t sees only tokens ≤ t. ``padding`` (N, T),
-        True where a token is to be ignored."""
+        """``causal``: token t sees only tokens ≤ t. ``padding`` (N, T), True where a token is ignored."""
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], x.device) < 0 if causal else None
         for block in self.blocks:
             x = block(x, src_mask=mask, src_key_padding_mask=padding, is_causal=causal)

@@ -1,5 +1,4 @@
-"""A student's own copy of the lectures: a newer course renews it,
-and never touches what the student edited."""
+"""A student's own copy of the lectures: a newer course renews it, never what the student edited."""
 
 import hashlib
 import json
@@ -137,8 +136,7 @@ def _said(cell: dict[str, Any]) -> tuple[str, str]:
 
 
 def merge_files(base: Path, mine: Path, theirs: Path) -> None:
-    """`merge`, as git calls it: the result replaces ``mine``,
-    which stays where one of them is no notebook."""
+    """`merge`, as git calls it: the result replaces ``mine``, which stays where one is no notebook."""
     try:
         books = [json.loads(path.read_text(encoding="utf-8")) for path in (base, mine, theirs)]
         merged = merge(*books)

@@ -1,5 +1,4 @@
-"""What a student has entered, kept beyond the kernel: one small JSON file a lecture,
-in the user's own folder."""
+"""What a student has entered, kept beyond the kernel: a small JSON file a lecture, in the user's folder."""
 
 import json
 import os

@@ -151,8 +151,7 @@ def give_back(_: object = None) -> None:
 
 
 def shuffled(data: Any, most: int) -> Any:
-    """At most ``most`` rows of a data set, the same ones each time:
-    real sets come in order of their classes."""
+    """At most ``most`` rows of a data set, the same each time: real sets come in order of their classes."""
     import torch
 
     return data[torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:most]]

@@ -56,6 +56,5 @@ def mix(low: str, high: str, share: float) -> Mixed:
 
 
 def ground(colour: str, share: float) -> Mixed:
-    """A ground for words in INK: paper with a ``share`` of a colour,
-    at most so much that they stay legible."""
+    """A ground for words in INK: paper with a ``share`` of a colour, so little that they stay legible."""
     return mix(PAPER, colour, 0.45 * min(max(share, 0.0), 1.0))

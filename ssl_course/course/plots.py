@@ -18,8 +18,7 @@ DPI = 144  # pixels per inch where a figure has pixels; shown at 72 per inch, so
 
 
 def style() -> None:
-    """Set matplotlib's defaults to the course's: colours of palette.py,
-    which `figure` gives their dark ones."""
+    """Set matplotlib's defaults to the course's: palette.py's colours, to which `figure` adds dark ones."""
     import matplotlib as mpl
 
     # With the line styles curves can be told apart without colour.

@@ -91,8 +91,7 @@ def img(svg: str, alt: str, width: int, least: int = 0) -> str:
 
 
 def figure(svg: str, alt: str, width: int, caption: str | None = None, least: int = 0) -> str:
-    """`img` as a <figure> with its caption; where the page is narrower than ``least``,
-    the picture scrolls."""
+    """`img` as a <figure> with its caption; where a page is narrower than ``least``, the picture scrolls."""
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     shown = img(svg, alt, width, least)
     if least:  # what scrolls is reached from the keyboard

@@ -87,8 +87,7 @@ def find_emoji(root: str | PathLike | None = None) -> tuple[str, object] | None:
 
 
 def _named(path: Path) -> list[tuple[str, str, str, str]]:
-    """(code points as "1f600-fe0f", name, group, subgroup) of each fully qualified emoji without a skin
-    tone."""
+    """(code points as "1f600-fe0f", name, group, subgroup) of each qualified emoji without skin tone."""
     rows, group, subgroup = [], "", ""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("# group:"):

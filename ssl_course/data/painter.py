@@ -139,8 +139,7 @@ class Ground:
         return _noise(self.size, self.u[:, first : first + 2], beta, stretch, seed)
 
     def layer(self, k: int, columns: Sequence[int], factor: float, step: float, shift: float) -> list[Tensor]:
-        """Numbers in [0, 1) of the k-th of several layers, (n, 1, 1) each: the same uniforms serve all
-        layers."""
+        """Numbers in [0, 1) of the k-th of several layers, (n, 1, 1) each: the same uniforms for all."""
         return [_col(_frac(self.u[:, i] * (factor + step * k) + shift * k)) for i in columns]
 
     def lit(self, near: Tensor | float, shade: Tensor | float) -> Tensor:

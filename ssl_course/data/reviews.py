@@ -254,8 +254,7 @@ class World(worlds.Enumerated):
         return float(torch.special.entr(p).sum())
 
     def perplexity(self) -> float:
-        """The lowest perplexity that a next-word model can have here, per token,
-        the end of the text counted."""
+        """The lowest perplexity that a next-word model can have here, per token, the end counted."""
         tokens = (_table().ids > CLS).sum(1).double()
         return math.exp(self.entropy() / float(self.probabilities() @ tokens))
 

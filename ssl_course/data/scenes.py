@@ -94,8 +94,7 @@ class World(Enumerated):
         return self.dependence * torch.eye(3).double() + (1 - self.dependence) / 3
 
     def states(self) -> torch.Tensor:
-        """P(t, z₁, o, count, y, z₂, u), (6, 3, 3, 3, 3, 3, 2): the whole skeleton;
-        u is the side of "spread"."""
+        """P(t, z₁, o, count, y, z₂, u), (6, 3, 3, 3, 3, 3, 2): the skeleton; u is the side of "spread"."""
         own = (torch.arange(6)[:, None] // 2 == torch.arange(3)).double()
         objects = own * OWN_OBJECT + (1 - own) * (1 - OWN_OBJECT) / 2  # (t, o)
         third, half = (torch.full((n,), 1 / n, dtype=torch.float64) for n in (3, 2))
@@ -136,8 +135,7 @@ class World(Enumerated):
         return sky, torch.tensor(GROUND, device=on)[biome] + GROUND_SHARE * shift
 
     def x2_values(self) -> torch.Tensor:
-        """The value of X₂ in each of its 18 states, (18, 4) or (18, 2), Lab units:
-        (sky a, b, ground a, b)."""
+        """X₂ in each of its 18 states, (18, 4) or (18, 2), Lab units: (sky a, b, ground a, b)."""
         y, z, u = (i.reshape(-1) for i in torch.meshgrid(*map(torch.arange, (3, 3, 2)), indexing="ij"))
         sky, ground = self.colours(y, z, 2 * u - 1)
         return self._seen(sky, ground).double()
@@ -215,8 +213,7 @@ class World(Enumerated):
     def latents(
         self, n: int, stream: torch.Generator, device: str | torch.device
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Labels (n,) and the side −1 or 1 of n scenes, from a table of uniforms,
-        so that λ changes z₂ alone."""
+        """Labels (n,) and the side −1 or 1 of n scenes, from a table of uniforms, so λ changes z₂ alone."""
         u = torch.rand(n, 8, generator=stream, device=device)
         third = (3 * u).long().clamp(max=2)  # (n, 8)
         biome = third[:, 0]
@@ -256,8 +253,7 @@ class World(Enumerated):
 
 
 def _sky_and_ground(ab: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean colour (n, 2) of the rows of ab (n, 2, s, s) that are all sky,
-    and of those that are all ground."""
+    """Mean colour (n, 2) of the rows of ab (n, 2, s, s) that are all sky, and that are all ground."""
     size = ab.shape[2]
     rows = (torch.arange(size, device=ab.device) + 0.5) / size
     sky = ab[:, :, rows < min(painter.HORIZON) - painter.EDGE].mean((2, 3))

@@ -1,5 +1,4 @@
-"""Gauges of collapse, and what makes features good on the sphere:
-even, and alike for two views of one picture."""
+"""Gauges of collapse, and what makes features good on the sphere: even, alike for two views of a picture."""
 
 import math
 

@@ -168,8 +168,7 @@ class Probe:
 
     @property
     def std(self) -> float:
-        """Sample standard deviation over the draws: 0 with all labels (nothing is drawn),
-        NaN for one draw."""
+        """Sample standard deviation over the draws: 0 with all labels (none is drawn), NaN for one draw."""
         if self.n_labels == self.n_train:
             return 0.0
         return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else math.nan

@@ -86,8 +86,7 @@ def least_squares(x: Floats, target: Floats, weight: Floats, l2: Floats) -> Floa
 
 
 def ridge_map(x: Tensor, target: Tensor, l2: float) -> Callable[[Tensor], Tensor]:
-    """The map x (n, D) → target (n, k) that minimises the mean squared error + l2 ‖W‖²,
-    with a free intercept."""
+    """The map x (n, D) → target (n, k) that minimises the mean squared error + l2 ‖W‖², with intercept."""
     even = np.full((1, len(x), 1), 1 / len(x))
     rows, wanted = (v.cpu().double().numpy()[None] for v in (x, target))
     solution = torch.from_numpy(least_squares(rows, wanted, even, np.array([l2]))[0, 0])  # (D + 1, k)

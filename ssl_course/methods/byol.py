@@ -62,8 +62,7 @@ class BYOL(nn.Module):
         return nn.ModuleList([self.backbone, self.projection_head])
 
     def encode(self, x: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim) of the online network,
-        over places."""
+        """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim) of the online network."""
         return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
 
     def project(self, x: Tensor) -> Tensor:

@@ -125,8 +125,7 @@ class CaptionReader(nn.Module):
         return replace(data, parts=data.parts | {"ids": ids[rows].to(data.images.device)})
 
     def get_extra_state(self) -> Tensor:
-        """Tokenizer and words seen as bytes, so that they are part of ``state_dict`` and of every
-        checkpoint."""
+        """Tokenizer and words seen as bytes, so that ``state_dict`` and every checkpoint have them."""
         tokenizer = self.tokenizer.to_json() if self.tokenizer else ""
         # A tensor, since a checkpoint keeps nothing else; sorted, since a set has another order in each run.
         text = json.dumps({"tokenizer": tokenizer, "seen": sorted(self.seen)})

@@ -19,8 +19,7 @@ from ssl_course.pretext import holes
 
 
 class ChannelwiseLinear(nn.Module):
-    """Every place of a channel reaches every other, channels stay apart (§3.1):
-    (N, C, h, w) → (N, C, h, w)."""
+    """Each place of a channel reaches all others, channels stay apart (§3.1): (N, C, h, w) → (N, C, h, w)."""
 
     def __init__(self, channels: int, places: int) -> None:
         super().__init__()
@@ -134,8 +133,7 @@ class ContextEncoder(nn.Module):
         return Pair(seen, truth, {"hidden": hidden, "hole": hole})
 
     def complete(self, x1: Tensor) -> Tensor:
-        """X₁ (N, 3, H, W) in [0, 1] → what the whole picture might be, in normalised pixels
-        (`nets.normalise`)."""
+        """X₁ (N, 3, H, W) in [0, 1] → what the whole might be, in normalised pixels (`nets.normalise`)."""
         # All of the picture, wherever the hole is: which part counts is for the loss to say.
         return self.decoder(self.backbone(nets.normalise(x1)))
 
@@ -188,8 +186,7 @@ class ContextEncoder(nn.Module):
 
 
 def _discriminator() -> nn.Sequential:
-    """Pictures → logits (N,): is this region real? Group norm,
-    since batch norm would couple real and fake."""
+    """Pictures → logits (N,): is this region real? Group norm, as batch norm would couple real and fake."""
     return nn.Sequential(
         nn.Conv2d(3, 32, 4, 2, 1), nn.LeakyReLU(0.2),
         nn.Conv2d(32, 64, 4, 2, 1, bias=False), nn.GroupNorm(8, 64), nn.LeakyReLU(0.2),

@@ -116,8 +116,7 @@ class DeepCCA(nn.Module):
             self.net1, self.net2 = (nets.mlp(d, width, width, dim) for d in inputs)
 
     def pair(self, batch: Pairs | Pictures) -> Pair:
-        """X₁ and X₂: rows (N, d1) and (N, d2), or left and right halves of pictures
-        (N, 3, H, W/2) in [0, 1]."""
+        """X₁ and X₂: rows (N, d1), (N, d2), or left and right halves of pictures (N, 3, H, W/2) in [0, 1]."""
         # The halves show one scene and share no pixel: what they agree on is about the scene.
         both = (batch.x1, batch.x2) if isinstance(batch, Pairs) else (batch.inputs, batch.inputs)
         return Pair(self._view(both[0], 0), self._view(both[1], 1))

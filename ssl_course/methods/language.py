@@ -149,8 +149,7 @@ class LanguageModel(nn.Module):
         return torch.stack(weights)
 
     def scores(self, hidden: Tensor) -> Tensor:
-        """Hidden states (…, dim) → logits (…, V): the embedding serves as the last layer too
-        (weight tying)."""
+        """Hidden states (…, dim) → logits (…, V): the embedding is the last layer too (weight tying)."""
         # One table for reading and writing: half the weights, and each word learns from both uses
         # (Press, Wolf 2017).
         return F.linear(hidden, self.net.tokens.weight, self.bias)

@@ -122,8 +122,7 @@ class MAE(nn.Module):
     def forward_encoder(
         self, images: Tensor, mask_ratio: float | None = None, noise: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Remove patches (`hide`), encode the rest: latent (N, 1 + K, dim), mask (N, L), ids_restore
-        (N, L)."""
+        """Hide patches (`hide`), encode the rest: latent (N, 1 + K, dim), mask (N, L), ids_restore (N, L)."""
         pair = self.hide(images, mask_ratio, noise)
         return self.see(pair), pair.parts["mask"], pair.parts["ids_restore"]
 

@@ -181,8 +181,7 @@ class Augmentation:
     def _box(
         self, u: torch.Tensor, top: torch.Tensor, left: torch.Tensor, h: int, w: int
     ) -> dict[str, torch.Tensor]:
-        """`BOX`, each (n,): the first of TRIES boxes that fits, else the largest;
-        nothing without ``crop``."""
+        """`BOX`, each (n,): the first of TRIES that fits, else the largest; nothing without ``crop``."""
         if self.crop is None:
             return {}
         # Of many sizes: one view may be a part of the other, or lie beside it (Chen 2020, fig. 3).

@@ -91,14 +91,12 @@ def border_band(hole: Tensor, width: int) -> Tensor:
 
 
 def fill(images: Tensor, hole: Tensor, colour: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) with the hole in one colour (3,), in the same units;
-    the mean colour says least."""
+    """Pictures (N, 3, H, W) with the hole in one colour (3,), in its units; the mean colour says least."""
     return torch.where(hole.bool(), colour.to(images)[:, None, None], images)
 
 
 def mean_picture(data: Batch) -> Tensor:
-    """The average picture of a set, (3, H, W) in [0, 1]: the best filling for who sees nothing of the
-    picture."""
+    """The average picture of a set, (3, H, W) in [0, 1]: the best filling for who sees nothing."""
     return _mean(data.inputs)
 
 
@@ -109,8 +107,7 @@ def _mean(images: Tensor) -> Tensor:
 
 
 def part_means(images: Tensor) -> Tensor:
-    """The mean colour of each `PARTS` over pictures (N, 3, H, W), painted in its place:
-    (3, H, W) in [0, 1]."""
+    """The mean colour of each `PARTS` over pictures (N, 3, H, W), painted there: (3, H, W) in [0, 1]."""
     mean = _mean(images)  # (3, H, W)
     height = mean.shape[1]
     rows = [round(height * k / len(PARTS)) for k in range(len(PARTS) + 1)]

@@ -158,8 +158,7 @@ def encoder(method: Method) -> Network:
 
 
 def row_names(data: str, table: str) -> list[str]:
-    """The rows of a table: what learns nothing, then the pretext tasks, then labels alone,
-    the dearest row."""
+    """The rows of a table: what learns nothing, then the pretext tasks, then labels alone, the dearest."""
     left_out = {"colorization"} if table == "C" else set()  # whose encoder would see its own answer
     if data == "cifar10":
         left_out.add("CLIP")  # no captions

@@ -60,8 +60,7 @@ def own_random(method: str) -> str:
 
 
 class Difference(NamedTuple):
-    """Mean of paired differences over seeds, half the width of its 95 % interval by Student's t,
-    and the pairs."""
+    """Mean of paired differences over seeds, half its 95 % interval by Student's t, and the pairs."""
 
     mean: float
     half_width: float

@@ -186,8 +186,7 @@ class CCA:
         return r2.mean()
 
     def correlation(self, x: Array, y: Array) -> torch.Tensor:
-        """Mean over the K components of the correlation on these rows, in [−1, 1];
-        honest on held-out rows."""
+        """Mean over the K components of the correlation on these rows, in [−1, 1]; honest on new rows."""
         psi, eta = (_centred(z)[0] for z in self.transform(*_pair(x, y)))
         norm = (psi.square().sum(0) * eta.square().sum(0)).sqrt()  # (K,)
         return ((psi * eta).sum(0) / torch.where(norm > 0, norm, 1)).mean()

@@ -130,8 +130,7 @@ def l_sim(eta: Array, psi: Array, whiten: bool = False) -> torch.Tensor:
 
 
 def _white(rows: torch.Tensor) -> torch.Tensor:
-    """Rows (N, r) with mean 0 and covariance Id (over N), by the symmetric root;
-    missing directions stay 0."""
+    """Rows (N, r) with mean 0 and covariance Id (over N), by the symmetric root; missing ones stay 0."""
     rows = rows - rows.mean(0)
     values, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))
     keep = values > 1e-12 * values[-1].clamp(min=1e-12)

@@ -114,8 +114,7 @@ class GaussianWorld:
         return over_square((4 if which == "top" else 1) * self.epsilon_ci_squared(), self.sigma_k())
 
     def excess(self, n: int | torch.Tensor, which: str = "full") -> torch.Tensor:
-        """Expected excess risk of least squares with n labels, exact (note §3.4);
-        "raw" is supervised learning."""
+        """Expected excess risk of least squares with n labels, exact (note §3.4); "raw": supervised."""
         return excess_risk(*self._terms(which), n)
 
     @lru_cache(maxsize=64)  # noqa: B019 - a curve asks for them at each n, and they do not depend on it

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 
 class Diverged(RuntimeError):
-    """The loss became NaN or infinite; the method holds its last good state.
-    ``.step`` is that state's step."""
+    """The loss became NaN or infinite; the method holds its last good state, of step ``.step``."""
 
     step = 0
 

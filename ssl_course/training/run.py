@@ -140,8 +140,7 @@ class Run:
             self.good = (self.done, copied(self.method.state_dict()))
 
     def set_rates(self, lr: Callable[[int], float] | None) -> float:
-        """Learning rates of the coming step, by the schedule or by a function;
-        returns that of the first group."""
+        """Learning rates of the coming step, by schedule or function; returns that of the first group."""
         factor = rate(self.done, self.total, self.settings["warmup"], self.settings["schedule"])
         for group in self.stepper.param_groups:
             group["lr"] = group["base_lr"] * (1.0 if group["constant_lr"] else factor)

@@ -1,5 +1,4 @@
-"""Lecture 11: measured excess risk, the true bound, the note's and supervised learning in one plot
-(note §3.4)."""
+"""Lecture 11: measured excess risk, the true bound, the note's, and supervised learning (note §3.4)."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -101,8 +100,7 @@ class _Source:
 
 @lru_cache(maxsize=32)
 def _small(rho: float, sees: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """The scenes world with X₁ = (texture, light), (18, 18, 3):
-    objects say nothing once the texture is known."""
+    """The scenes world with X₁ = (texture, light), (18, 18, 3): objects add nothing to the texture."""
     world = scenes.World(rho, sees=sees)
     return world.joint().reshape(18, 9, 18, 3).sum(1), world.x2_values()
 

@@ -48,8 +48,7 @@ def broken(delta: float, n: int = 1000, unit: float = 1.0) -> Broken:
 
 
 class BreakTheBound(Explorer):
-    """Move δ: the promise k/n_L + ε_CI² falls, the probe's excess risk does not.
-    Drag in the last plot, too."""
+    """Move δ: the promise k/n_L + ε_CI² falls, the probe's excess risk does not. Drag in the last plot."""
 
     def __init__(self) -> None:
         grid = 10 ** np.linspace(SMALLEST, LARGEST, 39)

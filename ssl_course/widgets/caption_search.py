@@ -118,8 +118,7 @@ class _Gallery:
 
     @lru_cache(maxsize=4)  # noqa: B019
     def curve(self, masked: bool) -> tuple[np.ndarray, np.ndarray, float]:
-        """Scales, the loss of a batch at each of them, and the least loss that any network could have on
-        it."""
+        """Scales, the loss of a batch at each of them, and the least that any network could have on it."""
         own = self.own[:BATCH]
         same = own[:, None] == own
         scales = np.geomspace(1, 100, 41)

@@ -158,8 +158,7 @@ class CollapseCircle(CollapseLab):
 
 
 def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
-    """Rows (N, d) of length 1 along their two main directions, around their mean,
-    always at the same scale."""
+    """Rows (N, d) of length 1 along their two main directions, around their mean, at one scale."""
     centred = unit - unit.mean(0)
     _, _, axes = torch.linalg.svd(centred.double(), full_matrices=False)
     axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()  # (2, d), sign fixed
@@ -199,8 +198,7 @@ def _spread(history: list[Gauge], begin: int, end: int) -> Panel:
 
 
 def _spectrum(unit: Tensor) -> Panel:
-    """Eigenvalues of the covariance of rows (N, d) of length 1, times d:
-    1 each when they are spread evenly."""
+    """Eigenvalues of the covariance of rows (N, d) of length 1, times d: 1 each when spread evenly."""
     d = unit.shape[1]
     values = (spectrum(unit) * d).clamp(min=FLOOR).numpy()[:BARS]  # (min(d, BARS),)
     rank = effective_rank(unit)

@@ -157,8 +157,7 @@ def _plane(
     truth: np.ndarray | None,
     guess: tuple[float, float] | None,
 ) -> Panel:
-    """The ab plane: squares are bins, their shade how common they are,
-    discs how likely they are at the place."""
+    """The ab plane: squares are bins, their shade how common they are, discs how likely at the place."""
     width = float(np.abs(np.diff(np.unique(centres[:, 0]))).min())
     plot = draw.Plot(PLANE, PLANE, (-126, 126), (-126, 126), margin=(8, 8, 38, 44), equal=True)
     ticks = [-80, -40, 0, 40, 80]

@@ -1,5 +1,4 @@
-"""Lecture 06's first experiment: hide words of a sentence and see what could stand there
-(note §3.1, §3.5.1)."""
+"""Lecture 06's first experiment: hide words of a sentence, see what could stand there (note §3.1, §3.5.1)."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -202,8 +201,7 @@ class MaskedWords(Explorer):
         self.set(text=FOX, masked=(2, 7), cursor=2)
 
     def hide(self) -> None:
-        """Hide what the network's `pair` chooses, drawn until it is a word at least;
-        none where it knows none."""
+        """Hide what the network's `pair` chooses, drawn until it is a word; none where it knows none."""
         hidden = next(filter(None, (self._chosen() for _ in range(99))), [])
         self.set(masked=tuple(hidden), cursor=min(hidden, default=0))
 

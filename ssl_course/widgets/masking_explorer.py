@@ -31,8 +31,7 @@ WORST = 0.25  # root mean squared error of a patch, pixels in [0, 1], that is dr
 
 
 class _Filled(NamedTuple):
-    """One picture, hidden in part and filled; errors are mean squares over what was hidden, pixels in
-    [0, 1]."""
+    """One picture, hidden in part and filled; errors are mean squares over the hidden, pixels in [0, 1]."""
 
     seen: Tensor  # (3, H, W) with hidden patches gray
     image: np.ndarray  # (H, W, 4) with hidden patches filled

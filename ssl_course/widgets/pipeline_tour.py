@@ -100,8 +100,7 @@ class PipelineTour(Explorer):
         self._own_share()
 
     def _own_share(self) -> None:
-        """The slider acts where the task hides something; it begins with what the network was trained
-        with."""
+        """The slider acts where the task hides something; it begins as the network was trained."""
         task = TASKS[self.values()["task"]]
         self.controls["hide"].disabled = not task.knob
         if task.knob:

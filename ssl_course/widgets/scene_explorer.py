@@ -1,5 +1,4 @@
-"""Lecture 01's experiment: given the biome, does gray still say something about colour?
-(note §3.3.1, §3.4)"""
+"""Lecture 01's experiment: given the biome, does gray still tell colour? (note §3.3.1, §3.4)"""
 
 from functools import lru_cache
 from types import SimpleNamespace

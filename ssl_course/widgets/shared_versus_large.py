@@ -43,8 +43,7 @@ def sample_views(
 
 
 class Fitted(NamedTuple):
-    """What PCA and CCA make of n pairs; accuracies are of a threshold on the first component,
-    on fresh pairs."""
+    """What PCA and CCA make of n pairs; accuracies: a threshold on the first component, fresh pairs."""
 
     x1: np.ndarray  # (n, 2)
     x2: np.ndarray

@@ -49,8 +49,7 @@ class _Worlds:
 
 
 class WhereKComesFrom(Explorer):
-    """ρ from 0 to the smallest step: ψ* gets seven more dimensions and least squares pays for each of
-    them."""
+    """ρ from 0 to the smallest step: ψ* gets seven more dimensions, and least squares pays for each."""
 
     def __init__(self, repeats: int = 200) -> None:
         controls = {

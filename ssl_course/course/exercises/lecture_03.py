@@ -1,5 +1,4 @@
-"""Exercises of lecture 03: the mean of a few honest guesses, a pixel between two edges,
-a critic without dice."""
+"""Exercises of lecture 03: the mean of a few guesses, a pixel between two edges, a critic without dice."""
 
 from typing import Any
 

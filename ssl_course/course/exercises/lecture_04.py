@@ -1,5 +1,4 @@
-"""Exercises of lecture 04: what the encoder reads, what hiding saves,
-and what a row's gaps say of dependence."""
+"""Exercises of lecture 04: what the encoder reads, what hiding saves, what a row's gaps say of dependence."""
 
 from functools import partial
 from typing import Any

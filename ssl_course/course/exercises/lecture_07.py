@@ -1,5 +1,4 @@
-"""Exercises of lecture 07: CCA by whitening and SVD, fool it with noise,
-and when noise is certain to fool it."""
+"""Exercises of lecture 07: CCA by whitening and SVD, fool it with noise, when noise is certain to."""
 
 import warnings
 from collections.abc import Callable

@@ -1,5 +1,4 @@
-"""Exercises of lecture 10: what a contrast learns, its floor where captions repeat,
-and the floor taken away."""
+"""Exercises of lecture 10: what a contrast learns, its floor where captions repeat, the floor taken away."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,4 @@
-"""Exercises of lecture 11: the wrong mean, where supervision overtakes,
-and a bound broken with three classes."""
+"""Exercises of lecture 11: the wrong mean, where supervision overtakes, a bound broken with three classes."""
 
 from typing import Any
 

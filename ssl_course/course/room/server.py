@@ -428,8 +428,7 @@ async def serve(
     keep: Path | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve the room until ``stop`` is set, or until Ctrl-C or a signal to stop;
-    then write ``keep``, if named."""
+    """Serve the room until ``stop`` is set, or until Ctrl-C or a signal to stop; then write ``keep``."""
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

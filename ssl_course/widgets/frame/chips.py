@@ -107,8 +107,7 @@ def _fit(text: str) -> tuple[str, float]:
 
 @lru_cache(maxsize=16)
 def pages(words: tuple[str, ...], rtl: bool = False, lines: int = LINES) -> tuple[tuple[Chip, ...], ...]:
-    """Words in lines and pages of `WIDTH`; with several pages each ends in a line with "earlier" and
-    "later"."""
+    """Words in lines and pages of `WIDTH`; of several pages each ends with "earlier" and "later"."""
     chips: list[list[Chip]] = [[]]  # of each page
     x, line = 0.0, 0
     for k, word in enumerate(words):

@@ -122,8 +122,7 @@ def _sheet(frame: Any) -> paint.Sheet:
 
 
 def _moving(sheets: Sequence[paint.Sheet], seconds: float) -> str:
-    """One <svg>: its frames lie on each other, and rules for who does not mind motion show each in its
-    time."""
+    """One <svg>: its frames lie on each other, and rules for who minds no motion show each in time."""
     frames = []
     for number, there in enumerate(sheets):
         drawn = svg.sheet(there)

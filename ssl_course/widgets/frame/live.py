@@ -1,5 +1,4 @@
-"""Training that can be watched and steered: it goes on in the background while cells and other widgets
-answer."""
+"""Training that can be watched and steered: in the background, while cells and other widgets answer."""
 
 from __future__ import annotations
 
@@ -398,8 +397,7 @@ class Live(Explorer):
             setattr(operator.attrgetter(owner)(self.method) if owner else self.method, attribute, value)
 
     def _set_lr(self, value: float) -> None:
-        """Through the state of a run, where groups keep the ratio of their rates and the schedule its
-        place."""
+        """Through the state of a run, groups keep the ratio of their rates, the schedule its place."""
         old, self._lr = self._lr, value
         self._how["lr"] = value
         if value == old:

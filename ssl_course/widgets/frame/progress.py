@@ -1,5 +1,4 @@
-"""The notebook's progress bar: a loss curve that grows while a cell trains,
-and stays as a picture afterwards."""
+"""The notebook's progress bar: a loss curve that grows while a cell trains, and stays as a picture."""
 
 import base64
 import math

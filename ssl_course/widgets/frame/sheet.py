@@ -1,5 +1,4 @@
-"""The sheet in a widget's first panel: small pictures, one of which is chosen,
-unless it is the student's own."""
+"""The sheet in a widget's first panel: small pictures, of which one is chosen, or the student's own."""
 
 from collections.abc import Mapping
 from typing import Any
