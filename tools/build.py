@@ -115,6 +115,7 @@ def guard(where: dict[str, str] | None = None) -> str:
     elsewhere = re.search(r'SystemExit\((".*")\)', GUARD)
     assert elsewhere
     return f"""\
+# Is the course installed here? If not, this cell says the one thing to do.
 try:
     import ssl_course
 except ImportError:  # one sentence for where this runs; Run All ends far below, so it scrolls back to it
