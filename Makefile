@@ -60,10 +60,11 @@ lint: $(TOOLS)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Tests run on JOBS cores, one thread each: `make check JOBS=8`. Each part ends with its slowest tests. Browser tests
+# Tests run on JOBS cores, one thread each: `make check JOBS=8`. Each part ends with its SLOWEST tests. Browser tests
 # are left out by their folder: to collect them is to load what they need.
 JOBS ?= 2
-PYTEST := $(BIN)/python -m pytest -rs --durations=15 -n $(JOBS) --dist worksteal
+SLOWEST ?= 15
+PYTEST := $(BIN)/python -m pytest -rs --durations=$(SLOWEST) -n $(JOBS) --dist worksteal
 
 # Two parts, since a worker that has driven a browser can start no event loop of its own. The browser runs each
 # lecture whole; `make test-notebooks` runs them without one.

@@ -124,11 +124,11 @@ def measure(students: int, seconds: float, bar: Callable[[str], Any]) -> dict[st
             _, started = all_at_once(HubUser.start, users)
             kernels, _ = all_at_once(HubUser.kernel, users)
             book = nbformat.from_dict(users[0].file("lectures/01_desert_forest_sea.ipynb")["content"])
-            cells = [cell.source for cell in book.cells if cell.cell_type == "code"]
+            home, set_up, *cells = [cell.source for cell in book.cells if cell.cell_type == "code"]
             bar("import")
-            _, imported = all_at_once(lambda k: k.run(cells[0]), kernels)
+            _, imported = all_at_once(lambda k: k.run(f"{home}\n{set_up}"), kernels)
             bar("lecture 01")
-            _, lecture = all_at_once(lambda k: [k.run(cell) for cell in cells[1:]], kernels)
+            _, lecture = all_at_once(lambda k: [k.run(cell) for cell in cells], kernels)
             found = [processes(f"ssl-{name}") for name in names]
             after = [memory(pid) for of in found for pid in of["kernel"]]
             servers = [memory(pid) for of in found for pid in of["server"]]

@@ -10,7 +10,8 @@ def main() -> None:
         from ssl_course.cli import app
     except ModuleNotFoundError as error:  # without Typer not even `doctor` can speak
         sys.exit(
-            f"The package {error.name} is missing. Install what the course needs: its wheel, make setup or environment.yml"
+            f"The package {error.name} is missing. Install what the course needs: its wheel, "
+            "make setup or environment.yml"
         )
     name = Path(sys.argv[0]).stem
     app(prog_name="python -m ssl_course" if name == "__main__" else name)

@@ -1,7 +1,8 @@
-"""The one place that knows where the files lie that come with the course: networks, results, settings, lectures.
+"""The one place that knows where the files lie that come with the course:
+networks, results, settings, lectures.
 
-In a checkout they are the top-level folders ``assets/`` and ``lectures/``. A wheel carries them inside the package,
-under ``ssl_course/_carried/``. Nobody else spells a path to them.
+In a checkout they are the top-level folders ``assets/`` and ``lectures/``. A wheel carries them inside the
+package, under ``ssl_course/_carried/``. Nobody else spells a path to them.
 """
 
 import os
@@ -14,7 +15,7 @@ CARRIED = PACKAGE / "_carried"  # what a wheel brings; pyproject.toml fills it a
 
 
 def checkout() -> Path | None:
-    """The folder that the package was installed from in place, the one with pyproject.toml; None from a wheel."""
+    """The folder that the package was installed from in place, with its pyproject.toml; None from a wheel."""
     above = PACKAGE.parent
     return above if (above / "pyproject.toml").is_file() and (above / "lectures").is_dir() else None
 
@@ -58,7 +59,8 @@ def lectures() -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file to write, which then takes the place of ``path``: whoever reads meanwhile sees the old one or the new one whole."""
+    """A file to write, which then takes the place of ``path``:
+    whoever reads meanwhile sees the old one or the new one whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -57,8 +57,9 @@ def _arguments(method: nn.Module) -> Any:
     for name, value in arguments.items():
         if isinstance(value, nn.Module):
             raise ValueError(
-                f"{type(method).__name__}({name}=…) was given a module, which a checkpoint cannot write down: name a timm "
-                f"model instead, or save with arguments={{…}} and load into an object: load(path, method=…)"
+                f"{type(method).__name__}({name}=…) was given a module, which a checkpoint cannot write "
+                f"down: name a timm model instead, or save with arguments={{…}} and load into an object: "
+                "load(path, method=…)"
             )
     return json.loads(json.dumps(arguments, default=lambda value: vars(value)))
 
@@ -73,7 +74,8 @@ def save(
     data: str | None = None,
     arguments: dict[str, Any] | None = None,
 ) -> Path:
-    """Write ``method`` (or a run's ``state`` of it) so that a killed process leaves the old file or the new one whole.
+    """Write ``method`` (or a run's ``state`` of it) so that a killed process leaves the old file or the new
+    one whole.
 
     Args:
         state: what `training.train` hands to its ``save``; then `resume` can go on.
@@ -162,7 +164,8 @@ def resume(
     """(method, state): ``train(method, data, resume=state)`` goes on; state is None for a file without a run.
 
     Args:
-        method: an object to fill instead of a new one, where the constructor's arguments cannot be written down.
+        method: an object to fill instead of a new one, where the constructor's arguments cannot be written
+            down.
 
     Raises:
         CheckpointError: no checkpoint, damaged, or of another kind than ``method``.
@@ -172,7 +175,8 @@ def resume(
     if method is None:
         if kind not in dir(methods):
             raise CheckpointError(
-                f"{path} holds a {kind}, which is none of the course's methods: load(path, method=…) fills yours"
+                f"{path} holds a {kind}, which is none of the course's methods: load(path, "
+                "method=…) fills yours"
             )
         try:
             method = getattr(methods, kind)(**held["arguments"])
@@ -193,7 +197,7 @@ def load(path: str | os.PathLike[str], method: nn.Module | None = None) -> nn.Mo
     return resume(path, method)[0]
 
 
-# ------------------------------------------------------------------------- the networks that come with the course
+# --------------------------------------------------------------------- the networks that come with the course
 @lru_cache(maxsize=8)
 def shipped(name: str, command: str = "") -> nn.Module:
     """The network in assets/checkpoints/NAME.safetensors, loaded once; do not train it.
@@ -217,7 +221,8 @@ def together(networks: nn.Module | ByName | None, names: Mapping[str, str]) -> B
 
     Args:
         networks: one network, several by name, or None.
-        names: what the switch shows → checkpoint. Missing files are left out where ``networks`` brings others.
+        names: what the switch shows → checkpoint. Missing files are left out where ``networks`` brings
+            others.
 
     Raises:
         FileNotFoundError: none is shipped and none is given.

@@ -1,4 +1,5 @@
-"""The command line: ``ssl-course lab | present | room | doctor | train | evaluate | compare``. Imports nothing heavy."""
+"""The command line: ``ssl-course lab | present | room | doctor | train | evaluate | compare``.
+Imports nothing heavy."""
 
 import contextlib
 import functools
@@ -61,8 +62,8 @@ def lab_command(
 
     ``root`` is the folder that JupyterLab shows, ``open_at`` a file in it, opened first. Without ``port``,
     Jupyter takes 8888 or the next free one. Jupyter's token stays on. Settings, workspaces and configuration
-    live in ``kept`` (``root/build/jupyter``), so that neither the reader's own JupyterLab nor the course surprises
-    the other. ``slides`` starts as a presentation (jupyterlab-slideshow).
+    live in ``kept`` (``root/build/jupyter``), so that neither the reader's own JupyterLab nor the course
+    surprises the other. ``slides`` starts as a presentation (jupyterlab-slideshow).
 
     Raises:
         OSError: ``kept`` cannot be written.
@@ -105,7 +106,8 @@ def lab_command(
 
 
 def _start(lecture: str, folder: Path | None, port: int | None, browser: bool, slides: bool) -> None:
-    """JupyterLab over the checkout's own lectures; from a wheel, or where ``folder`` is named, over a copy of them."""
+    """JupyterLab over the checkout's own lectures; from a wheel, or where ``folder`` is named,
+    over a copy of them."""
     from ssl_course.unpack import KEPT, unpack
 
     with _as_sentences(OSError):
@@ -134,7 +136,8 @@ def _start(lecture: str, folder: Path | None, port: int | None, browser: bool, s
 Folder = Annotated[
     Path | None,
     typer.Option(
-        help="Work in a copy of the lectures in this folder; it is made, or brought up to date, and what you edited "
+        help="Work in a copy of the lectures in this folder; it is made, or brought up to date, and what you "
+        "edited "
         f"stays. From a wheel: {STUDENTS_FOLDER}. In a checkout: no copy."
     ),
 ]
@@ -202,7 +205,7 @@ def doctor() -> None:
     raise typer.Exit(int(any(c.required and not c.ok for c in checks)))
 
 
-# ------------------------------------------------------------------------------------------- training by command
+# ---------------------------------------------------------------------------------------- training by command
 Data = Annotated[str, typer.Option(help="scenes, earth, photos, cifar10, … (see ssl_course.data.load).")]
 Size = Annotated[int, typer.Option(help="Height and width of the pictures in pixels.")]
 Root = Annotated[Path | None, typer.Option(help="Where the data lie, for sets that need it.")]
@@ -222,8 +225,8 @@ def _data(name: str, split: str, size: int, root: Path | None, gray: bool, n: in
     if size > 128:
         times = (size / 64) ** 2
         typer.echo(
-            f"--size {size}: {times:.0f} times the pixels of the usual 64 × 64, so that pictures, memory and every step "
-            f"take about {times:.0f} times as much, or more.",
+            f"--size {size}: {times:.0f} times the pixels of the usual 64 × 64, so that pictures, memory and "
+            f"every step take about {times:.0f} times as much, or more.",
             err=True,
         )
     made = {"n": n} if n is not None and name in ("scenes", "reviews") else {}
@@ -252,8 +255,8 @@ def _suited(kind: type, data: Any, name: str) -> dict[str, Any]:
     reads, texts = hasattr(kind, "arguments_for"), hasattr(data, "strings")
     if reads and not texts:
         raise ValueError(
-            f"{kind.__name__} learns from texts and {name!r} are pictures: --data reviews, sst2 or rt-polarity, "
-            "or --data text --root FILE"
+            f"{kind.__name__} learns from texts and {name!r} are pictures: --data reviews, sst2 or "
+            "rt-polarity, or --data text --root FILE"
         )
     if texts and not reads:
         raise ValueError(f"{kind.__name__} does not learn from texts, which {name!r} are: try bert or gpt")
@@ -380,7 +383,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the draws and of the random network.")] = 0,
     results: Annotated[Path | None, typer.Option("--json", help="All numbers with their protocol.")] = None,
 ) -> None:
-    """Linear probe, kNN and collapse gauges of a checkpoint, beside pixels (or words) and a random network."""
+    """Linear probe, kNN and collapse gauges of a checkpoint, beside pixels (or words) and a random net."""
     import torch
 
     from ssl_course import checkpoints, methods
@@ -440,7 +443,8 @@ def compare(
     note: Annotated[str, typer.Option(help="Kept with the results: which copy of a set was at hand.")] = "",
     bar: Annotated[bool, typer.Option(help="A progress bar; else a line of JSON for each cell.")] = True,
 ) -> None:
-    """Every method with time to learn, under one probe (lecture 13): half an hour of one idle core a seed and table.
+    """Every method with time to learn, under one probe (lecture 13):
+    half an hour of one idle core a seed and table.
 
     Saved cell by cell: stopped, the same command goes on.
     """

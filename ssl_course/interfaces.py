@@ -1,7 +1,8 @@
 """What the course is about: one x becomes a pair (X₁, X₂), and a method learns to tell X₂ from X₁.
 
-`Pair` is what a method makes of a batch; `Method`, `Data` and `Batch` say, for readers and for type checkers, what
-the rest of the course expects of each other. Nothing is inherited from them: whatever has these names will do.
+`Pair` is what a method makes of a batch; `Method`, `Data` and `Batch` say, for readers and for type checkers,
+what the rest of the course expects of each other. Nothing is inherited from them:
+whatever has these names will do.
 """
 
 from collections.abc import Iterator
@@ -17,11 +18,11 @@ class Pair:
     """X₁ and X₂ of one batch; ``x1, x2 = method.pair(batch)``.
 
     Attributes:
-        x1: (N, …), what the network sees. Pictures are floats in [0, 1], lightness is in Lab units. A method may
-            make several rows of one x: rotation has every picture in each of its turns.
+        x1: (N, …), what the network sees. Pictures are floats in [0, 1], lightness is in Lab units. A method
+            may make several rows of one x: rotation has every picture in each of its turns.
         x2: (N, …), what it must predict, or agree with.
-        parts: named extras of the same length. ``"hidden"`` (N, 1, H, W) is 1 where pixels of a picture are hidden
-            from x1, 0 where they are seen; x2 alone does not tell, it may overlap with what x1 shows.
+        parts: named extras of the same length. ``"hidden"`` (N, 1, H, W) is 1 where pixels of a picture are
+            hidden from x1, 0 where they are seen; x2 alone does not tell, it may overlap with what x1 shows.
     """
 
     x1: Tensor
@@ -49,7 +50,8 @@ class Batch(Protocol):
 
 
 class Data(Protocol):
-    """A whole set: `Pictures`, `Texts` or `Pairs`; after `Method.prepare`, where there is one, a slice is a `Batch`."""
+    """A whole set: `Pictures`, `Texts` or `Pairs`; after `Method.prepare`, where there is one,
+    a slice is a `Batch`."""
 
     @property
     def inputs(self) -> Tensor | list[str]:
@@ -75,7 +77,8 @@ class Data(Protocol):
 
 
 class Method(Protocol):
-    """An ``nn.Module`` that learns by itself. Optional: ``prepare(data)``, ``param_groups(lr)``, ``after_step()``."""
+    """An ``nn.Module`` that learns by itself. Optional: ``prepare(data)``, ``param_groups(lr)``,
+    ``after_step()``."""
 
     def pair(self, batch: Any) -> Pair:
         """x → (x₁, x₂), drawn anew with each call: the only place where a method makes them."""
@@ -100,8 +103,8 @@ def pair_of(method: Any, batch: Batch) -> Pair:
     name = type(method).__name__
     if not callable(getattr(method, "pair", None)):
         raise TypeError(
-            f"{name} has no pair(batch): give it one that returns Pair(x1, x2), what its network sees and what it "
-            "must predict, and let forward call it"
+            f"{name} has no pair(batch): give it one that returns Pair(x1, x2), what its network sees and "
+            "what it must predict, and let forward call it"
         )
     pair = method.pair(batch)
     if not isinstance(pair, Pair):

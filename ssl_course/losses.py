@@ -38,7 +38,8 @@ def nt_xent(z1: Tensor, z2: Tensor, temperature: float = 0.5) -> Tensor:
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, not {temperature}")
     n = len(z1)
-    # Length 1, else long vectors would lower the loss by themselves; how sharp it is, τ alone says (SimCLR §5.1).
+    # Length 1, else long vectors would lower the loss by themselves;
+    # how sharp it is, τ alone says (SimCLR §5.1).
     z = F.normalize(torch.cat([z1, z2]).float(), dim=1)  # (2N, d)
     logits = z @ z.T / temperature  # (2N, 2N)
     itself = torch.eye(2 * n, dtype=torch.bool, device=z.device)
@@ -64,13 +65,14 @@ def negative_cosine(p: Tensor, z: Tensor, stop_gradient: bool = True) -> Tensor:
 def clip_loss(
     image_features: Tensor, text_features: Tensor, logit_scale: Tensor | float, same: Tensor | None = None
 ) -> Tensor:
-    """Symmetric cross-entropy over N × N cosines of pictures and captions (note §3.2; CLIP, 2103.00020, fig. 3).
+    """Symmetric cross-entropy over N × N cosines of pictures and captions
+    (note §3.2; CLIP, 2103.00020, fig. 3).
 
     Args:
         image_features, text_features: (N, d), rows of length 1, row i of both from the same pair.
         logit_scale: 1/τ, already exponentiated.
-        same: (N, N) bool, True where captions i and j are equal. These are false negatives, and left out: each
-            row then contrasts its own pair with those of other captions alone.
+        same: (N, N) bool, True where captions i and j are equal. These are false negatives, and left out:
+            each row then contrasts its own pair with those of other captions alone.
 
     A random start is near log N. Without ``same`` the loss cannot fall below `clip_floor`.
 
@@ -96,9 +98,9 @@ def clip_loss(
 def clip_floor(p: Tensor, batch_size: int) -> Tensor:
     """The least value that `clip_loss` can have on average, when pairs have captions drawn from ``p``.
 
-    A caption that occurs m times in a batch gives its m rows, and its m columns, equal logits at best: each of
-    them pays log m, whatever the network. The mean over batches is E log(1 + B), B binomial(batch_size − 1, p_c),
-    averaged over the captions c.
+    A caption that occurs m times in a batch gives its m rows, and its m columns, equal logits at best: each
+    of them pays log m, whatever the network. The mean over batches is E log(1 + B), B binomial(batch_size −
+    1, p_c), averaged over the captions c.
 
     Args:
         p: probabilities of the captions, any shape, summing to 1.
@@ -120,14 +122,16 @@ def clip_floor(p: Tensor, batch_size: int) -> Tensor:
 
 
 def similarity(eta: Tensor, psi: Tensor) -> Tensor:
-    """L_sim(η, ψ) = E‖η(X₂) − ψ(X₁)‖², the mean over rows of the squared distance (note §3.5.2). (N, k) each."""
+    """L_sim(η, ψ) = E‖η(X₂) − ψ(X₁)‖², a mean over rows (note §3.5.2). (N, k) each."""
     return (eta - psi).square().sum(1).mean()
 
 
 def barlow_twins(z1: Tensor, z2: Tensor, weight: float = 5e-3) -> Tensor:
-    """Σ_i (1 − C_ii)² + weight Σ_{i≠j} C_ij², C the cross-correlation of the batch (Zbontar et al., 2103.03230, eq. 1-2).
+    """Σ_i (1 − C_ii)² + weight Σ_{i≠j} C_ij², C the cross-correlation of the batch
+    (Zbontar et al., 2103.03230, eq. 1-2).
 
-    Whitening asked for softly (lecture 12). Blind to the scale of z, which its division by the deviations takes out.
+    Whitening asked for softly (lecture 12). Blind to the scale of z,
+    which its division by the deviations takes out.
 
     Args:
         z1, z2: (N, d), row i of both from the same pair; N ≥ 2, no constant column.
@@ -142,9 +146,11 @@ def barlow_twins(z1: Tensor, z2: Tensor, weight: float = 5e-3) -> Tensor:
 def vicreg(
     z1: Tensor, z2: Tensor, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0
 ) -> Tensor:
-    """Invariance, variance, covariance: L_sim with whitening asked for softly (Bardes et al., 2105.04906, algorithm 1).
+    """Invariance, variance, covariance: L_sim with whitening asked for softly
+    (Bardes et al., 2105.04906, algorithm 1).
 
-    The first term is the mean over rows *and* numbers, as in the paper's algorithm; its equation 5 sums over the numbers.
+    The first term is the mean over rows *and* numbers, as in the paper's algorithm;
+    its equation 5 sums over the numbers.
 
     Args:
         z1, z2: (N, d), row i of both from the same pair, N ≥ 2.
@@ -153,9 +159,8 @@ def vicreg(
     loss = invariance * (z1 - z2).square().mean()
     for z in (z1, z2):
         cov = torch.cov(z.T).reshape(z.shape[1], -1)  # (d, d), with N − 1
-        short = (
-            (1 - (cov.diagonal() + 1e-4).sqrt()).relu().mean()
-        )  # a hinge: below a deviation of 1 it pushes
+        # A hinge pushes deviations below 1 up and leaves the others alone, so that z cannot collapse (§4.1).
+        short = (1 - (cov.diagonal() + 1e-4).sqrt()).relu().mean()
         loss = loss + variance * short + covariance * _off_diagonal(cov) / z.shape[1]
     return loss
 
@@ -199,7 +204,8 @@ def masked_mse(
 
 
 def hole_loss(filled: Tensor, truth: Tensor, hole: Tensor, overlap: int = 0) -> Tensor:
-    """Weighted mean squared error: the hole counts once, the band around it `BAND_WEIGHT` times, the rest not.
+    """Weighted mean squared error: the hole counts once, the band around it `BAND_WEIGHT` times,
+    the rest not.
 
     Args:
         filled, truth: (N, 3, H, W).
@@ -237,7 +243,7 @@ def adversarial_losses(discriminator: nn.Module, fake: Tensor, real: Tensor) -> 
     return fooling, judging
 
 
-# ------------------------------------------------------------------------------------------------- several ranks
+# ---------------------------------------------------------------------------------------------- several ranks
 class _Gather(torch.autograd.Function):
     """All ranks' rows, with gradients: what every rank's loss says about my rows is added up."""
 
@@ -245,7 +251,8 @@ class _Gather(torch.autograd.Function):
     def forward(ctx: Any, z: Tensor) -> Tensor:
         ctx.rank, ctx.n = torch.distributed.get_rank(), len(z)
         parts = [torch.empty_like(z) for _ in range(torch.distributed.get_world_size())]
-        # It hands over constants: without `backward`, what other ranks see of my rows would not reach my weights.
+        # It hands over constants: without `backward`, what other ranks see of my rows would not reach my
+        # weights.
         torch.distributed.all_gather(parts, z.contiguous())
         return torch.cat(parts)
 

@@ -1,4 +1,5 @@
-"""Small backbones and heads. A backbone turns pictures (N, 3, H, W), floats, into a map (N, D, h, w); ``.dim`` is D.
+"""Small backbones and heads. A backbone turns pictures (N, 3, H, W), floats, into a map (N, D, h, w);
+``.dim`` is D.
 
 Any timm model does as well: ``backbone("resnet18")``. Pooled over places, the map is what `encode` returns.
 """
@@ -28,7 +29,7 @@ def as_float(images: Tensor, module: nn.Module | None = None) -> Tensor:
 
 @lru_cache(maxsize=16)
 def mean_and_std(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """`MEAN` and `STD`, (3, 1, 1) each; kept on the device, since a copy at every step would make a GPU wait."""
+    """`MEAN` and `STD`, (3, 1, 1) each; kept on the device, a copy at every step would make a GPU wait."""
     with torch.inference_mode(False):  # else the first caller would decide what others may do with them
         mean, std = (torch.tensor(v, dtype=dtype, device=device).view(3, 1, 1) for v in (MEAN, STD))
     return mean, std
@@ -47,13 +48,15 @@ def denormalise(images: Tensor) -> Tensor:
 
 
 def arguments(local: dict[str, Any]) -> dict[str, Any]:
-    """What a constructor was called with, from its ``locals()``: a method keeps it, so that a checkpoint can tell."""
+    """What a constructor was called with, from its ``locals()``:
+    a method keeps it, so that a checkpoint can tell."""
     return {k: v for k, v in local.items() if k not in ("self", "__class__")}
 
 
 # ---------------------------------------------------------------------------------------------- backbones
 class Backbone(nn.Module):
-    """Pictures (N, 3, H, W) → a map (N, dim, h, w). Nothing needs to inherit it: ``.dim`` is enough (`backbone`)."""
+    """Pictures (N, 3, H, W) → a map (N, dim, h, w). Nothing needs to inherit it:
+    ``.dim`` is enough (`backbone`)."""
 
     dim: int
 
@@ -87,7 +90,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                dim, heads, int(dim * mlp_ratio), dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+                dim, heads, int(dim * mlp_ratio), dropout=0.0, activation="gelu",
+                batch_first=True, norm_first=True,
             )
             for _ in range(depth)
         )  # fmt: skip
@@ -98,7 +102,7 @@ class Transformer(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, causal: bool = False, padding: Tensor | None = None) -> Tensor:
-        """``causal``: token t sees only tokens ≤ t. ``padding`` (N, T), True where a token is to be ignored."""
+        """``causal``: token t sees only tokens ≤ t. ``padding`` (N, T), True where a token is ignored."""
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], x.device) < 0 if causal else None
         for block in self.blocks:
             x = block(x, src_mask=mask, src_key_padding_mask=padding, is_causal=causal)
@@ -108,8 +112,8 @@ class Transformer(nn.Module):
 class ViT(Backbone):
     """A thin Vision Transformer (Dosovitskiy et al. 2021): patches, fixed sin-cos positions, blocks.
 
-    It takes pictures of any shape, tiles and halves of pictures too: they are resized to whole patches, and get the
-    positions of ``image_size`` averaged down (or repeated) to their own grid.
+    It takes pictures of any shape, tiles and halves of pictures too: they are resized to whole patches, and
+    get the positions of ``image_size`` averaged down (or repeated) to their own grid.
 
     Args:
         image_size: height and width in pixels of the pictures that it is made for.
@@ -186,7 +190,8 @@ class Timm(Backbone):
 
 
 def backbone(which: nn.Module | str | None = None) -> Backbone:
-    """The backbone that ``which`` names: None is `ConvNet`, a module with ``.dim`` is itself, a string is timm's.
+    """The backbone that ``which`` names: None is `ConvNet`, a module with ``.dim`` is itself,
+    a string is timm's.
 
     ``"small-resnet18"`` is timm's resnet18 with a 3 × 3 stem of stride 1 and no max-pooling, for pictures of
     32 px (SimCLR, arXiv 2002.05709, appendix B.9).
@@ -228,11 +233,13 @@ class TextTransformer(nn.Module):
     """Tokens to hidden states: embedding, learned positions, Transformer blocks; causal or not by one flag.
 
     Attributes:
-        tokens: the embedding, (vocab_size, dim); its weight also serves as the last layer where weights are tied.
+        tokens: the embedding, (vocab_size, dim); its weight also serves as the last layer where weights are
+            tied.
     """
 
     def __init__(
-        self, vocab_size: int, context: int, dim: int = 128, depth: int = 4, heads: int = 4, causal: bool = False
+        self, vocab_size: int, context: int, dim: int = 128, depth: int = 4, heads: int = 4,
+        causal: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.context, self.dim, self.causal = context, dim, causal
@@ -255,10 +262,11 @@ class TextTransformer(nn.Module):
 
 
 def sincos_position(dim: int, grid: int) -> Tensor:
-    """Fixed position embedding of a square of patches, (grid², dim), row by row (MAE, arXiv 2111.06377, App. A.1).
+    """Fixed position embedding of a square of patches, (grid², dim), row by row
+    (MAE, arXiv 2111.06377, App. A.1).
 
-    The first half of the numbers encodes the column, the second the row; in each half sines before cosines, of
-    frequencies 10000^(−i/(dim/4)). No row for a class token.
+    The first half of the numbers encodes the column, the second the row; in each half sines before cosines,
+    of frequencies 10000^(−i/(dim/4)). No row for a class token.
 
     Raises:
         ValueError: ``dim`` is not divisible by 4.
@@ -274,7 +282,8 @@ def sincos_position(dim: int, grid: int) -> Tensor:
 
 
 def settle_norms(method: nn.Module, images: Tensor) -> None:
-    """Let every BatchNorm take mean and variance of these pictures (N, 3, H, W), in one pass, before any training.
+    """Let every BatchNorm take mean and variance of these pictures (N, 3, H, W), in one pass,
+    before any training.
 
     A network just made has running means of 0: until they are learned, `encode` in eval mode says little.
     """
@@ -292,10 +301,12 @@ def settle_norms(method: nn.Module, images: Tensor) -> None:
 
 
 def encoder_flops(tokens: int, dim: int, depth: int, mlp_ratio: float = 4.0) -> float:
-    """Floating-point operations of the encoder's blocks for one picture, a multiplication and an addition being two.
+    """Floating-point operations of the encoder's blocks for one picture,
+    a multiplication and an addition being two.
 
-    12 · dim² a token in the linear layers (with ``mlp_ratio`` 4), 2 · dim for each pair of tokens in the attention:
-    hiding three quarters saves more than three quarters. Norms, softmax and patch embedding are left out.
+    12 · dim² a token in the linear layers (with ``mlp_ratio`` 4), 2 · dim for each pair of tokens in the
+    attention: hiding three quarters saves more than three quarters.
+    Norms, softmax and patch embedding are left out.
     """
     linear = (4 + 2 * mlp_ratio) * dim**2 * tokens
     attention = 2 * dim * tokens**2

@@ -1,4 +1,4 @@
-"""A student's own copy of the lectures: a newer course renews it, and never touches what the student edited."""
+"""A student's own copy of the lectures: a newer course renews it, never what the student edited."""
 
 import hashlib
 import json
@@ -37,8 +37,9 @@ class Unpacked:
 def unpack(folder: Path, version: str = __version__) -> Unpacked:
     """Copy the lectures into ``folder``, made where it is missing.
 
-    A file that is as the course wrote it is replaced by a newer one. One that differs was edited (running a notebook
-    and saving it is an edit too): it stays, and a newer one comes beside it, with its version in its name.
+    A file that is as the course wrote it is replaced by a newer one. One that differs was edited (running a
+    notebook and saving it is an edit too): it stays, and a newer one comes beside it, with its version in its
+    name.
 
     Raises:
         FileNotFoundError: the course came without its lectures.
@@ -60,7 +61,8 @@ def unpack(folder: Path, version: str = __version__) -> Unpacked:
         _write(record, json.dumps(written, indent=1).encode())
     except OSError as error:
         raise OSError(
-            f"Cannot write the lectures to {folder} ({error.strerror}): name a folder of your own with --folder."
+            f"Cannot write the lectures to {folder} ({error.strerror}): "
+            "name a folder of your own with --folder."
         ) from None
     return unpacked
 
@@ -86,15 +88,15 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-# ------------------------------------------------------------------------------------- where git brings the new lectures
+# -------------------------------------------------------------------------- where git brings the new lectures
 
 
 def merge(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
     """A newer lecture, and in it all that a student did: a merge of cells, where git's own is one of lines.
 
-    Cells are told apart by their ids, which follow from what they say. The lecture's order holds. A cell that the student
-    edited, or added, stays; one that was only run keeps its outputs while the lecture has it; one that the student
-    deleted stays away.
+    Cells are told apart by their ids, which follow from what they say. The lecture's order holds. A cell that
+    the student edited, or added, stays; one that was only run keeps its outputs while the lecture has it; one
+    that the student deleted stays away.
 
     Args:
         base: the edition that the student's copy was made from, as JSON.
@@ -134,7 +136,7 @@ def _said(cell: dict[str, Any]) -> tuple[str, str]:
 
 
 def merge_files(base: Path, mine: Path, theirs: Path) -> None:
-    """`merge`, as git calls it: the result replaces ``mine``, which stays where one of them is no notebook."""
+    """`merge`, as git calls it: the result replaces ``mine``, which stays where one is no notebook."""
     try:
         books = [json.loads(path.read_text(encoding="utf-8")) for path in (base, mine, theirs)]
         merged = merge(*books)

@@ -66,8 +66,9 @@ def test_with_the_package_the_first_cell_is_silent():
 def test_sources_have_the_short_guard_and_notebooks_the_long_one():
     for src in build.sources():
         assert build.GUARD in src.read_text(encoding="utf-8")
-        first = next(c for c in build.read_source(src).cells if c.cell_type == "code")
+        first, second = [c for c in build.read_source(src).cells if c.cell_type == "code"][:2]
         assert first.source.startswith(build.guard().strip()) and build.GUARD.strip() not in first.source
+        assert "ImportError" not in second.source and second.source.endswith("here = setting()")
 
 
 def test_a_new_address_needs_no_new_run(tmp_path, monkeypatch):

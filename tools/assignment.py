@@ -138,7 +138,7 @@ def tasks(notebook: NotebookNode) -> tuple[list[Task], list[str]]:
                 text, stub = cell.source, None
             continue
         tags = set(cell.metadata.get("tags", []))
-        if cell.cell_type != "code" or "set-up" in tags or "hold" in tags:
+        if cell.cell_type != "code" or tags & {"home", "set-up", "hold"}:
             continue
         tree = ast.parse(cell.source)
         call = _check_call(tree)
@@ -175,7 +175,9 @@ def tasks(notebook: NotebookNode) -> tuple[list[Task], list[str]]:
 
 
 def _set_up(notebook: NotebookNode) -> str:
-    return next(c.source for c in notebook.cells if "set-up" in c.metadata.get("tags", []))
+    """What finds the library, then the lecture's imports: an assignment begins with both in one cell."""
+    opening = [c.source for c in notebook.cells if {"home", "set-up"} & set(c.metadata.get("tags", []))]
+    return "\n\n".join(opening)
 
 
 def _set_up_names(notebook: NotebookNode) -> set[str]:

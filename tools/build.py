@@ -29,13 +29,15 @@ MAX_BYTES = 1_000_000
 TIMEOUT = 600  # seconds for one cell
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 RUN_LINE = "Run this cell to use the widget."
-# How the first cell of code begins in the sources. An exit prints its sentence and no traceback, and Run All stops.
+# How the set-up begins in the sources. An exit prints its sentence and no traceback, and Run All stops.
 GUARD = """\
 try:
     import ssl_course
 except ImportError:
     raise SystemExit("Not installed in this Python. With the course's wheel: ssl-course lab. In its folder: make lab, or python -m pip install -e .") from None
 """
+# Metadata of the cell that `guard` makes: JupyterLab folds it, slides and the site pass it by.
+HOME = {"tags": ["home"], "slideshow": {"slide_type": "skip"}, "jupyter": {"source_hidden": True}}
 LANGUAGE = {  # as the kernel reports it, less the version, so that another Python does not change the file
     "name": "python",
     "file_extension": ".py",
@@ -96,7 +98,7 @@ def buttons(stem: str, where: dict[str, str] | None = None) -> str:
 
 
 def guard(where: dict[str, str] | None = None) -> str:
-    """What a notebook begins with in place of `GUARD`: each home gets the one sentence that helps there.
+    """The cell that takes `GUARD`'s place before a notebook's set-up: each home gets the one sentence that helps there.
 
     Run All ends at the last cell, where a reader sees no message of the first: it brings itself back into sight.
     """
@@ -113,6 +115,7 @@ def guard(where: dict[str, str] | None = None) -> str:
     elsewhere = re.search(r'SystemExit\((".*")\)', GUARD)
     assert elsewhere
     return f"""\
+# Is the course installed here? If not, this cell says the one thing to do.
 try:
     import ssl_course
 except ImportError:  # one sentence for where this runs; Run All ends far below, so it scrolls back to it
@@ -137,9 +140,14 @@ def read_source(src: Path) -> NotebookNode:
         seen[name] += 1
         cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
     notebook.cells[0].source += buttons(src.stem)
-    first = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
-    if first:
-        first.source = first.source.replace(GUARD.strip(), guard().strip())
+    first = next((i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"), 0)
+    set_up = notebook.cells[first]
+    if set_up.source.startswith(GUARD.strip()):  # folded, in a cell of its own: plumbing is nobody's reading
+        set_up.source = set_up.source.removeprefix(GUARD.strip()).lstrip("\n")
+        home = nbformat.v4.new_code_cell(
+            guard().strip(), id=f"{src.stem[:2]}-home", metadata=nbformat.from_dict(HOME)
+        )
+        notebook.cells[first : first + (not set_up.source)] = [home]
     notebook.metadata = NotebookNode(
         kernelspec={"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
         language_info=LANGUAGE,

@@ -24,7 +24,7 @@ LARGEST = 1000  # MB that a lecture may hold at its peak
 
 
 def measure(src: Path) -> dict[str, float]:
-    """Megabytes of one lecture: at its peak, after its first code cell, and private at its end."""
+    """Megabytes of one lecture: at its peak, after its set-up, and private at its end."""
     notebook, found, first = read_source(src), {}, True
     client = NotebookClient(
         notebook,
@@ -40,7 +40,7 @@ def measure(src: Path) -> dict[str, float]:
         pid = client.km.provisioner.process.pid
         for index, cell in enumerate(notebook.cells):
             client.execute_cell(cell, index)
-            if cell.cell_type == "code" and first:
+            if cell.cell_type == "code" and first and "home" not in cell.metadata.get("tags", []):
                 found["import"], first = _private(pid), False
         found["private"] = _private(pid)
         found["peak"] = _read(pid, "status", "VmHWM")

@@ -19,7 +19,7 @@ from tools.words import Letter, Word, base
 
 RULES = ("word", "letter", "answer", "caption", "claim", "source", "proof", "exercises")
 SPEAKING = ("say", "reveal", "predict", "proof")  # calls whose strings a student reads
-FOLDED = {"solution", "hold", "set-up"}  # tags of cells that are no prose
+FOLDED = {"solution", "hold", "home", "set-up"}  # tags of cells that are no prose
 # Words of the glossary that are also plain English, where only the plain sense can be meant as often as the other.
 ORDINARY = {"dependence", "light", "tint", "view", "negative", "rotation", "spread", "temperature", "biome"}
 # Lectures that rest on a statement with a proof.

@@ -44,7 +44,7 @@ SHOWS = re.compile(
     r"(?:(?:from|import) .+\n|\n)*(?:[A-Z]\w+|card|predict|reveal|say|show_source|proof|film|live|networks\.draw)\((?:.|\n)*\)"
 )
 STUDENTS = "ssl-course-students.zip"
-SKIPPED = {"set-up", "hold"}
+SKIPPED = {"home", "set-up", "hold"}
 WRITTEN: set[Path] = set()  # files of this run; others are left from an earlier one
 ROOMS = {
     "data": "Where x and y come from",

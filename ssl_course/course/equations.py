@@ -1,4 +1,5 @@
-"""The formulas of the lecture note, and the function that computes each (tests/test_equations.py holds them together)."""
+"""The formulas of the lecture note, and the function that computes each
+(tests/test_equations.py holds them together)."""
 
 from typing import NamedTuple
 
@@ -85,14 +86,16 @@ EQUATIONS = [
     ),
     Equation(
         "contrast of pictures and captions", "§3.2",
-        r"\ell = \tfrac{1}{2N} \sum_i \Bigl( -\log \frac{\exp(u_i^\top v_i/\tau)}{\sum_j \exp(u_i^\top v_j/\tau)}"
+        r"\ell = \tfrac{1}{2N} \sum_i \Bigl( -\log \frac{\exp(u_i^\top v_i/\tau)}{\sum_j \exp(u_i^\top "
+        r"v_j/\tau)}"
         r" - \log \frac{\exp(u_i^\top v_i/\tau)}{\sum_j \exp(u_j^\top v_i/\tau)} \Bigr)",
         "ssl_course.losses.clip_loss", _LOSSES + "test_clip_loss_against_loops", "10",
     ),
     Equation(
         "canonical correlations", "§3.2",
         r"\rho_i = \sigma_i\bigl(\Sigma_{11}^{-1/2}\, \Sigma_{12}\, \Sigma_{22}^{-1/2}\bigr)",
-        _CORRELATION + "cca_from_covariance", "tests/theory/test_components.py::test_covariances_give_the_same",
+        _CORRELATION + "cca_from_covariance",
+        "tests/theory/test_components.py::test_covariances_give_the_same",
         "07",
     ),
     Equation(
@@ -112,13 +115,15 @@ EQUATIONS = [
     ),
     Equation(
         "excess risk of the probe", "§3.4",
-        r"\text{excess} = a + (V + a)\,\frac{r}{n - r - 1}, \quad a \le \varepsilon_{CI}^2 / \sigma_{k-1}(M\Pi)^2",
+        r"\text{excess} = a + (V + a)\,\frac{r}{n - r - 1}, \quad a \le \varepsilon_{CI}^2 / "
+        r"\sigma_{k-1}(M\Pi)^2",
         "ssl_course.theory.bounds.excess_risk", _BOUNDS + "test_excess_risk_of_gaussian_features", "11",
     ),
     Equation(
         "rank condition", "§3.5.2",
         r"\sigma_k\bigl(E[X_2 Y^\top]\bigr) > 0",
-        "ssl_course.theory.bounds.smallest_class_correlation", _BOUNDS + "test_smallest_class_correlation", "12",
+        "ssl_course.theory.bounds.smallest_class_correlation",
+        _BOUNDS + "test_smallest_class_correlation", "12",
     ),
     Equation(
         "similarity loss", "§3.5.2",
@@ -134,7 +139,8 @@ EQUATIONS = [
     ),
     Equation(
         "maximal correlation", "§3.5.2",
-        r"\min L_{sim} = 2r - 2 \sum_{i \le r} \rho_i \ \text{ under } E[\eta\eta^\top] = E[\psi\psi^\top] = \mathrm{Id}_r",
+        r"\min L_{sim} = 2r - 2 \sum_{i \le r} \rho_i \ \text{ under } E[\eta\eta^\top] = E[\psi\psi^\top] = "
+        r"\mathrm{Id}_r",
         _CORRELATION + "l_sim_minimum", _SIMILAR + "test_l_sim_minimum", "12",
     ),
     Equation(
@@ -145,7 +151,8 @@ EQUATIONS = [
     ),
     Equation(
         "rank condition of functions", "§3.5.2",
-        r"\rho_{k-1}(X_2, Y) > 0 \quad (\rho_k \text{ where the trivial } \rho = 1 \text{ counts as the first})",
+        r"\rho_{k-1}(X_2, Y) > 0 \quad (\rho_k \text{ where the trivial } \rho = 1 \text{ counts as the "
+        r"first})",
         _CORRELATION + "maximal_correlations", _SIMILAR + "test_maximal_correlations", "12",
     ),
     Equation(

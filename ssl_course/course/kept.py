@@ -1,4 +1,4 @@
-"""What a student has entered, kept beyond the kernel: one small JSON file a lecture, in the user's own folder."""
+"""What a student has entered, kept beyond the kernel: a small JSON file a lecture, in the user's folder."""
 
 import json
 import os
@@ -14,7 +14,8 @@ from ssl_course import assets
 PATIENCE = 2.0  # seconds; nobody holds a lock for so long, so whoever made it is gone
 LARGEST = 1_000_000  # bytes of a file that is read
 
-# (file's name, key) → what could not be written; lives as long as the kernel, and is tried again with the next entry
+# (file's name, key) → what could not be written; lives as long as the kernel,
+# and is tried again with the next entry
 _unwritten: dict[tuple[str, str], Any] = {}
 
 

@@ -106,7 +106,8 @@ class Setting:
 
     Attributes:
         data: name of a set of pictures ("scenes", "earth", "cifar10", …), or a folder of photographs.
-        whole: False where SSL_COURSE_MAX_STEPS cuts training short, so that a lecture's numbers need not hold.
+        whole: False where SSL_COURSE_MAX_STEPS cuts training short,
+            so that a lecture's numbers need not hold.
     """
 
     data: str
@@ -140,7 +141,8 @@ def setting(data: str = "scenes") -> Setting:
 
 
 def give_back(_: object = None) -> None:
-    """Hand freed memory back to the system, where the C library can: it keeps for later what a cell took once.
+    """Hand freed memory back to the system, where the C library can:
+    it keeps for later what a cell took once.
 
     Thirty kernels on one machine are counted by what they hold.
     """
@@ -149,7 +151,7 @@ def give_back(_: object = None) -> None:
 
 
 def shuffled(data: Any, most: int) -> Any:
-    """At most ``most`` rows of a data set, the same ones each time: real sets come in order of their classes."""
+    """At most ``most`` rows of a data set, the same each time: real sets come in order of their classes."""
     import torch
 
     return data[torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:most]]
@@ -355,9 +357,9 @@ def predict(
 
 def guess(key: str) -> float | str | None:
     """The guess kept under ``key``, or None."""
-    found = kept.get(_lecture_of(key), key)
-    usable = isinstance(found, str) or (isinstance(found, int | float) and abs(found) < 1e300)
-    return found if usable else None
+    value = kept.get(_lecture_of(key), key)
+    usable = isinstance(value, str) or (isinstance(value, int | float) and abs(value) < 1e300)
+    return value if usable else None
 
 
 def _lecture_of(key: str) -> str:
@@ -366,8 +368,8 @@ def _lecture_of(key: str) -> str:
 
 
 def reveal(key: str, measured: object, text: str = "") -> Shown:
-    """The guess beside the measured value; works, and says so, when nothing was guessed. Beside it the answers of the
-    lecturer's room, where one is open: it then takes no more.
+    """The guess beside the measured value; works, and says so, when nothing was guessed. Beside it the
+    answers of the lecturer's room, where one is open: it then takes no more.
 
     Args:
         key: that of `predict`.
@@ -401,7 +403,7 @@ def _distance(kept: float | str, measured: object) -> str:
     return f"Off by {number(float(f'{abs(kept - measured):.2g}'))}."
 
 
-# -------------------------------------------------------------------------------- source, and prose from results
+# ----------------------------------------------------------------------------- source, and prose from results
 
 
 def show_source(obj: Callable | type, lines: tuple[str, str] | None = None) -> Shown:
@@ -423,14 +425,18 @@ def show_source(obj: Callable | type, lines: tuple[str, str] | None = None) -> S
     source = _without_docstrings(textwrap.dedent(inspect.getsource(obj)))
     if lines:
         source = _between(source, *lines)
-    paper = f"{themes.on_wash()};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;border-radius:4px;line-height:1.4;font-size:0.92em"
+    paper = (
+        f"{themes.on_wash()};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;border-radius:4px;"
+        "line-height:1.4;font-size:0.92em"
+    )
     code = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True, noclasses=True, style=_code_style()))
-    code = re.sub(r"(?<=color: )#[0-9A-F]{6}", lambda found: themes.both(found[0].lower()), code)
+    code = re.sub(r"(?<=color: )#[0-9A-F]{6}", lambda match: themes.both(match[0].lower()), code)
     name = f"{obj.__module__}.{obj.__qualname__}"
     html = (
         f'{themes.SCHEME}<div class="ssl-source ssl-shown"><small>from <code>{escape(name)}</code></small>'
         # A region that scrolls must be reachable from the keyboard.
-        f'<pre tabindex="0" role="region" aria-label="Source of {escape(name)}" style="{paper}">{code}</pre></div>'
+        f'<pre tabindex="0" role="region" aria-label="Source of {escape(name)}" '
+        f'style="{paper}">{code}</pre></div>'
     )
     return Shown(html, source)
 

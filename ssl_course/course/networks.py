@@ -1,7 +1,8 @@
 """Drawings of the methods' networks as the library builds them: ``draw("mae")`` in a cell shows one.
 
-A shape on an arrow is written "N×128×8×8@backbone": what that module gives; "…@backbone<" is what it takes, "…@x1" a part
-of the pair, and "…@GPT:net" belongs to a drawing's second method. A test compares each with what the methods' defaults pass along.
+A shape on an arrow is written "N×128×8×8@backbone": what that module gives; "…@backbone<" is what it takes,
+"…@x1" a part of the pair, and "…@GPT:net" belongs to a drawing's second method.
+A test compares each with what the methods' defaults pass along.
 """
 
 from __future__ import annotations
@@ -14,19 +15,24 @@ from ssl_course.course.plots import FigureImage
 from ssl_course.course.themes import css
 
 WIDTH = 720  # CSS pixels; on a narrower page the drawing scrolls, so that its words keep their size
-KEY = "Blue: what the network sees. Orange: what it is to predict or to meet. Green: what stays after training; gray: what does not."
+KEY = (
+    "Blue: what the network sees. Orange: what it is to predict or to meet. Green: what stays after "
+    "training; gray: what does not."
+)
 HIDDEN = mix(PAPER, MUTED, 0.3)
 
 
 # fmt: off
 # What follows is a table of coordinates, one thing a line.
 def colorization() -> Sheet:
-    """The lightness of a picture, X₁, goes through backbone and head to a distribution over 75 colour bins at each of
-    16 × 16 places. The loss is its cross-entropy against X₂, the true colour shared among the 5 nearest bins; rare bins
-    weigh more. To be looked at, each distribution becomes one colour, its annealed mean."""
+    """The lightness of a picture, X₁, goes through backbone and head to a distribution over 75 colour bins at
+    each of 16 × 16 places. The loss is its cross-entropy against X₂, the true colour shared among the 5
+    nearest bins; rare bins weigh more. To be looked at, each distribution becomes one colour,
+    its annealed mean."""
     s = Sheet(WIDTH, 256)
     s.scene(8, 42, 64, X1, "X₁: L", gray=True)
-    s.flow(74, 76, "N×1×64×64@x1", (164, 84, "backbone", PSI), "N×128×8×8@backbone", (336, 64, "head"), "N×75×16×16@head", 492)
+    s.flow(74, 76, "N×1×64×64@x1", (164, 84, "backbone", PSI), "N×128×8×8@backbone", (336, 64, "head"),
+           "N×75×16×16@head", 492)
     s.note(368, 120, "reads the whole picture's mean\nand each place's coordinates too")
     s.words(538, 22, "P(bin) at each place")
     s.bars(500, 104, 76, [4, 7, 22, 40, 58, 36, 16, 10, 19, 30, 12, 5])
@@ -44,13 +50,15 @@ def colorization() -> Sheet:
 
 
 def context_encoder() -> Sheet:
-    """A picture with a hole, X₁, goes through the backbone, a channel-wise linear layer and a decoder to a whole picture. The
-    loss is L2 on the hole and a band around it, X₂. Dashed: a discriminator may judge the filling. Below: the channel-wise
-    layer joins every place of a channel's map with every place of the same map, and never two maps."""
+    """A picture with a hole, X₁, goes through the backbone, a channel-wise linear layer and a decoder to a
+    whole picture. The loss is L2 on the hole and a band around it, X₂. Dashed: a discriminator may judge the
+    filling. Below: the channel-wise layer joins every place of a channel's map with every place of the same
+    map, and never two maps."""
     s = Sheet(WIDTH, 290)
     s.scene(8, 32, 64, X1, "X₁: rest")
     s.rect(24, 48, 32, 32, HIDDEN)
-    s.flow(64, 76, "N×3×64×64@x1", (160, 80, "backbone", PSI), "N×128×8×8@backbone", (324, 96, "channel-wise\nlinear"),
+    s.flow(64, 76, "N×3×64×64@x1", (160, 80, "backbone", PSI), "N×128×8×8@backbone",
+           (324, 96, "channel-wise\nlinear"),
            "N×128×8×8@decoder.0", (504, 64, "decoder"), "N×3×64×64@decoder", 648)
     s.scene(648, 32, 64)
     s.rect(664, 48, 32, 32, "none", X2)
@@ -79,9 +87,9 @@ def context_encoder() -> Sheet:
 
 
 def mae() -> Sheet:
-    """Of 64 patches 16 stay visible, X₁. Only they and a class token go through the large encoder. A linear layer makes them
-    narrower; mask tokens take the gaps; a small decoder predicts the pixels of every patch. The loss counts the removed
-    patches alone, X₂. After training the encoder stays."""
+    """Of 64 patches 16 stay visible, X₁. Only they and a class token go through the large encoder. A linear
+    layer makes them narrower; mask tokens take the gaps; a small decoder predicts the pixels of every patch.
+    The loss counts the removed patches alone, X₂. After training the encoder stays."""
     kept = {3, 5, 10, 12, 17, 20, 23, 27, 34, 37, 40, 46, 49, 54, 59, 62}
     token = mix(PAPER, PSI, 0.7)
     s = Sheet(WIDTH, 304)
@@ -111,9 +119,10 @@ def mae() -> Sheet:
 
 
 def puzzles() -> Sheet:
-    """Jigsaw: nine shuffled tiles, X₁, go one by one through the same backbone and tile head; their features stand side by
-    side, and a head names which of 64 orders, X₂, it was. Rotation: a picture in its four turns, X₁, goes through one
-    backbone; a linear head names the turn, X₂. Both losses are cross-entropies."""
+    """Jigsaw: nine shuffled tiles, X₁, go one by one through the same backbone and tile head; their features
+    stand side by side, and a head names which of 64 orders, X₂, it was. Rotation: a picture in its four
+    turns, X₁, goes through one backbone; a linear head names the turn, X₂.
+    Both losses are cross-entropies."""
     s = Sheet(WIDTH, 318)
     tiles = [6, 2, 7, 0, 4, 8, 5, 1, 3]
     for k, t in enumerate(tiles):
@@ -138,7 +147,8 @@ def puzzles() -> Sheet:
         s.scene(8 + 54 * k, 222, 46, X1, turn=90 * k)
         s.words(31 + 54 * k, 280, f"{90 * k}°", X2)
     s.words(112, 303, "X₁: four turns", X1)
-    s.flow(245, 222, "4N×3×64×64@Rotation:backbone<", (320, 78, "backbone", PSI), "4N×128@Rotation:head<", (530, 54, "head"),
+    s.flow(245, 222, "4N×3×64×64@Rotation:backbone<", (320, 78, "backbone", PSI), "4N×128@Rotation:head<",
+           (530, 54, "head"),
            "4N×4@Rotation:head", 632)
     s.loss(632, 245, 80, "cross-\nentropy")
     s.words(672, 298, "X₂: the turn", X2)
@@ -147,10 +157,10 @@ def puzzles() -> Sheet:
 
 
 def language() -> Sheet:
-    """BERT beside GPT on the review "I like this movie. The CG is awesome." BERT: "like" became [MASK], X₁, and is to be told,
-    X₂, from all other words, above all "awesome": its 8 × 8 attention matrix is full, and the loss sits at the chosen word. GPT:
-    each word is to tell the next one from itself and those before it: the matrix is a lower triangle, and every place has a
-    loss."""
+    """BERT beside GPT on the review "I like this movie. The CG is awesome." BERT: "like" became [MASK], X₁,
+    and is to be told, X₂, from all other words, above all "awesome": its 8 × 8 attention matrix is full, and
+    the loss sits at the chosen word. GPT: each word is to tell the next one from itself and those before it:
+    the matrix is a lower triangle, and every place has a loss."""
     s = Sheet(WIDTH, 344)
     typed = ["I", "like", "this", "movie", "The", "CG", "is", "awesome", "[SEP]"]
     at = [12, 52, 98, 141, 177, 203, 243, 301]
@@ -170,14 +180,18 @@ def language() -> Sheet:
                 a, colour = left + at[looks], css(PSI if k == sees else GRID)
                 arc = f"M{x} 169Q{(a + x) / 2} {169 + 0.24 * abs(a - x):.0f} {a} 169"
                 s.parts.append(f'<path d="{arc}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        s.grid(left, 244, 88, [mix(PAPER, PSI, 0.75) if k % 8 <= k // 8 or not gpt else HIDDEN for k in range(64)])
+        seen = [k % 8 <= k // 8 or not gpt for k in range(64)]
+        s.grid(left, 244, 88, [mix(PAPER, PSI, 0.75) if one else HIDDEN for one in seen])
         s.words(left + 104, 261, "row: the word that looks\ncolumn: the word it sees", MUTED, 12, "start")
-        s.words(left + 104, 300, "loss at every place" if gpt else "loss at the chosen words alone", X2, 12, "start")
+        pays = "loss at every place" if gpt else "loss at the chosen words alone"
+        s.words(left + 104, 300, pays, X2, 12, "start")
         s.note(left + 104, 324, "[CLS] and full stops are left out", "start")
     return s
 
 
-def _views(s: Sheet, y: float, apart: float, side: float, start: float, views: tuple[tuple[float, ...], ...]) -> None:
+def _views(
+    s: Sheet, y: float, apart: float, side: float, start: float, views: tuple[tuple[float, ...], ...]
+) -> None:
     """From x = start at height y to two views of the picture, above and below."""
     for sign, colour, text, view in zip((-1, 1), (X1, X2), ("X₁", "X₂"), views, strict=True):
         at = y + sign * apart
@@ -190,16 +204,17 @@ HALVES = ((0, 0, 12, 24), (12, 0, 12, 24))
 
 
 def simclr() -> Sheet:
-    """Two random views of a picture, X₁ and X₂, go through one backbone to features h and through a projection head to z. On
-    the unit sphere the loss pulls the two z of a picture together and pushes them from the z of all other pictures. After
-    training h is kept, for the probe; the projection head is not."""
+    """Two random views of a picture, X₁ and X₂, go through one backbone to features h and through a
+    projection head to z. On the unit sphere the loss pulls the two z of a picture together and pushes them
+    from the z of all other pictures. After training h is kept, for the probe; the projection head is not."""
     s = Sheet(WIDTH, 258)
     s.scene(8, 77, 64)
     _views(s, 109, 57, 56, 76, CROPS)
     for y, i, colour in ((52, "₁", X1), (166, "₂", X2)):
         s.flow(y, 174, "2N×3×64×64@backbone<" * (y < 100), 268)
         s.flow(y, 348, "2N×128@projection_head<" * (y < 100), 430)
-        s.arrow((520, y), (609, y), (609, 109 + (25 if y > 100 else -25)), text="2N×64@projection_head" * (y < 100))
+        turn = 109 + (25 if y > 100 else -25)
+        s.arrow((520, y), (609, y), (609, turn), text="2N×64@projection_head" * (y < 100))
         s.words(389, y + 12, f"h{i}", PSI)
         s.words(564, y + 12, f"z{i}", colour)
     s.block(268, 109, 80, "backbone", PSI, 170)
@@ -217,9 +232,10 @@ def simclr() -> Sheet:
 
 
 def siamese() -> Sheet:
-    """SimSiam: both views go through one backbone and projection head to z₁ and z₂; a prediction head makes p₁ of z₁, which
-    is to point where z₂ points, and at z₂ the gradient stops. BYOL: the lower network, dashed, is a moving average of the upper
-    one, and the distance is that of rows of length 1. Both add the same with the views exchanged."""
+    """SimSiam: both views go through one backbone and projection head to z₁ and z₂; a prediction head makes
+    p₁ of z₁, which is to point where z₂ points, and at z₂ the gradient stops. BYOL: the lower network,
+    dashed, is a moving average of the upper one, and the distance is that of rows of length 1.
+    Both add the same with the views exchanged."""
     s = Sheet(WIDTH, 388)
     for top, byol in ((0, False), (198, True)):
         d, p, z, of = (64, "q₁", "z′₂", "BYOL:") if byol else (256, "p₁", "z₂", "")
@@ -256,20 +272,22 @@ def siamese() -> Sheet:
 
 
 def clip() -> Sheet:
-    """Pictures, X₁, go through a backbone and a linear layer to u; their captions, X₂, through a causal Transformer and a linear
-    layer to v. All N × N cosines of a batch, times a learned scale, make a matrix; the loss is a cross-entropy of each
-    row and of each column, whose right answers lie on the diagonal."""
+    """Pictures, X₁, go through a backbone and a linear layer to u; their captions, X₂, through a causal
+    Transformer and a linear layer to v. All N × N cosines of a batch, times a learned scale, make a matrix;
+    the loss is a cross-entropy of each row and of each column, whose right answers lie on the diagonal."""
     s = Sheet(WIDTH, 312)
     s.rect(8, 22, 104, 40, ground(X2, 0.2), X2, 6)
     s.words(60, 42, "three boats\nat dawn", size=12)
     s.words(60, 75, "X₂: captions", X2)
-    s.flow(42, 116, "N×tokens@x2", (180, 100, "Transformer,\nend token", PSI), "N×tokens×64@text", (370, 64, "linear", PSI), h=48)
+    s.flow(42, 116, "N×tokens@x2", (180, 100, "Transformer,\nend token", PSI), "N×tokens×64@text",
+           (370, 64, "linear", PSI), h=48)
     s.arrow((434, 42), (602, 42), (602, 84), text="N×64@text_projection")
     for k in (2, 1, 0):
         s.rect(24 + 4 * k, 138 - 4 * k, 64, 64, PAPER, X1)
     s.scene(24, 138, 64, X1)
     s.words(60, 215, "X₁: pictures", X1)
-    s.flow(166, 100, "N×3×64×64@x1", (190, 80, "backbone", PSI), "N×128@projection_head<", (370, 64, "linear", PSI),
+    s.flow(166, 100, "N×3×64×64@x1", (190, 80, "backbone", PSI), "N×128@projection_head<",
+           (370, 64, "linear", PSI),
            "N×64@projection_head", 520, h=48)
     s.grid(524, 88, 156, [HIDDEN if k % 7 else mix(PAPER, PSI, 0.8) for k in range(36)], 2)
     s.words(477, 178, "u", X1)
@@ -280,9 +298,9 @@ def clip() -> Sheet:
 
 
 def deep_cca() -> Sheet:
-    """The left half of a picture, X₁, goes through the network ψ, the right half, X₂, through another one, η, to 16 numbers
-    each. Both are whitened by the batch's covariances; the singular values of what is left between them are the canonical
-    correlations ρ, and the loss is the sum of all 2 (1 − ρ)."""
+    """The left half of a picture, X₁, goes through the network ψ, the right half, X₂, through another one, η,
+    to 16 numbers each. Both are whitened by the batch's covariances; the singular values of what is left
+    between them are the canonical correlations ρ, and the loss is the sum of all 2 (1 − ρ)."""
     s = Sheet(WIDTH, 206)
     s.scene(8, 65, 64, X1, view=HALVES[0])
     s.scene(44, 65, 64, X2, view=HALVES[1])

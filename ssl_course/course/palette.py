@@ -21,7 +21,8 @@ PASSED = "#00695f"  # verdicts of exercises; always beside a word, never colour 
 WRONG = "#b3261e"
 
 NAMES = {
-    X1: "x1", X2: "x2", Y: "y", PSI: "psi", INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", WASH: "wash",
+    X1: "x1", X2: "x2", Y: "y", PSI: "psi",
+    INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", WASH: "wash",
     PASSED: "passed", WRONG: "wrong", **{colour: name for name, colour in BIOME.items()},
 }  # fmt: skip
 # On a dark page; canvas.css has the same, and a test compares them.
@@ -55,5 +56,5 @@ def mix(low: str, high: str, share: float) -> Mixed:
 
 
 def ground(colour: str, share: float) -> Mixed:
-    """A ground for words in INK: paper with a ``share`` of a colour, at most so much that they stay legible."""
+    """A ground for words in INK: paper with a ``share`` of a colour, so little that they stay legible."""
     return mix(PAPER, colour, 0.45 * min(max(share, 0.0), 1.0))

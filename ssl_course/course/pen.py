@@ -1,4 +1,5 @@
-"""The course's pen: an SVG that grows by words, blocks, arrows, grids, bars and little pictures, and follows the page's theme."""
+"""The course's pen: an SVG that grows by words, blocks, arrows, grids, bars and little pictures,
+and follows the page's theme."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Sheet:
         return "".join([*self.parts, "</svg>"])
 
     def words(
-        self, x: float, y: float, text: str, colour: str = INK, size: float = 13, at: str = "middle", more: str = ""
+        self, x: float, y: float, text: str, colour: str = INK, size: float = 13, at: str = "middle",
+        more: str = "",
     ) -> None:  # fmt: skip
         """Lines of text, their middle at height y; ``more`` are attributes of each."""
         for i, line in enumerate(lines := text.split("\n") if text else []):
@@ -38,7 +40,8 @@ class Sheet:
         self.words(x, y, text, MUTED, 11, at, f' data-of="{escape(of)}"' * bool(of))
 
     def rect(
-        self, x: float, y: float, w: float, h: float, fill: str, stroke: str = "none", rx: float = 0, dash: bool = False
+        self, x: float, y: float, w: float, h: float, fill: str, stroke: str = "none", rx: float = 0,
+        dash: bool = False,
     ) -> None:  # fmt: skip
         """A rectangle."""
         line = f' stroke="{css(stroke)}" stroke-width="1.5"' if stroke != "none" else ""
@@ -77,7 +80,8 @@ class Sheet:
         self.note((points[0][0] + points[1][0]) / 2, points[0][1] - 9, text)
 
     def flow(self, y: float, *items: float | str | tuple, h: float = 60) -> None:
-        """Blocks (x, width, text, colour) and the arrows between them, at one height; numbers are ends of arrows."""
+        """Blocks (x, width, text, colour) and the arrows between them, at one height;
+        numbers are ends of arrows."""
         x, text = None, ""
         for item in items:
             if isinstance(item, str):
@@ -94,14 +98,16 @@ class Sheet:
         self, x: float, y: float, side: float, stroke: str = MUTED, text: str = "",
         view: tuple[float, ...] = (0, 0, 24, 24), turn: int = 0, gray: bool = False,
     ) -> None:  # fmt: skip
-        """A landscape, or the part of it in ``view`` (of 24 × 24), from its upper left corner; its height is ``side``."""
-        tints = zip((MUTED,) * 4, (0.12, 0.5, 0.75, 0.35), strict=True) if gray else zip(
-            (BIOME["sea"], BIOME["desert"], BIOME["forest"], BIOME["desert"]), (0.3, 0.9, 0.65, 0.4), strict=True
-        )  # fmt: skip
+        """A landscape, or the part of it in ``view`` (of 24 × 24), from its upper left corner;
+        its height is ``side``."""
+        tints = [(BIOME["sea"], 0.3), (BIOME["desert"], 0.9), (BIOME["forest"], 0.65), (BIOME["desert"], 0.4)]
+        if gray:
+            tints = [(MUTED, 0.12), (MUTED, 0.5), (MUTED, 0.75), (MUTED, 0.35)]
         sky, sun, hill, sand = (css(mix(PAPER, colour, share)) for colour, share in tints)
         wide = side * view[2] / view[3]
         self.parts.append(
-            f'<svg x="{x:g}" y="{y:g}" width="{wide:g}" height="{side:g}" viewBox="{" ".join(map(str, view))}">'
+            f'<svg x="{x:g}" y="{y:g}" width="{wide:g}" height="{side:g}" '
+            f'viewBox="{" ".join(map(str, view))}">'
             f'<g transform="rotate({-turn} 12 12)"><rect width="24" height="24" fill="{sky}"/>'
             f'<circle cx="17.5" cy="6" r="3" fill="{sun}"/><path d="M-2 16L7 6L16 16Z" fill="{hill}"/>'
             f'<rect y="15" width="24" height="9" fill="{sand}"/></g></svg>'

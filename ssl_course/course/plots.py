@@ -18,7 +18,7 @@ DPI = 144  # pixels per inch where a figure has pixels; shown at 72 per inch, so
 
 
 def style() -> None:
-    """Set matplotlib's defaults to the course's: colours of palette.py, which `figure` gives their dark ones."""
+    """Set matplotlib's defaults to the course's: palette.py's colours, to which `figure` adds dark ones."""
     import matplotlib as mpl
 
     # With the line styles curves can be told apart without colour.
@@ -69,8 +69,8 @@ def shell() -> Any:
 def _draw_after_cells_only() -> None:
     """In a notebook matplotlib draws, shows and closes the open figures at IPython's event of a cell's end.
 
-    What a widget hears in a thread beside a cell triggers that event, too: the figure that the cell is making would be
-    drawn half done, by two threads at once, and closed.
+    What a widget hears in a thread beside a cell triggers that event, too: the figure that the cell is making
+    would be drawn half done, by two threads at once, and closed.
     """
     events = getattr(shell(), "events", None)
     if events is None or "trigger" in vars(events):
@@ -150,7 +150,8 @@ def pictures(
     """Rows of pictures, stored with their own pixels, which who shows them enlarges.
 
     Args:
-        rows: of pictures, equally many in each: tensors (3, H, W) or arrays (H, W, 3 or 4), uint8 or in [0, 1].
+        rows: of pictures, equally many in each: tensors (3, H, W) or arrays
+            (H, W, 3 or 4), uint8 or in [0, 1].
         names: of the rows, written on their left.
         alt: what the pictures show.
         titles: of the columns.

@@ -1,4 +1,5 @@
-"""A derivation on a lecture's page: numbered lines, each with its reason, and beside them what this run measures."""
+"""A derivation on a lecture's page: numbered lines, each with its reason,
+and beside them what this run measures."""
 
 import re
 from collections.abc import Sequence
@@ -20,13 +21,13 @@ def proof(title: str, lines: Sequence[tuple[str, str] | tuple[str, str, str]], *
 
     Args:
         title: what is shown, in plain words; no formula, since a summary does not typeset one everywhere.
-        lines: (formula without dollars, its reason) each; a third part is a sentence with ``{name}`` or ``{name:.3f}``
-            for what the run measures at this line, as in `say`.
+        lines: (formula without dollars, its reason) each; a third part is a sentence with ``{name}`` or
+            ``{name:.3f}`` for what the run measures at this line, as in `say`.
         numbers: what these names are.
 
     Raises:
-        ValueError: fewer than three lines or more than eight, a third part without a number of the run, a number that
-            no line uses.
+        ValueError: fewer than three lines or more than eight, a third part without a number of the run, a
+            number that no line uses.
     """
     if not 3 <= len(lines) <= 8:
         raise ValueError(

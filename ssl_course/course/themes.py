@@ -1,8 +1,9 @@
-"""Light and dark for what stays on a page without a kernel: pictures and cards that carry both sets of colours.
+"""Light and dark for what stays on a page without a kernel:
+pictures and cards that carry both sets of colours.
 
-A stored picture is an SVG in an <img>, with both sets inside: an <svg> in the page itself is dropped where a notebook is
-not trusted, and leaves its letters behind. The picture follows the ``color-scheme`` of what it stands in, and so does
-CSS's ``light-dark()``; JupyterLab sets none, so `SCHEME` does.
+A stored picture is an SVG in an <img>, with both sets inside: an <svg> in the page itself is dropped where a
+notebook is not trusted, and leaves its letters behind. The picture follows the ``color-scheme`` of what it
+stands in, and so does CSS's ``light-dark()``; JupyterLab sets none, so `SCHEME` does.
 """
 
 import base64
@@ -15,8 +16,8 @@ from PIL import Image
 
 from ssl_course.course.palette import DARK, INK, NAMES, WASH, Mixed
 
-# Dark pages of JupyterLab and nbconvert, of VS Code, and of Sphinx with furo. An untrusted notebook loses the rule and
-# shows light paper.
+# Dark pages of JupyterLab and nbconvert, of VS Code, and of Sphinx with furo. An untrusted notebook loses the
+# rule and shows light paper.
 SCHEME = (
     '<style>[data-jp-theme-light="false"] .ssl-shown,.vscode-dark .ssl-shown,[data-theme="dark"] .ssl-shown'
     "{color-scheme:dark}</style>"
@@ -43,7 +44,8 @@ def both(colour: str) -> str:
 
 
 def on_wash() -> str:
-    """CSS of words in ink on the wash; first for browsers older than 2024 and untrusted pages, which drop what follows."""
+    """CSS of words in ink on the wash; first for browsers older than 2024 and untrusted pages,
+    which drop what follows."""
     return f"background:{WASH};color:{INK};background:{both(WASH)};color:{both(INK)}"
 
 
@@ -56,13 +58,13 @@ def standalone(svg: str) -> str:
     )
     style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}text{{font-family:{FONT}}}</style>"
     svg = re.sub(r"<title>.*?</title>", "", svg, flags=re.DOTALL)  # an <img> does not tell them
-    svg = re.sub(r"data:image/png;base64,\s*([^\"]+)", lambda found: _smaller(found[1]), svg)
-    return re.sub(r"(<svg[^>]*>)", lambda found: found[1] + style, svg, count=1)
+    svg = re.sub(r"data:image/png;base64,\s*([^\"]+)", lambda match: _smaller(match[1]), svg)
+    return re.sub(r"(<svg[^>]*>)", lambda match: match[1] + style, svg, count=1)
 
 
 def _smaller(data: str) -> str:
-    """A PNG in base64 as what takes fewer bytes: a palette, where its colours are few, or a JPEG that keeps them all; a
-    WebP where the page shows through."""
+    """A PNG in base64 as what takes fewer bytes: a palette, where its colours are few, or a JPEG that keeps
+    them all; a WebP where the page shows through."""
     picture, png, jpeg = Image.open(io.BytesIO(base64.b64decode(data))), io.BytesIO(), io.BytesIO()
     if picture.mode == "RGBA" and picture.getextrema()[3][0] < 255:
         picture.save(jpeg, "webp", quality=92, method=6)
@@ -77,7 +79,8 @@ def _smaller(data: str) -> str:
 
 
 def img(svg: str, alt: str, width: int, least: int = 0) -> str:
-    """An <img> of a drawing, at most as wide as the page, at least ``least`` CSS pixels; with `SCHEME`, which it needs."""
+    """An <img> of a drawing, at most as wide as the page, at least ``least`` CSS pixels;
+    with `SCHEME`, which it needs."""
     # As text, which takes a sixth less than base64 of it, and a quarter less where most of it is pictures.
     text = re.sub(r"=\"([^\"']*)\"", r"='\1'", standalone(svg))
     data = quote(text, safe=" ='/:;,+()!*@$?[]{}|^")
@@ -88,7 +91,7 @@ def img(svg: str, alt: str, width: int, least: int = 0) -> str:
 
 
 def figure(svg: str, alt: str, width: int, caption: str | None = None, least: int = 0) -> str:
-    """`img` as a <figure> with its caption; where the page is narrower than ``least``, the picture scrolls."""
+    """`img` as a <figure> with its caption; where a page is narrower than ``least``, the picture scrolls."""
     words = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     shown = img(svg, alt, width, least)
     if least:  # what scrolls is reached from the keyboard
@@ -97,14 +100,15 @@ def figure(svg: str, alt: str, width: int, caption: str | None = None, least: in
 
 
 def named(svg: str) -> str:
-    """Matplotlib's SVG with the palette's colours by their names, and without what it repeats for every mark."""
+    """Matplotlib's SVG with the palette's colours by their names,
+    and without what it repeats for every mark."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(?<=: )#[0-9a-f]{6}", lambda found: css(found[0]), svg)
+    svg = re.sub(r"(?<=: )#[0-9a-f]{6}", lambda match: css(match[0]), svg)
     svg = re.sub(r" font-family: 'DejaVu Sans'[^;\"]*;?", "", svg)  # `standalone` says it once
     svg = re.sub(r" transform=\"rotate\(-?0 [^\"]*\"", "", svg)
-    svg = re.sub(r"\d+\.\d{4,}", lambda found: f"{float(found[0]):.3f}".rstrip("0").rstrip("."), svg)
-    svg = re.sub(r'(?<= [xy]=")[\d.]+', lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), svg)
+    svg = re.sub(r"\d+\.\d{4,}", lambda match: f"{float(match[0]):.3f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r'(?<= [xy]=")[\d.]+', lambda match: f"{float(match[0]):.1f}".removesuffix(".0"), svg)
     for number, name in enumerate(sorted(set(re.findall(r' id="(m[0-9a-f]{6,})"', svg)))):  # of markers
         svg = svg.replace(name, f"m{number}")
     svg = svg.replace("xlink:href", "href")
@@ -112,6 +116,6 @@ def named(svg: str) -> str:
     return re.sub(r"\s*\n\s*", " ", svg).replace("> <", "><")
 
 
-def _together(found: re.Match) -> str:
+def _together(match: re.Match) -> str:
     """Marks of one look: the look once."""
-    return f"<g {found[2]}>{found[1].replace(' ' + found[2], '')}</g>"
+    return f"<g {match[2]}>{match[1].replace(' ' + match[2], '')}</g>"

@@ -1,8 +1,8 @@
 """Pictures with captions written by people: emoji and their Unicode names, and the photographs of Flickr8k.
 
-Nothing of either comes with the course. Emoji are drawn when they are loaded, from the font and the list of names
-that Debian and Ubuntu package (``apt-get install fonts-noto-color-emoji unicode-data``); Flickr8k must be fetched
-by hand, since its photographs are for research and teaching only.
+Nothing of either comes with the course. Emoji are drawn when they are loaded, from the font and the list of
+names that Debian and Ubuntu package (``apt-get install fonts-noto-color-emoji unicode-data``); Flickr8k must
+be fetched by hand, since its photographs are for research and teaching only.
 """
 
 import re
@@ -26,13 +26,15 @@ FLICKR_FOLDERS = ("flickr8k", "flickr8k_1000", "Flickr8k")
 FLICKR_LIST, FLICKR_IMAGES = "Flickr8k.token.txt", ("images", "Flicker8k_Dataset", "Images")
 
 
-# ---- emoji --------------------------------------------------------------------------------------------------
+# --- emoji --------------------------------------------------------------------------------------------------
 def load_emoji(size: int, split: str, root: str | PathLike | None = None) -> Pictures:
-    """Emoji without skin tones, with their English names as captions, labels ``group`` (9) and ``subgroup`` (about 99).
+    """Emoji without skin tones, with their English names as captions, labels ``group``
+    (9) and ``subgroup`` (about 99).
 
-    Looked for in ``root``, $SSL_COURSE_DATA and the user's cache: a folder with ``captions.tsv`` (columns file,
-    caption, group, subgroup) and the pictures that it names, or one with NotoColorEmoji.ttf and emoji-test.txt; then
-    where Debian's packages put the latter two. One in five, by a hash of its characters, is for test.
+    Looked for in ``root``, $SSL_COURSE_DATA and the user's cache: a folder with ``captions.tsv`` (columns
+    file, caption, group, subgroup) and the pictures that it names, or one with NotoColorEmoji.ttf and
+    emoji-test.txt; then where Debian's packages put the latter two.
+    One in five, by a hash of its characters, is for test.
 
     Raises:
         DataError: nowhere (where it looked, what to do), or damaged.
@@ -40,7 +42,8 @@ def load_emoji(size: int, split: str, root: str | PathLike | None = None) -> Pic
     kind, where = find_emoji(root) or (None, None)
     if kind is None:
         raise DataError(
-            f"The emoji pictures are not on this machine.\n{files.looked_in([*files.places(root), *DEBIAN])}\n"
+            "The emoji pictures are not on this "
+            f"machine.\n{files.looked_in([*files.places(root), *DEBIAN])}\n"
             "What to do: on Debian or Ubuntu, run\n  apt-get install fonts-noto-color-emoji unicode-data\n"
             f"or put {FONT} (https://github.com/googlefonts/noto-emoji) and {LIST} "
             f"(https://unicode.org/Public/emoji/15.0/emoji-test.txt) into one folder and say\n"
@@ -84,7 +87,7 @@ def find_emoji(root: str | PathLike | None = None) -> tuple[str, object] | None:
 
 
 def _named(path: Path) -> list[tuple[str, str, str, str]]:
-    """(code points as "1f600-fe0f", name, group, subgroup) of each fully qualified emoji without a skin tone."""
+    """(code points as "1f600-fe0f", name, group, subgroup) of each qualified emoji without skin tone."""
     rows, group, subgroup = [], "", ""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("# group:"):
@@ -116,7 +119,8 @@ def _listed(folder: Path) -> list[tuple[str, str, str, str]]:
 
 
 def _from_font(path: Path, size: int):
-    """Code points → (3, size, size) uint8 on white, cut to the drawing and centred; None where the font has none."""
+    """Code points → (3, size, size) uint8 on white, cut to the drawing and centred;
+    None where the font has none."""
     try:
         font = ImageFont.truetype(str(path), PIXELS)
     except OSError as error:
@@ -139,13 +143,13 @@ def _from_font(path: Path, size: int):
     return paint
 
 
-# ---- Flickr8k -------------------------------------------------------------------------------------------------
+# - Flickr8k -------------------------------------------------------------------------------------------------
 def load_flickr8k(size: int, split: str, root: str | PathLike | None = None, captions: int = 5) -> Pictures:
     """Photographs with captions by five people: one row for each of the first ``captions`` of a photograph.
 
-    The layout is that of torchvision's ``Flickr30k(root, ann_file)``: a folder of pictures beside Flickr8k.token.txt
-    with lines ``name.jpg#k<tab>caption``. Rows of one photograph stand together, and ``parts["photo"]`` (N,) numbers
-    them. One photograph in five, by a hash of its name, is for test.
+    The layout is that of torchvision's ``Flickr30k(root, ann_file)``: a folder of pictures beside
+    Flickr8k.token.txt with lines ``name.jpg#k<tab>caption``. Rows of one photograph stand together, and
+    ``parts["photo"]`` (N,) numbers them. One photograph in five, by a hash of its name, is for test.
 
     Raises:
         ValueError: captions outside 1 … 5. DataError: not found (what to do), or damaged.

@@ -37,7 +37,8 @@ class Corpus:
 
 
 def load_corpus(name: str, split: str, root: str | os.PathLike | None, download: bool) -> Texts:
-    """One of `CORPORA`, labels ``sentiment`` (0 negative, 1 positive), in an order that a fixed seed shuffled.
+    """One of `CORPORA`, labels ``sentiment`` (0 negative, 1 positive),
+    in an order that a fixed seed shuffled.
 
     Looked for in ``root``, $SSL_COURSE_DATA, the user's cache; then asked of ``datasets``.
 
@@ -211,6 +212,7 @@ CORPORA = {
         hub="cornell-movie-review-data/rotten_tomatoes",
         text="text",
         splits={"train": "train+validation", "test": "test"},
-        by_hand="unpack https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz (0.5 MB)",
+        by_hand="unpack https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz (0.5 "
+        "MB)",
     ),
 }

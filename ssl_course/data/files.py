@@ -29,14 +29,15 @@ def data_folder() -> Path | None:
 
 
 def places(root: str | os.PathLike[str] | None = None) -> list[Path]:
-    """The folders that a set is looked for in, in this order: ``root``, $SSL_COURSE_DATA, the user's cache."""
+    """Folders that a set is looked for in, in this order: ``root``, $SSL_COURSE_DATA, the user's cache."""
     given = [Path(root).expanduser()] if root is not None else []
     shared = [folder] if (folder := data_folder()) else []
     return [*given, *shared, cache_folder()]
 
 
 def within(folders: Iterable[Path], *names: str) -> Iterator[Path]:
-    """Where the files of a set may lie, folder by folder: in one inside it with one of these names, or in itself."""
+    """Where the files of a set may lie, folder by folder:
+    in one inside it with one of these names, or in itself."""
     return (folder / name for folder in folders for name in (*names, "."))
 
 
@@ -84,7 +85,8 @@ def damaged(path: Path, why: str) -> DataError:
 
 
 def source(title: str, n: int, whole: int, split: str, where: object, what: str = "pictures") -> str:
-    """Which part of a set was loaded, "CIFAR-10, all 10,000 test pictures"; a warning where it is not the whole."""
+    """Which part of a set was loaded, "CIFAR-10, all 10,000 test pictures";
+    a warning where it is not the whole."""
     if n >= whole:
         return f"{title}, all {whole:,} {split} {what}"
     warnings.warn(
@@ -96,7 +98,7 @@ def source(title: str, n: int, whole: int, split: str, where: object, what: str 
 
 
 def is_test(name: str, share: float = 0.2) -> bool:
-    """Whether a file is for test: decided by its own name, so that adding files moves none to the other split."""
+    """Whether a file is for test: decided by its own name, so that new files move none to the other split."""
     plain = unicodedata.normalize("NFC", name)  # macOS may store ü as two characters
     digest = hashlib.blake2b(plain.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") < share * 2**64

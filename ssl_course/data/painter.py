@@ -129,7 +129,8 @@ class Ground:
         return self.sky.shape[-1]
 
     def grid(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows (1, s, 1) and columns (1, 1, s) in (0, 1), and how near each row is: 0 horizon, 1 viewer (n, s, 1)."""
+        """Rows (1, s, 1) and columns (1, 1, s) in (0, 1), and how near each row is:
+        0 horizon, 1 viewer (n, s, 1)."""
         r, c = _grid(self.size, self.u)
         return r, c, ((r - self.horizon) / (1 - self.horizon)).clamp(0, 1)
 
@@ -138,7 +139,7 @@ class Ground:
         return _noise(self.size, self.u[:, first : first + 2], beta, stretch, seed)
 
     def layer(self, k: int, columns: Sequence[int], factor: float, step: float, shift: float) -> list[Tensor]:
-        """Numbers in [0, 1) of the k-th of several layers, (n, 1, 1) each: the same uniforms serve all layers."""
+        """Numbers in [0, 1) of the k-th of several layers, (n, 1, 1) each: the same uniforms for all."""
         return [_col(_frac(self.u[:, i] * (factor + step * k) + shift * k)) for i in columns]
 
     def lit(self, near: Tensor | float, shade: Tensor | float) -> Tensor:
@@ -363,7 +364,8 @@ def layout(biome: Tensor, size: int) -> Tensor:
 
 
 def paint_colour(sky: Tensor, ground: Tensor, biome: Tensor, u: Tensor | None, size: int) -> Tensor:
-    """ab (n, 2, size, size) from sky and ground colours (n, 2), the class's layout and noise u (n, 8), or none."""
+    """ab (n, 2, size, size) from sky and ground colours (n, 2), the class's layout and noise u (n, 8),
+    or none."""
     ab = torch.empty(len(biome), 2, size, size, device=sky.device)
     for rows in _chunks(len(biome), size):
         share = layout(biome[rows], size)[:, None]  # (m, 1, s, 1)

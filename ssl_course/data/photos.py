@@ -35,8 +35,8 @@ def open_picture(source: str | os.PathLike | bytes, size: int) -> torch.Tensor:
     """Any usual picture as a (3, size, size) uint8 tensor.
 
     The largest centred square is cut out and resized (PIL, bicubic, antialiased). Rotated as its EXIF says;
-    what is transparent shows white; 16 bits are brought to 8; of an animation the first picture is taken. Colours
-    are brought to sRGB from what the ICC profile says they are; without one they count as sRGB.
+    what is transparent shows white; 16 bits are brought to 8; of an animation the first picture is taken.
+    Colours are brought to sRGB from what the ICC profile says they are; without one they count as sRGB.
 
     Args:
         source: a path, or the bytes of a file (an upload).
@@ -65,8 +65,8 @@ def open_picture(source: str | os.PathLike | bytes, size: int) -> torch.Tensor:
         ) from None
     except Image.UnidentifiedImageError:
         raise DataError(
-            f"{name} is not a picture that can be read here (JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or JPEG 2000; "
-            "export HEIC photographs as JPEG)"
+            f"{name} is not a picture that can be read here (JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF or JPEG "
+            "2000; export HEIC photographs as JPEG)"
         ) from None
     except Exception as error:  # a damaged header fails in many ways inside the decoders
         raise DataError(f"{name} cannot be read: {error}") from error
@@ -117,7 +117,8 @@ def _square(picture: Image.Image) -> Image.Image:
 
 
 def _in_srgb(picture: Image.Image) -> Image.Image:
-    """With the colours that the picture's ICC profile means; as it is where that says nothing, or cannot be read."""
+    """With the colours that the picture's ICC profile means;
+    as it is where that says nothing, or cannot be read."""
     with suppress(KeyError, TypeError, ValueError, OSError, ImportError, ImageCms.PyCMSError):
         profile = ImageCms.ImageCmsProfile(io.BytesIO(picture.info["icc_profile"]))
         if "sRGB" in ImageCms.getProfileDescription(profile):

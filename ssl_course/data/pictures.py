@@ -46,7 +46,7 @@ class Pictures(Rows):
         return self.images
 
     def gray(self) -> Pictures:
-        """The same pictures as three equal channels of their lightness (CIE L*, shown as the gray of equal L*)."""
+        """The pictures as three equal channels of their lightness (CIE L*, shown as the gray of equal L*)."""
         from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 
         parts = []

@@ -117,10 +117,12 @@ class Shared(NamedTuple):
 class World(worlds.Enumerated):
     """The film-review world. ψ*(x₁) = P(x₂ | x₁) is what masked-word prediction must learn.
 
-    ε_CI² is λ² (1 + (2·purity − 1)⁴) / 4 for the sentiment; the maximal correlations are c = (2·purity − 1)², λ and cλ.
+    ε_CI² is λ² (1 + (2·purity − 1)⁴) / 4 for the sentiment;
+    the maximal correlations are c = (2·purity − 1)², λ and cλ.
 
     Args:
-        dependence: λ in [0, 1]; 0 is exact conditional independence of adjective and verb given the sentiment.
+        dependence: λ in [0, 1]; 0 is exact conditional independence of adjective and verb given the
+            sentiment.
         purity: probability that a word has the sign of the sentiment, in (1/2, 1].
 
     Raises:
@@ -139,7 +141,8 @@ class World(worlds.Enumerated):
     # ---- the two words: tables, exact ---------------------------------------------------------------------
 
     def joint(self, label: str = "sentiment") -> torch.Tensor:
-        """P(x₁, x₂, label), (4, 4, 2) float64: `ADJECTIVES`, `VERBS`, then `SENTIMENTS`, each in its order. The label is "sentiment", or "intensity" (of x₁).
+        """P(x₁, x₂, label), (4, 4, 2) float64: `ADJECTIVES`, `VERBS`, then `SENTIMENTS`, each in its order.
+        The label is "sentiment", or "intensity" (of x₁).
 
         Raises:
             ValueError: another label.
@@ -161,7 +164,8 @@ class World(worlds.Enumerated):
         return (2 * self.purity - 1) ** 2
 
     def shared(self, k: int = 3) -> Shared:
-        """The k most correlated pairs of functions of x₁ and x₂ (note §3.5.2); the first is the leading feature.
+        """The k most correlated pairs of functions of x₁ and x₂ (note §3.5.2);
+        the first is the leading feature.
 
         The sign of a pair is arbitrary; here it is positive on the first word that it does not vanish on.
         """
@@ -250,11 +254,11 @@ class World(worlds.Enumerated):
         return float(torch.special.entr(p).sum())
 
     def perplexity(self) -> float:
-        """The lowest perplexity that a next-word model can have here, per token, the end of the text counted."""
+        """The lowest perplexity that a next-word model can have here, per token, the end counted."""
         tokens = (_table().ids > CLS).sum(1).double()
         return math.exp(self.entropy() / float(self.probabilities() @ tokens))
 
-    # ---- the sample -----------------------------------------------------------------------------------------
+    # --- the sample -----------------------------------------------------------------------------------------
 
     def sample(self, n: int, seed: int = 0, single: float = 0.0) -> Texts:
         """Draw n texts with the labels of `NAMES`; the same seed gives the same texts, and λ alone changes
@@ -264,8 +268,8 @@ class World(worlds.Enumerated):
             n: how many, at least 1.
             seed: of all draws.
             single: share of the texts that are cut down to one of their sentences, any of them. People who
-                type only "I [MASK] this movie." need a network that has seen such texts. The labels stay those
-                of the whole text, also of words that are gone: use 0 to test what texts tell.
+                type only "I [MASK] this movie." need a network that has seen such texts. The labels stay
+                those of the whole text, also of words that are gone: use 0 to test what texts tell.
 
         Raises:
             ValueError: n < 1, or a share outside [0, 1].

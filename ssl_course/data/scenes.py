@@ -94,7 +94,7 @@ class World(Enumerated):
         return self.dependence * torch.eye(3).double() + (1 - self.dependence) / 3
 
     def states(self) -> torch.Tensor:
-        """P(t, z₁, o, count, y, z₂, u), (6, 3, 3, 3, 3, 3, 2): the whole skeleton; u is the side of "spread"."""
+        """P(t, z₁, o, count, y, z₂, u), (6, 3, 3, 3, 3, 3, 2): the skeleton; u is the side of "spread"."""
         own = (torch.arange(6)[:, None] // 2 == torch.arange(3)).double()
         objects = own * OWN_OBJECT + (1 - own) * (1 - OWN_OBJECT) / 2  # (t, o)
         third, half = (torch.full((n,), 1 / n, dtype=torch.float64) for n in (3, 2))
@@ -135,7 +135,7 @@ class World(Enumerated):
         return sky, torch.tensor(GROUND, device=on)[biome] + GROUND_SHARE * shift
 
     def x2_values(self) -> torch.Tensor:
-        """The value of X₂ in each of its 18 states, (18, 4) or (18, 2), Lab units: (sky a, b, ground a, b)."""
+        """X₂ in each of its 18 states, (18, 4) or (18, 2), Lab units: (sky a, b, ground a, b)."""
         y, z, u = (i.reshape(-1) for i in torch.meshgrid(*map(torch.arange, (3, 3, 2)), indexing="ij"))
         sky, ground = self.colours(y, z, 2 * u - 1)
         return self._seen(sky, ground).double()
@@ -149,17 +149,19 @@ class World(Enumerated):
         """Accuracy of the best classifier of ``label`` from the lightness."""
         return float(self.joint(label).sum(1).max(1).values.sum())
 
-    # ---- the pictures ---------------------------------------------------------------------------------------
+    # --- the pictures ---------------------------------------------------------------------------------------
 
     def sample(
         self, n: int, size: int = 64, seed: int = 0, device: str | torch.device = "cpu", parts: bool = False,
         objects: bool = True,
     ) -> Pictures:  # fmt: skip
-        """Draw n pictures; the same seed gives the same pictures on one device, and the same scene at any size.
+        """Draw n pictures; the same seed gives the same pictures on one device,
+        and the same scene at any size.
 
         Args:
             n: how many, at least 1.
-            size: pixels a side, 16 to 1,024. Time and memory grow with the area: four pictures of 1,024 take 4 GB.
+            size: pixels a side, 16 to 1,024. Time and memory grow with the area:
+                four pictures of 1,024 take 4 GB.
             seed: of the latents and of both painters.
             device: where they are painted and stay.
             parts: keep L (n, 1, size, size) and ab (n, 2, size, size), float32 in Lab units, in ``parts``.
@@ -175,7 +177,8 @@ class World(Enumerated):
         if size > LARGEST:
             gigabytes = 4 * (size / LARGEST) ** 2
             raise ValueError(
-                f"scenes are painted up to {LARGEST} pixels a side; at {size} that would take {gigabytes:.0f} GB of memory"
+                f"scenes are painted up to {LARGEST} pixels a side; at {size} that would take "
+                f"{gigabytes:.0f} GB of memory"
             )
         if self.tint_gain > 1:
             raise ValueError(f"tint_gain {self.tint_gain} takes colours out of sRGB; pictures need at most 1")
@@ -197,7 +200,8 @@ class World(Enumerated):
                 kept["L"].append(lightness)
                 kept["ab"].append(ab)
         if size > 64:
-            painter.noise_pool.cache_clear()  # 16 pools of 4 MB at 96 pixels, and such pictures are painted once
+            # 16 pools of 4 MB at 96 pixels, and such pictures are painted once
+            painter.noise_pool.cache_clear()
         return Pictures(
             images=images,
             labels=latents,
@@ -209,7 +213,7 @@ class World(Enumerated):
     def latents(
         self, n: int, stream: torch.Generator, device: str | torch.device
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Labels (n,) and the side −1 or 1 of n scenes, from a table of uniforms, so that λ changes z₂ alone."""
+        """Labels (n,) and the side −1 or 1 of n scenes, from a table of uniforms, so λ changes z₂ alone."""
         u = torch.rand(n, 8, generator=stream, device=device)
         third = (3 * u).long().clamp(max=2)  # (n, 8)
         biome = third[:, 0]
@@ -236,7 +240,8 @@ class World(Enumerated):
         return labels["biome"] * 3 + labels["tint"]
 
     def x2(self, pictures: Pictures) -> torch.Tensor:
-        """X₂ read off the pictures, (n, 4) or (n, 2), Lab units: mean ab of the rows that are all sky and all ground."""
+        """X₂ read off the pictures, (n, 4) or (n, 2), Lab units:
+        mean ab of the rows that are all sky and all ground."""
         ab = pictures.parts.get("ab")
         # In pieces: as floats a whole set would take gigabytes.
         pieces = (pictures.images if ab is None else ab).split(256)
@@ -248,7 +253,7 @@ class World(Enumerated):
 
 
 def _sky_and_ground(ab: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean colour (n, 2) of the rows of ab (n, 2, s, s) that are all sky, and of those that are all ground."""
+    """Mean colour (n, 2) of the rows of ab (n, 2, s, s) that are all sky, and that are all ground."""
     size = ab.shape[2]
     rows = (torch.arange(size, device=ab.device) + 0.5) / size
     sky = ab[:, :, rows < min(painter.HORIZON) - painter.EDGE].mean((2, 3))
@@ -258,7 +263,8 @@ def _sky_and_ground(ab: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def captions(labels: dict[str, torch.Tensor], short: bool = False) -> list[str]:
     """One sentence a picture, from all six latents: "two boats on waves at sea at dusk, in rosy light".
 
-    ``short`` leaves out texture and tint, "two boats at sea at dusk": 81 different captions in place of 1,458.
+    ``short`` leaves out texture and tint, "two boats at sea at dusk":
+    81 different captions in place of 1,458.
     """
     columns = [labels[k].tolist() for k in ("count", "object", "texture", "biome", "light", "tint")]
     sentences = []
@@ -278,7 +284,8 @@ def _ground(texture: int) -> str:
 
 
 def every_caption() -> tuple[list[str], dict[str, torch.Tensor]]:
-    """All 1,458 captions, each once, and their labels (1458,) by name, in the order of `World.states` without u."""
+    """All 1,458 captions, each once, and their labels (1458,) by name,
+    in the order of `World.states` without u."""
     order = ("texture", "light", "object", "count", "biome", "tint")
     grid = torch.meshgrid(*(torch.arange(len(NAMES[k])) for k in order), indexing="ij")
     labels = {k: g.reshape(-1) for k, g in zip(order, grid, strict=True)}
@@ -291,8 +298,8 @@ PROMPTS = ("the word", "a phrase", "whole captions")
 def prompts(label: str, kind: str = "whole captions") -> list[list[str]]:
     """What to ask about a label, a list of texts for each class: for zero-shot classification.
 
-    "the word" is the bare name ("sea"); "a phrase" a piece of a caption ("at sea"); "whole captions" all captions
-    with that class, whose features are to be averaged (prompt ensembling, CLIP §3.1.4).
+    "the word" is the bare name ("sea"); "a phrase" a piece of a caption ("at sea"); "whole captions" all
+    captions with that class, whose features are to be averaged (prompt ensembling, CLIP §3.1.4).
 
     Raises:
         ValueError: an unknown label or kind.

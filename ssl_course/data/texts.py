@@ -52,7 +52,8 @@ class Tokenizer:
 
     @classmethod
     def of_pieces(cls, strings: Iterable[str], vocab_size: int = 4096) -> Tokenizer:
-        """Byte-pair encoding learned on ``strings``: frequent words whole, rare ones in pieces, nothing unknown.
+        """Byte-pair encoding learned on ``strings``: frequent words whole, rare ones in pieces,
+        nothing unknown.
 
         (Sennrich et al. 2016, on bytes as in GPT-2.) A corpus with fewer pairs than asked gives fewer ids.
 
@@ -227,7 +228,8 @@ class Texts(Rows):
         ids, cut = tokenizer.rows(self.strings, context)
         if cut.any():
             warnings.warn(
-                f"{int(cut.sum())} of {len(self)} texts are longer than context={context} and are read up to there",
+                f"{int(cut.sum())} of {len(self)} texts are longer than "
+                f"context={context} and are read up to there",
                 stacklevel=2,
             )
         return replace(self, ids=ids, tokenizer=tokenizer)

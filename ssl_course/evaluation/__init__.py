@@ -8,8 +8,9 @@ and left exactly as it was. Nothing is chosen on test data: the test set is used
 result prints its protocol, since an accuracy without one cannot be compared.
 
 ``method`` is always one of: a module with ``encode``; any other module; a bound method of a module, such as
-``simclr.project`` (features after the head); a function x → (N, D); or None, when the data are features already
-(`encode`). A function that hides a network, such as a lambda, leaves eval mode and device to its author.
+``simclr.project`` (features after the head); a function x → (N, D); or None, when the data are features
+already (`encode`). A function that hides a network, such as a lambda,
+leaves eval mode and device to its author.
 """
 
 from ssl_course.evaluation.encoding import Encoded, encode, features, frozen, pixels

@@ -76,7 +76,8 @@ def features(method: Network, inputs: torch.Tensor, batch_size: int = 256) -> to
             pieces of ``batch_size``.
 
     Raises:
-        ValueError: no inputs, strings instead of ids, an output that is not (N, D), or features that are not finite.
+        ValueError: no inputs, strings instead of ids, an output that is not (N, D),
+            or features that are not finite.
     """
     if not len(inputs):
         raise ValueError("inputs is empty: there is nothing to encode")
@@ -98,8 +99,9 @@ def finite(x: torch.Tensor, name: str) -> torch.Tensor:
     bad = int((~x.isfinite()).any(1).sum())
     if bad:
         raise ValueError(
-            f"{name}: the features of {bad} of {len(x)} inputs are NaN or infinite. If the inputs are finite, its"
-            " weights have diverged: go back to the last good checkpoint, or train with a lower learning rate."
+            f"{name}: the features of {bad} of {len(x)} inputs are NaN or infinite. If the inputs are "
+            "finite, its weights have diverged: go back to the last good checkpoint, or train with a lower "
+            "learning rate."
         )
     return x
 

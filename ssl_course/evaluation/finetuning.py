@@ -1,4 +1,5 @@
-"""Fine-tuning: the encoder and a linear head learn together from labels, beside `linear_probe`, which freezes the encoder."""
+"""Fine-tuning: the encoder and a linear head learn together from labels, beside `linear_probe`,
+which freezes the encoder."""
 
 import copy
 
@@ -12,9 +13,11 @@ from ssl_course.interfaces import Pair
 
 
 class FineTuned(nn.Module):
-    """A copy of a method with a linear head on ``encode``; train it as any method, on labelled pictures (note §1).
+    """A copy of a method with a linear head on ``encode``;
+    train it as any method, on labelled pictures (note §1).
 
-    The head sees features normalised by batch statistics, as MAE's own probing protocol does (arXiv 2111.06377, App. A.1).
+    The head sees features normalised by batch statistics, as MAE's own probing protocol does
+    (arXiv 2111.06377, App. A.1).
 
     Args:
         method: with ``encode`` and ``backbone.dim``; copied, so that it stays as it was.

@@ -1,4 +1,4 @@
-"""Gauges of collapse, and what makes features good on the sphere: even, and alike for two views of one picture."""
+"""Gauges of collapse, and what makes features good on the sphere: even, alike for two views of a picture."""
 
 import math
 
@@ -9,7 +9,8 @@ from ssl_course.evaluation.encoding import rows_of
 
 
 def feature_std(z: torch.Tensor) -> float:
-    """Mean over the D dimensions of the std of the l2-normalised rows of z (N, D); SimSiam §4.1, arXiv 2011.10566.
+    """Mean over the D dimensions of the std of the l2-normalised rows of z (N, D);
+    SimSiam §4.1, arXiv 2011.10566.
 
     About 1/√D for directions spread evenly and 0 at collapse to one direction. Blind to a collapse into a
     subspace: look at `effective_rank` too.
@@ -45,7 +46,8 @@ def spectrum(z: torch.Tensor) -> torch.Tensor:
 
 
 def alignment(z1: torch.Tensor, z2: torch.Tensor, alpha: float = 2) -> float:
-    """Mean of ‖z1 − z2‖^alpha over pairs of views (N, D), on the unit sphere: 0 is perfect, 2 (alpha = 2) unrelated.
+    """Mean of ‖z1 − z2‖^alpha over pairs of views (N, D), on the unit sphere:
+    0 is perfect, 2 (alpha = 2) unrelated.
 
     Wang & Isola, arXiv 2005.10242, §4. Rows are l2-normalised here.
 
@@ -59,7 +61,8 @@ def alignment(z1: torch.Tensor, z2: torch.Tensor, alpha: float = 2) -> float:
 
 
 def uniformity(z: torch.Tensor, t: float = 2) -> float:
-    """log of the mean of exp(−t ‖zᵢ − zⱼ‖²) over pairs i ≠ j, on the unit sphere: 0 at collapse, lower is more even.
+    """log of the mean of exp(−t ‖zᵢ − zⱼ‖²) over pairs i ≠ j, on the unit sphere:
+    0 at collapse, lower is more even.
 
     Wang & Isola, arXiv 2005.10242, §4. Rows of z (N, D) are l2-normalised here. Takes N²/2 numbers of memory.
 

@@ -23,8 +23,9 @@ class Neighbours:
 
     def __str__(self) -> str:
         return (
-            f"{self.accuracy:.3f}  {self.label!r} from {self.name}: kNN by cosine, k = {self.k} of {self.n_train}"
-            f" train rows, votes exp(cos / {self.temperature:g}), {self.dim} features, {self.n_test} test rows"
+            f"{self.accuracy:.3f}  {self.label!r} from {self.name}: kNN by cosine, k = {self.k} of "
+            f"{self.n_train} train rows, votes exp(cos / {self.temperature:g}), {self.dim} features, "
+            f"{self.n_test} test rows"
         )
 
 

@@ -17,12 +17,14 @@ L2_GRID = (1.0, 0.1, 0.01, 0.001)  # what cross-validation chooses from
 L2_FEW = 0.1  # while no class shows two labels there is nothing to validate on
 FOLDS = 5
 MANY_NUMBERS = 4_000_000  # entries of the labelled features from which several threads pay
-ROUGHLY = 1e-3  # gradient at which a fit of many rows is good enough to choose l2 by; few rows need all of it, and cost little
+# Gradient at which a fit of many rows is good enough to choose l2 by; few rows need all, at little cost.
+ROUGHLY = 1e-3
 JOINT_NUMBERS = 1_000_000  # entries up to which all draws are fitted at once
 
 
 def label_draws(y: torch.Tensor, n: int | None, draws: int = 5, seed: int = 0) -> list[torch.Tensor]:
-    """The rows that get a label: ``draws`` times n of them, stratified, a function of (y, n, draws, seed) alone.
+    """The rows that get a label: ``draws`` times n of them, stratified, a function of
+    (y, n, draws, seed) alone.
 
     Each class gets its share of n up to rounding, and at least one row as soon as n reaches the number of
     classes; below that, n different classes get one row each. The draws of a larger n contain those of a
@@ -65,11 +67,11 @@ def held_out(y: Ints) -> NDArray[np.bool_]:
 
 
 def choose_l2(x: Floats, y: Ints, k: int, solver: str) -> Floats:
-    """For each draw of x (B, n, D), y (B, n) the l2 of the grid with the fewest errors on held-out rows, then the
-    least loss; (B,).
+    """For each draw of x (B, n, D), y (B, n) the l2 of the grid with the fewest errors on held-out rows, then
+    the least loss; (B,).
 
-    Errors first: the loss alone asks for confident answers and so for too weak a penalty where classes are far
-    apart (0.92 instead of 0.93 with 100 labels on Gaussian blobs), too strong a one where they are close.
+    Errors first: the loss alone asks for confident answers and so for too weak a penalty where classes are
+    far apart (0.92 instead of 0.93 with 100 labels on Gaussian blobs), too strong a one where they are close.
     """
     held = np.stack([held_out(row) for row in y])  # (B, n, F)
     weight = ~held / (~held).sum(1, keepdims=True)
@@ -89,13 +91,14 @@ def choose_l2(x: Floats, y: Ints, k: int, solver: str) -> Floats:
 def _along_axes(x: Floats) -> tuple[Floats, Floats, Floats]:
     """x (n, D) → its mean, its principal axes (D, r), and its rows along them (n, r).
 
-    The penalty does not see a rotation, and no solution leaves the span of the rows, so 30 labels make a problem
-    of 30 dimensions at most.
+    The penalty does not see a rotation, and no solution leaves the span of the rows, so 30 labels make a
+    problem of 30 dimensions at most.
     """
     mean = x.mean(0)
     n, dim = x.shape
     if n > dim:
-        # Two to four times as fast as the SVD. An axis a millionth as long as the first is lost, and not missed.
+        # Two to four times as fast as the SVD. An axis a millionth as long as the first is lost,
+        # and not missed.
         square, axes = np.linalg.eigh((x - mean).T @ (x - mean))
         kept = axes[:, square > 1e-12 * square[-1]]
     else:
@@ -165,7 +168,7 @@ class Probe:
 
     @property
     def std(self) -> float:
-        """Sample standard deviation over the draws: 0 with all labels (nothing is drawn), NaN for one draw."""
+        """Sample standard deviation over the draws: 0 with all labels (none is drawn), NaN for one draw."""
         if self.n_labels == self.n_train:
             return 0.0
         return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else math.nan
@@ -187,8 +190,8 @@ class Probe:
         """How it was measured, up to what depends on the method and the number of labels."""
         sources = f";\nrows of {' and of '.join(filter(None, self.sources))}" if any(self.sources) else ""
         return (
-            f"{self.solver} probe of frozen features, standardised by mean and std of the {self.n_train} train"
-            f" rows;\nl2 {self.l2_rule}; stratified draws of labels from seed {self.seed};"
+            f"{self.solver} probe of frozen features, standardised by mean and std of the {self.n_train} "
+            f"train rows;\nl2 {self.l2_rule}; stratified draws of labels from seed {self.seed};"
             f" {self.n_test} test rows, majority class {self.majority:.3f}{sources}"
         )
 
@@ -215,7 +218,8 @@ def linear_probe(
     solver: str = "logistic",
     l2: float | None = None,
 ) -> Probe:
-    """Accuracy on ``test`` of a linear classifier of frozen features that sees ``n_labels`` labels of ``train``.
+    """Accuracy on ``test`` of a linear classifier of frozen features that sees ``n_labels`` labels of
+    ``train``.
 
     Features are standardised by the mean and std of all train rows, which needs no label; a column that is
     constant up to rounding (std below 1e-6 of the largest root mean square) is only centred. Classes that no
@@ -230,8 +234,9 @@ def linear_probe(
         seed: of the draws; the same for every method.
         solver: "logistic" (mean cross-entropy + l2/2 ‖W‖²) or "ridge" (mean squared error of one-hot targets
             + l2 ‖W‖², closed form); intercepts are free.
-        l2: None: stratified 5-fold cross-validation on the labelled train rows, for each draw anew, takes the one
-            of 1, 0.1, 0.01, 0.001 with the fewest errors; 0.1 if no class shows two rows. A number fixes it.
+        l2: None: stratified 5-fold cross-validation on the labelled train rows, for each draw anew, takes the
+            one of 1, 0.1, 0.01, 0.001 with the fewest errors; 0.1 if no class shows two rows.
+            A number fixes it.
 
     Raises:
         ValueError: an unknown label or solver, n_labels beyond train, l2 not positive, features not finite.

@@ -1,10 +1,11 @@
 """Two ways to fit a linear classifier, for many draws of labels and many folds at once.
 
-The problems share nothing, so their sum is least where each of them is; and one walk of all at once costs a fraction
-of one walk for each (5 draws of 100 labels of three classes, 128 features, l2 chosen: 0.3 s of CPU instead of 2.0).
+The problems share nothing, so their sum is least where each of them is; and one walk of all at once costs a
+fraction of one walk for each (5 draws of 100 labels of three classes, 128 features, l2 chosen: 0.3 s of CPU
+instead of 2.0).
 
-Shapes: B draws, n rows, D features, F folds, k classes. ``weight`` (B, n, F) says what each row counts in each fold,
-0 where it is held out; it sums to 1 over n. Solutions are (B, F, D + 1, k): W with b below it.
+Shapes: B draws, n rows, D features, F folds, k classes. ``weight`` (B, n, F) says what each row counts in
+each fold, 0 where it is held out; it sums to 1 over n. Solutions are (B, F, D + 1, k): W with b below it.
 """
 
 from collections.abc import Callable
@@ -85,7 +86,7 @@ def least_squares(x: Floats, target: Floats, weight: Floats, l2: Floats) -> Floa
 
 
 def ridge_map(x: Tensor, target: Tensor, l2: float) -> Callable[[Tensor], Tensor]:
-    """The map x (n, D) → target (n, k) that minimises the mean squared error + l2 ‖W‖², with a free intercept."""
+    """The map x (n, D) → target (n, k) that minimises the mean squared error + l2 ‖W‖², with intercept."""
     even = np.full((1, len(x), 1), 1 / len(x))
     rows, wanted = (v.cpu().double().numpy()[None] for v in (x, target))
     solution = torch.from_numpy(least_squares(rows, wanted, even, np.array([l2]))[0, 0])  # (D + 1, k)

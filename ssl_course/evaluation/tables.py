@@ -43,7 +43,8 @@ class Efficiency:
         draws = max(len(p.accuracies) for p in probes)
         dims = ", ".join(f"{name} {probes[0].dim}" for name, probes in self.probes.items())
         return (
-            f"Accuracy of {probes[0].label!r}, mean ± std over {draws} draws of labels, the same for every method;\n"
+            f"Accuracy of {probes[0].label!r}, mean ± std over {draws} draws of labels, "
+            "the same for every method;\n"
             f"{probes[0].setting}.\nFeatures: {dims}."
         )
 
@@ -123,7 +124,8 @@ class Evaluation:
         return (
             f"{_table(rows)}\n{self.efficiency.protocol()}\n"
             f"kNN: all {n.n_train} labels, cosine, k = {n.k}, votes exp(cos / {n.temperature:g}).\n"
-            "Feature std of l2-normalised test features: 1/√D when spread evenly, 0 at collapse. Effective rank:\n"
+            "Feature std of l2-normalised test features: 1/√D when spread evenly, 0 at collapse. "
+            "Effective rank:\n"
             "exp of the entropy of their singular values (not centred)."
         )
 

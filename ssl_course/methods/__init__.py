@@ -1,4 +1,4 @@
-"""The methods, one file each; every one is an ``nn.Module`` with ``forward(batch) -> loss`` and ``encode(x)``."""
+"""The methods, one file each; each an ``nn.Module`` with ``forward(batch) -> loss`` and ``encode(x)``."""
 
 import importlib
 from typing import Any

@@ -53,9 +53,11 @@ class BERT(LanguageModel):
         self.mask_ratio = mask_ratio
 
     def pair(self, batch: Texts, generator: torch.Generator | None = None) -> Pair:
-        """X₁: ids (N, T), most chosen words behind [MASK]. X₂: the chosen words' ids (N, T), `IGNORE` elsewhere.
+        """X₁: ids (N, T), most chosen words behind [MASK].
+        X₂: the chosen words' ids (N, T), `IGNORE` elsewhere.
 
-        Two in ten of the chosen show another word or themselves (`mask_words`): X₂ is not always out of sight.
+        Two in ten of the chosen show another word or themselves (`mask_words`):
+        X₂ is not always out of sight.
         """
         # Pads at the end of a batch of short texts cost time and teach nothing.
         return mask_words(without_tail(batch.rows), self.vocab_size, self.mask_ratio, generator)
@@ -63,7 +65,8 @@ class BERT(LanguageModel):
     def forward(self, batch: Texts, generator: torch.Generator | None = None) -> Tensor:
         """Mean cross-entropy of the chosen words in nats; 0 if chance chose none."""
         inputs, targets = self.pair(batch, generator)
-        # No loss at words that are shown: copying them is easy and would drown the few that must be guessed (§3.1).
+        # No loss at words that are shown: copying them is easy and would drown the few that must be guessed
+        # (§3.1).
         chosen = targets != IGNORE  # (N, T)
         logits = self.scores(self.hidden(inputs)[chosen])  # (chosen, V): the last layer where it is asked for
         # A sum over at least one: in a short batch chance may choose no word, and a mean of nothing is NaN.
@@ -91,21 +94,22 @@ class BERT(LanguageModel):
         room = min(self.context - 2, len(ids))
         start = (holes - room // 2).clamp(0, len(ids) - room)  # (masks,)
         probabilities = []
-        # A row for each hole, with the other holes in sight as [MASK]: in training, too, several are hidden at once.
+        # A row for each hole, with the other holes in sight as [MASK]:
+        # in training, too, several are hidden at once.
         for hole, first in zip(holes.split(256), start.split(256), strict=True):
             rows = F.pad(ids[first[:, None] + torch.arange(room)], (1, 1), value=SEP)  # (m, room + 2)
             rows[:, 0] = CLS
             rows = rows.to(self.bias.device)
             states = self.hidden(rows)[torch.arange(len(hole)), 1 + hole - first]  # (m, dim)
-            probabilities.append(_words(self.scores(states)).softmax(-1))
+            probabilities.append(_words_only(self.scores(states)).softmax(-1))
         return torch.cat(probabilities)
 
     def fill(self, text: str, k: int = 5) -> list[list[Candidate]]:
         """The k most probable words at each [MASK] of a text, in descending order.
 
         ``fill("A quick [MASK] fox jumps over the [MASK] dog")`` gives two lists. With pieces of words a
-        candidate may be a piece. Words the model does not know take part as [UNK]; ``tokenizer.unknown(text)``
-        lists them.
+        candidate may be a piece. Words the model does not know take part as [UNK];
+        ``tokenizer.unknown(text)`` lists them.
         """
         p, ids = self.probabilities(text).topk(min(k, self.vocab_size - len(SPECIAL)))
         return [
@@ -115,7 +119,8 @@ class BERT(LanguageModel):
         ]
 
     def psi(self, ids: Tensor, words: Sequence[str]) -> Tensor:
-        """ψ(x₁) = P(x₂ | x₁) over ``words`` with the first of them in each text hidden, (N, T) → (N, len(words)).
+        """ψ(x₁) = P(x₂ | x₁) over ``words`` with the first of them in each text hidden, (N, T) →
+        (N, len(words)).
 
         The answer itself as features, where `encode` gives the states behind it: note §3.3's ψ, which in the
         film-review world is a linear map of P(Y | x₁) when X₁ ⟂ X₂ | Y. For a probe:
@@ -124,6 +129,7 @@ class BERT(LanguageModel):
         Raises:
             ValueError: a text without any of the words.
         """
+        # One mask, one word: two in a row would be guessed without each other (§3.1 hides pieces, too).
         wanted = torch.tensor([self._one_id(w) for w in words], device=ids.device)
         hidden = torch.isin(ids, wanted)  # (N, T)
         if not hidden.any(1).all():
@@ -138,9 +144,11 @@ class BERT(LanguageModel):
     def pseudo_perplexity(self, texts: Texts, batch_size: int = 256) -> float:
         """exp of the mean surprise, in nats, of each word when it alone is masked (Salazar et al. 2020).
 
-        Comparable between masked models of one tokenizer only; a next-word model's perplexity is another thing.
+        Comparable between masked models of one tokenizer only;
+        a next-word model's perplexity is another thing.
         """
         ids = texts.rows
+        # No mark of beginning or end is ever hidden in training, so none is asked for.
         rows, places = (ids >= len(SPECIAL)).nonzero(as_tuple=True)
         total = 0.0
         for row, place in zip(rows.split(batch_size), places.split(batch_size), strict=True):
@@ -153,14 +161,15 @@ class BERT(LanguageModel):
     def information(
         self, texts: Texts, targets: Sequence[str], others: Sequence[str], batch_size: int = 256
     ) -> tuple[float, float]:
-        """What the words ``others`` tell of a word of ``targets`` in the same text, in nats, and its standard error.
+        """What the words ``others`` tell of a word of ``targets`` in the same text, in nats,
+        and its standard error.
 
-        For every text with a word of both lists, the first of ``targets`` is masked and guessed twice: with the
-        ``others`` visible and with them masked too. The mean of log P(x₂ | x₁, rest) − log P(x₂ | rest)
-        estimates I(x₂; x₁ | rest). On texts that were told the sentiment (`Texts.told`), by a model trained on
-        such texts, the sentiment is part of the rest: I(x₂; x₁ | Y), 0 under conditional independence. As a
-        difference of two cross-entropies of an imperfect model it is no bound, and may come out below 0. Give
-        it texts that the model has not seen.
+        For every text with a word of both lists, the first of ``targets`` is masked and guessed twice: with
+        the ``others`` visible and with them masked too. The mean of log P(x₂ | x₁, rest) − log P(x₂ | rest)
+        estimates I(x₂; x₁ | rest). On texts that were told the sentiment (`Texts.told`), by a model trained
+        on such texts, the sentiment is part of the rest: I(x₂; x₁ | Y), 0 under conditional independence. As
+        a difference of two cross-entropies of an imperfect model it is no bound, and may come out below 0.
+        Give it texts that the model has not seen.
 
         Raises:
             ValueError: no text has words of both lists.
@@ -198,9 +207,9 @@ class BERT(LanguageModel):
         """Scores of words at one place of each row, (n, V)."""
         ids, places = ids.to(self.bias.device), places.to(self.bias.device)
         rows = torch.arange(len(ids), device=ids.device)
-        return _words(self.scores(self.hidden(ids)[rows, places]))
+        return _words_only(self.scores(self.hidden(ids)[rows, places]))
 
 
-def _words(logits: Tensor) -> Tensor:
+def _words_only(logits: Tensor) -> Tensor:
     """Scores with the special ids ruled out: an answer is a word."""
     return logits.index_fill(-1, torch.arange(len(SPECIAL), device=logits.device), -math.inf)

@@ -17,14 +17,16 @@ from ssl_course.pretext.augment import Augmentation
 
 
 class BYOL(nn.Module):
-    """x → two views → backbone → h → projection → z → prediction q(z), which meets the target network's z′ of the other view.
+    """x → two views → backbone → h → projection → z → prediction q(z),
+    which meets the target network's z′ of the other view.
 
     Args:
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
         projection: hidden and output width of the projection; the prediction has the same.
-        decay: τ, share of the target that stays at each step. The paper's grows from .996 to 1 in 300 epochs (§3.1,
-            App. J); here it is constant, and lower, since a lecture's run is a few hundred steps.
-        augmentation: an `Augmentation` or its settings as a dict, for both views (the paper's two differ a little).
+        decay: τ, share of the target that stays at each step. The paper's grows from .996 to 1 in 300 epochs
+            (§3.1, App. J); here it is constant, and lower, since a lecture's run is a few hundred steps.
+        augmentation: an `Augmentation` or its settings as a dict, for both views
+            (the paper's two differ a little).
 
     Raises:
         ValueError: a decay outside [0, 1].
@@ -43,21 +45,24 @@ class BYOL(nn.Module):
         super().__init__()
         if not 0 <= decay <= 1:
             raise ValueError(f"decay must be in [0, 1], not {decay}")
-        # At 0 the target runs along with the online network, at 1 it never learns: both are worse than between (§5).
+        # At 0 the target runs along with the online network, at 1 it never learns:
+        # both are worse than between (§5).
         self.decay = decay
         self.backbone = nets.backbone(backbone)
         self.projection_head = nets.mlp(self.backbone.dim, *projection)
-        # Only the online side predicts: this asymmetry is the first of two differences between the networks (§3.1).
+        # Only the online side predicts: this asymmetry is the first of two differences between the networks
+        # (§3.1).
         self.prediction_head = nets.mlp(projection[-1], *projection)
         self.augment = as_augmentation(augmentation)
-        # The target has no prediction head: both networks alike on both sides could agree on a constant (§3.2).
+        # The target has no prediction head: both networks alike on both sides could agree on a constant
+        # (§3.2).
         self.target = copy.deepcopy(self._online()).requires_grad_(False)
 
     def _online(self) -> nn.ModuleList:
         return nn.ModuleList([self.backbone, self.projection_head])
 
     def encode(self, x: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim) of the online network, over places."""
+        """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim) of the online network."""
         return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
 
     def project(self, x: Tensor) -> Tensor:
@@ -76,7 +81,8 @@ class BYOL(nn.Module):
         return Pair(x1, x2)
 
     def forward(self, batch: Batch) -> Tensor:
-        """‖q̄(z₁) − z̄′₂‖² + ‖q̄(z₂) − z̄′₁‖², rows of length 1 (eq. 2, both ways): between 0 and 8, 4 by chance.
+        """‖q̄(z₁) − z̄′₂‖² + ‖q̄(z₂) − z̄′₁‖², rows of length 1 (eq. 2, both ways):
+        between 0 and 8, 4 by chance.
 
         Raises:
             ValueError: one picture only, which has no variance to normalise by.

@@ -32,8 +32,8 @@ class CaptionReader(nn.Module):
     """Captions → rows of ids; see `CLIP`.
 
     Args:
-        vocab_size: number of ids; None is the words of the scenes' captions. A number is byte-pair pieces, learned
-            from the captions that come first.
+        vocab_size: number of ids; None is the words of the scenes' captions. A number is byte-pair pieces,
+            learned from the captions that come first.
         context: longest caption in tokens, its begin and end counted.
 
     Raises:
@@ -55,7 +55,8 @@ class CaptionReader(nn.Module):
 
     @classmethod
     def arguments_for(cls, data: Pictures) -> dict[str, int]:
-        """Constructor arguments that suit these captions: ``CLIP(**CLIP.arguments_for(data))``; none for scenes."""
+        """Constructor arguments that suit these captions: ``CLIP(**CLIP.arguments_for(data))``;
+        none for scenes."""
         words = [w for caption in data.captions for w in words_of(caption)]
         known = set(scenes_tokenizer().words or ())
         if sum(w in known for w in words) > len(words) / 2:  # mostly words of the scenes
@@ -97,10 +98,12 @@ class CaptionReader(nn.Module):
     def prepare(self, data: Pictures) -> Pictures:
         """The pictures with the ids of their captions in ``parts["ids"]``; called once by `train`.
 
-        Pieces are learned here, where ``vocab_size`` asks for them, and kept with the method; so are the words seen.
+        Pieces are learned here, where ``vocab_size`` asks for them, and kept with the method;
+        so are the words seen.
 
         Raises:
-            ValueError: no captions, an empty one, or captions of which more than half of the words are unknown.
+            ValueError: no captions, an empty one, or captions of which more than half of the words are
+                unknown.
         """
         if not getattr(data, "captions", None):
             raise ValueError("CLIP needs a caption for every picture: there are none (Pictures.captions)")
@@ -122,7 +125,7 @@ class CaptionReader(nn.Module):
         return replace(data, parts=data.parts | {"ids": ids[rows].to(data.images.device)})
 
     def get_extra_state(self) -> Tensor:
-        """Tokenizer and words seen as bytes, so that they are part of ``state_dict`` and of every checkpoint."""
+        """Tokenizer and words seen as bytes, so that ``state_dict`` and every checkpoint have them."""
         tokenizer = self.tokenizer.to_json() if self.tokenizer else ""
         # A tensor, since a checkpoint keeps nothing else; sorted, since a set has another order in each run.
         text = json.dumps({"tokenizer": tokenizer, "seen": sorted(self.seen)})

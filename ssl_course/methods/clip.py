@@ -1,7 +1,8 @@
-"""CLIP: of all captions in the batch, which belongs to this picture? And of all pictures, which to this caption?
+"""CLIP: of all captions in the batch, which belongs to this picture?
+And of all pictures, which to this caption?
 
-Radford, Kim, Hallacy, et al., *Learning Transferable Visual Models From Natural Language Supervision*, ICML 2021,
-arXiv 2103.00020 (note §3.2). X₁ is the picture, X₂ its caption; the two views are of different kinds.
+Radford, Kim, Hallacy, et al., *Learning Transferable Visual Models From Natural Language Supervision*, ICML
+2021, arXiv 2103.00020 (note §3.2). X₁ is the picture, X₂ its caption; the two views are of different kinds.
 """
 
 import math
@@ -28,26 +29,28 @@ LARGEST = math.log(100)  # beyond it the softmax is all or nothing, and training
 class CLIP(CaptionReader):
     """Pictures and their captions in one space; `CLIP()` suits the scenes.
 
-    Picture → backbone → features h → linear → length 1. Caption → causal Transformer → its state at the end token
-    → linear → length 1. The loss contrasts the N × N cosines of a batch, times exp(logit_scale), in both directions.
+    Picture → backbone → features h → linear → length 1. Caption → causal Transformer → its state at the end
+    token → linear → length 1. The loss contrasts the N × N cosines of a batch, times exp(logit_scale),
+    in both directions.
 
     Args:
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
-        vocab_size: ids of the text Transformer; None is the words of the scenes' captions. A number is byte-pair
-            pieces, learned from the captions that come first.
+        vocab_size: ids of the text Transformer; None is the words of the scenes' captions. A number is
+            byte-pair pieces, learned from the captions that come first.
         context: longest caption in tokens, its begin and end counted.
         width, depth, heads: of the text Transformer.
         embed_dim: d, of the common space.
         mask_false_negatives: leave equal captions of a batch out of the contrast.
-        augmentation: an `Augmentation` or its settings, for pictures in training; None leaves them as they are.
-            (The paper's only one is a random square crop; flips and colours may contradict a caption.)
+        augmentation: an `Augmentation` or its settings, for pictures in training; None leaves them as they
+            are. (The paper's only one is a random square crop; flips and colours may contradict a caption.)
 
     Raises:
         ValueError: a size that does not fit.
     """
 
     defaults = {
-        "optimizer": "adamw", "lr": 2e-3, "weight_decay": 0.05, "warmup": 0.1, "steps": 400, "batch_size": 128,
+        "optimizer": "adamw", "lr": 2e-3, "weight_decay": 0.05, "warmup": 0.1,
+        "steps": 400, "batch_size": 128,
     }  # fmt: skip
 
     def __init__(
@@ -79,9 +82,10 @@ class CLIP(CaptionReader):
         self.logit_scale = nn.Parameter(torch.tensor(START))
         self.augment = None if augmentation is None else as_augmentation(augmentation)
 
-    # ---- pictures ---------------------------------------------------------------------------------------------
+    # - pictures ---------------------------------------------------------------------------------------------
     def encode(self, x: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim), averaged over places, before any head."""
+        """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim), averaged over places,
+        before any head."""
         return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
 
     def encode_image(self, x: Tensor) -> Tensor:
@@ -93,7 +97,7 @@ class CLIP(CaptionReader):
         """The same as `encode_image`: what the loss compares."""
         return self.encode_image(x)
 
-    # ---- captions ---------------------------------------------------------------------------------------------
+    # - captions ---------------------------------------------------------------------------------------------
     def encode_text(self, texts: Sequence[str] | Tensor) -> Tensor:
         """Captions, or their ids (N, T), → (N, d), each of length 1: the state at the end token, projected.
 
@@ -103,12 +107,13 @@ class CLIP(CaptionReader):
         ids = texts if torch.is_tensor(texts) else self.tokenize(texts)
         ids = ids.to(self.logit_scale.device)
         states = self.text(ids)  # (N, T, width); causal, so pads behind the end are never seen
+        # The state that has read it all; the paper takes it there, too (§2.4).
         end = (ids == SEP).int().argmax(1)  # (N,)
         return F.normalize(
             self.text_projection(states[torch.arange(len(ids), device=ids.device), end]), dim=1
         )
 
-    # ---- training ---------------------------------------------------------------------------------------------
+    # - training ---------------------------------------------------------------------------------------------
     def pair(self, batch: Pictures) -> Pair:
         """X₁: the pictures (N, 3, H, W) in [0, 1], augmented if so. X₂: the ids of their captions (N, T).
 
@@ -124,17 +129,20 @@ class CLIP(CaptionReader):
         return Pair(x if self.augment is None else self.augment(x), ids)
 
     def forward(self, batch: Pictures) -> Tensor:
-        """The symmetric contrast of a batch's pictures and captions; with several ranks, among the pairs of all.
+        """The symmetric contrast of a batch's pictures and captions;
+        with several ranks, among the pairs of all.
 
         Raises:
             ValueError: no captions, or one pair only, which has no negatives.
         """
         x, ids = self.pair(batch)
-        # The right answer on each row and in each column is the diagonal: which caption, and which picture (fig. 3).
+        # The right answer on each row and in each column is the diagonal:
+        # which caption, and which picture (fig. 3).
         images = self.encode_image(x)  # (n, d)
         images, texts = gather_ranks(images), gather_ranks(self.encode_text(ids))  # (N, d) each
         same = None
         if self.mask_false_negatives:
+            # "a calm sea" may be right for two pictures, which as negatives would be pushed apart.
             # Padded to one width: each rank has cut its captions to its own longest.
             every = gather_ranks(F.pad(ids, (0, self.context - ids.shape[1]), value=PAD))  # (N, context)
             same = (every[:, None] == every).all(2)  # (N, N)
@@ -145,7 +153,7 @@ class CLIP(CaptionReader):
         """Keeps logit_scale in [0, log 100], "to prevent training instability" (§2.5)."""
         self.logit_scale.clamp_(0, LARGEST)
 
-    # ---- use --------------------------------------------------------------------------------------------------
+    # - use --------------------------------------------------------------------------------------------------
     @torch.no_grad()
     def class_features(self, prompts: Iterable[str | Sequence[str]]) -> Tensor:
         """A row for each class, (K, d) of length 1: the mean of the features of its texts (§3.1.4).
@@ -160,7 +168,8 @@ class CLIP(CaptionReader):
 
     @torch.no_grad()
     def zero_shot(self, x: Tensor, classes: Sequence[str], templates: Sequence[str] = ("{}",)) -> Tensor:
-        """P(class | picture) without a single label, (N, K): the softmax of scaled cosines with each class's texts.
+        """P(class | picture) without a single label, (N, K):
+        the softmax of scaled cosines with each class's texts.
 
         Args:
             x: pictures.
@@ -182,14 +191,16 @@ class CLIP(CaptionReader):
 def by_each_text(
     image_features: Tensor, text_features: Tensor, classes: Tensor, logit_scale: Tensor | float
 ) -> Tensor:
-    """P(class | picture) from many texts a class, (N, K): one softmax over all texts, summed within each class.
+    """P(class | picture) from many texts a class, (N, K):
+    one softmax over all texts, summed within each class.
 
-    The other way to use several prompts: `CLIP.class_features` averages features, where a picture must resemble the
-    mean of all texts of its class; here it is enough to resemble one.
+    The other way to use several prompts: `CLIP.class_features` averages features, where a picture must
+    resemble the mean of all texts of its class; here it is enough to resemble one.
 
     Args:
         image_features, text_features: (N, d) and (T, d), of length 1.
-        classes: (T,) the class of each text, 0..K−1, of each class equally many (else the more numerous is favoured).
+        classes: (T,) the class of each text, 0..K−1, of each class equally many
+            (else the more numerous is favoured).
         logit_scale: 1/τ, already exponentiated.
     """
     p = (logit_scale * image_features @ text_features.T).softmax(1)  # (N, T)

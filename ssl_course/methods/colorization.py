@@ -1,8 +1,8 @@
 """Colorization: see the lightness, tell the colours (note §3.1, §3.3.1).
 
-Zhang, Isola, Efros, *Colorful Image Colorization*, ECCV 2016, arXiv 1603.08511. Two objectives: "classes", the
-paper's, for vivid pictures; and "l2", the note's L_mask, whose best answer is E[X₂|X₁], gray where colours are
-uncertain.
+Zhang, Isola, Efros, *Colorful Image Colorization*, ECCV 2016, arXiv 1603.08511. Two objectives: "classes",
+the paper's, for vivid pictures; and "l2", the note's L_mask, whose best answer is E[X₂|X₁], gray where
+colours are uncertain.
 """
 
 from dataclasses import replace
@@ -31,7 +31,8 @@ class Colorization(nn.Module):
     Args:
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
         objective: "classes" or "l2".
-        step: width of the bins in Lab units; the paper's 10 asks for more pictures and time than a lecture has.
+        step: width of the bins in Lab units; the paper's 10 asks for more pictures and time than a lecture
+            has.
         mix: μ of `color.rebalance_weights`; 1 switches rebalancing off.
         temperature: of the annealed mean.
         width: of the head's hidden layer.
@@ -85,9 +86,11 @@ class Colorization(nn.Module):
 
     @torch.no_grad()
     def prepare(self, data: Pictures) -> Pictures:
-        """Once for a set: its colours as small maps in ``parts["ab"]``; their mean, spread and prior into buffers.
+        """Once for a set: its colours as small maps in ``parts["ab"]``;
+        their mean, spread and prior into buffers.
 
-        ``parts["ab"]`` (N, 2, h, w), Lab units, is X₂ where the data bring it, else the pictures' own colour is.
+        ``parts["ab"]`` (N, 2, h, w), Lab units, is X₂ where the data bring it,
+        else the pictures' own colour is.
         """
         # Lab of each picture once, at the size of the map; every step of training then looks it up.
         size = self.map_size(data.inputs)
@@ -151,11 +154,13 @@ class Colorization(nn.Module):
 
     def answer(self, lightness: Tensor) -> Tensor:
         """`predict` from L (N, 1, H, W) alone."""
+        # At a quarter of the side, as in the paper: lightness brings the edges, colour needs none.
         h = self.features(lightness)  # (N, dim, h, w)
         n, _, height, width = h.shape
         row, column = (torch.linspace(-1, 1, s, device=h.device, dtype=h.dtype) for s in (height, width))
         place = torch.stack(torch.meshgrid(row, column, indexing="ij")).expand(n, -1, -1, -1)  # (N, 2, h, w)
-        # Sky and sea are the same smooth gray: above or below, and in what picture, tells their colours apart.
+        # Sky and sea are the same smooth gray: above or below, and in what picture,
+        # tells their colours apart.
         whole = h.mean((2, 3), keepdim=True).expand_as(h)  # (N, dim, h, w)
         raw = self.head(torch.cat([h, whole, place], 1))
         # In units of the spread around the mean colour: an answer of 0 is already the best constant one.
@@ -167,7 +172,8 @@ class Colorization(nn.Module):
         answer = self.answer(lightness).float()  # (N, Q or 2, h, w)
         if self.objective == "l2":
             return reconstruction(ab, answer) / answer[0, 0].numel()
-        # Classes, since a mean of red and green apples is gray; soft ones, since bins next to each other look alike (§2.1).
+        # Classes, since a mean of red and green apples is gray;
+        # soft ones, since bins next to each other look alike (§2.1).
         share = self.soft(ab)  # (N, Q, h, w)
         # Skies and walls are many and dull: unweighted, dull is the best answer everywhere (§2.2).
         weight = self.weights[share.argmax(1)]  # (N, h, w), of the nearest bin (eq. 3)
@@ -176,8 +182,8 @@ class Colorization(nn.Module):
     def rebalanced(self, logits: Tensor, mix: float) -> Tensor:
         """Logits (N, Q, h, w) as if it had been trained with another mix.
 
-        Weights w in the loss make a network answer ∝ w(q) p(q | X₁): dividing by the weights that it was trained
-        with and multiplying by others exchanges them.
+        Weights w in the loss make a network answer ∝ w(q) p(q | X₁): dividing by the weights that it was
+        trained with and multiplying by others exchanges them.
         """
         change = color.rebalance_weights(self.prior, mix).log() - self.weights.log()  # (Q,)
         return logits + change[:, None, None]
@@ -193,6 +199,7 @@ class Colorization(nn.Module):
         if self.objective == "l2":
             return answer
         logits = answer if mix is None else self.rebalanced(answer, mix)
+        # The mode is bold and blotchy, the mean gray: a mean of the sharpened is between (§2.3, eq. 5).
         t = self.temperature if temperature is None else temperature
         return color.annealed_mean(logits, self.centres, t)
 

@@ -1,7 +1,8 @@
 """Context encoder: a region of the picture is cut out, the rest must tell what it was (note §3.1, §3.3.2).
 
-Pathak, Krähenbühl, Donahue, Darrell, Efros, *Context Encoders: Feature Learning by Inpainting*, CVPR 2016, arXiv
-1604.07379. Features need the L2 loss alone; the adversarial one is for looks (pathak22/context-encoder #12).
+Pathak, Krähenbühl, Donahue, Darrell, Efros, *Context Encoders: Feature Learning by Inpainting*, CVPR 2016,
+arXiv 1604.07379. Features need the L2 loss alone; the adversarial one is for looks
+(pathak22/context-encoder #12).
 """
 
 import math
@@ -18,7 +19,7 @@ from ssl_course.pretext import holes
 
 
 class ChannelwiseLinear(nn.Module):
-    """Every place of a channel reaches every other, channels stay apart (§3.1): (N, C, h, w) → (N, C, h, w)."""
+    """Each place of a channel reaches all others, channels stay apart (§3.1): (N, C, h, w) → (N, C, h, w)."""
 
     def __init__(self, channels: int, places: int) -> None:
         super().__init__()
@@ -27,8 +28,8 @@ class ChannelwiseLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        # A hole is wider than what convolutions see around each place, so information must travel across the map;
-        # linking all channels too would take C times as many weights.
+        # A hole is wider than what convolutions see around each place, so information must travel across the
+        # map; linking all channels too would take C times as many weights.
         flat = x.flatten(2).transpose(0, 1)  # (C, N, hw)
         return torch.baddbmm(self.bias, flat, self.weight).transpose(0, 1).reshape(x.shape)
 
@@ -39,8 +40,8 @@ class ContextEncoder(nn.Module):
     Args:
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
         image_size: height and width in pixels.
-        hole: kind of `holes.make_holes`: "centre", "blocks", "free", "around" or "mixed". The attribute may also be a
-            mask (H, W), one hole for all pictures.
+        hole: kind of `holes.make_holes`: "centre", "blocks", "free", "around" or "mixed". The attribute may
+            also be a mask (H, W), one hole for all pictures.
         share: of the picture's area that is removed ("around": that stays).
         overlap: width in pixels of the band around the hole that is seen and predicted all the same, at ten
             times the weight, so that the filling joins its surroundings.
@@ -115,21 +116,24 @@ class ContextEncoder(nn.Module):
         return self.backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3))
 
     def pair(self, batch: Batch) -> Pair:
-        """X₁: pictures (N, 3, H, W) in [0, 1] with a hole in the set's mean colour. X₂: what is asked for, alone.
+        """X₁: pictures (N, 3, H, W) in [0, 1] with a hole in the set's mean colour.
+        X₂: what is asked for, alone.
 
-        X₂ is the hole and the overlap around it, the rest of it in the mean colour: pixels of the overlap are in
-        both. parts: "hidden" (N, 1, H, W), what X₁ does not show, and "hole" (N, 1, H, W), smaller by the gap.
+        X₂ is the hole and the overlap around it, the rest of it in the mean colour: pixels of the overlap are
+        in both. parts: "hidden" (N, 1, H, W), what X₁ does not show, and "hole" (N, 1, H, W),
+        smaller by the gap.
         """
         x = self._checked(batch.inputs)
         n, size = len(x), self.image_size
         hole = holes.make_holes(self.hole, n, size, self.share, device=x.device)  # (N, 1, H, W)
-        # A gap keeps the network from going on with the lines at the edge, an overlap makes the filling join them.
+        # A gap keeps the network from going on with the lines at the edge,
+        # an overlap makes the filling join them.
         hidden, asked = holes.dilate(hole, self.gap), holes.dilate(hole, self.overlap)
         seen, truth = (holes.fill(x, away, self.mean_colour) for away in (hidden, 1 - asked))
         return Pair(seen, truth, {"hidden": hidden, "hole": hole})
 
     def complete(self, x1: Tensor) -> Tensor:
-        """X₁ (N, 3, H, W) in [0, 1] → what the whole picture might be, in normalised pixels (`nets.normalise`)."""
+        """X₁ (N, 3, H, W) in [0, 1] → what the whole might be, in normalised pixels (`nets.normalise`)."""
         # All of the picture, wherever the hole is: which part counts is for the loss to say.
         return self.decoder(self.backbone(nets.normalise(x1)))
 
@@ -153,12 +157,14 @@ class ContextEncoder(nn.Module):
         return x
 
     def forward(self, batch: Batch) -> Tensor:
-        """The loss of a batch with freshly cut holes: L2, or (1 − a) L2 + a · fooling + the discriminator's own."""
+        """The loss of a batch with freshly cut holes: L2, or
+        (1 − a) L2 + a · fooling + the discriminator's own."""
         pair = self.pair(batch)
         hole, truth = pair.parts["hole"], nets.normalise(pair.x2)  # (N, 1, H, W), (N, 3, H, W)
         filled = self.complete(pair.x1).float()
         l2 = hole_loss(filled, truth, hole, self.overlap)
-        # L2 alone answers E[X₂|X₁], a blur of all that could be there; the discriminator wants one of them (§3.2).
+        # L2 alone answers E[X₂|X₁], a blur of all that could be there;
+        # the discriminator wants one of them (§3.2).
         if self.discriminator is None:
             return l2
         # The region alone: with its surroundings in view, the judge would look for the seam only (§3.2).
@@ -180,7 +186,7 @@ class ContextEncoder(nn.Module):
 
 
 def _discriminator() -> nn.Sequential:
-    """Pictures → logits (N,): is this region real? Group norm, since batch norm would couple real and fake."""
+    """Pictures → logits (N,): is this region real? Group norm, as batch norm would couple real and fake."""
     return nn.Sequential(
         nn.Conv2d(3, 32, 4, 2, 1), nn.LeakyReLU(0.2),
         nn.Conv2d(32, 64, 4, 2, 1, bias=False), nn.GroupNorm(8, 64), nn.LeakyReLU(0.2),

@@ -1,4 +1,5 @@
-"""Deep CCA (Andrew, Arora, Bilmes, Livescu 2013): two networks whose outputs are as correlated as they can be.
+"""Deep CCA (Andrew, Arora, Bilmes, Livescu 2013): two networks whose outputs are as correlated as they can
+be.
 
 It is L_sim under whitening (note §3.5.2), with networks for ψ and η in place of the linear maps of CCA.
 """
@@ -17,11 +18,12 @@ from ssl_course.pretext.halves import parted
 
 
 def canonical_loss(eta: Tensor, psi: Tensor, ridge: float = 1e-3, n_components: int | None = None) -> Tensor:
-    """2r − 2 Σ_{i≤r} ρ_i, the smallest L_sim of whitened linear maps of η and ψ (note §3.5.2; Andrew et al. 2013, eq. 10).
+    """2r − 2 Σ_{i≤r} ρ_i, the smallest L_sim of whitened linear maps of η and ψ
+    (note §3.5.2; Andrew et al. 2013, eq. 10).
 
-    Σρ_i is the nuclear norm of the whitened cross-covariance T when r = D. In float64, and with Cholesky factors:
-    T has the same singular values as with symmetric roots, and no division by differences of eigenvalues, which
-    is where NaN comes from when two are equal.
+    Σρ_i is the nuclear norm of the whitened cross-covariance T when r = D. In float64, and with Cholesky
+    factors: T has the same singular values as with symmetric roots, and no division by differences of
+    eigenvalues, which is where NaN comes from when two are equal.
 
     Args:
         eta, psi: (N, D), row i of both from the same pair. With N ≤ 2D the loss is small whatever they are.
@@ -114,7 +116,7 @@ class DeepCCA(nn.Module):
             self.net1, self.net2 = (nets.mlp(d, width, width, dim) for d in inputs)
 
     def pair(self, batch: Pairs | Pictures) -> Pair:
-        """X₁ and X₂: rows (N, d1) and (N, d2), or left and right halves of pictures (N, 3, H, W/2) in [0, 1]."""
+        """X₁ and X₂: rows (N, d1), (N, d2), or left and right halves of pictures (N, 3, H, W/2) in [0, 1]."""
         # The halves show one scene and share no pixel: what they agree on is about the scene.
         both = (batch.x1, batch.x2) if isinstance(batch, Pairs) else (batch.inputs, batch.inputs)
         return Pair(self._view(both[0], 0), self._view(both[1], 1))
@@ -127,7 +129,8 @@ class DeepCCA(nn.Module):
         """
         if len(batch) < 2:
             raise ValueError("one pair has no covariance: give deep CCA a larger batch")
-        # Whitened by the batch's own covariance: shrinking both outputs to agree is of no use, only correlation counts.
+        # Whitened by the batch's own covariance: shrinking both outputs to agree is of no use,
+        # only correlation counts.
         x1, x2 = self.pair(batch)
         psi, eta = self.net1(self._scaled(x1)), self.net2(self._scaled(x2))  # (N, D) each
         # Of all ranks together: a correlation is no mean over pairs, and of few pairs it is mostly chance.
@@ -144,7 +147,8 @@ class DeepCCA(nn.Module):
     def encode_whole(self, x: Tensor) -> Tensor:
         """Whole pictures (N, 3, H, W) → features (N, dim) of ψ's backbone, averaged over places: for a probe.
 
-        `encode` is ψ of half a picture, as the theory has it; a probe is to see as much as with other methods.
+        `encode` is ψ of half a picture, as the theory has it;
+        a probe is to see as much as with other methods.
         """
         return self.net1[0](nets.normalise(nets.as_float(x, self))).mean((2, 3))
 

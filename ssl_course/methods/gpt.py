@@ -34,7 +34,8 @@ def sharpen(logits: Tensor, temperature: float = 1.0, top_k: int | None = None) 
     # the limit T → 0, without dividing by it
     if temperature == 0:
         return F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits.dtype)
-    # Each unlikely word is rare, all together are not: now and then one is drawn and the text goes astray (Fan 2018).
+    # Each unlikely word is rare, all together are not: now and then one is drawn and the text goes astray
+    # (Fan 2018).
     if top_k is not None and top_k < logits.shape[-1]:
         best = logits.topk(top_k).indices  # exactly k of them, ties or not
         logits = torch.full_like(logits, -math.inf).scatter(-1, best, logits.gather(-1, best))
@@ -58,14 +59,15 @@ class GPT(LanguageModel):
         super().__init__(vocab_size, context, dim, depth, heads, causal=True)
 
     def pair(self, batch: Texts) -> Pair:
-        """X₁: ids (N, T − 1), of which position t sees those up to t. X₂: the next ones, `IGNORE` where pads are."""
+        """X₁: ids (N, T − 1), of which position t sees those up to t.
+        X₂: the next ones, `IGNORE` where pads are."""
         return next_words(without_tail(batch.rows))
 
     def forward(self, batch: Texts) -> Tensor:
         """Mean cross-entropy of the next token in nats, over every position; the end counts, pads do not."""
         inputs, targets = self.pair(batch)
-        # One pass answers for every beginning of every text: the causal mask hides what comes later from each place.
-        # Each token counts the same, in whatever text it stands.
+        # One pass answers for every beginning of every text: the causal mask hides what comes later from each
+        # place. Each token counts the same, in whatever text it stands.
         count = (targets != IGNORE).sum().clamp(min=1)
         logits = self.logits(inputs)  # (N, T − 1, V)
         return F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum") / count
@@ -92,7 +94,8 @@ class GPT(LanguageModel):
 
     @torch.no_grad()
     def probabilities(self, prompt: str = "", temperature: float = 1.0, top_k: int | None = None) -> Tensor:
-        """P(next token | prompt), (V,), after `sharpen`; [SEP] is the end. Of a long prompt the last words count."""
+        """P(next token | prompt), (V,), after `sharpen`; [SEP] is the end.
+        Of a long prompt the last words count."""
         # With the mark that every text began with, so that an empty prompt, too, has something to go on from.
         ids = [CLS, *self.ids(prompt)[-(self.context - 1) :]]
         return self._next(torch.tensor([ids], device=self.bias.device), temperature, top_k)
@@ -132,7 +135,8 @@ class GPT(LanguageModel):
         # What is new is decoded alone: the prompt stays as typed, with words that the model does not know.
         begun = len(ids)
         for _ in range(max_tokens):
-            # Positions beyond the context were never learned: the last words move to the front, behind their [CLS].
+            # Positions beyond the context were never learned:
+            # the last words move to the front, behind their [CLS].
             seen = ids if len(ids) <= self.context else [CLS, *ids[-(self.context - 1) :]]
             p = self._next(torch.tensor([seen], device=self.bias.device), temperature, top_k).cpu()
             token = int(torch.multinomial(p, 1, generator=generator))

@@ -60,32 +60,37 @@ class Jigsaw(nn.Module):
         orders = permutation_set(grid * grid, n_permutations or {2: 12, 3: 64}[grid])
         self.register_buffer("permutations", orders)
         self.backbone = nets.backbone(backbone)
-        # Little is kept of each tile: the head must compare what tiles show, and has no room for their pixels.
+        # Little is kept of each tile: the head must compare what tiles show,
+        # and has no room for their pixels.
         self.tile_head = nn.Sequential(nn.Linear(self.backbone.dim * 4, tile_dim), nn.ReLU(inplace=True))
         self.head = nets.mlp(grid * grid * tile_dim, 256, len(orders))
 
     def tiles(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W) → their tiles in order, cut at random places, (N, T, 3, s, s) in [0, 1]."""
-        # Lenses shift red against blue, more so far from the centre: fringes would tell each tile its place. So some
-        # pictures lose two channels, and `cut` moves the channels apart at random (Doersch 2015, §3.1).
+        # Lenses shift red against blue, more so far from the centre: fringes would tell each tile its place.
+        # So some pictures lose two channels, and `cut` moves the channels apart at random
+        # (Doersch 2015, §3.1).
         x = nets.as_float(x, self)
         x = drop_channels(x, self.drop) if self.drop else x
         return cut(x, self.grid, self.tile, self.gaps, self.shift)
 
     def pair(self, batch: Batch) -> Pair:
-        """X₁: tiles in a random order (N, T, 3, s, s) in [0, 1], not yet standardised. X₂: that order's number (N,)."""
+        """X₁: tiles in a random order (N, T, 3, s, s) in [0, 1], not yet standardised.
+        X₂: that order's number (N,)."""
         return Pair(*self.puzzle(batch.inputs))
 
     def puzzle(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures → tiles in a random order (N, T, 3, s, s), and the number of that order (N,)."""
         tiles = self.tiles(x)
-        # One of a few orders that differ in as many places as possible: a class each, and none next to another (§3.1).
+        # One of a few orders that differ in as many places as possible:
+        # a class each, and none next to another (§3.1).
         label = torch.randint(len(self.permutations), (len(tiles),), device=tiles.device)
         return shuffle(tiles, self.permutations[label]), label
 
     def logits(self, tiles: Tensor) -> Tensor:
         """Tiles (N, T, 3, s, s) in [0, 1], as they lie → (N, P), one number for each order."""
-        # Each tile is seen alone; only the head compares them. Seen together, matching edges would be enough (§3).
+        # Each tile is seen alone; only the head compares them.
+        # Seen together, matching edges would be enough (§3).
         h = self.backbone(self._standard(tiles.flatten(0, 1)))  # (N·T, D, h, w): one backbone for all places
         h = F.adaptive_avg_pool2d(h, 2).flatten(1)  # (N·T, 4 D): which side of a tile things are on counts
         h = self.tile_head(h).unflatten(0, tiles.shape[:2])  # (N, T, tile_dim)

@@ -61,8 +61,8 @@ class LanguageModel(nn.Module):
     def arguments_for(cls, data: Texts) -> dict[str, int]:
         """Constructor arguments that suit these texts: ``BERT(**BERT.arguments_for(data))``.
 
-        Nothing for the film-review world, whose arguments are the defaults. Untokenized texts get 4,096 pieces
-        and a context for their longest string (in steps of 32, at most 256).
+        Nothing for the film-review world, whose arguments are the defaults. Untokenized texts get 4,096
+        pieces and a context for their longest string (in steps of 32, at most 256).
         """
         if data.ids is not None:
             # The defaults are for the film-review world: do they suit these texts, too?
@@ -90,7 +90,8 @@ class LanguageModel(nn.Module):
             if self.tokenizer is None:
                 if self.vocab_size < MIN_PIECES:
                     raise ValueError(f"vocab_size={self.vocab_size} is below {MIN_PIECES}: {advice}")
-                # From the first texts that come, once: a test set must be read with the ids that the weights know.
+                # From the first texts that come, once: a test set must be read with the ids that the weights
+                # know.
                 self.tokenizer = Tokenizer.of_pieces(data.strings, self.vocab_size)
             data = data.tokenize(self.tokenizer, self.context)
             unknown, known = int((data.rows == UNK).sum()), int((data.rows >= len(SPECIAL)).sum())
@@ -124,16 +125,16 @@ class LanguageModel(nn.Module):
 
     @torch.no_grad()
     def attention(self, ids: Tensor) -> Tensor:
-        """Attention weights, ids (N, T) → (depth, N, heads, T, T): row i says how much place i takes from each place.
+        """Attention weights, ids (N, T) → (depth, N, heads, T, T):
+        row i says how much place i takes from each place.
 
-        A row sums to 1. They are softmax(query·key/√(dim/heads)) of Vaswani et al. 2017, §3.2.1; a place that may not be
-        looked at (a pad, in GPT a later word) has 0.
+        A row sums to 1. They are softmax(query·key/√(dim/heads)) of Vaswani et al. 2017, §3.2.1; a place that
+        may not be looked at (a pad, in GPT a later word) has 0.
         """
-        x, padding, weights = (
-            self.net.tokens(ids) + self.net.positions[: ids.shape[1]],
-            self._padding(ids),
-            [],
-        )
+        # The positions are added, not appended: attention itself has no order (Vaswani 2017, §3.5).
+        x = self.net.tokens(ids) + self.net.positions[: ids.shape[1]]  # (N, T, dim)
+        padding, weights = self._padding(ids), []
+        # Above the diagonal: a place may read itself and what came before it (Vaswani 2017, §3.2.3).
         later = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=ids.device).triu(1)
         mask = later if self.net.causal else None
         blocks: Any = self.net.transformer.blocks
@@ -148,8 +149,9 @@ class LanguageModel(nn.Module):
         return torch.stack(weights)
 
     def scores(self, hidden: Tensor) -> Tensor:
-        """Hidden states (…, dim) → logits (…, V): the embedding serves as the last layer too (weight tying)."""
-        # One table for reading and writing: half the weights, and each word learns from both uses (Press, Wolf 2017).
+        """Hidden states (…, dim) → logits (…, V): the embedding is the last layer too (weight tying)."""
+        # One table for reading and writing: half the weights, and each word learns from both uses
+        # (Press, Wolf 2017).
         return F.linear(hidden, self.net.tokens.weight, self.bias)
 
     def logits(self, ids: Tensor) -> Tensor:
@@ -172,6 +174,7 @@ class LanguageModel(nn.Module):
         """
         ids = x if isinstance(x, Tensor) else self.prepare(Texts(None, list(x))).rows
         ids = without_tail(ids.to(self.bias.device))
+        # The words' mean and not [CLS]: the paper trains that one by its next-sentence task, we do not.
         word = (ids != PAD) & (ids != CLS) & (ids != SEP)  # (N, T)
         word[:, 0] |= ~word.any(1)  # else 0 / 0
         weight = word / word.sum(1, keepdim=True)  # (N, T)

@@ -20,7 +20,8 @@ from ssl_course.pretext.masking import patch_means as patch_means
 
 
 class MAE(nn.Module):
-    """visible patches → encoder → latent → decoder, with mask tokens in the gaps → pixels of the removed patches.
+    """visible patches → encoder → latent → decoder, with mask tokens in the gaps
+    → pixels of the removed patches.
 
     Args:
         image_size, patch_size: in pixels.
@@ -28,13 +29,14 @@ class MAE(nn.Module):
         decoder_dim, decoder_depth, decoder_heads: of the decoder, thrown away after training.
         mask_ratio: share of patches that are removed, rounded to a whole number between 1 and L − 1.
         masking: how they are chosen: "random", "block" or "grid".
-        norm_pix_loss: predict each patch normalised by its own mean and variance. Better features, but pictures
-            drawn from it use the true patch's statistics.
+        norm_pix_loss: predict each patch normalised by its own mean and variance. Better features, but
+            pictures drawn from it use the true patch's statistics.
     """
 
     decoder_position: Tensor  # (L, decoder_dim)
     defaults = {
-        "optimizer": "adamw", "lr": 2e-3, "betas": (0.9, 0.95), "weight_decay": 0.05, "warmup": 0.1, "steps": 200,
+        "optimizer": "adamw", "lr": 2e-3, "betas": (0.9, 0.95), "weight_decay": 0.05, "warmup": 0.1,
+        "steps": 200,
     }  # fmt: skip
 
     def __init__(
@@ -71,11 +73,12 @@ class MAE(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def pair(self, batch: Batch) -> Pair:
-        """X₁: pictures (N, 3, H, W) in [0, 1] with the removed patches in one gray. X₂: the removed patches alone.
+        """X₁: pictures (N, 3, H, W) in [0, 1] with the removed patches in one gray.
+        X₂: the removed patches alone.
 
-        Both are whole pictures, blank where the other is not, so that they can be shown; the network is given the
-        visible patches of X₁ and no others. parts: "hidden" (N, 1, H, W), "mask" (N, L), both 1 where removed, and
-        "ids_keep" (N, K), "ids_restore" (N, L) of `masking.random_masking`.
+        Both are whole pictures, blank where the other is not, so that they can be shown; the network is given
+        the visible patches of X₁ and no others. parts: "hidden" (N, 1, H, W), "mask" (N, L), both 1 where
+        removed, and "ids_keep" (N, K), "ids_restore" (N, L) of `masking.random_masking`.
         """
         return self.hide(batch.inputs)
 
@@ -98,7 +101,8 @@ class MAE(nn.Module):
         x, ratio = nets.as_float(images, self), self.mask_ratio if mask_ratio is None else mask_ratio
         if noise is None:
             noise = mask_noise(self.masking, len(x), self.grid, ratio, device=x.device)  # (N, L)
-        # Ranking noise draws without replacement, all pictures at once, and every picture keeps equally many (§3).
+        # Ranking noise draws without replacement, all pictures at once,
+        # and every picture keeps equally many (§3).
         ids_keep, ids_restore, mask = random_masking(noise.to(x.device), ratio)
         hidden = to_pixels(mask, self.patch_size)  # (N, 1, H, W)
         gray = nets.mean_and_std(x.dtype, x.device)[0].flatten()  # 0 in normalised pixels
@@ -107,8 +111,9 @@ class MAE(nn.Module):
 
     def see(self, pair: Pair) -> Tensor:
         """The latent of the visible patches, (N, 1 + K, dim), class token first."""
-        # Positions first, while each patch still has its place; then the gaps are left out, not filled: no mask token
-        # costs the encoder time, or teaches it what it will not meet in whole pictures (§3, table 1c).
+        # Positions first, while each patch still has its place; then the gaps are left out, not filled: no
+        # mask token costs the encoder time, or teaches it what it will not meet in whole pictures
+        # (§3, table 1c).
         x = self.backbone.embed(nets.normalise(pair.x1))  # (N, L, dim)
         kept = x.gather(1, pair.parts["ids_keep"][:, :, None].expand(-1, -1, x.shape[2]))  # (N, K, dim)
         latent = torch.cat([self.cls_token.expand(len(x), -1, -1), kept], 1)  # (N, 1 + K, dim)
@@ -117,13 +122,14 @@ class MAE(nn.Module):
     def forward_encoder(
         self, images: Tensor, mask_ratio: float | None = None, noise: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Remove patches (`hide`), encode the rest: latent (N, 1 + K, dim), mask (N, L), ids_restore (N, L)."""
+        """Hide patches (`hide`), encode the rest: latent (N, 1 + K, dim), mask (N, L), ids_restore (N, L)."""
         pair = self.hide(images, mask_ratio, noise)
         return self.see(pair), pair.parts["mask"], pair.parts["ids_restore"]
 
     def forward_decoder(self, latent: Tensor, ids_restore: Tensor) -> Tensor:
         """Latent and ids_restore → prediction (N, L, p²·3) in normalised pixels (`nets.normalise`)."""
-        # The decoder is narrow and thrown away: painting pixels is its task, so that the latent need not be good at it.
+        # The decoder is narrow and thrown away: painting pixels is its task,
+        # so that the latent need not be good at it.
         x = self.decoder_embed(latent)  # (N, 1 + K, decoder_dim)
         n, length = ids_restore.shape
         gaps = self.mask_token.to(x.dtype).expand(n, length + 1 - x.shape[1], -1)  # (N, L − K, decoder_dim)
@@ -149,8 +155,8 @@ class MAE(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), nothing removed → features (N, dim), the mean over patch tokens."""
         tokens = self.backbone.embed(nets.normalise(nets.as_float(x, self)))  # (N, L, dim)
-        # The class token comes along, since the blocks never worked without it; what it says is left out, since no
-        # loss ever asked it for anything.
+        # The class token comes along, since the blocks never worked without it; what it says is left out,
+        # since no loss ever asked it for anything.
         tokens = torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], 1)
         return self.backbone.transformer(tokens)[:, 1:].mean(1)
 
@@ -162,7 +168,8 @@ class MAE(nn.Module):
         noise: Tensor | None = None,
         lend: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Fill in removed patches: (pictures in [0, 1] (N, 3, H, W) with the visible patches as they were, mask).
+        """Fill in removed patches: (pictures in [0, 1] (N, 3, H, W) with the visible patches as they were,
+        mask).
 
         Args:
             images, noise: see `hide`.
@@ -170,15 +177,17 @@ class MAE(nn.Module):
             lend: give each patch its own true mean and contrast, a leak: how ``norm_pix_loss`` is drawn.
 
         Raises:
-            ValueError: the method was trained with ``norm_pix_loss``, whose patches know neither mean nor contrast,
-                and none is lent.
+            ValueError: the method was trained with ``norm_pix_loss``, whose patches know neither mean nor
+                contrast, and none is lent.
         """
+        # Better features (table 1d), but no picture: each target has lost its mean and contrast.
         if self.norm_pix_loss and not lend:
             raise ValueError(
-                "norm_pix_loss=True predicts patches without their mean and contrast: no picture can be drawn from "
-                "that honestly. Train with norm_pix_loss=False to see pictures"
+                "norm_pix_loss=True predicts patches without their mean and contrast: no picture can be "
+                "drawn from that honestly. Train with norm_pix_loss=False to see pictures"
             )
         if mask_ratio == 1:
+            # `hide` always leaves one patch: without any, the class token alone is read.
             mask = torch.ones(len(images), self.grid**2, device=self.cls_token.device)  # (N, L)
             ids_restore = torch.arange(self.grid**2, device=mask.device).expand(len(images), -1)  # (N, L)
             latent = self.backbone.transformer(self.cls_token.expand(len(images), -1, -1))  # (N, 1, dim)

@@ -1,7 +1,7 @@
 """SimCLR: two augmented views of one picture are to resemble each other more than any other picture.
 
-Chen, Kornblith, Norouzi, Hinton, *A Simple Framework for Contrastive Learning of Visual Representations*, ICML
-2020, arXiv 2002.05709 (note §3.2).
+Chen, Kornblith, Norouzi, Hinton, *A Simple Framework for Contrastive Learning of Visual Representations*,
+ICML 2020, arXiv 2002.05709 (note §3.2).
 """
 
 from typing import Any
@@ -25,7 +25,8 @@ def as_augmentation(settings: Augmentation | dict[str, Any] | None) -> Augmentat
 
 
 class SimCLR(nn.Module):
-    """x → two views x1, x2 → backbone → features h → projection head → z; the loss contrasts all z of the batch.
+    """x → two views x1, x2 → backbone → features h → projection head → z;
+    the loss contrasts all z of the batch.
 
     The probe reads h, before the projection head (§4.2): the head may forget what the augmentation destroys.
 
@@ -53,7 +54,8 @@ class SimCLR(nn.Module):
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, not {temperature}")
         self.backbone = nets.backbone(backbone)
-        # z may forget colour and place, which two views do not share; h, in front of the head, keeps them (§4.2).
+        # z may forget colour and place, which two views do not share;
+        # h, in front of the head, keeps them (§4.2).
         self.projection_head = nets.mlp(self.backbone.dim, *projection)
         self.temperature = temperature
         self.augment = as_augmentation(augmentation)
@@ -68,7 +70,8 @@ class SimCLR(nn.Module):
 
     def pair(self, batch: Batch) -> Pair:
         """X₁ and X₂: two random views of each picture, (N, 3, H, W) in [0, 1] each."""
-        # Each row draws its own augmentation: one call for both, so no view is treated otherwise than the other.
+        # Each row draws its own augmentation: one call for both,
+        # so no view is treated otherwise than the other.
         x1, x2 = self.augment(torch.cat([batch.inputs] * 2)).chunk(2)
         return Pair(x1, x2)
 
@@ -80,6 +83,6 @@ class SimCLR(nn.Module):
         """
         views = torch.cat([*self.pair(batch)])  # (2N, 3, H, W): one batch, so BatchNorm sees both alike
         z1, z2 = self.project(views).chunk(2)  # (N, d) each
-        # All other pictures of the batch push: without them, one z for all would be the best answer (§2.1). The more
-        # of them the better (§5.2), so the ranks' z are put together first.
+        # All other pictures of the batch push: without them, one z for all would be the best answer (§2.1).
+        # The more of them the better (§5.2), so the ranks' z are put together first.
         return nt_xent(gather_ranks(z1), gather_ranks(z2), self.temperature)

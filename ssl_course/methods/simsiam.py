@@ -16,7 +16,8 @@ from ssl_course.pretext.augment import Augmentation
 
 
 class OutputNorm(nn.BatchNorm1d):
-    """BatchNorm that can be switched off; it goes on counting mean and variance, to be right when it comes back."""
+    """BatchNorm that can be switched off; it goes on counting mean and variance,
+    to be right when it comes back."""
 
     on = True
 
@@ -27,15 +28,16 @@ class OutputNorm(nn.BatchNorm1d):
 
 
 class SimSiam(nn.Module):
-    """x → two views → backbone → h → projection head → z → prediction head → p; p of one view predicts z of the other.
+    """x → two views → backbone → h → projection head → z → prediction head → p;
+    p of one view predicts z of the other.
 
     ``stop_gradient``, ``predictor`` and ``output_norm`` may be switched on a living object, while it trains:
     without the first or the second everything falls to one point, where the loss is its best, −1.
 
     Args:
         backbone: a module with ``.dim``, a timm name, or None for the course's `nets.ConvNet`.
-        projection: widths of the projection head, three layers as in the paper (§3); every layer has BatchNorm,
-            the last without scale, shift and ReLU.
+        projection: widths of the projection head, three layers as in the paper (§3); every layer has
+            BatchNorm, the last without scale, shift and ReLU.
         bottleneck: hidden width of the prediction head; None is a quarter of its input (§3).
         output_norm: BatchNorm at the end of the projection head. It hides a collapse: it rescales whatever
             spread is left to 1.
@@ -59,11 +61,13 @@ class SimSiam(nn.Module):
         self.stop_gradient, self.predictor = stop_gradient, predictor
         self.backbone = nets.backbone(backbone)
         d = projection[-1]
-        # BatchNorm keeps the training stable; what prevents the collapse is the stopped gradient, not it (§4.4).
+        # BatchNorm keeps the training stable; what prevents the collapse is the stopped gradient, not it
+        # (§4.4).
         norm = OutputNorm(d, affine=False)
         self.projection_head = nets.mlp(self.backbone.dim, *projection, last_norm=norm)
         self.output_norm = output_norm
-        # A bottleneck, so that p is no copy of z; BatchNorm at its end would make training unstable (§3, §4.4).
+        # A bottleneck, so that p is no copy of z; BatchNorm at its end would make training unstable
+        # (§3, §4.4).
         self.prediction_head = nets.mlp(d, bottleneck or max(d // 4, 1), d)
         self.augment = as_augmentation(augmentation)
 
@@ -101,8 +105,8 @@ class SimSiam(nn.Module):
 
     def loss(self, z1: Tensor, z2: Tensor) -> Tensor:
         """Half the sum of D(p1, z2) and D(p2, z1), between −1 and 1 (eq. 2)."""
-        # Only p learns: z is a target that holds still for this step. Were both to move, they would meet at one point
-        # for all pictures, where the loss is best and nothing is known (§4.1).
+        # Only p learns: z is a target that holds still for this step. Were both to move, they would meet at
+        # one point for all pictures, where the loss is best and nothing is known (§4.1).
         # Both ways, so that each picture gives two questions; against the collapse this does nothing (§4.6).
         p1, p2 = self.predict(z1), self.predict(z2)
         return (negative_cosine(p1, z2, self.stop_gradient) + negative_cosine(p2, z1, self.stop_gradient)) / 2
@@ -126,7 +130,8 @@ class SimSiam(nn.Module):
 
 
 def circle(seed: int = 0) -> SimSiam:
-    """The smallest SimSiam whose collapse can be seen with the bare eye: z has two numbers, so it is a direction.
+    """The smallest SimSiam whose collapse can be seen with the bare eye:
+    z has two numbers, so it is a direction.
 
     Without output norm, which would hide the fall. For pictures of 16 to 32 px.
     """

@@ -73,10 +73,10 @@ PIECE = 2**20  # numbers that a CPU works on at a time: 4 MB of floats
 
 @cache
 def _keep_memory() -> None:
-    # Linux's malloc hands large freed blocks back to the kernel; fetching them again, page by page, can cost as
-    # much as the arithmetic. One block of 31 MB, freed untouched, raises its limits (mallopt(3),
-    # M_MMAP_THRESHOLD), so that this program keeps its memory: measured, a third less time for a batch, a tenth
-    # less for a training step.
+    # Linux's malloc hands large freed blocks back to the kernel; fetching them again, page by page, can cost
+    # as much as the arithmetic. One block of 31 MB, freed untouched, raises its limits (mallopt(3),
+    # M_MMAP_THRESHOLD), so that this program keeps its memory: measured, a third less time for a batch, a
+    # tenth less for a training step.
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
@@ -156,8 +156,8 @@ class Augmentation:
         source = device if generator is None else generator.device
         u = torch.rand(2 * TRIES + 14, n, generator=generator, device=source).to(device)
         top, left, flip, angle, zoom, jitter, *colours, gray, blur, sigma, solarize = u[2 * TRIES :]
-        # Crops of one picture share its colours, and a network would tell them by that alone: so colours must move, too
-        # (Chen 2020, §3.1). One coin for all four: jittered or not at all.
+        # Crops of one picture share its colours, and a network would tell them by that alone: so colours must
+        # move, too (Chen 2020, §3.1). One coin for all four: jittered or not at all.
         jittered = jitter < self.jitter
 
         def around(neutral: float, reach: float, u: torch.Tensor) -> Value:
@@ -181,18 +181,19 @@ class Augmentation:
     def _box(
         self, u: torch.Tensor, top: torch.Tensor, left: torch.Tensor, h: int, w: int
     ) -> dict[str, torch.Tensor]:
-        """`BOX`, each (n,): the first of TRIES boxes that fits, else the largest; nothing without ``crop``."""
+        """`BOX`, each (n,): the first of TRIES that fits, else the largest; nothing without ``crop``."""
         if self.crop is None:
             return {}
+        # Of many sizes: one view may be a part of the other, or lie beside it (Chen 2020, fig. 3).
         area = h * w * _between(*self.crop, u[:TRIES])  # (TRIES, n)
         narrow, wide = self.ratio
         # In logarithms twice as wide and twice as high are equally likely.
         ratio = _between(math.log(narrow), math.log(wide), u[TRIES:]).exp()  # (TRIES, n)
         heights, widths = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
         fits = (heights > 0) & (heights <= h) & (widths > 0) & (widths <= w)
-        first, found = fits.int().argmax(0, keepdim=True), fits.any(0)  # (1, n), (n,)
-        height = torch.where(found, heights.gather(0, first)[0], min(h, round(w / narrow)))
-        width = torch.where(found, widths.gather(0, first)[0], min(w, round(h * wide)))
+        first, any_fits = fits.int().argmax(0, keepdim=True), fits.any(0)  # (1, n), (n,)
+        height = torch.where(any_fits, heights.gather(0, first)[0], min(h, round(w / narrow)))
+        width = torch.where(any_fits, widths.gather(0, first)[0], min(w, round(h * wide)))
         # u < 1, but u · (h − height + 1) may be rounded up to the first row that is too far down
         top = (top * (h - height + 1)).floor().minimum(h - height)
         left = (left * (w - width + 1)).floor().minimum(w - width)
@@ -239,10 +240,12 @@ def _views(images: torch.Tensor, do: dict[str, torch.Tensor], h: int, w: int) ->
         # towards the picture's own gray: contrast goes, brightness stays
         _blend(x, mean, do["contrast"]).clamp_(0, 1)
     if "saturation" in do:
+        # towards each pixel's own gray: colour goes, what is light stays light
         _blend(x, _gray(x), do["saturation"]).clamp_(0, 1)
     if "hue" in do:
         x = _turn_hue(x, do["hue"])
     if "gray" in do:
+        # Colours alone may tell two crops of one picture: some views must do with shapes (Chen 2020, App. A).
         _blend(x, _gray(x), 1 - do["gray"])
     if "sigma" in do:
         x = _blur(x, do["sigma"])
@@ -349,8 +352,8 @@ def _blur(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
     taps = torch.arange(-radius, radius + 1, device=x.device)
     # a width of 0 would divide by 0; this near to it, all weight is on the middle
     weights = (-0.5 * (taps / sigma.clamp(min=1e-3)) ** 2).softmax(-1)  # (N, 1, 1, 2 radius + 1)
-    # Down, then across: 2 (2r + 1) products a pixel where a square of taps has (2r + 1)². Reflected, since beyond black
-    # edges every picture would get a dark frame.
+    # Down, then across: 2 (2r + 1) products a pixel where a square of taps has (2r + 1)². Reflected, since
+    # beyond black edges every picture would get a dark frame.
     for axis, pad in (2, (0, 0, radius, radius)), (3, (radius, radius, 0, 0)):
         padded, length = F.pad(x, pad, mode="reflect"), x.shape[axis]
         x = padded.narrow(axis, 0, length) * weights[..., :1]

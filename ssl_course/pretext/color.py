@@ -1,7 +1,9 @@
-"""sRGB ↔ CIE Lab (D65): how a picture splits into X₁ = lightness L and X₂ = colour ab (note §3.1, Zhang 2016).
+"""sRGB ↔ CIE Lab (D65): how a picture splits into X₁ = lightness L and X₂ = colour ab
+(note §3.1, Zhang 2016).
 
-Constants: IEC 61966-2-1 (sRGB) and CIE 15 (Lab, 2° observer, D65). Colours as classes, soft encoding, rebalancing
-and the annealed mean: Zhang, Isola, Efros, *Colorful Image Colorization*, ECCV 2016, arXiv 1603.08511, §2.
+Constants: IEC 61966-2-1 (sRGB) and CIE 15 (Lab, 2° observer, D65). Colours as classes, soft encoding,
+rebalancing and the annealed mean: Zhang, Isola, Efros, *Colorful Image Colorization*, ECCV 2016,
+arXiv 1603.08511, §2.
 """
 
 from collections.abc import Callable
@@ -28,7 +30,8 @@ def _matrix(like: torch.Tensor) -> torch.Tensor:
 
 
 def _in_pieces(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The same pictures, where there are many (N, C, H, W), a few hundred at a time: each step would copy all of them."""
+    """The same pictures, where there are many (N, C, H, W), a few hundred at a time:
+    each step would copy all of them."""
 
     @wraps(function)
     def piece_by_piece(pictures: torch.Tensor) -> torch.Tensor:
@@ -50,13 +53,15 @@ def rgb_to_lab(rgb: torch.Tensor) -> torch.Tensor:
         raise ValueError(f"need floats (…, 3, H, W) in [0, 1], got {rgb.dtype} {tuple(rgb.shape)}")
     xyz = torch.einsum("ij,...jhw->...ihw", _matrix(rgb), _linear(rgb))  # (…, 3, H, W), white = 1
     fx, fy, fz = _cube_root(xyz).unbind(-3)
-    # Colours as differences, so gray has none; and equal distances in Lab look about equally large (Zhang 2016, §2.1).
+    # Colours as differences, so gray has none; and equal distances in Lab look about equally large
+    # (Zhang 2016, §2.1).
     return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], -3)
 
 
 @_in_pieces
 def lightness(images: torch.Tensor) -> torch.Tensor:
-    """L alone, (…, 3, H, W) → (…, 1, H, W) in [0, 100]: `rgb_to_lab`'s first channel at a fraction of the price.
+    """L alone, (…, 3, H, W) → (…, 1, H, W) in [0, 100]: `rgb_to_lab`'s first channel at a fraction of the
+    price.
 
     Args:
         images: sRGB, uint8 or float in [0, 1].
@@ -116,7 +121,7 @@ def paint(images: torch.Tensor, ab: torch.Tensor) -> torch.Tensor:
     return lab_to_rgb(torch.cat([light, ab], 1)).clamp(0, 1)
 
 
-# ------------------------------------------------------------------------------------------ colours as classes
+# ----------------------------------------------------------------------------------------- colours as classes
 def gamut_bins(step: float = 10.0) -> torch.Tensor:
     """Centres of the squares of the ab plane in which some sRGB colour lies, (Q, 2), Lab units; §2.1.
 
@@ -192,8 +197,8 @@ def rebalance_weights(prior: torch.Tensor, mix: float = 0.5) -> torch.Tensor:
 
     Args:
         prior: p̃ (Q,), non-negative; divided by its sum here.
-        mix: μ (Zhang's λ) in [0, 1]; 1 gives every bin weight 1, 0 the plain inverse, where a bin with p̃ = 0 gets the
-            weight of the rarest bin that occurs instead of infinity.
+        mix: μ (Zhang's λ) in [0, 1]; 1 gives every bin weight 1, 0 the plain inverse, where a bin with p̃ = 0
+            gets the weight of the rarest bin that occurs instead of infinity.
 
     Raises:
         ValueError: a mix outside [0, 1], or a prior that is negative, not finite, or all 0.

@@ -9,7 +9,8 @@ GRID = 16  # pictures are averaged to so many pixels a side
 
 
 def parted(images: Tensor, split: str = "left") -> tuple[Tensor, Tensor]:
-    """Pictures (N, C, H, W) cut in two, "left" from right or "top" from bottom: one scene, and no pixel shared."""
+    """Pictures (N, C, H, W) cut in two, "left" from right or "top" from bottom:
+    one scene, and no pixel shared."""
     axis = 3 if split == "left" else 2
     first, second = images.tensor_split([images.shape[axis] // 2], axis)
     return first, second

@@ -1,4 +1,5 @@
-"""Cut holes into pictures: the pretext task of context encoders (note §3.1, §3.3.2; Pathak 2016, arXiv 1604.07379).
+"""Cut holes into pictures: the pretext task of context encoders
+(note §3.1, §3.3.2; Pathak 2016, arXiv 1604.07379).
 
 A hole is a mask (N, 1, H, W) of zeros and ones, 1 where pixels are removed.
 """
@@ -24,7 +25,8 @@ def make_holes(
     centre: the square in the middle. around: everything but that square, the reverse question. blocks: a few
     squares at random places, which together cover at most ``share``. free: a region of any shape, a coarse
     random field above a threshold (the paper cuts along the outlines of other pictures' objects; its code has
-    such fields too). mixed: each picture gets one of the four. A mask (size, size): that hole, for each picture.
+    such fields too). mixed: each picture gets one of the four.
+    A mask (size, size): that hole, for each picture.
 
     Args:
         share: of the picture's area, in (0, 1); for "around" that of the square which stays.
@@ -42,7 +44,8 @@ def make_holes(
         every = [make_holes(k, n, size, share, generator=generator, device=device) for k in KINDS]
         return torch.stack(every)[which, torch.arange(n, device=device)]
     if kind in ("centre", "around"):
-        # Always at one place, the network may learn the edge of that place alone: hence the other kinds (§3.3).
+        # Always at one place, the network may learn the edge of that place alone:
+        # hence the other kinds (§3.3).
         side = min(max(round(size * share**0.5), 1), size - 1)
         first = (size - side) // 2
         at = torch.arange(size, device=device)
@@ -59,7 +62,8 @@ def make_holes(
         # where blocks overlap, a pixel is removed once
         return torch.einsum("nki,nkj->nij", row, column).clamp(max=1)[:, None]
     if kind == "free":
-        # Few numbers, smoothly joined: above a threshold lie blobs, where noise of each pixel would give dust.
+        # Few numbers, smoothly joined: above a threshold lie blobs,
+        # where noise of each pixel would give dust.
         coarse = torch.rand(n, 1, 6, 6, generator=generator, device=device)
         field = F.interpolate(coarse, (size, size), mode="bicubic", align_corners=True)  # (n, 1, size, size)
         outside = min(max(round(size**2 * (1 - share)), 1), size**2 - 1)
@@ -81,17 +85,18 @@ def dilate(mask: Tensor, width: int) -> Tensor:
 
 
 def border_band(hole: Tensor, width: int) -> Tensor:
-    """The band of ``width`` pixels around a hole, (N, 1, H, W): seen by the encoder, and predicted all the same."""
+    """The band of ``width`` pixels around a hole, (N, 1, H, W):
+    seen by the encoder, and predicted all the same."""
     return dilate(hole, width) - hole
 
 
 def fill(images: Tensor, hole: Tensor, colour: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) with the hole in one colour (3,), in the same units; the mean colour says least."""
+    """Pictures (N, 3, H, W) with the hole in one colour (3,), in its units; the mean colour says least."""
     return torch.where(hole.bool(), colour.to(images)[:, None, None], images)
 
 
 def mean_picture(data: Batch) -> Tensor:
-    """The average picture of a set, (3, H, W) in [0, 1]: the best filling for who sees nothing of the picture."""
+    """The average picture of a set, (3, H, W) in [0, 1]: the best filling for who sees nothing."""
     return _mean(data.inputs)
 
 
@@ -102,11 +107,12 @@ def _mean(images: Tensor) -> Tensor:
 
 
 def part_means(images: Tensor) -> Tensor:
-    """The mean colour of each `PARTS` over pictures (N, 3, H, W), painted in its place: (3, H, W) in [0, 1]."""
+    """The mean colour of each `PARTS` over pictures (N, 3, H, W), painted there: (3, H, W) in [0, 1]."""
     mean = _mean(images)  # (3, H, W)
     height = mean.shape[1]
     rows = [round(height * k / len(PARTS)) for k in range(len(PARTS) + 1)]
-    # Landscapes are alike at one height: whoever fills a hole must beat this guess, for which nothing need be seen.
+    # Landscapes are alike at one height: whoever fills a hole must beat this guess,
+    # for which nothing need be seen.
     bands = [
         mean[:, a:b].mean((1, 2), keepdim=True).expand(-1, b - a, mean.shape[2])
         for a, b in zip(rows, rows[1:], strict=False)

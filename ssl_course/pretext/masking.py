@@ -10,7 +10,8 @@ KINDS = ("random", "block", "grid")
 
 
 def patchify(images: Tensor, patch_size: int) -> Tensor:
-    """Pictures as rows of patches, (N, C, H, W) → (N, L, p²·C); in a row pixel by pixel, its channels together.
+    """Pictures as rows of patches, (N, C, H, W) → (N, L, p²·C);
+    in a row pixel by pixel, its channels together.
 
     Patches go row by row over the picture, pixels row by row over the patch.
 
@@ -65,7 +66,8 @@ def random_masking(noise: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Te
         [kept …, removed …] each patch is to be found. mask (N, L): 1.0 where removed.
     """
     length = noise.shape[1]
-    # Sorting noise draws without replacement, for all pictures at once; stable, so ties fall alike everywhere.
+    # Sorting noise draws without replacement, for all pictures at once;
+    # stable, so ties fall alike everywhere.
     ids_shuffle = noise.argsort(dim=1, stable=True)  # (N, L)
     ids_restore = ids_shuffle.argsort(1)  # (N, L), the inverse: each patch's place in the sorted row
     keep = n_keep(length, mask_ratio)
@@ -77,7 +79,8 @@ def mask_noise(
     kind: str, n: int, grid: int, mask_ratio: float, *, generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
 ) -> Tensor:  # fmt: skip
-    """Noise (n, grid²) that makes `random_masking` remove patches at random, in one block, or on a regular grid.
+    """Noise (n, grid²) that makes `random_masking` remove patches at random, in one block,
+    or on a regular grid.
 
     random: uniform. block: what is removed is the square (or what the ratio leaves of one) around a random
     place. grid: kept patches lie on a regular lattice with a random offset, as far as the ratio allows
@@ -92,7 +95,8 @@ def mask_noise(
     row, column = torch.meshgrid(*[torch.arange(grid, device=device)] * 2, indexing="ij")
     row, column = row.reshape(1, -1), column.reshape(1, -1)  # (1, L)
     if kind == "block":
-        # Nothing next to most of what is hidden is seen: harder to guess, and at high ratios worse features (MAE §4.1).
+        # Nothing next to most of what is hidden is seen: harder to guess,
+        # and at high ratios worse features (MAE §4.1).
         side = min(grid, max(1, (grid * grid * mask_ratio) ** 0.5))
         corner = torch.rand(n, 2, generator=generator, device=device) * (grid - side)  # (n, 2)
         centre = corner + (side - 1) / 2
@@ -107,7 +111,7 @@ def mask_noise(
     raise ValueError(f"no masking {kind!r}; there are {', '.join(KINDS)}")
 
 
-# ------------------------------------------------------------------------------------ what a filling must beat
+# ----------------------------------------------------------------------------------- what a filling must beat
 def patch_means(images: Tensor, patch_size: int) -> Tensor:
     """Pictures (N, 3, H, W) in [0, 1] with every patch in its own mean colour.
 

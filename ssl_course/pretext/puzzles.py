@@ -160,7 +160,8 @@ def cut(
         # around the middle, so that tiles move as freely, and see as much of the picture, as with gaps
         middle = (height - grid * side - free) // 2
         corner = side * place + middle + draw(0, free, n, 1, 1)  # (N, T, 1, 2)
-    # Each channel by itself: the shift of a real lens, which tells how far off the centre a tile lay, drowns in these.
+    # Each channel by itself: the shift of a real lens, which tells how far off the centre a tile lay,
+    # drowns in these.
     corner = (corner + draw(-shift, shift, n, t, c)).clamp(0, height - side)  # (N, T, C, 2)
     pixels = torch.arange(side, device=device)
     rows, columns = corner[..., 0, None] + pixels, corner[..., 1, None] + pixels  # (N, T, C, s) each

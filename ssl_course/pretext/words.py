@@ -59,6 +59,6 @@ def next_words(ids: torch.Tensor) -> Pair:
 
 
 def without_tail(ids: torch.Tensor) -> torch.Tensor:
-    """The batch without the columns at the end that hold pads alone: short texts need no long rows, (N, T′)."""
+    """The batch without the columns at the end that hold pads alone: short texts need no long rows."""
     longest = int((ids != PAD).sum(1).max()) if len(ids) else 0
     return ids[:, : max(longest, 1)]

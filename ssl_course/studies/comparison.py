@@ -1,13 +1,14 @@
 """Every method on the same pictures, with time to learn, under one probe (note §3.5).
 
-A method trains for the number of pictures in `SAMPLES`, in one run with its own schedule; the probe is read on the way,
-so that a reader sees what a short run buys and whether a longer one would help: lecture 13 marks the rows that still
-rise at their end.
-All share a `nets.ConvNet`, only MAE needs a ViT; a method stands beside the random network of its own backbone
-(`verdicts.verdicts`). The seed draws pictures, first weights, batches, masks, views and labels anew.
+A method trains for the number of pictures in `SAMPLES`, in one run with its own schedule; the probe is read
+on the way, so that a reader sees what a short run buys and whether a longer one would help: lecture 13 marks
+the rows that still rise at their end.
+All share a `nets.ConvNet`, only MAE needs a ViT; a method stands beside the random network of its own
+backbone (`verdicts.verdicts`). The seed draws pictures, first weights, batches, masks, views and labels anew.
 
-Two tables. In table G every encoder sees lightness only, so that colorization may take part; its targets may be
-colour. In table C every encoder sees colour, and colorization, which would see its own answer, is left out.
+Two tables. In table G every encoder sees lightness only, so that colorization may take part; its targets may
+be colour. In table C every encoder sees colour, and colorization, which would see its own answer,
+is left out.
 """
 
 import statistics
@@ -39,8 +40,8 @@ DRAWS = 2
 TEST_SEED = 1_000_000
 PIXELS, RANDOM, RANDOM_VIT, SUPERVISED = "raw pixels", "random network", "random ViT", "supervised"
 OF_A_VIT = ("MAE",)  # methods that bring a ViT, and so stand beside a random one
-# Pictures drawn in training, with repetition; rotation turns each four ways. Chosen by curves on pictures of a seed
-# (100) that the study does not use; where the curve of a row is not flat at its end, more would help.
+# Pictures drawn in training, with repetition; rotation turns each four ways. Chosen by curves on pictures of
+# a seed (100) that the study does not use; where the curve of a row is not flat at its end, more would help.
 SAMPLES = {
     "colorization": 100_000,
     "SimCLR": 150_000,
@@ -88,7 +89,8 @@ class Protocol:
         return nets.ConvNet(self.widths)
 
     def steps_of(self, method: str = "") -> int:
-        """Steps of training of a row; of a method that is not in `SAMPLES`, only where ``samples`` says how many."""
+        """Steps of training of a row; of a method that is not in `SAMPLES`,
+        only where ``samples`` says how many."""
         return max((self.samples or SAMPLES[method]) // self.batch, 1)
 
 
@@ -156,14 +158,14 @@ def encoder(method: Method) -> Network:
 
 
 def row_names(data: str, table: str) -> list[str]:
-    """The rows of a table: what learns nothing, then the pretext tasks, then labels alone, the dearest row."""
+    """The rows of a table: what learns nothing, then the pretext tasks, then labels alone, the dearest."""
     left_out = {"colorization"} if table == "C" else set()  # whose encoder would see its own answer
     if data == "cifar10":
         left_out.add("CLIP")  # no captions
     return [PIXELS, RANDOM, RANDOM_VIT, *(n for n in MAKERS if n not in left_out), SUPERVISED]
 
 
-# ---------------------------------------------------------------------------------------------------- the data
+# --------------------------------------------------------------------------------------------------- the data
 @lru_cache(maxsize=2)
 def train_and_test(data: str, table: str, seed: int, protocol: Protocol) -> tuple[Pictures, Pictures]:
     """(train, test) of a table: scenes painted anew for each seed, other sets the same pictures.
@@ -194,7 +196,7 @@ def gray_with_colours(pictures: Pictures) -> Pictures:
     return replace(pictures.gray(), parts={"ab": torch.cat(ab)})
 
 
-# ---------------------------------------------------------------------------------------------------- one cell
+# --------------------------------------------------------------------------------------------------- one cell
 def probe_all(
     encode: Network,
     train_set: Labelled,
@@ -234,9 +236,10 @@ def run_cell(
 
     Returns:
         ``pictures`` (train, test) and ``accuracy`` (`probe_all`). Of what is trained, ``cpu_seconds`` of
-        training alone; of a method also ``samples``, ``loss`` (mean of the first and of the last ten steps) and
-        ``curve``: the probe with the middle one of the numbers of labels (30; CIFAR-10: 1,000) against samples seen.
-        Its labels are drawn from the first `LABELLED` pictures, the row's from all: its end need not be the row's number.
+        training alone; of a method also ``samples``, ``loss`` (mean of the first and of the last ten steps)
+        and ``curve``: the probe with the middle one of the numbers of labels (30; CIFAR-10: 1,000) against
+        samples seen. Its labels are drawn from the first `LABELLED` pictures, the row's from all:
+        its end need not be the row's number.
     """
     protocol = protocol or PROTOCOLS[data]
     train_set, test_set = train_and_test(data, table, seed, protocol)
@@ -258,8 +261,8 @@ def run_cell(
 
 
 def learn(
-    learner: Method, encode: Network, train_set: Pictures, test_set: Pictures, steps: int, batch: int, seed: int,
-    numbers: Sequence[int] = N_LABELS,
+    learner: Method, encode: Network, train_set: Pictures, test_set: Pictures,
+    steps: int, batch: int, seed: int, numbers: Sequence[int] = N_LABELS,
 ) -> dict[str, Any]:  # fmt: skip
     """Train, and probe on the way: ``samples``, ``cpu_seconds``, ``loss`` and ``curve`` of `run_cell`."""
     labels = [label for label in CURVE if label in train_set.labels]
@@ -285,7 +288,8 @@ def learn(
 def from_scratch(
     protocol: Protocol, train_set: Pictures, test_set: Pictures, seed: int, numbers: Sequence[int]
 ) -> dict[str, Any]:
-    """The same network from random weights, trained on the labelled pictures alone: what the labels are worth by themselves."""
+    """The same network from random weights, trained on the labelled pictures alone:
+    what the labels are worth by themselves."""
     began = time.process_time()
     accuracy: dict[str, dict[str, float]] = {}
     for label, y in train_set.labels.items():
@@ -301,7 +305,7 @@ def from_scratch(
     return {"cpu_seconds": round(time.process_time() - began, 1), "accuracy": accuracy}
 
 
-# ------------------------------------------------------------------------------------------------------ the plan
+# --------------------------------------------------------------------------------------------------- the plan
 class Part(NamedTuple):
     """A piece of the whole study: a file, the cells that belong into it, and what holds for them all."""
 
@@ -313,7 +317,8 @@ class Part(NamedTuple):
 
 
 def plan(seeds: int = 3) -> list[Part]:
-    """The study, the most important first; seed by seed, so that a run that is stopped leaves whole seeds behind."""
+    """The study, the most important first; seed by seed, so that a run that is stopped leaves whole seeds
+    behind."""
     tables = [("scenes", "G"), ("scenes", "C"), ("cifar10", "C"), ("earth", "G")]
     rows = {("cifar10", "C"): [PIXELS, RANDOM, "SimCLR"]}
     parts = []

@@ -1,7 +1,8 @@
-"""How much X₁ and X₂ of a pretext task depend on each other once the label is known, without units (note §3.5).
+"""How much X₁ and X₂ of a pretext task depend on each other once the label is known, without units
+(note §3.5).
 
-ε² (lecture 01, estimated without a classifier) over σ² = σ_{k−1}(MΠ)², how well X₂ tells the classes apart: a probe of
-ψ* errs by no more than this quotient, so tasks with different X₂ can stand on one axis.
+ε² (lecture 01, estimated without a classifier) over σ² = σ_{k−1}(MΠ)², how well X₂ tells the classes apart: a
+probe of ψ* errs by no more than this quotient, so tasks with different X₂ can stand on one axis.
 """
 
 from collections.abc import Callable
@@ -51,12 +52,13 @@ class Dependence(NamedTuple):
 
 
 def two_views(method: str, data: Pictures, seed: int = 0) -> tuple[Tensor, Tensor] | None:
-    """X₁ (N, d₁) and X₂ (N, d₂) of a method's own `pair`, as numbers for a linear estimate; None: not covered.
+    """X₁ (N, d₁) and X₂ (N, d₂) of a method's own `pair`, as numbers for a linear estimate; None:
+    not covered.
 
-    Pictures become the means of cells of 4 × 4 pixels, X₁ of those that its mask shows, X₂ of those that it hides;
-    lightness becomes the gray that shows it, a map of colours 4 × 4 places, a caption the words (or pieces) in it.
-    Colours are in Lab units, all else in [0, 1]. Where pixels are hidden, each picture's pair is drawn under the
-    same seed, so that a column means the same place in every picture.
+    Pictures become the means of cells of 4 × 4 pixels, X₁ of those that its mask shows, X₂ of those that it
+    hides; lightness becomes the gray that shows it, a map of colours 4 × 4 places, a caption the words (or
+    pieces) in it. Colours are in Lab units, all else in [0, 1]. Where pixels are hidden, each picture's pair
+    is drawn under the same seed, so that a column means the same place in every picture.
     """
     with torch.random.fork_rng([]):
         learner = comparison.make(method, Protocol(size=data.images.shape[-1]), data)
@@ -78,7 +80,8 @@ def two_views(method: str, data: Pictures, seed: int = 0) -> tuple[Tensor, Tenso
 
 
 def numbers_of(view: Tensor, gray: bool = False, shown: Tensor | None = None) -> Tensor:
-    """A view as rows of numbers (N, d), as `two_views` says; of pictures the cells where ``shown`` (h, w) is true."""
+    """A view as rows of numbers (N, d), as `two_views` says;
+    of pictures the cells where ``shown`` (h, w) is true."""
     if not view.is_floating_point():  # ids (N, T)
         words = torch.zeros(len(view), int(view.max()) + 1).scatter(1, view, 1.0)  # (N, V): is it there?
         return words[:, len(SPECIAL) :]

@@ -1,4 +1,5 @@
-"""What a table of the comparison says: means over seeds, and who has learned, by paired differences (note §3.5)."""
+"""What a table of the comparison says: means over seeds, and who has learned, by paired differences
+(note §3.5)."""
 
 import functools
 import math
@@ -59,7 +60,7 @@ def own_random(method: str) -> str:
 
 
 class Difference(NamedTuple):
-    """Mean of paired differences over seeds, half the width of its 95 % interval by Student's t, and the pairs."""
+    """Mean of paired differences over seeds, half its 95 % interval by Student's t, and the pairs."""
 
     mean: float
     half_width: float
@@ -90,16 +91,18 @@ def paired_difference(ours: Mapping[int, float], theirs: Mapping[int, float]) ->
 def corrected(
     pairs: Mapping[Key, tuple[Mapping[int, float], Mapping[int, float]]], rows: int | None = None
 ) -> dict[Key, Difference]:
-    """Paired differences of a table that gives many verdicts: 95 % intervals that hold all at once (Bonferroni).
+    """Paired differences of a table that gives many verdicts:
+    95 % intervals that hold all at once (Bonferroni).
 
-    A half is t · s / √n, with t for as many verdicts as there are pairs. Three seeds say little about their own spread:
-    with ``rows`` s is the pooled standard deviation of all pairs, or the pair's own where that is larger. No interval is
-    narrower than its pair would have alone.
+    A half is t · s / √n, with t for as many verdicts as there are pairs. Three seeds say little about their
+    own spread: with ``rows`` s is the pooled standard deviation of all pairs, or the pair's own where that is
+    larger. No interval is narrower than its pair would have alone.
 
     Args:
         pairs: what is compared → two rows, seed → accuracy each.
-        rows: how many rows of networks were trained for these pairs: each gives the pooled s n − 1 degrees of freedom,
-            however many labels it is probed for. None, where scales differ: every pair has its own s alone.
+        rows: how many rows of networks were trained for these pairs: each gives the pooled s n − 1 degrees of
+            freedom, however many labels it is probed for. None, where scales differ:
+            every pair has its own s alone.
 
     Raises:
         ValueError: a pair without a seed in common.
@@ -112,14 +115,14 @@ def corrected(
         raise ValueError("the two rows have no seed in common: measure the same seeds for both")
     own = {key: float(np.std(v, ddof=1)) for key, v in gaps.items() if len(v) > 1}
     pooled = float(np.mean(np.square([*own.values()]))) ** 0.5 if rows and own else 0.0
-    found = {}
+    differences = {}
     for key, v in gaps.items():
         half, free = math.inf, len(v) - 1
         if free:
             wide = _quantile(len(gaps), (rows or 1) * free) * max(pooled, own[key])
             half = max(wide, _quantile(1, free) * own[key]) / len(v) ** 0.5
-        found[key] = Difference(float(np.mean(v)), half, len(v))
-    return found
+        differences[key] = Difference(float(np.mean(v)), half, len(v))
+    return differences
 
 
 @functools.cache
@@ -143,8 +146,8 @@ class Verdict(NamedTuple):
 def verdicts(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> dict[str, Verdict]:
     """trained row → `Verdict`; rows without a seed in common with both baselines are left out.
 
-    A table has two verdicts for each row and label: their intervals are `corrected` together, over all labels that were
-    probed with this number of labelled pictures.
+    A table has two verdicts for each row and label: their intervals are `corrected` together, over all labels
+    that were probed with this number of labelled pictures.
 
     Args:
         results: rows of `recorded.record`.
@@ -191,7 +194,8 @@ def late_gains(results: Sequence[dict[str, Any]], labels: Iterable[str]) -> dict
 
 
 def bayes_rates(table: str, world: World | None = None) -> dict[str, float]:
-    """label → the best accuracy that there is on the scenes, by enumeration: from lightness (G) or lightness and colour (C)."""
+    """label → the best accuracy that there is on the scenes, by enumeration:
+    from lightness (G) or lightness and colour (C)."""
     world = world or World()
     rates = {}
     for label in ("biome", "light", "tint", "texture", "object", "count"):

@@ -1,12 +1,17 @@
 """Alternating conditional expectations: maximal correlation from samples (note §3.5.2)."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from ssl_course.theory.independence import Array, group_mean
+
+# How x₂ may depend on x₁, and after how many alternations ACE hardly moves on any of them.
+SHAPES = ["line", "parabola", "wave", "circle", "cross", "steps", "nothing shared"]
+STEPS = 15
 
 
 class Ace(NamedTuple):
@@ -42,7 +47,8 @@ def ace(
         iterations: at most so many; stops when the correlation changes by less than ``tolerance``.
 
     Raises:
-        ValueError: shapes other than (N,), lengths that differ, N < 3, a value that is not finite, a constant.
+        ValueError: shapes other than (N,), lengths that differ, N < 3, a value that is not finite,
+            a constant.
     """
     first, second = _Variable(x1, "x1", categorical, span), _Variable(x2, "x2", categorical, span)
     if len(first.codes) != len(second.codes):
@@ -119,3 +125,54 @@ class _Variable:
         smooth = torch.empty_like(f)
         smooth[self.order] = mean + slope * (self.x - self.mean)
         return self._means(smooth)
+
+
+def draw_pairs(shape: str, noise: float, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """n pairs (x₁, x₂) of one of `SHAPES`, both (n,); ``noise`` is the standard deviation of what x₂ has of
+    its own."""
+    rng = np.random.default_rng(seed)
+    u, e1, e2 = rng.uniform(-1, 1, n), rng.normal(size=n), rng.normal(size=n)
+    coin = rng.integers(0, 2, n) * 2 - 1
+    x1, x2 = {
+        "line": (u, u),
+        "parabola": (u, u**2),
+        "wave": (u, np.sin(3.5 * np.pi * u) / 2),
+        "circle": (np.cos(np.pi * u), np.sin(np.pi * u)),
+        "cross": (u, coin * u),
+        "steps": (u, np.floor(3 * (u + 1) / 2) % 2 + 0.0 * u),
+        "nothing shared": (u, rng.uniform(-1, 1, n)),
+    }[shape]
+    # a hair of noise at least, or few values would count as categories
+    return x1 + 0.001 * e1, x2 + (noise + 0.001) * e2
+
+
+class Straightened(NamedTuple):
+    """What ACE makes of n pairs of a shape."""
+
+    x1: np.ndarray  # (n,)
+    x2: np.ndarray  # (n,)
+    whole: Ace  # to convergence
+    now: Ace  # after the chosen number of steps
+    linear: float  # correlation of x₁ and x₂
+    fresh: float  # correlation of the functions on pairs that they have not seen
+    psi: np.ndarray  # (4000,) the functions at those pairs
+    eta: np.ndarray
+
+
+@lru_cache(maxsize=64)
+def straightened(shape: str, noise: float, n: int, span: float, step: int) -> Straightened:
+    """ACE on n pairs of a shape, stopped after ``step`` alternations,
+    and what its functions are worth on fresh pairs."""
+    x1, x2 = draw_pairs(shape, noise, n, seed=1)
+    now, whole = (ace(x1, x2, categorical=False, span=span, iterations=i) for i in (step, STEPS))
+    new1, new2 = draw_pairs(shape, noise, 4000, seed=2)
+    psi, eta = _follow(x1, now.psi.numpy(), new1), _follow(x2, now.eta.numpy(), new2)
+    flat = min(psi.std(), eta.std()) < 1e-9
+    fresh = 0.0 if flat else float(np.corrcoef(psi, eta)[0, 1])
+    return Straightened(x1, x2, whole, now, float(np.corrcoef(x1, x2)[0, 1]), fresh, psi, eta)
+
+
+def _follow(x: np.ndarray, f: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """A function known at the samples, between them."""
+    order = x.argsort()
+    return np.interp(new, x[order], f[order])

@@ -1,8 +1,9 @@
-"""What a linear probe of the learned representation can reach, and what the bounds promise (note §3.4, §3.5.2).
+"""What a linear probe of the learned representation can reach, and what the bounds promise
+(note §3.4, §3.5.2).
 
-The note's k/n_L + ε_CI² is false as it stands, by any factor; the true statements carry σ_k, the smallest singular
-value of the class means, and V, the noise of the labels. Targets are one-hot Y; risks are *excess squared risks*
-E‖P(Y|X₁) − prediction‖², never accuracies. Infinite bounds say that the theory is silent.
+The note's k/n_L + ε_CI² is false as it stands, by any factor; the true statements carry σ_k, the smallest
+singular value of the class means, and V, the noise of the labels. Targets are one-hot Y; risks are *excess
+squared risks* E‖P(Y|X₁) − prediction‖², never accuracies. Infinite bounds say that the theory is silent.
 """
 
 from typing import NamedTuple
@@ -55,7 +56,8 @@ def leading(joint: Array, x2: Array, rank: int) -> torch.Tensor:
 
 
 def probe_features(joint: Array, features: torch.Tensor) -> ProbeLimit:
-    """The same for any features of X₁, (n1, d), one row for each state (note §3.1, §3.4); one class raises, too."""
+    """The same for any features of X₁, (n1, d), one row for each state (note §3.1, §3.4);
+    one class raises, too."""
     table = as_joint_of_classes(joint)
     p = table.sum((1, 2))  # (n1,)
     target = posterior(table)  # (n1, k)
@@ -74,8 +76,8 @@ def probe_features(joint: Array, features: torch.Tensor) -> ProbeLimit:
 def predictor_rank(joint: Array, x2: Array) -> int:
     """In how many directions ψ*(X₁) varies: what a probe with an intercept must weigh (note §3.4).
 
-    At most k − 1 under conditional independence, k the number of classes; any dependence may raise it up to d₂. Errors
-    as in `best_predictor`.
+    At most k − 1 under conditional independence, k the number of classes; any dependence may raise it up to
+    d₂. Errors as in `best_predictor`.
     """
     psi, p = best_predictor(joint, x2), as_joint(joint).sum((1, 2))  # (n1, d), (n1,)
     rounding = 1e-9 * variance(joint, x2).sqrt()
@@ -83,7 +85,8 @@ def predictor_rank(joint: Array, x2: Array) -> int:
 
 
 def approximation_error(joint: Array, x2: Array, rank: int | None = None) -> torch.Tensor:
-    """a = min over W, b of E‖P(Y|X₁) − Wψ*(X₁) − b‖², the excess squared risk that labels cannot mend (note §3.4).
+    """a = min over W, b of E‖P(Y|X₁) − Wψ*(X₁) − b‖², the excess squared risk that labels cannot mend
+    (note §3.4).
 
     Args and errors as in `probe_limit`; 0-d float64.
     """
@@ -100,7 +103,7 @@ def label_noise(joint: Array) -> torch.Tensor:
     return table.sum((1, 2)) @ (1 - posterior(table).square().sum(1))
 
 
-# ---- the conditions: how well X₂ tells the classes apart -----------------------------------------------------
+# -- the conditions: how well X₂ tells the classes apart -----------------------------------------------------
 
 
 def kth_singular_value(matrix: torch.Tensor, k: int) -> torch.Tensor:
@@ -115,7 +118,8 @@ def kth_singular_value(matrix: torch.Tensor, k: int) -> torch.Tensor:
 
 
 def sigma_k(joint: Array, x2: Array) -> torch.Tensor:
-    """σ_k(M), the k-th singular value of M = [E[X₂|Y=1] … E[X₂|Y=k]], uncentred, in units of X₂ (note §3.5.2).
+    """σ_k(M), the k-th singular value of M = [E[X₂|Y=1] … E[X₂|Y=k]], uncentred, in units of X₂
+    (note §3.5.2).
 
     It is 0 when X₂ has fewer than k numbers, or the class means are linearly dependent; 0-d float64.
 
@@ -129,8 +133,8 @@ def sigma_k(joint: Array, x2: Array) -> torch.Tensor:
 def sigma_centred(joint: Array, x2: Array) -> torch.Tensor:
     """σ_{k−1}(MΠ), Π = I − 11ᵀ/k: what matters when the probe has an intercept (note §3.4).
 
-    The mean that is subtracted is the unweighted one: with P(y) as weights the bound on a breaks. It is 0 when the class
-    means are affinely dependent: three on one line, however far apart. Errors as in `sigma_k`.
+    The mean that is subtracted is the unweighted one: with P(y) as weights the bound on a breaks. It is 0
+    when the class means are affinely dependent: three on one line, however far apart. Errors as in `sigma_k`.
     """
     means = class_means(as_joint_of_classes(joint), x2)
     value = kth_singular_value(means - means.mean(0), len(means) - 1)
@@ -141,15 +145,15 @@ def sigma_centred(joint: Array, x2: Array) -> torch.Tensor:
 def smallest_class_correlation(joint: Array, x2: Array) -> torch.Tensor:
     """σ_k(E[X₂Yᵀ]), uncentred: the note's rank condition is that it be > 0 (note §3.5.2).
 
-    E[X₂Yᵀ] = M diag P(y), so it is positive exactly when σ_k(M) is; the numbers differ. 0-d float64. Errors as
-    in `sigma_k`.
+    E[X₂Yᵀ] = M diag P(y), so it is positive exactly when σ_k(M) is; the numbers differ. 0-d float64. Errors
+    as in `sigma_k`.
     """
     means = class_means(as_joint_of_classes(joint), x2)
     prior = as_joint(joint).sum((0, 1))  # (k,)
     return kth_singular_value(prior[:, None] * means, len(means))  # of E[Y X₂ᵀ]
 
 
-# ---- the statements -----------------------------------------------------------------------------------------
+# --- the statements -----------------------------------------------------------------------------------------
 
 
 def over_square(value: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
@@ -162,8 +166,9 @@ def excess_risk(
 ) -> torch.Tensor:
     """Expected excess of least squares on ``rank`` Gaussian features with n labels (note §3.4).
 
-    excess = a + (V + a) r/(n − r − 1), exact for Gaussian features that were learned without these labels; with
-    an intercept a + (V + a) [1/n + (n+1) r/(n (n−r−2))]. For features of a finite world it may be far too small.
+    excess = a + (V + a) r/(n − r − 1), exact for Gaussian features that were learned without these labels;
+    with an intercept a + (V + a) [1/n + (n+1) r/(n (n−r−2))].
+    For features of a finite world it may be far too small.
 
     Args:
         a: approximation error; noise: V; n: labels. Numbers or arrays that broadcast.
@@ -244,9 +249,9 @@ def terms(joint: Array, x2: Array, n: int, d1: int | None = None) -> Terms:
 def similarity_error(joint: Array) -> tuple[torch.Tensor, torch.Tensor]:
     """a of the top k − 1 maximal-correlation functions of X₁, and its bound (note §3.5.2).
 
-    a ≤ 4 (1 − ΣP(y)²) ε̃_CI²/ρ_{k−1}(X₂,Y)², ρ_{k−1} the last non-trivial maximal correlation of X₂ with Y. (The
-    note's "representation error ≤ ε̃_CI" is false.) Where ρ_{k−1} = 0 the bound is infinite. Functions of correlation
-    0 are left out; of a tie cut in two, which half is kept is arbitrary.
+    a ≤ 4 (1 − ΣP(y)²) ε̃_CI²/ρ_{k−1}(X₂,Y)², ρ_{k−1} the last non-trivial maximal correlation of X₂ with Y.
+    (The note's "representation error ≤ ε̃_CI" is false.) Where ρ_{k−1} = 0 the bound is infinite. Functions
+    of correlation 0 are left out; of a tie cut in two, which half is kept is arbitrary.
     """
     table = as_joint_of_classes(joint)
     k, prior = table.shape[2], table.sum((0, 1))

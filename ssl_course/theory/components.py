@@ -97,15 +97,16 @@ class PCA:
 
 
 class CCA:
-    """Canonical correlation analysis (Hotelling 1936): whiten both views, SVD of their cross-covariance (§3.2).
+    """Canonical correlation analysis (Hotelling 1936): whiten both views, SVD of their cross-covariance
+    (§3.2).
 
     Equal to ``sklearn.cross_decomposition.CCA(scale=False, max_iter=5000, tol=1e-12)`` up to the scale of the
     components, which here have variance 1; ``predict`` and ``score`` are scikit-learn's, with its scale. What
     two views share is rather seen in `correlation`.
 
     With N ≤ p + q the training correlations start with a 1 whatever the data are, and constant or repeated
-    columns leave directions without variance: both are computed without NaN, and a warning says so. A ridge or
-    a test split is the cure.
+    columns leave directions without variance: both are computed without NaN, and a warning says so. A ridge
+    or a test split is the cure.
 
     Args:
         n_components: K; None keeps min(p, q).
@@ -185,7 +186,7 @@ class CCA:
         return r2.mean()
 
     def correlation(self, x: Array, y: Array) -> torch.Tensor:
-        """Mean over the K components of the correlation on these rows, in [−1, 1]; honest on held-out rows."""
+        """Mean over the K components of the correlation on these rows, in [−1, 1]; honest on new rows."""
         psi, eta = (_centred(z)[0] for z in self.transform(*_pair(x, y)))
         norm = (psi.square().sum(0) * eta.square().sum(0)).sqrt()  # (K,)
         return ((psi * eta).sum(0) / torch.where(norm > 0, norm, 1)).mean()
@@ -214,8 +215,8 @@ def _warn(n: int, x: torch.Size, y: torch.Size) -> None:
     """Say what makes training correlations meaningless: (columns, directions with variance) of both views."""
     if n <= x[0] + y[0]:
         warnings.warn(
-            f"{n} rows for {x[0]} + {y[0]} columns: a training correlation of 1 is certain, whatever the data. "
-            "Add a ridge, and score held-out rows.",
+            f"{n} rows for {x[0]} + {y[0]} columns: a training correlation of 1 is certain, whatever the "
+            "data. Add a ridge, and score held-out rows.",
             stacklevel=3,
         )
     for name, (columns, rank) in (("x", x), ("y", y)):

@@ -87,7 +87,8 @@ def maximal_correlations(joint: Array) -> torch.Tensor:
 
 
 def maximal_functions(joint: Array) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The functions behind the maximal correlations: ψ (n1, r), ρ (r,), η (n2, r), r = min(n1, n2) − 1 (note §3.5.2).
+    """The functions behind the maximal correlations: ψ (n1, r), ρ (r,), η (n2, r), r = min(n1, n2) − 1
+    (note §3.5.2).
 
     Columns have mean 0 and variance 1, and are uncorrelated; E[ψ_i(X₁) η_i(X₂)] = ρ_i. Of equal ρ only the
     space that their functions span is determined. Each ψ has its largest value positive.
@@ -129,7 +130,7 @@ def l_sim(eta: Array, psi: Array, whiten: bool = False) -> torch.Tensor:
 
 
 def _white(rows: torch.Tensor) -> torch.Tensor:
-    """Rows (N, r) with mean 0 and covariance Id (over N), by the symmetric root; missing directions stay 0."""
+    """Rows (N, r) with mean 0 and covariance Id (over N), by the symmetric root; missing ones stay 0."""
     rows = rows - rows.mean(0)
     values, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))
     keep = values > 1e-12 * values[-1].clamp(min=1e-12)
@@ -163,7 +164,8 @@ def sample_noise(n: int, p: int, q: int, shared: float, seed: int) -> tuple[np.n
 
 
 def noise_edge(n: int | np.ndarray, p: int, q: int) -> np.ndarray:
-    """The first canonical correlation of p and q columns of pure noise in n rows, for large n, p, q (Wachter 1980).
+    """The first canonical correlation of p and q columns of pure noise in n rows, for large n, p, q
+    (Wachter 1980).
 
     √(α(1−β)) + √(β(1−α)) with α = p/(n−1), β = q/(n−1), the n − 1 for centring; 1 where α + β ≥ 1.
     """

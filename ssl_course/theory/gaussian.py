@@ -1,8 +1,10 @@
-"""The jointly Gaussian world: every quantity of the bound in closed form, and the simulation beside it (note §3.4).
+"""The jointly Gaussian world: every quantity of the bound in closed form, and the simulation beside it
+(note §3.4).
 
-X₁, X₂ and the label Y ∈ ℝᵏ are jointly Gaussian with mean 0; here Y is a vector of k numbers, not one-hot. Then
-ψ*(x₁) = E[X₂|X₁] is linear, M is the matrix of E[X₂|Y] = M Y, and all statements of bounds.py hold without an
-intercept. Our own settings, in the manner of the simulation of Lee, Lei, Saunshi, Zhuo (arXiv 2008.01064).
+X₁, X₂ and the label Y ∈ ℝᵏ are jointly Gaussian with mean 0; here Y is a vector of k numbers, not one-hot.
+Then ψ*(x₁) = E[X₂|X₁] is linear, M is the matrix of E[X₂|Y] = M Y, and all statements of bounds.py hold
+without an intercept. Our own settings, in the manner of the simulation of Lee, Lei, Saunshi, Zhuo
+(arXiv 2008.01064).
 """
 
 from dataclasses import dataclass
@@ -88,7 +90,8 @@ class GaussianWorld:
         return psi if which == "full" else _top(psi, self.block("1", "1"), self.k)
 
     def whitened(self, which: str) -> torch.Tensor:
-        """An orthonormal basis of the features in L²: (rank, d1) acting on whitened X₁; rounding error left out."""
+        """An orthonormal basis of the features in L²: (rank, d1) acting on whitened X₁;
+        rounding error left out."""
         root = torch.linalg.cholesky(self.block("1", "1"))
         _, s, vt = torch.linalg.svd(self.features(which) @ root, full_matrices=False)
         scale = self.block("2", "2").trace().sqrt() if which != "raw" else s[0]
@@ -111,7 +114,7 @@ class GaussianWorld:
         return over_square((4 if which == "top" else 1) * self.epsilon_ci_squared(), self.sigma_k())
 
     def excess(self, n: int | torch.Tensor, which: str = "full") -> torch.Tensor:
-        """Expected excess risk of least squares with n labels, exact (note §3.4); "raw" is supervised learning."""
+        """Expected excess risk of least squares with n labels, exact (note §3.4); "raw": supervised."""
         return excess_risk(*self._terms(which), n)
 
     @lru_cache(maxsize=64)  # noqa: B019 - a curve asks for them at each n, and they do not depend on it
@@ -119,7 +122,8 @@ class GaussianWorld:
         return self.approximation_error(which), self.label_noise(), self.rank(which)
 
     def overtakes(self, which: str = "full") -> torch.Tensor:
-        """The n_L from which supervised least squares on X₁ beats the probe (note §3.4): d₁ + 1 + (d₁ − r) V/a.
+        """The n_L from which supervised least squares on X₁ beats the probe (note §3.4):
+        d₁ + 1 + (d₁ − r) V/a.
 
         The closed form of a + (V + a) r/(n−r−1) = V d₁/(n−d₁−1); infinite when a = 0.
         """
@@ -155,7 +159,8 @@ class GaussianWorld:
 
         Args:
             which: the features, one of FEATURES.
-            ridge: added to the features' covariance; 0 is exact least squares (smallest norm when n is too small).
+            ridge: added to the features' covariance; 0 is exact least squares
+                (smallest norm when n is too small).
             unlabelled: learn ψ by least squares from so many pairs (X₁, X₂) each time; None uses ψ* itself.
 
         Raises:
@@ -177,7 +182,8 @@ class GaussianWorld:
             if which == "top":
                 matrix = _top(matrix, u1.mT @ u1 / unlabelled, self.k)
         elif not ridge and n > rank:
-            # The span alone decides, so take a basis of it that is uncorrelated and has no direction of mere rounding.
+            # The span alone decides, so take a basis of it that is uncorrelated and has no direction of mere
+            # rounding.
             root = torch.linalg.cholesky(self.block("1", "1"))
             matrix = torch.linalg.solve_triangular(root, self.whitened(which), upper=False, left=False)
         h = x1 @ matrix.mT  # (repeats, m, r)
@@ -200,9 +206,9 @@ def _mixed(noise: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
 def _triangles(shape: tuple[int, int], covariance: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """What least squares can see of ``repeats`` samples of n, shape = (repeats, n): (repeats, min(n, d), d).
 
-    Turning a sample's rows, Z → QᵀZ, changes no least squares solution. With Z = QR that leaves the triangle R, whose
-    entries are independent (Bartlett): N(0, 1) above the diagonal, χ with n, n − 1, … degrees of freedom on it. So five
-    thousand labels cost no more than fifty.
+    Turning a sample's rows, Z → QᵀZ, changes no least squares solution. With Z = QR that leaves the triangle
+    R, whose entries are independent (Bartlett): N(0, 1) above the diagonal, χ with n, n − 1, … degrees of
+    freedom on it. So five thousand labels cost no more than fifty.
     """
     (repeats, n), size = shape, len(covariance)
     noise = rng.standard_normal((repeats, min(n, size), size))
@@ -227,13 +233,15 @@ def gaussian_world(
     noise: float = 1.596,
     where: str = "all",
 ) -> GaussianWorld:
-    """A world with one knob for each term of the bound (note §3.4). Y ~ N(0, I_k); the noise of X₁ and X₂ is N(0, I).
+    """A world with one knob for each term of the bound (note §3.4).
+    Y ~ N(0, I_k); the noise of X₁ and X₂ is N(0, I).
 
     X₁ = (sY, 0) + N₁ with s² = k/V − 1, so that Tr Cov(Y|X₁) = ``noise``; X₂ = (``sigma``·Y, 0) + N₂, so that
     σ_k(M) = ``sigma``. Coordinate i of N₂ has the correlation ρ = ``dependence`` with one coordinate of N₁:
 
-    - "all": with coordinate k + i, which says nothing about Y. ψ* gets rank d2 and its class coordinates noise:
-      a = k v ρ²/(sigma² v + ρ²), v = s²/(1 + s²), which is ε²/σ_k² for weak dependence in the class coordinates.
+    - "all": with coordinate k + i, which says nothing about Y. ψ* gets rank d2 and its class coordinates
+      noise: a = k v ρ²/(sigma² v + ρ²), v = s²/(1 + s²), which is ε²/σ_k² for weak dependence in the class
+      coordinates.
     - "class": the same for i < k only; ψ* keeps rank k. "aside": for i ≥ k only: ε > 0 and a = 0, harmless.
     - "against": −ρ with coordinate i, i < k: a = 0, until at ρ = s·sigma ψ* = 0 and a = ε²/σ_k² exactly.
 

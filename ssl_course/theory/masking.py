@@ -1,8 +1,10 @@
-"""What hiding part of a picture does to the note's quantities, for Gaussian classes: three curves against the mask ratio.
+"""What hiding part of a picture does to the note's quantities, for Gaussian classes:
+three curves against the mask ratio.
 
-The note's message (§3.5): choose X₁, X₂ so that they depend on each other as little as possible given Y, while each
-still depends on Y. With a class mean and a covariance for each class, every one of these is a closed form, for any
-choice of what is hidden; measured means and covariances give the linear, Gaussian part of real pictures.
+The note's message (§3.5): choose X₁, X₂ so that they depend on each other as little as possible given Y,
+while each still depends on Y. With a class mean and a covariance for each class, every one of these is a
+closed form, for any choice of what is hidden; measured means and covariances give the linear,
+Gaussian part of real pictures.
 """
 
 from typing import NamedTuple
@@ -51,20 +53,22 @@ def masked_curves(
 ) -> Masked:
     """Dependence, ε_CI² and class information when some numbers are X₂ and the rest X₁ (note §3.4, §3.5).
 
-    - dependence: Σ_y P(y) ½ log(|Σ_V| |Σ_H| / |Σ|), covariances of the visible and hidden numbers within class y.
-    - ε_CI²: with R = X₂ − E[X₂|Y], Tr(C Σ⁻¹ Cᵀ) a hidden number, where C is the covariance of R with X₁ and Σ that
-      of X₁ over all classes: what the best linear predictor finds, a lower bound of the exact one. With one class
-      there is nothing but R, and it is the share of the variance that is predictable.
-    - class information: the mean over pairs of classes of (m − m')ᵀ Σ_V⁻¹ (m − m'), Σ_V the mean covariance within.
+    - dependence: Σ_y P(y) ½ log(|Σ_V| |Σ_H| / |Σ|), covariances of the visible and hidden numbers within
+      class y.
+    - ε_CI²: with R = X₂ − E[X₂|Y], Tr(C Σ⁻¹ Cᵀ) a hidden number, where C is the covariance of R with X₁ and Σ
+      that of X₁ over all classes: what the best linear predictor finds, a lower bound of the exact one. With
+      one class there is nothing but R, and it is the share of the variance that is predictable.
+    - class information: the mean over pairs of classes of (m − m')ᵀ Σ_V⁻¹ (m − m'),
+      Σ_V the mean covariance within.
 
     Args:
         shares: P(y) (k,).
         means: (k, d).
         covariances: (k, d, d), positive definite.
         hidden: (d,) bool, what is X₂.
-        counts: samples of each class (k,) that the moments come from, each more than d. Then what their noise adds
-            is taken off: the expected logarithm of a Wishart determinant, and the degrees of freedom of a regression
-            (adjusted R²). The class information is left as it is.
+        counts: samples of each class (k,) that the moments come from, each more than d. Then what their noise
+            adds is taken off: the expected logarithm of a Wishart determinant, and the degrees of freedom of
+            a regression (adjusted R²). The class information is left as it is.
 
     Raises:
         ValueError: nothing is hidden, or everything is; or too few samples.

@@ -98,7 +98,8 @@ def cross_fitted_epsilon_squared(
     folds: int = 5,
     seed: int = 0,
 ) -> Estimate:
-    """ε_CI² by a predictor of the residual, each fold scored by the one fitted on the other folds (note §3.4).
+    """ε_CI² by a predictor of the residual, each fold scored by the one fitted on the other folds
+    (note §3.4).
 
     A lower bound in expectation, short of ε_CI² by E‖E[R|X₁] − g(X₁)‖²: a g that learns little says little.
 

@@ -1,4 +1,5 @@
-"""Small finite worlds in which the theory can be read off by hand, and probes fitted to their samples (note §3.4)."""
+"""Small finite worlds in which the theory can be read off by hand, and probes fitted to their samples
+(note §3.4)."""
 
 from typing import NamedTuple
 
@@ -12,7 +13,8 @@ WORDS_2 = ["like", "love", "dislike", "hate"]
 
 
 class Enumerated:
-    """A world that can be written down: what follows from its tables. ``label`` is its own Y, where none is named."""
+    """A world that can be written down: what follows from its tables.
+    ``label`` is its own Y, where none is named."""
 
     def joint(self, label: str = "") -> torch.Tensor:
         """P(X₁, X₂, label), (n1, n2, classes); each world defines it."""
@@ -65,8 +67,8 @@ class FiniteWorld(NamedTuple):
 def two_bits(delta: float = 0.1) -> FiniteWorld:
     """The world that breaks the note's literal bound (note §3.4): ψ* learns nothing, though ε_CI² is tiny.
 
-    x₁ and x₂ are independent fair bits; y = x₁ with probability 1 − δ, else y = x₂; X₂ one-hot. ψ* is constant,
-    a = ε²/σ₂² exactly, and a over ε² is 1/δ².
+    x₁ and x₂ are independent fair bits; y = x₁ with probability 1 − δ, else y = x₂; X₂ one-hot. ψ* is
+    constant, a = ε²/σ₂² exactly, and a over ε² is 1/δ².
 
     Raises:
         ValueError: δ outside (0, 1).
@@ -82,7 +84,8 @@ def two_bits(delta: float = 0.1) -> FiniteWorld:
 
 
 def film_words(dependence: float = 0.5, certainty: float = 0.9) -> FiniteWorld:
-    """ "I like this movie" (note §3.5.1): two words, each a sentiment s and an intensity t, Y happy or unhappy.
+    """ "I like this movie" (note §3.5.1): two words, each a sentiment s and an intensity t,
+    Y happy or unhappy.
 
     P(x₁,x₂,y) = ½ P(s₁|y) P(s₂|y) ¼ (1 + λ t₁t₂). The maximal correlations are c = (2q − 1)², λ and cλ: the
     leading feature is the sentiment for λ < c and the intensity above. States as in WORDS_1 and WORDS_2.
@@ -120,8 +123,8 @@ def rare_coin(rare: float = 0.01) -> FiniteWorld:
 def table_excess(joint: Array, n: int) -> torch.Tensor:
     """Expected excess squared risk of supervised learning by a table of X₁, exact (note §3.4); 0-d float64.
 
-    The table answers each state with the mean of its labels, and a state without a label with 1/k for each class:
-    learning from scratch, with as many parameters as X₁ has states.
+    The table answers each state with the mean of its labels, and a state without a label with 1/k for each
+    class: learning from scratch, with as many parameters as X₁ has states.
 
     Raises:
         ValueError: n below 1, or a table that is none.
@@ -149,7 +152,8 @@ class Simulated(NamedTuple):
 def simulate_excess(
     joint: Array, x2: Array | None, n: int, repeats: int = 1000, seed: int = 0, features: Array | None = None
 ) -> Simulated:
-    """Excess squared risk of exact least squares (with intercept) on ψ*(X₁) from n labels, simulated (note §3.4).
+    """Excess squared risk of exact least squares (with intercept) on ψ*(X₁) from n labels, simulated
+    (note §3.4).
 
     Args:
         joint: (n1, n2, k).

@@ -1,10 +1,11 @@
-"""One training loop for every method, as a generator of steps: the bar, the live widget and the tests all drive it.
+"""One training loop for every method, as a generator of steps:
+the bar, the live widget and the tests all drive it.
 
     for step in train(method, data, steps=400): print(step.index, step.loss)
     history = fit(method, data, steps=400)      # the same loop with a progress bar
 
-It knows of a method only ``pair(batch)``, ``forward(batch) -> loss`` and, where present, ``prepare(data)``, ``param_groups(lr)``,
-``defaults`` and ``after_step()``.
+It knows of a method only ``pair(batch)``, ``forward(batch) -> loss`` and, where present, ``prepare(data)``,
+``param_groups(lr)``, ``defaults`` and ``after_step()``.
 """
 
 from ssl_course.training.fabric import make_fabric

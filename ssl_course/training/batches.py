@@ -49,7 +49,8 @@ class Resident:
         self.batch = min(settings["batch_size"], len(data))
         if self.batch % fabric.world_size:
             raise ValueError(
-                f"batch_size={self.batch} is the joint batch and must be divisible by {fabric.world_size} ranks"
+                f"batch_size={self.batch} is the joint batch and must be divisible "
+                f"by {fabric.world_size} ranks"
             )
         share = self.batch // fabric.world_size
         self.mine = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
@@ -72,7 +73,8 @@ class Resident:
 
 
 class Loader:
-    """Batches of a torch DataLoader, its ``(x, y)`` wrapped; on resuming, the pass is begun again up to its place."""
+    """Batches of a torch DataLoader, its ``(x, y)`` wrapped;
+    on resuming, the pass is begun again up to its place."""
 
     def __init__(self, loader: Any, settings: dict[str, Any], fabric: Any) -> None:
         self.loader, self.device = loader, fabric.device

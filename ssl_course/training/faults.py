@@ -12,14 +12,15 @@ from torch import Tensor, nn
 
 
 class Diverged(RuntimeError):
-    """The loss became NaN or infinite; the method holds its last good state. ``.step`` is that state's step."""
+    """The loss became NaN or infinite; the method holds its last good state, of step ``.step``."""
 
     step = 0
 
 
 @contextmanager
 def whole_step() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C waits until the step is done, so that weights and optimizer fit together; a second one does not wait."""
+    """Ctrl-C waits until the step is done, so that weights and optimizer fit together;
+    a second one does not wait."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False  # signals go to the main thread only
         return
@@ -49,8 +50,9 @@ def diverged(method: nn.Module, step: int, loss: float, good: tuple[int, dict[st
         last = good[0]
         method.load_state_dict(good[1])
     error = Diverged(
-        f"the loss is {loss} at step {step + 1}; the method holds its last good state, of step {last}. Try a smaller "
-        "learning rate (lr=…/10), more warm-up, or look for NaN in the data. On a GPU also precision='32-true'."
+        f"the loss is {loss} at step {step + 1}; the method holds its last good state, of step {last}. Try a "
+        "smaller learning rate (lr=…/10), more warm-up, or look for NaN in the data. "
+        "On a GPU also precision='32-true'."
     )
     error.step = last
     return error

@@ -42,7 +42,8 @@ def train(
 ) -> Iterator[Step]:
     """Train ``method`` on ``data``, one `Step` at a time; stop whenever you like, the method stays usable.
 
-    Settings that are None come from the run that is resumed, then from ``method.defaults``, then from `DEFAULTS`.
+    Settings that are None come from the run that is resumed, then from ``method.defaults``,
+    then from `DEFAULTS`.
 
     Args:
         method: its `pair` is asked once, and checked, before the first step.
@@ -50,17 +51,17 @@ def train(
         steps: how many; the environment's SSL_COURSE_MAX_STEPS caps it.
         batch_size: joint over all ranks; at most the whole set.
         optimizer: "adamw", "sgd" or "lars". ``weight_decay`` spares biases, norms and single vectors.
-        lr: the largest learning rate, or a function of the steps done, which then replaces the schedule (not in
-            groups of a constant rate).
+        lr: the largest learning rate, or a function of the steps done, which then replaces the schedule (not
+            in groups of a constant rate).
         schedule, warmup: see `rate`.
         seed: decides order and draws of this run, whatever else happens in the process. (Initial weights are
             the method's.)
         fabric: a Lightning Fabric; by default `make_fabric()`.
-        compile: torch.compile the method. Off: on two cores the first step then took 29 to 37 s (SimCLR, MAE) and
-            the others at most a tenth less than before; meant for long runs on a GPU.
+        compile: torch.compile the method. Off: on two cores the first step then took 29 to 37 s (SimCLR, MAE)
+            and the others at most a tenth less than before; meant for long runs on a GPU.
         on_step: called with every step.
-        save: called with the state, every ``every`` steps, at the end, and when the run is stopped. The state is
-            a dict of tensors and plain values, `checkpoints.save` writes it.
+        save: called with the state, every ``every`` steps, at the end, and when the run is stopped. The state
+            is a dict of tensors and plain values, `checkpoints.save` writes it.
         resume: such a state; the run goes on to exactly the weights of an unbroken one.
 
     Raises:

@@ -31,8 +31,9 @@ def rate(step: int, steps: int, warmup: float = 0.05, schedule: str = "cosine") 
 def parameter_groups(method: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
     """Groups for the optimizer: biases, norms and single vectors (`NO_DECAY`) without weight decay.
 
-    ``method.param_groups(lr)``, where there is one, gives groups ``{"params": [(name, parameter), …], "lr": …,
-    "constant_lr": True}``; parameters that it leaves out follow the schedule at ``lr``. Each group is then split.
+    ``method.param_groups(lr)``, where there is one, gives groups ``{"params": [(name, parameter), …], "lr":
+    …, "constant_lr": True}``; parameters that it leaves out follow the schedule at ``lr``.
+    Each group is then split.
     """
     own = getattr(method, "param_groups", None)
     given = own(lr) if own is not None else []

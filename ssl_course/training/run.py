@@ -140,7 +140,7 @@ class Run:
             self.good = (self.done, copied(self.method.state_dict()))
 
     def set_rates(self, lr: Callable[[int], float] | None) -> float:
-        """Learning rates of the coming step, by the schedule or by a function; returns that of the first group."""
+        """Learning rates of the coming step, by schedule or function; returns that of the first group."""
         factor = rate(self.done, self.total, self.settings["warmup"], self.settings["schedule"])
         for group in self.stepper.param_groups:
             group["lr"] = group["base_lr"] * (1.0 if group["constant_lr"] else factor)
@@ -152,7 +152,8 @@ class Run:
         """One batch, one step of the optimizer. Returns the loss, 0-d, still on the device.
 
         Raises:
-            Diverged: the loss is no number; the weights are the last good ones. MemoryError: too large a batch.
+            Diverged: the loss is no number; the weights are the last good ones.
+                MemoryError: too large a batch.
         """
         try:
             loss = self._step()

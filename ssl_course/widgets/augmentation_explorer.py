@@ -81,7 +81,8 @@ def exactly(setting: dict[str, float], strength: Tensor, size: int) -> Draw:
 
 
 def views(method: Any, image: Tensor, setting: dict[str, float], mode: str, seed: int) -> Views:
-    """Of one picture (3, s, s) uint8 K pairs, by the method's `pair` with the augmentation that the controls say.
+    """Of one picture (3, s, s) uint8 K pairs, by the method's `pair` with the augmentation that the controls
+    say.
 
     With mode "exact" the first view is the picture itself.
     """
@@ -139,13 +140,14 @@ def _reader(method: nn.Module, head: bool) -> Any:
 
 
 class AugmentationExplorer(SheetExplorer):
-    """Two views of one picture side by side, a control for each augmentation, and their cosine in two networks.
+    """Two views of one picture side by side, a control for each augmentation,
+    and their cosine in two networks.
 
     The cosines stay hidden until you have said which network you expect to recognise the picture better.
 
     Args:
-        method: a trained `SimCLR` (or another method with encode, project and arguments); None is the one that
-            comes with the course.
+        method: a trained `SimCLR` (or another method with encode, project and arguments); None is the one
+            that comes with the course.
         data: pictures; None paints scenes of 64 px.
 
     Raises:
@@ -277,12 +279,13 @@ def _verdict(cosines: dict[str, tuple[np.ndarray, np.ndarray]], guess: str, mode
     """Who recognises the picture, and whether that was the guess."""
     if not cosines:
         return (
-            "Which network tells better that X₁ and X₂ are one picture? <b>Commit to a guess</b> (the menu above); "
-            "then the cosines appear."
+            "Which network tells better that X₁ and X₂ are one picture? <b>Commit to a guess</b> (the menu "
+            "above); then the cosines appear."
         )
     nearer = {name: float((others > pairs[0]).mean()) for name, (pairs, others) in cosines.items()}
     lines = [
-        f"<b>{name}</b>: cosine {pairs[0]:.3f}; {100 * nearer[name]:.0f} % of other pictures are nearer to X₁ than X₂ is"
+        f"<b>{name}</b>: cosine {pairs[0]:.3f}; {100 * nearer[name]:.0f} % of other "
+        "pictures are nearer to X₁ than X₂ is"
         for name, (pairs, _) in cosines.items()
     ]
     winners = [name for name, share in nearer.items() if share == min(nearer.values())]

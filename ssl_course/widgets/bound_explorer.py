@@ -1,4 +1,4 @@
-"""Lecture 11: measured excess risk, the true bound, the note's and supervised learning in one plot (note §3.4)."""
+"""Lecture 11: measured excess risk, the true bound, the note's, and supervised learning (note §3.4)."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -76,7 +76,8 @@ class _Source:
         epsilon, sigma = float(bounds.epsilon_ci_squared(joint, x2)), float(bounds.sigma_centred(joint, x2))
         a, s2 = float(bounds.approximation_error(joint, x2, cut)), float(bounds.label_noise(joint))
         rank = bounds.predictor_rank(joint, x2)
-        # 4ε²/σ_k² holds for the top k; with an intercept k − 1 centred components would do, but are not what is cut
+        # 4ε²/σ_k² holds for the top k; with an intercept k − 1 centred components would do,
+        # but are not what is cut
         ceiling = epsilon / sigma**2
         if cut:
             ceiling = float(bounds.over_square(torch.tensor(4 * epsilon), bounds.sigma_k(joint, x2)))
@@ -99,7 +100,7 @@ class _Source:
 
 @lru_cache(maxsize=32)
 def _small(rho: float, sees: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """The scenes world with X₁ = (texture, light), (18, 18, 3): objects say nothing once the texture is known."""
+    """The scenes world with X₁ = (texture, light), (18, 18, 3): objects add nothing to the texture."""
     world = scenes.World(rho, sees=sees)
     return world.joint().reshape(18, 9, 18, 3).sum(1), world.x2_values()
 
@@ -108,7 +109,8 @@ class BoundExplorer(Explorer):
     """n_L, k, the dependence, σ_k and V: which of the curves lies where, and who wins with how many labels?
 
     Args:
-        measured: λ → name → n → `Simulated`: points of a trained network, drawn where the world is the scenes.
+        measured: λ → name → n → `Simulated`: points of a trained network,
+            drawn where the world is the scenes.
         repeats: of each simulation.
     """
 

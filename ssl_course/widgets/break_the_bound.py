@@ -31,7 +31,8 @@ class Broken(NamedTuple):
 def broken(delta: float, n: int = 1000, unit: float = 1.0) -> Broken:
     """All numbers of world C1, X₂ measured in ``unit`` of its one-hot code (note §3.4).
 
-    ψ* is constant here, so the probe is an intercept: the mean of n labels, whose risk is a + Tr Cov(Y)/n exactly.
+    ψ* is constant here, so the probe is an intercept: the mean of n labels,
+    whose risk is a + Tr Cov(Y)/n exactly.
     """
     joint, x2 = two_bits(delta)
     x2 = unit * x2
@@ -47,7 +48,7 @@ def broken(delta: float, n: int = 1000, unit: float = 1.0) -> Broken:
 
 
 class BreakTheBound(Explorer):
-    """Move δ: the promise k/n_L + ε_CI² falls, the probe's excess risk does not. Drag in the last plot, too."""
+    """Move δ: the promise k/n_L + ε_CI² falls, the probe's excess risk does not. Drag in the last plot."""
 
     def __init__(self) -> None:
         grid = 10 ** np.linspace(SMALLEST, LARGEST, 39)
@@ -75,8 +76,8 @@ class BreakTheBound(Explorer):
             f"The note promises an excess of k/n_L + ε² = <b>{promise}</b>. The probe's is "
             f"<b>{excess}</b>: {_times(times)}. Best possible accuracy from X₁ {100 * now.bayes:.1f} %, "
             f"the probe of ψ* {100 * now.probe:.0f} %."
-            f"<br>With the class means' distance in it the bound holds: ε²/σ₂² = {epsilon} / {sigma} = {quotient}, "
-            f"and a = {a}, which is what always saying ½ loses."
+            f"<br>With the class means' distance in it the bound holds: ε²/σ₂² = {epsilon} / {sigma} = "
+            f"{quotient}, and a = {a}, which is what always saying ½ loses."
         )
         return [_world(delta), _glass(delta, unit), _chart(state, delta, n, unit, now)], line
 
@@ -159,8 +160,8 @@ def _glass(delta: float, unit: float) -> Panel:
     plot.dot(0.785, y0, palette.PAPER, 4, palette.X1, 2)
     plot.text(0.785, y0, "Σ P(y|x₁) E[X₂|y]", palette.X1, 10, "lm", offset=(7, 0))
     alt = (
-        f"the class means lie {delta:.3g} apart on the scale of X2 and must be spread to 1 on the scale of Y; the small "
-        f"gap between psi and what goes through Y is enlarged {1 / delta:.3g} times with them"
+        f"the class means lie {delta:.3g} apart on the scale of X2 and must be spread to 1 on the scale of "
+        f"Y; the small gap between psi and what goes through Y is enlarged {1 / delta:.3g} times with them"
     )
     caption = "the probe is a magnifying glass: it enlarges the gap (the bar) as much as the classes"
     return plot.panel(caption, alt)

@@ -118,7 +118,7 @@ class _Gallery:
 
     @lru_cache(maxsize=4)  # noqa: B019
     def curve(self, masked: bool) -> tuple[np.ndarray, np.ndarray, float]:
-        """Scales, the loss of a batch at each of them, and the least loss that any network could have on it."""
+        """Scales, the loss of a batch at each of them, and the least that any network could have on it."""
         own = self.own[:BATCH]
         same = own[:, None] == own
         scales = np.geomspace(1, 100, 41)
@@ -133,10 +133,12 @@ class CaptionSearch(Explorer):
     Click a caption to ask for it. Arrows move on the sheet and among the captions.
 
     Args:
-        network: a trained `CLIP`; None takes those shipped with the course: scenes, and emoji where their pictures
-            are on this machine.
-        data: pictures with captions for it, at least two; None paints scenes of 32 px, as the shipped network knows them.
-        candidates: captions to choose from beside those of ``data``; None adds all captions of the scenes to scenes.
+        network: a trained `CLIP`; None takes those shipped with the course: scenes, and emoji where their
+            pictures are on this machine.
+        data: pictures with captions for it, at least two; None paints scenes of 32 px,
+            as the shipped network knows them.
+        candidates: captions to choose from beside those of ``data``;
+            None adds all captions of the scenes to scenes.
 
     Raises:
         FileNotFoundError: no network was given and none is shipped. ValueError: pictures without captions.
@@ -363,7 +365,10 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
         plot.dot(log10(scale), now, palette.INK, r=4)
     else:
         _above(plot, log10(scale), top, now, palette.INK)
-    alt = f"loss against the scale; at {scale:.1f} it is {now:.2f}, log N is {log(n):.2f}, the floor {floor:.2f}"
+    alt = (
+        f"loss against the scale; at {scale:.1f} it is {now:.2f}, log N is {log(n):.2f}, "
+        f"the floor {floor:.2f}"
+    )
     return plot.panel("● loss at your scale, ○ where training left it", alt)
 
 
@@ -379,7 +384,10 @@ def _of_the_caption(network: CLIP, caption: str) -> Iterator[str]:
     if not caption.strip():
         yield "The caption is empty: type one. Until then the pictures stand in their own order."
     elif not words:
-        yield "There is <b>no word</b> in this caption: signs and emoji say nothing to a network that has read words."
+        yield (
+            "There is <b>no word</b> in this caption: "
+            "signs and emoji say nothing to a network that has read words."
+        )
     else:
         tokens, room = len(network.tokenizer.ids(caption)), network.context - 2
         if tokens > room:
@@ -396,7 +404,8 @@ def _of_the_loss(gallery: _Gallery, scale: float, masked: bool) -> str:
     now, n = float(np.interp(log10(scale), np.log10(scales), loss)), min(BATCH, len(gallery.data))
     return (
         f"exp(logit_scale) = {scale:.1f}; training left it at {gallery.scale:.1f}. A batch of N = {n}: loss "
-        f"<b>{now:.2f}</b>, floor {floor:.2f}{' (equal captions masked)' if masked else ''}, log N {log(n):.2f}."
+        f"<b>{now:.2f}</b>, floor {floor:.2f}{' (equal captions masked)' if masked else ''}, "
+        f"log N {log(n):.2f}."
     )
 
 

@@ -1,4 +1,5 @@
-"""Lecture 09's experiments: SimSiam in training, with switches that act while it runs; z in the plane (note §3.2)."""
+"""Lecture 09's experiments: SimSiam in training, with switches that act while it runs;
+z in the plane (note §3.2)."""
 
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import effective_rank, feature_std, spectrum
 from ssl_course.methods.simsiam import SimSiam, circle
 from ssl_course.widgets.frame import Panel, draw
+from ssl_course.widgets.frame.circle import circle_panel, colours_of, legend
 from ssl_course.widgets.frame.live import Live
 
 SHOWN = 240  # pictures whose z is drawn
@@ -37,8 +39,8 @@ class CollapseLab(Live):
     """Train SimSiam on pictures, take away the stop-gradient or the predictor, and watch what becomes of z.
 
     The curve beneath the loss is the spread of z, std·√d of the normalised rows: about 1 when they are spread
-    evenly, 0 when all are one. Beside it a map of z and its spectrum with the effective rank, or with d = 2 the
-    circle itself. All of it is measured in eval mode, on pictures that belong to the data.
+    evenly, 0 when all are one. Beside it a map of z and its spectrum with the effective rank, or with d = 2
+    the circle itself. All of it is measured in eval mode, on pictures that belong to the data.
 
     Args:
         method: a `SimSiam`; None is a small one, for pictures of 32 px.
@@ -104,9 +106,11 @@ class CollapseLab(Live):
 
 
 def as_seen(method: SimSiam, images: Tensor) -> Tensor:
-    """z (N, 2) as the loss sees it: where there is an output norm, it divides by the spread of these very rows.
+    """z (N, 2) as the loss sees it: where there is an output norm,
+    it divides by the spread of these very rows.
 
-    In eval mode the norm would divide by the spread that it remembers, which lags behind a fall and tells of it.
+    In eval mode the norm would divide by the spread that it remembers,
+    which lags behind a fall and tells of it.
     """
     z = method.before_norm(images)  # (N, 2)
     if not method.output_norm:
@@ -116,11 +120,12 @@ def as_seen(method: SimSiam, images: Tensor) -> Tensor:
 
 
 class CollapseCircle(CollapseLab):
-    """SimSiam with z in the plane: every picture is a dot on a circle, and three switches act while it trains.
+    """SimSiam with z in the plane: every picture is a dot on a circle,
+    and three switches act while it trains.
 
-    Take the stop-gradient or the predictor away and all dots run to one place while the loss reaches its best, −1.
-    Then switch the output norm on: the dots fly apart again, though the network is as fallen as before; the dashed
-    curve, the spread before the norm, says so.
+    Take the stop-gradient or the predictor away and all dots run to one place while the loss reaches its
+    best, −1. Then switch the output norm on: the dots fly apart again, though the network is as fallen as
+    before; the dashed curve, the spread before the norm, says so.
 
     Args:
         data: pictures; None paints scenes of 24 px.
@@ -152,48 +157,8 @@ class CollapseCircle(CollapseLab):
         return [circle_panel(unit[order], classes[order], names, shown)]
 
 
-def _colours(names: list[str]) -> list[str]:
-    others = [palette.X1, palette.X2, palette.Y, palette.PSI, palette.MUTED]
-    return [palette.BIOME.get(name, others[k % len(others)]) for k, name in enumerate(names)]
-
-
-def _legend(plot: draw.Plot, names: list[str], colours: list[str]) -> None:
-    shown = zip(names[:5], colours, strict=False)
-    for k, (name, colour) in enumerate(shown):
-        plot.text(plot.xlim[0], plot.ylim[1], f"● {name}", colour, 11, "la", offset=(2, 14 * k))
-
-
-def circle_panel(unit: Tensor, classes: Tensor, names: list[str], pictures: Tensor | None = None) -> Panel:
-    """Rows (N, 2) of length 1, each class on a ring of its own, so that dots at one place can be told apart.
-
-    ``pictures`` (M, 3, H, W), uint8, stand outside the circle where the first M rows point.
-    """
-    size, far = (250, 1.3) if pictures is None else (320, 1.62)
-    plot = draw.Plot(size, size, (-far, far), (-far, far), margin=(4, 4, 4, 4), equal=True)
-    turn = np.linspace(0, 2 * np.pi, 121)
-    colours = _colours(names)
-    step = min(0.09, 0.6 / len(names))
-    for k, colour in enumerate(colours):
-        radius = 1 - k * step
-        plot.line(radius * np.stack([np.cos(turn), np.sin(turn)], 1), palette.GRID, 1)
-        plot.dots(radius * unit[classes == k].numpy(), colour + "90", r=3)
-    for k, picture in enumerate(() if pictures is None else pictures):
-        x, y = (1.32 * unit[k]).tolist()
-        half, edge = 0.15, 0.018  # of the picture, and its frame in the colour of its class
-        far = half + edge
-        plot.line([unit[k].tolist(), (x, y)], palette.GRID, 1)
-        plot.rect(x - far, y - far, x + far, y + far, fill=colours[int(classes[k])])
-        plot.image(picture, x - half, y - half, x + half, y + half, smooth=True)
-    mean = unit.mean(0)
-    plot.arrow((0, 0), mean.tolist(), palette.PSI, 2)
-    _legend(plot, names, colours)
-    length = float(mean.norm())
-    alt = f"{len(unit)} directions z on a circle; their mean has length {length:.3f}, where 1 means that all are one"
-    return plot.panel(f"z on its circle; the arrow is the mean, length {length:.3f}", alt)
-
-
 def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
-    """Rows (N, d) of length 1 along their two main directions, around their mean, always at the same scale."""
+    """Rows (N, d) of length 1 along their two main directions, around their mean, at one scale."""
     centred = unit - unit.mean(0)
     _, _, axes = torch.linalg.svd(centred.double(), full_matrices=False)
     axes = axes[:2] * axes[:2].gather(1, axes[:2].abs().argmax(1, keepdim=True)).sign()  # (2, d), sign fixed
@@ -201,14 +166,15 @@ def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
     plot = draw.Plot(250, 250, (-1.2, 1.2), (-1.2, 1.2), margin=(4, 4, 4, 4), equal=True)
     turn = np.linspace(0, 2 * np.pi, 121)
     plot.line(np.stack([np.cos(turn), np.sin(turn)], 1), palette.GRID, 1)
-    colours = _colours(names)
+    colours = colours_of(names)
     for k, colour in enumerate(colours):
         plot.dots(at[(classes == k).numpy()], colour + "a0", r=3)
-    _legend(plot, names, colours)
+    legend(plot, names, colours)
     far = float(np.hypot(*at.T).mean())
     return plot.panel(
         f"map of z around its mean; mean distance {far:.2f}",
-        f"{len(unit)} rows z along their two main directions; their mean distance from the middle is {far:.3f}",
+        f"{len(unit)} rows z along their two main directions; "
+        f"their mean distance from the middle is {far:.3f}",
     )
 
 
@@ -232,7 +198,7 @@ def _spread(history: list[Gauge], begin: int, end: int) -> Panel:
 
 
 def _spectrum(unit: Tensor) -> Panel:
-    """Eigenvalues of the covariance of rows (N, d) of length 1, times d: 1 each when they are spread evenly."""
+    """Eigenvalues of the covariance of rows (N, d) of length 1, times d: 1 each when spread evenly."""
     d = unit.shape[1]
     values = (spectrum(unit) * d).clamp(min=FLOOR).numpy()[:BARS]  # (min(d, BARS),)
     rank = effective_rank(unit)

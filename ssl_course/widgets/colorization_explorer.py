@@ -157,7 +157,7 @@ def _plane(
     truth: np.ndarray | None,
     guess: tuple[float, float] | None,
 ) -> Panel:
-    """The ab plane: squares are bins, their shade how common they are, discs how likely they are at the place."""
+    """The ab plane: squares are bins, their shade how common they are, discs how likely at the place."""
     width = float(np.abs(np.diff(np.unique(centres[:, 0]))).min())
     plot = draw.Plot(PLANE, PLANE, (-126, 126), (-126, 126), margin=(8, 8, 38, 44), equal=True)
     ticks = [-80, -40, 0, 40, 80]
@@ -182,7 +182,10 @@ def _plane(
     alt = f"the answer lies at a {here[0]:.0f}, b {here[1]:.0f}"
     if p is not None:
         top = int(p.argmax())
-        alt += f"; the likeliest bin, at a {centres[top][0]:.0f}, b {centres[top][1]:.0f}, has {100 * p[top]:.0f} %"
+        alt += (
+            f"; the likeliest bin, at a {centres[top][0]:.0f}, b {centres[top][1]:.0f}, "
+            f"has {100 * p[top]:.0f} %"
+        )
     alt = f"the ab plane in bins, with what the network holds possible; {alt}"
     return plot.panel(caption, alt, operable=True)
 

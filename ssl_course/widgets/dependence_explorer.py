@@ -1,69 +1,17 @@
 """Lecture 12: two functions, ψ of x₁ and η of x₂, that make a dependence straight (note §3.5.2)."""
 
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from ipywidgets import Dropdown, FloatSlider, IntSlider, SelectionSlider
 
 from ssl_course.course import palette
-from ssl_course.theory.ace import Ace, ace
+from ssl_course.theory.ace import SHAPES, STEPS, Straightened, straightened
 from ssl_course.widgets.frame import Explorer, Panel, draw
 from ssl_course.widgets.frame.progress import smooth
 
-SHAPES = ["line", "parabola", "wave", "circle", "cross", "steps", "nothing shared"]
-STEPS = 15  # of ACE that can be watched
 SPANS = {"narrow": 0.08, "middle": 0.2, "wide": 0.5}
 PLOT = 236  # CSS pixels
-
-
-def draw_pairs(shape: str, noise: float, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """n pairs (x₁, x₂) of a shape, both (n,)."""
-    rng = np.random.default_rng(seed)
-    u, e1, e2 = rng.uniform(-1, 1, n), rng.normal(size=n), rng.normal(size=n)
-    coin = rng.integers(0, 2, n) * 2 - 1
-    x1, x2 = {
-        "line": (u, u),
-        "parabola": (u, u**2),
-        "wave": (u, np.sin(3.5 * np.pi * u) / 2),
-        "circle": (np.cos(np.pi * u), np.sin(np.pi * u)),
-        "cross": (u, coin * u),
-        "steps": (u, np.floor(3 * (u + 1) / 2) % 2 + 0.0 * u),
-        "nothing shared": (u, rng.uniform(-1, 1, n)),
-    }[shape]
-    # a hair of noise at least, or few values would count as categories
-    return x1 + 0.001 * e1, x2 + (noise + 0.001) * e2
-
-
-class Fit(NamedTuple):
-    """What one setting gives."""
-
-    x1: np.ndarray  # (n,)
-    x2: np.ndarray  # (n,)
-    whole: Ace  # to convergence
-    now: Ace  # after the chosen number of steps
-    linear: float  # correlation of x₁ and x₂
-    fresh: float  # correlation of the functions on pairs that they have not seen
-    psi: np.ndarray  # (4000,) the functions at those pairs
-    eta: np.ndarray
-
-
-@lru_cache(maxsize=64)
-def fitted(shape: str, noise: float, n: int, span: float, step: int) -> Fit:
-    """ACE on n pairs, stopped after ``step`` alternations."""
-    x1, x2 = draw_pairs(shape, noise, n, seed=1)
-    now, whole = (ace(x1, x2, categorical=False, span=span, iterations=i) for i in (step, STEPS))
-    new1, new2 = draw_pairs(shape, noise, 4000, seed=2)
-    psi, eta = _follow(x1, now.psi.numpy(), new1), _follow(x2, now.eta.numpy(), new2)
-    flat = min(psi.std(), eta.std()) < 1e-9
-    fresh = 0.0 if flat else float(np.corrcoef(psi, eta)[0, 1])
-    return Fit(x1, x2, whole, now, float(np.corrcoef(x1, x2)[0, 1]), fresh, psi, eta)
-
-
-def _follow(x: np.ndarray, f: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """A function known at the samples, between them."""
-    order = x.argsort()
-    return np.interp(new, x[order], f[order])
 
 
 class DependenceExplorer(Explorer):
@@ -84,7 +32,7 @@ class DependenceExplorer(Explorer):
         state: Any, *, shape: str, noise: float, step: int, n: int, span: float
     ) -> tuple[list[Panel], str]:
         """The pairs, ψ, η, the straightened pairs, the correlation step by step; pure."""
-        fit = fitted(shape, noise, n, span, step)
+        fit = straightened(shape, noise, n, span, step)
         rho = float(fit.now.correlation)
         psi, eta = fit.now.psi.numpy(), fit.now.eta.numpy()
         panels = [
@@ -96,8 +44,9 @@ class DependenceExplorer(Explorer):
             _history(fit, step),
         ]
         line = (
-            f"Linear correlation of x₁ and x₂: <b>{fit.linear:+.2f}</b>. After {step} step{'s' * (step > 1)} the correlation of ψ(x₁) "
-            f"and η(x₂) is <b>{rho:.2f}</b>, whitened L_sim = 2 − 2ρ = {2 - 2 * rho:.2f}. On fresh pairs: "
+            f"Linear correlation of x₁ and x₂: <b>{fit.linear:+.2f}</b>. After {step} step{'s' * (step > 1)} "
+            f"the correlation of ψ(x₁) and η(x₂) is <b>{rho:.2f}</b>, whitened L_sim = 2 − 2ρ = "
+            f"{2 - 2 * rho:.2f}. On fresh pairs: "
             f"<b>{fit.fresh:.2f}</b>."
         )
         if fit.fresh < rho - 0.15:
@@ -111,7 +60,7 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _pairs(fit: Fit, span: float) -> Panel:
+def _pairs(fit: Straightened, span: float) -> Panel:
     plot = draw.Plot(PLOT, PLOT, _limits(fit.x1), _limits(fit.x2), margin=(10, 8, 38, 44))
     plot.axes("x₁", "x₂")
     plot.dots(np.stack([fit.x1, fit.x2], 1), palette.MUTED, 2.2)
@@ -140,7 +89,7 @@ def _straight(psi: np.ndarray, eta: np.ndarray, rho: float, caption: str) -> Pan
     return plot.panel(caption, f"the transformed pairs, correlation {rho:.2f}")
 
 
-def _history(fit: Fit, step: int) -> Panel:
+def _history(fit: Straightened, step: int) -> Panel:
     plot = draw.Plot(PLOT, PLOT, (0.5, STEPS + 0.5), (0, 1.03), margin=(10, 8, 38, 44))
     plot.axes("steps of ACE", "correlation", [1, 5, 10, 15], [0, 0.5, 1])
     history = fit.whole.history + [fit.whole.history[-1]] * (STEPS - len(fit.whole.history))

@@ -59,7 +59,8 @@ class DrawnRow(Explorer):
         super().__init__(controls, state=state, hidden={"drawn": (), "column": 0})
 
     def guesses(self, row: str | None = None) -> dict[str, float]:
-        """What was drawn in a row (None: the row on the screen): column → accuracy, untouched columns left out."""
+        """What was drawn in a row (None: the row on the screen):
+        column → accuracy, untouched columns left out."""
         values = self.values()
         drawn = dict(values["drawn"]).get(values["row"] if row is None else row, ())
         return {c: v for c, v in zip(self.state.columns, drawn, strict=False) if v is not None}
@@ -133,8 +134,9 @@ def _readout(state: _State, row: str, show: bool, mine: Sequence[float | None]) 
     if left:
         first = "The measured row appears when yours is complete. " if show else ""
         return (
-            f"{first}SimCLR is trained with views that differ by <b>{row}</b> alone. Drag over the columns (keyboard: "
-            f"arrows): how well can a linear probe read each label afterwards? Still open: {', '.join(left)}."
+            f"{first}SimCLR is trained with views that differ by <b>{row}</b> alone. Drag over the columns "
+            "(keyboard: arrows): how well can a linear probe read each label afterwards? Still open: "
+            f"{', '.join(left)}."
         )
     if not show:
         return "Your row is complete. Tick <b>show what was measured</b>."
@@ -144,6 +146,7 @@ def _readout(state: _State, row: str, show: bool, mine: Sequence[float | None]) 
     measured, error = state.measured[row][worst]
     bar = f" ± {error:.2f}" if math.isfinite(error) else ""
     return (
-        f"On average you were off by <b>{mean:.2f}</b>; most at {worst}: you said {measured + off[worst]:.2f}, "
+        f"On average you were off by <b>{mean:.2f}</b>; most at {worst}: you said "
+        f"{measured + off[worst]:.2f}, "
         f"measured {measured:.2f}{bar}."
     )

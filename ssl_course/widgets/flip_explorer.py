@@ -1,4 +1,5 @@
-"""Lecture 12: "I like this movie": what a narrow ψ keeps is what is most shared, not what the label wants (note §3.5)."""
+"""Lecture 12: "I like this movie": what a narrow ψ keeps is what is most shared, not what the label wants
+(note §3.5)."""
 
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -74,7 +75,8 @@ def _view_of_scenes(dependence: float) -> View:
 
 
 class FlipExplorer(Explorer):
-    """Move λ past the crossing: the leading feature changes from what Y wants to what X₁ and X₂ share besides."""
+    """Move λ past the crossing: the leading feature changes from what Y wants to what X₁ and X₂ share
+    besides."""
 
     def __init__(self) -> None:
         controls = {
@@ -85,7 +87,8 @@ class FlipExplorer(Explorer):
 
     @staticmethod
     def render(state: Any, *, world: str, dependence: float, chosen: int) -> tuple[list[Panel], str]:
-        """The joint table, the leading features, the correlations and what a probe of the narrow ψ reaches; pure."""
+        """The joint table, the leading features, the correlations and what a probe of the narrow ψ reaches;
+        pure."""
         v = view(world, dependence)
         if world == "words":
             panels = [_table_words(v, chosen), _sentence(v, dependence, chosen), _line_of_words(v)]
@@ -95,7 +98,8 @@ class FlipExplorer(Explorer):
         (wanted, (narrow, full)), (shared, (other, _)) = v.accuracy.items()
         leading = v.names[0][0] if v.names[0][1] > dependence else v.names[1][0]
         line = (
-            f"The leading feature is <b>{leading.split(',')[0]}</b>. A probe of the narrow ψ names <i>{wanted}</i> with accuracy "
+            f"The leading feature is <b>{leading.split(',')[0]}</b>. A probe of the narrow ψ names "
+            f"<i>{wanted}</i> with accuracy "
             f"<b>{narrow:.2f}</b> (all features: {full:.2f}) and <i>{shared}</i> with <b>{other:.2f}</b>. "
             f"The flip is at λ* = {v.names[0][1]:.3g}."
         )
@@ -199,7 +203,10 @@ def _table_scenes(v: View, thumbs: list[np.ndarray]) -> Panel:
         plot.image(swatches[i], i + 0.06, 9.1, i + 0.94, 10.1, smooth=True)
     for at in (0, 3, 6, 9):
         plot.line([(at, 0), (at, 9)], palette.MUTED, 1).line([(0, at), (9, at)], palette.MUTED, 1)
-    alt = "nine kinds of gray against nine kinds of colour: blocks are biomes, diagonals within blocks are lights"
+    alt = (
+        "nine kinds of gray against nine kinds of colour: blocks are biomes, "
+        "diagonals within blocks are lights"
+    )
     return plot.panel("P(X₁, X₂): blocks are biomes, lines inside them lights", alt)
 
 

@@ -1,4 +1,5 @@
-"""Lecture 07: halves of pictures as two views; what does a component of PCA, or of CCA, sort them by? (note §3.2)"""
+"""Lecture 07: halves of pictures as two views; what does a component of PCA, or of CCA, sort them by?
+(note §3.2)"""
 
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -109,8 +110,9 @@ class HalvesExplorer(Explorer):
         if method == "pca":
             says = f"holds {100 * value:.1f} % of the variance of X₁"
         line = (
-            f"Component {component} of {method.upper()} <b>{says}</b>. A probe of the first 2 numbers with 100 labels names "
-            f"<i>{label}</i> with accuracy PCA <b>{curves['pca'][1]:.2f}</b>, CCA <b>{curves['cca'][1]:.2f}</b>; "
+            f"Component {component} of {method.upper()} <b>{says}</b>. A probe of the first 2 numbers with "
+            f"100 labels names <i>{label}</i> with accuracy PCA <b>{curves['pca'][1]:.2f}</b>, CCA "
+            f"<b>{curves['cca'][1]:.2f}</b>; "
             f"of the first 8: {curves['pca'][-1]:.2f} and {curves['cca'][-1]:.2f}."
         )
         panels = [_pattern(parts, i, split), _sorted(state, parts, i, split), _curve(state, label, curves)]
@@ -138,7 +140,10 @@ def _sorted(state: Any, parts: Parts, i: int, split: str) -> Panel:
     for cell in cells:
         (cell.swapaxes(0, 1) if split == "left" else cell)[len(cell) // 2] = 255
     sheet = draw.tile(cells, SHOWN)
-    alt = "held-out pictures: above those with the lowest value of the component, in the middle average ones, below the highest"
+    alt = (
+        "held-out pictures: above those with the lowest value of the component, in the middle average ones, "
+        "below the highest"
+    )
     return Panel(
         sheet, "lowest, average, highest value; held-out pictures", alt, SHOWN * (THUMB + 2), columns=SHOWN
     )

@@ -148,7 +148,10 @@ def _plane(v: View, finite: bool) -> Panel:
     for (x, y), name, colour in zip(v.means, scenes.BIOMES, palette.BIOME.values(), strict=False):
         plot.dot(x, y, None, 8, colour, 2)
         plot.text(x, y, name, colour, 11, bold=True, halo=True, offset=(0, -16))
-    alt = f"each state of X1 in the plane of X2; the bars from ring to dot have the root mean square {v.epsilon_squared**0.5:.3g}"
+    alt = (
+        "each state of X1 in the plane of X2; the bars from ring to dot have the root mean square "
+        f"{v.epsilon_squared**0.5:.3g}"
+    )
     return plot.panel("ring: through Y; dot: ψ*; bar: their gap, ε_CI in the mean square", alt)
 
 

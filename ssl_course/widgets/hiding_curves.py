@@ -1,4 +1,5 @@
-"""Lecture 04's formulas: hide more and more of a row of pixels, and watch the note's three quantities (note §3.5)."""
+"""Lecture 04's formulas: hide more and more of a row of pixels, and watch the note's three quantities
+(note §3.5)."""
 
 from functools import lru_cache
 from typing import Any
@@ -53,7 +54,8 @@ def curves(pattern: str, rho: float) -> np.ndarray:
 
 
 class HidingCurves(Explorer):
-    """A row of 32 pixels, each like its neighbours, of two classes one unit apart: how much to hide, and which?
+    """A row of 32 pixels, each like its neighbours, of two classes one unit apart:
+    how much to hide, and which?
 
     The curves wait: first only the value at the chosen share is shown.
     """
@@ -86,15 +88,18 @@ class HidingCurves(Explorer):
             seen = f"; the curve is {peak}" if whole else ""
             panels.append(plot.panel(name, f"{name}: {now[k]:.2f} at a share of {hidden / PIXELS:.2f}{seen}"))
         line = (
-            f"Hidden: <b>{hidden}</b> of {PIXELS}. Dependence given the class <b>{now[0]:.2f}</b> nats, ε_CI² <b>{now[1]:.2f}</b>, "
-            f"class information <b>{now[2]:.2f}</b>. "
+            f"Hidden: <b>{hidden}</b> of {PIXELS}. Dependence given the class <b>{now[0]:.2f}</b> nats, "
+            f"ε_CI² <b>{now[1]:.2f}</b>, class information <b>{now[2]:.2f}</b>. "
         )
         if not whole:
             line += "Where is each of them largest? Guess, then show the curves."
         elif rho == 0:
             line += "Pixels that share nothing given the class: ε_CI² is 0 whatever you hide."
         elif pattern == "block":
-            line += "A block touches what is seen at one pixel only: for the dependence its length does not matter."
+            line += (
+                "A block touches what is seen at one pixel only: "
+                "for the dependence its length does not matter."
+            )
         return panels, line
 
 

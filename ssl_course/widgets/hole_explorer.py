@@ -25,7 +25,8 @@ class _State(NamedTuple):
 
 
 class HoleExplorer(Explorer):
-    """Guess what stands in the hole; then learn the part's texture, and see that the surroundings no longer matter."""
+    """Guess what stands in the hole; then learn the part's texture,
+    and see that the surroundings no longer matter."""
 
     def __init__(self) -> None:
         world = scenes.World(dependence=0.5)

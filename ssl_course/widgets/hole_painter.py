@@ -1,4 +1,5 @@
-"""Lecture 03's experiment: paint a hole, see it filled, and compare with what its part alone would say (note §3.3.2)."""
+"""Lecture 03's experiment: paint a hole, see it filled, and compare with what its part alone would say
+(note §3.3.2)."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -60,7 +61,8 @@ class _State(Gallery):
         self.mean = nets.as_float(images[:2000]).mean((0, 2, 3))
 
     def part(self, picture: int, upload: Upload) -> tuple[torch.Tensor, str]:
-        """The part-mean picture (3, s, s) and whose: of the picture's class, or of all where the class is not known."""
+        """The part-mean picture (3, s, s) and whose: of the picture's class,
+        or of all where the class is not known."""
         at = self.which(picture, upload)
         if not self.label or at < 0:
             return self.any_part, "any picture"
@@ -197,16 +199,22 @@ def _readout(filled: _Filled, hole: Cells, at: int | None, open_: bool) -> str:
         return "Nothing is hidden: there is nothing to fill. Paint on the picture, or raise the hole's share."
     text = f"The hole has <b>{100 * sum(hole) / len(hole):.0f} %</b> of the pixels. "
     if bool(filled.hidden.all()):
-        text += "Nothing is left to see: what stands there is all that the network can say about no picture at all. "
+        text += (
+            "Nothing is left to see: what stands there is all that the network "
+            "can say about no picture at all. "
+        )
     if not open_:
         question = "Where is the filling worst? Point at it, in the network's filling, to see what was there."
         return f"{text}<br>{question}"
     if at is not None:
         inside = np.frombuffer(hole, np.uint8) > 0
         worse = float((filled.place[inside] > filled.place[at]).mean())
-        text += f"<br>{100 * (1 - worse):.0f} % of the hole is filled as well or better than the place you chose. "
+        text += (
+            f"<br>{100 * (1 - worse):.0f} % of the hole is filled as well or "
+            "better than the place you chose. "
+        )
     network, part, one = filled.errors.values()
     return text + (
-        f"Squared error: the network <b>{network:.4f}</b>, the mean of the part ({filled.whose}) <b>{part:.4f}</b>, "
-        f"one mean colour {one:.4f}."
+        f"Squared error: the network <b>{network:.4f}</b>, the mean of the part ({filled.whose}) "
+        f"<b>{part:.4f}</b>, one mean colour {one:.4f}."
     )

@@ -43,7 +43,8 @@ class Board(NamedTuple):
 
 
 def recorded(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
-    """The tables that have been measured so far, by what the switch says; files that are not there are left out."""
+    """The tables that have been measured so far, by what the switch says;
+    files that are not there are left out."""
     there = {}
     for label, name in TABLES.items():
         file = folder / f"{name}.json" if folder else assets.results(name)
@@ -61,7 +62,8 @@ class Leaderboard(Explorer):
     Args:
         live: rows measured in this notebook (`comparison.run_cell`), shown as a table of their own.
         folder: where the recorded tables lie; None is where those of the course do.
-        protocol: what an entry gets, with seed 0, that of the live rows; its ``samples`` say how long it trains.
+        protocol: what an entry gets, with seed 0, that of the live rows;
+            its ``samples`` say how long it trains.
 
     Raises:
         ValueError: neither recorded nor live rows: there is nothing to rank.
@@ -97,7 +99,8 @@ class Leaderboard(Explorer):
 
         Args:
             name: what the ranking calls it.
-            method: any ``nn.Module`` with ``pair(batch)``, ``forward(batch) -> loss`` and ``encode(x) -> (N, D)``.
+            method: any ``nn.Module`` with ``pair(batch)``, ``forward(batch) -> loss`` and ``encode(x) ->
+                (N, D)``.
 
         Returns:
             A sentence: its place, or what is wrong with it. Nothing is raised whatever the method does.

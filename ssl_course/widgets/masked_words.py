@@ -1,4 +1,4 @@
-"""Lecture 06's first experiment: hide words of a sentence and see what could stand there (note §3.1, §3.5.1)."""
+"""Lecture 06's first experiment: hide words of a sentence, see what could stand there (note §3.1, §3.5.1)."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -91,16 +91,18 @@ class _State:
 class MaskedWords(Explorer):
     """Click words to hide them: what could stand there, by the world's exact tables and by a trained BERT.
 
-    Click a word, or go to it with the arrows and press Enter or Space; again shows it. Say what the writer felt,
-    and see whether the rest of the text still matters. The slider λ is the world's: how much intensities agree.
+    Click a word, or go to it with the arrows and press Enter or Space; again shows it. Say what the writer
+    felt, and see whether the rest of the text still matters.
+    The slider λ is the world's: how much intensities agree.
 
     Args:
         network: a trained `BERT`; None takes the one that comes with the course.
-        told: whether the network was trained on texts that were told the sentiment (`Texts.told`). One that was
-            not is silent when the sentiment is given.
+        told: whether the network was trained on texts that were told the sentiment (`Texts.told`). One that
+            was not is silent when the sentiment is given.
 
     Raises:
-        FileNotFoundError: no network was given and none is shipped. ValueError: a network without a tokenizer.
+        FileNotFoundError: no network was given and none is shipped.
+        ValueError: a network without a tokenizer.
     """
 
     def __init__(self, network: BERT | None = None, told: bool = True) -> None:
@@ -199,7 +201,7 @@ class MaskedWords(Explorer):
         self.set(text=FOX, masked=(2, 7), cursor=2)
 
     def hide(self) -> None:
-        """Hide what the network's `pair` chooses, drawn until it is a word at least; none where it knows none."""
+        """Hide what the network's `pair` chooses, drawn until it is a word; none where it knows none."""
         hidden = next(filter(None, (self._chosen() for _ in range(99))), [])
         self.set(masked=tuple(hidden), cursor=min(hidden, default=0))
 

@@ -1,4 +1,5 @@
-"""Lecture 04's experiment: hide patches of a picture, see what a masked autoencoder makes of the rest (note §3.1, §3.5)."""
+"""Lecture 04's experiment: hide patches of a picture, see what a masked autoencoder makes of the rest
+(note §3.1, §3.5)."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -30,7 +31,7 @@ WORST = 0.25  # root mean squared error of a patch, pixels in [0, 1], that is dr
 
 
 class _Filled(NamedTuple):
-    """One picture, hidden in part and filled; errors are mean squares over what was hidden, pixels in [0, 1]."""
+    """One picture, hidden in part and filled; errors are mean squares over the hidden, pixels in [0, 1]."""
 
     seen: Tensor  # (3, H, W) with hidden patches gray
     image: np.ndarray  # (H, W, 4) with hidden patches filled
@@ -76,7 +77,8 @@ class _State(Gallery):
 
 
 def fitted(images: Tensor, size: int) -> tuple[Tensor, str]:
-    """Pictures of any size and of one, three or four channels as (N, 3, size, size) uint8, and what was done to them."""
+    """Pictures of any size and of one, three or four channels as (N, 3, size, size) uint8,
+    and what was done to them."""
     _, channels, height, width = images.shape
     if channels == 3 and (height, width) == (size, size) and images.dtype == torch.uint8:
         return images, ""
@@ -88,8 +90,8 @@ def fitted(images: Tensor, size: int) -> tuple[Tensor, str]:
         x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
     given = f"{width} × {height} px in {channels} channel{'s' * (channels > 1)}"
     remark = (
-        f"The network reads {size} × {size} px in colour: these pictures, {given}, were cut to their middle square "
-        "and brought to that. "
+        f"The network reads {size} × {size} px in colour: these pictures, {given}, were cut to their middle "
+        "square and brought to that. "
     )
     return (255 * x.clamp(0, 1)).round().to(torch.uint8), remark
 
@@ -101,8 +103,8 @@ class MaskingExplorer(HideAndFill):
 
     Args:
         networks: one trained `MAE` or several by name, beside the one shipped with the course.
-        data: pictures; of another size than the networks', they are cropped and resized, and the widget says so.
-            None paints scenes.
+        data: pictures; of another size than the networks', they are cropped and resized, and the widget says
+            so. None paints scenes.
         with_shipped: offer the shipped network, trained on scenes, beside the given ones.
 
     Raises:
@@ -196,8 +198,8 @@ def _readout(method: MAE, filled: _Filled, hidden: Cells, guess: int | None, ope
     width, depth = method.backbone.dim, len(method.backbone.transformer.blocks)
     work, whole = (encoder_flops(1 + t, width, depth) for t in (length - count, length))
     text = (
-        f"The encoder reads <b>{1 + length - count}</b> tokens instead of {1 + length}: {work / 1e6:.1f} instead of "
-        f"{whole / 1e6:.1f} MFLOP, <b>{100 * work / whole:.0f} %</b>. "
+        f"The encoder reads <b>{1 + length - count}</b> tokens instead of {1 + length}: {work / 1e6:.1f} "
+        f"instead of {whole / 1e6:.1f} MFLOP, <b>{100 * work / whole:.0f} %</b>. "
     )
     if not count:
         hint = "Nothing is hidden: there is nothing to predict. Click a patch, or raise the hidden share."
@@ -210,6 +212,6 @@ def _readout(method: MAE, filled: _Filled, hidden: Cells, guess: int | None, ope
         rank = 1 + int((filled.patches > filled.patches[guess] + 1e-9).sum())
         text += f"<br>Of {count} hidden patches yours is number <b>{rank}</b> from the worst. "
     return text + (
-        f"Squared error on hidden patches <b>{filled.network:.4f}</b>; each in its own true mean {filled.flat:.4f}; "
-        f"the average picture {filled.average:.4f}."
+        f"Squared error on hidden patches <b>{filled.network:.4f}</b>; each in its own true mean "
+        f"{filled.flat:.4f}; the average picture {filled.average:.4f}."
     )

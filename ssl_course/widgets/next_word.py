@@ -99,16 +99,17 @@ class _State:
 class NextWord(Explorer):
     """Write with a next-word network: see what it expects, choose or draw, go back.
 
-    Click a bar (arrows and Enter) to take that word; or let it draw. The words so far are the darker the more they
-    surprised the network.
+    Click a bar (arrows and Enter) to take that word; or let it draw. The words so far are the darker the more
+    they surprised the network.
 
     Args:
         networks: one trained `GPT` or several by name, beside those shipped with the course.
-        worlds: name → the `reviews.World` whose texts that network has read, for exact bars beside its own; the
-            shipped ``"film reviews"`` has its own.
+        worlds: name → the `reviews.World` whose texts that network has read, for exact bars beside its own;
+            the shipped ``"film reviews"`` has its own.
 
     Raises:
-        FileNotFoundError: no network was given and none is shipped. ValueError: a network without a tokenizer.
+        FileNotFoundError: no network was given and none is shipped.
+        ValueError: a network without a tokenizer.
     """
 
     def __init__(

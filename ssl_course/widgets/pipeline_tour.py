@@ -1,4 +1,5 @@
-"""Lecture 00's tour: one picture, seven questions made of it, and what each of the seven networks knows (note §2, §3.1, §3.2)."""
+"""Lecture 00's tour: one picture, seven questions made of it, and what each of the seven networks knows
+(note §2, §3.1, §3.2)."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -67,12 +68,14 @@ class Tour(NamedTuple):
 
 
 class PipelineTour(Explorer):
-    """x → (X₁, X₂) for every pretext task, then ψ(x), wψ(x) and the label-efficiency curve of its trained network.
+    """x → (X₁, X₂) for every pretext task, then ψ(x), wψ(x) and the label-efficiency curve of its trained
+    network.
 
-    X₁ and X₂ are what the network has learned from: its own `pair`, drawn with the random draw as seed. The networks are those that come with the course (assets/checkpoints). w is a ridge regression of the one-hot
-    label on ψ, from as many labelled scenes as the student allows. ψ reads the lightness of a picture alone, since
-    its colour would give the biome away; networks that were trained in colour are not at their best there. The numbers
-    are computed when a task is first chosen, and kept.
+    X₁ and X₂ are what the network has learned from: its own `pair`, drawn with the random draw as seed. The
+    networks are those that come with the course (assets/checkpoints). w is a ridge regression of the one-hot
+    label on ψ, from as many labelled scenes as the student allows. ψ reads the lightness of a picture alone,
+    since its colour would give the biome away; networks that were trained in colour are not at their best
+    there. The numbers are computed when a task is first chosen, and kept.
 
     Args:
         data: pictures to choose from, with captions for the last task; None paints twelve scenes.
@@ -97,7 +100,7 @@ class PipelineTour(Explorer):
         self._own_share()
 
     def _own_share(self) -> None:
-        """The slider acts where the task hides something; it begins with what the network was trained with."""
+        """The slider acts where the task hides something; it begins as the network was trained."""
         task = TASKS[self.values()["task"]]
         self.controls["hide"].disabled = not task.knob
         if task.knob:
@@ -128,14 +131,15 @@ class PipelineTour(Explorer):
         if label in state.pictures.labels:
             truth = f" It is <b>{names[int(state.pictures.labels[label][picture])]}</b>."
         line += (
-            f"<br>ψ reads the lightness alone. wψ(x) says <b>{names[int(scores.argmax())]}</b>, with w from {n_labels} "
-            f"labels.{truth} On {state.n_test} other scenes it is "
-            f"right in <b>{accuracy:.0%}</b>, w on raw pixels, {PIXEL_SIDE} × {PIXEL_SIDE}, in <b>{curve[PIXELS][n_labels]:.0%}</b>."
+            f"<br>ψ reads the lightness alone. wψ(x) says <b>{names[int(scores.argmax())]}</b>, with w from "
+            f"{n_labels} labels.{truth} On {state.n_test} other scenes it is "
+            f"right in <b>{accuracy:.0%}</b>, w on raw pixels, {PIXEL_SIDE} × {PIXEL_SIDE}, in "
+            f"<b>{curve[PIXELS][n_labels]:.0%}</b>."
         )
         return panels, line
 
 
-# ------------------------------------------------------------------------------------------- ψ, w and the curve
+# ----------------------------------------------------------------------------------------- ψ, w and the curve
 PIXELS = "raw pixels"
 PIXEL_SIDE = 8  # to which they are averaged
 
@@ -259,7 +263,7 @@ def _efficiency(curve: dict[str, dict[int, float]], label: str, n_labels: int, t
     return plot.panel("what w needs: label efficiency", alt)
 
 
-# ------------------------------------------------------------------------------------------------ the question
+# ----------------------------------------------------------------------------------------------- the question
 def _pair_of_task(task: Task, picture: Pictures, hide: float, seed: int) -> list[Panel]:
     """X₁ and X₂ of one picture, as the task's network makes them when it learns."""
     captions = (f"X₁: {task.x1}", f"X₂: {task.x2}")

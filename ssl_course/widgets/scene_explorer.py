@@ -1,4 +1,4 @@
-"""Lecture 01's experiment: given the biome, does gray still say something about colour? (note §3.3.1, §3.4)"""
+"""Lecture 01's experiment: given the biome, does gray still tell colour? (note §3.3.1, §3.4)"""
 
 from functools import lru_cache
 from types import SimpleNamespace
@@ -109,7 +109,8 @@ class _Scenes:
 
 
 class _Photos:
-    """Real pictures: X₁ is one of a few dozen kinds of gray, all tables are counted, λ is a shuffle within the class.
+    """Real pictures: X₁ is one of a few dozen kinds of gray, all tables are counted,
+    λ is a shuffle within the class.
 
     With probability λ a picture keeps its own colours, else it gets those of another picture of its class: at
     λ = 0 conditional independence holds by construction, at λ = 1 the data are as they are.
@@ -233,10 +234,12 @@ class _Triangle(NamedTuple):
 
 
 class SceneExplorer(SheetExplorer):
-    """Guess the colour of a gray picture, then see what the best predictor says and what the class alone says.
+    """Guess the colour of a gray picture, then see what the best predictor says and what the class alone
+    says.
 
     Args:
-        data: pictures with one label (`load("earth")`, a folder of photographs), or None for the scenes world.
+        data: pictures with one label (`load("earth")`, a folder of photographs),
+            or None for the scenes world.
 
     Raises:
         ValueError: fewer than 100 pictures, or fewer than 2 classes.
@@ -323,7 +326,8 @@ def _plot(
     view: View, triangle: _Triangle, psi: np.ndarray | None, guess: tuple[float, float] | None
 ) -> tuple[draw.Plot, Panel]:
     """The colour triangle and the guess in its plane; with ``psi``, this picture's ψ* among all others."""
-    # A stem begins at A f*(x₁), where ψ* is under CI: ε_CI is its r.m.s. length. Straight below ψ* would be less.
+    # A stem begins at A f*(x₁), where ψ* is under CI: ε_CI is its r.m.s. length.
+    # Straight below ψ* would be less.
     tips, feet, corners = triangle.tip(view.psi), triangle.foot(view.through), triangle.corners
     around = np.concatenate([tips, feet, corners])
     low, high = around.min(0) - 9, around.max(0) + 9
@@ -374,13 +378,15 @@ def _readout(view: View, cell: int, known: str | None, open_: bool, guessed: flo
     share = 100 * max(estimate.value, 0) / view.variance
     parts = ["ε<sub>CI</sub>² =", f"<b>{view.exact:.2f}</b> exact," if exact else ""]
     parts.append(
-        f"{estimate.value:.2f} ± {estimate.standard_error:.2f} estimated from {SAMPLES if exact else 'these'} pictures, "
+        f"{estimate.value:.2f} ± {estimate.standard_error:.2f} estimated from "
+        f"{SAMPLES if exact else 'these'} pictures, "
         f"{share:.1f} % of the variance of X₂."
     )
     if view.probe is not None:
         excess, accuracy = view.probe
         parts.append(
-            f"Best linear probe of ψ*: accuracy <b>{accuracy:.3f}</b>, excess squared risk <b>{excess:.3f}</b>."
+            f"Best linear probe of ψ*: accuracy <b>{accuracy:.3f}</b>, "
+            f"excess squared risk <b>{excess:.3f}</b>."
         )
     if not open_:
         parts.append("<br>Commit to a guess: click in the triangle; then the answer appears.")

@@ -28,7 +28,8 @@ def sample_views(
         angle: between their directions, degrees; in the second view it turns the other way.
 
     Returns:
-        x1 (n, 2), x2 (n, 2), and labels "shared" and "private" (n,), the signs of z and of the first view's u.
+        x1 (n, 2), x2 (n, 2), and labels "shared" and "private" (n,),
+        the signs of z and of the first view's u.
     """
     rng = np.random.default_rng(seed)
     z, u1, u2 = rng.normal(size=(3, n))
@@ -42,7 +43,7 @@ def sample_views(
 
 
 class Fitted(NamedTuple):
-    """What PCA and CCA make of n pairs; accuracies are of a threshold on the first component, on fresh pairs."""
+    """What PCA and CCA make of n pairs; accuracies: a threshold on the first component, fresh pairs."""
 
     x1: np.ndarray  # (n, 2)
     x2: np.ndarray
@@ -84,7 +85,8 @@ def fitted(n: int, shared: float, private: float, angle: float) -> Fitted:
 
 
 class SharedVersusLarge(Explorer):
-    """Two views of one thing: make the private part large, turn it, take few pairs; who still finds what is shared?"""
+    """Two views of one thing: make the private part large, turn it, take few pairs;
+    who still finds what is shared?"""
 
     def __init__(self) -> None:
         controls = {
@@ -105,9 +107,9 @@ class SharedVersusLarge(Explorer):
         panels = [_view(f, 0, label), _view(f, 1, label), _components(f, label), _scores(f, label)]
         pca, cca = f.accuracy[label]
         line = (
-            f"PCA's first component holds <b>{100 * f.explained:.1f} %</b> of the variance of X₁; its sign tells Y in "
-            f"<b>{100 * pca:.0f} %</b> of the cases. CCA's: correlation {f.correlation:.2f} (on fresh pairs "
-            f"{f.held_out:.2f}), <b>{100 * cca:.0f} %</b>."
+            f"PCA's first component holds <b>{100 * f.explained:.1f} %</b> of the variance of X₁; its sign "
+            f"tells Y in <b>{100 * pca:.0f} %</b> of the cases. CCA's: correlation {f.correlation:.2f} (on "
+            f"fresh pairs {f.held_out:.2f}), <b>{100 * cca:.0f} %</b>."
         )
         return panels, line
 

@@ -216,8 +216,8 @@ def _curve(curve: np.ndarray, n: int, loss: Loss, temperature: float) -> draw.Pl
 def _readout(loss: Loss, n: int, row: int, guess: int | None, temperature: float) -> str:
     if guess is None:
         return (
-            "Each row must find its other view (orange) among all others. <b>Which row will find it hardest?</b> "
-            "Click it; with the keyboard: arrows, then Enter. Then the losses appear."
+            "Each row must find its other view (orange) among all others. <b>Which row will find it "
+            "hardest?</b> Click it; with the keyboard: arrows, then Enter. Then the losses appear."
         )
     m, guess = 2 * n, guess % (2 * n)
     hardest = int(loss.rows.argmax())
@@ -232,8 +232,9 @@ def _readout(loss: Loss, n: int, row: int, guess: int | None, temperature: float
         other = f"the hardest is row {hardest + 1} with {float(loss.rows[hardest]):.2f}."
         verdict += "it is the hardest." if guess == hardest else other
     return (
-        f"Loss, the mean of {m} rows: <b>{loss.mean:.3f}</b>; a collapse has log(2N − 1) = {math.log(m - 1):.3f}. "
-        f"{nearest} of {m} rows have their other view as nearest.<br>{verdict} Row {row + 1}: its nearest negative weighs "
+        f"Loss, the mean of {m} rows: <b>{loss.mean:.3f}</b>; a collapse has log(2N − 1) = "
+        f"{math.log(m - 1):.3f}. {nearest} of {m} rows have their other view as nearest.<br>{verdict} Row "
+        f"{row + 1}: its nearest negative weighs "
         f"{float(_largest_negative(loss, n, row)):.3f} of the gradient's push, at τ = {temperature:.2f}."
     )
 

@@ -49,7 +49,7 @@ class _Worlds:
 
 
 class WhereKComesFrom(Explorer):
-    """ρ from 0 to the smallest step: ψ* gets seven more dimensions and least squares pays for each of them."""
+    """ρ from 0 to the smallest step: ψ* gets seven more dimensions, and least squares pays for each."""
 
     def __init__(self, repeats: int = 200) -> None:
         controls = {
@@ -79,21 +79,22 @@ class WhereKComesFrom(Explorer):
         line = f"Measured excess risk with {n:,} labels: {risks}{few}.<br>"
         if not pairs and not ridge:
             line += (
-                f"Rank of ψ*: <b>{rank}</b>. (V + a) r / (n − r − 1) = {sigma2 + a:.3f} × {rank} / {n - rank - 1} = "
-                f"{(sigma2 + a) * rank / (n - rank - 1):.3f}, and a = {a:.2g}. Nothing but the rank has changed since ρ = 0."
+                f"Rank of ψ*: <b>{rank}</b>. (V + a) r / (n − r − 1) = {sigma2 + a:.3f} × {rank} / "
+                f"{n - rank - 1} = {(sigma2 + a) * rank / (n - rank - 1):.3f}, and a = {a:.2g}. Nothing but "
+                "the rank has changed since ρ = 0."
                 if dependence and a < 0.01
                 else f"Rank of ψ*: <b>{rank}</b>. a + (V + a) r / (n − r − 1) = "
                 f"{float(world.excess(n, 'full')):.3f} by the closed form."
             )
         elif ridge:
             line += (
-                f"The ridge, {RIDGE:g}, drowns every component whose variance is far below it: the k that are left "
-                "are those of Y. scikit-learn's LogisticRegression has one by default."
+                f"The ridge, {RIDGE:g}, drowns every component whose variance is far below it: the k that "
+                "are left are those of Y. scikit-learn's LogisticRegression has one by default."
             )
         else:
             line += (
-                f"A ψ learned from {pairs:,} pairs has rank <b>{D2}</b> at every ρ, 0 included: its own errors fill the "
-                "other dimensions."
+                f"A ψ learned from {pairs:,} pairs has rank <b>{D2}</b> at every ρ, 0 included: its own "
+                "errors fill the other dimensions."
             )
         return panels, line
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from harness import DARK, LIGHT, OF_NOTEBOOK_7, Lab, Notebook, Opener, Shown
 
-from tools.build import guard
+from tools.build import HOME, guard
 
 pytestmark = pytest.mark.browser
 
@@ -227,10 +227,15 @@ def test_without_subshells(lab: Lab, open_notebook: Opener, known_errors: set[st
 
 
 def test_how_to_install_is_in_sight_after_run_all(lab: Lab, open_notebook: Opener) -> None:
-    """Run All shows its last cell, and the sentence of the first would stand far above it."""
+    """Run All shows its last cell, and the sentence of the first, which is folded, would stand far above it."""
     tall = "from IPython.display import HTML\nHTML(\"<div style='height:700px'>tall</div>\")"
     without = "import sys\nsys.modules['ssl_course'] = None"
-    notebook = open_notebook(lab.write("missing.ipynb", [without, guard(), *[tall] * 40]))
+    name = lab.write("missing.ipynb", [without, guard(), *[tall] * 40])
+    stored = json.loads((lab.root / name).read_text())
+    stored["cells"][1]["metadata"] = HOME
+    (lab.root / name).write_text(json.dumps(stored))
+    notebook = open_notebook(name)
+    assert notebook.page.locator(".jp-InputPlaceholder").count() == 1, "its code is folded"
     notebook.command("notebook:run-all-cells")
     notebook.wait(
         "() => [...document.querySelectorAll('.jp-OutputArea-output')].some(e => e.innerText.includes('Not installed')"

@@ -5,8 +5,9 @@ import pytest
 
 from ssl_course.data import scenes
 from ssl_course.pretext.halves import halves
+from ssl_course.theory.ace import SHAPES, STEPS, draw_pairs, straightened
 from ssl_course.theory.correlation import maximal_correlations, noise_edge
-from ssl_course.widgets.dependence_explorer import SHAPES, STEPS, DependenceExplorer, draw_pairs, fitted
+from ssl_course.widgets.dependence_explorer import DependenceExplorer
 from ssl_course.widgets.flip_explorer import FlipExplorer, view
 from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.halves_explorer import HalvesExplorer
@@ -18,13 +19,13 @@ from ssl_course.widgets.shared_versus_large import fitted as both_fitted
 
 @pytest.mark.parametrize("shape", ["parabola", "circle", "cross"])
 def test_ace_finds_what_linear_correlation_misses(shape):
-    fit = fitted(shape, 0.0, 600, 0.08, STEPS)
+    fit = straightened(shape, 0.0, 600, 0.08, STEPS)
     assert abs(fit.linear) < 0.15
     assert float(fit.now.correlation) > 0.95 and fit.fresh > 0.93
 
 
 def test_nothing_shared_is_fitted_noise():
-    narrow, wide = (fitted("nothing shared", 0.1, 60, span, STEPS) for span in (0.08, 0.5))
+    narrow, wide = (straightened("nothing shared", 0.1, 60, span, STEPS) for span in (0.08, 0.5))
     assert float(narrow.now.correlation) > 0.6 > float(wide.now.correlation)
     assert max(abs(narrow.fresh), abs(wide.fresh)) < 0.15
     widget = DependenceExplorer()
@@ -34,7 +35,7 @@ def test_nothing_shared_is_fitted_noise():
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_functions_are_whitened_and_rise(shape):
-    first, last = fitted(shape, 0.2, 200, 0.2, 1), fitted(shape, 0.2, 200, 0.2, STEPS)
+    first, last = straightened(shape, 0.2, 200, 0.2, 1), straightened(shape, 0.2, 200, 0.2, STEPS)
     for f in (last.now.psi, last.now.eta):
         assert float(f.mean()) == pytest.approx(0, abs=1e-9)
         assert float(f.square().mean()) == pytest.approx(1)

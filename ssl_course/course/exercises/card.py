@@ -100,7 +100,8 @@ def is_stub(value: Any) -> bool:
 def check(wants: str = "function") -> Callable[[Callable[..., Card]], Callable[..., Card]]:
     """Make a check of a function: it knows stubs, and whatever a student hands over, it answers with a card.
 
-    Only the student's own Ctrl-C (KeyboardInterrupt) gets through: SystemExit and what a ``repr`` raises do not.
+    Only the student's own Ctrl-C (KeyboardInterrupt) gets through:
+    SystemExit and what a ``repr`` raises do not.
 
     Args:
         wants: "function"; else what belongs in its place, as in "Hand over …, not a function."

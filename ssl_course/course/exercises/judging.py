@@ -1,4 +1,5 @@
-"""The judge of the exercises: an answer against the right rule, and against those that are usually followed instead."""
+"""The judge of the exercises: an answer against the right rule,
+and against those that are usually followed instead."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -25,14 +26,15 @@ def judge(
     """Call a student's function on every case and compare what it returns, to 1 part in 10⁵, with the rules.
 
     Args:
-        function: takes a case's values; returns a number or an array (NumPy, tensor, list), whichever ``right`` gives.
+        function: takes a case's values; returns a number or an array (NumPy, tensor, list),
+            whichever ``right`` gives.
         cases: arguments, drawn at random by the caller; handed over as copies.
         right: the true rule.
         mistakes: the usual wrong rules; the first that agrees in *every* case is named.
         praise: text of the passed card.
         hint: follows when no rule agrees, or the function failed.
-        none: what None counts as, where None is the right answer to some cases; a function that gives nothing else is
-            still a stub.
+        none: what None counts as, where None is the right answer to some cases; a function that gives nothing
+            else is still a stub.
 
     Raises:
         Verdict: the function is a stub, stopped, or gave what is not to be compared.

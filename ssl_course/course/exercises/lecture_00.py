@@ -1,4 +1,5 @@
-"""Exercises of lecture 00: read the number of labels off a label-efficiency curve; tell pretext tasks from what is none."""
+"""Exercises of lecture 00: read the number of labels off a label-efficiency curve;
+tell pretext tasks from what is none."""
 
 import math
 from typing import Any
@@ -51,10 +52,11 @@ _MISTAKES = {
 
 @check()
 def labels_needed(function: Any, seed: int = 0) -> Card:
-    """Check ``function(n_labels, accuracy, target)``: the fewest labels with which a probe reaches ``target``.
+    """Check ``function(n_labels, accuracy, target)``: the fewest labels with which a probe reaches
+    ``target``.
 
-    The right answer is the smallest entry of ``n_labels`` whose accuracy is at least ``target``, and None when
-    there is none (note §2: w is learned from n_L labels).
+    The right answer is the smallest entry of ``n_labels`` whose accuracy is at least ``target``, and None
+    when there is none (note §2: w is learned from n_L labels).
 
     It gets increasing counts n_labels (m,), accuracy (m,), and a number.
     """

@@ -1,4 +1,5 @@
-"""Exercises of lecture 01: ε_CI² by hand and in closed form, and a world with ε_CI = 0 that is not conditionally independent."""
+"""Exercises of lecture 01: ε_CI² by hand and in closed form,
+and a world with ε_CI = 0 that is not conditionally independent."""
 
 from typing import Any
 
@@ -161,7 +162,8 @@ _SLIPS = {
 
 @check()
 def closed_form(function: Any, seed: int = 0) -> Card:
-    """Check ``function(dependence, profile, tints)``: ε_CI² of the scenes' kind of world in closed form (note §3.4).
+    """Check ``function(dependence, profile, tints)``: ε_CI² of the scenes' kind of world in closed form
+    (note §3.4).
 
     It gets λ, the shares of the places (places,), and the shifts of K tints (K, 2).
     """

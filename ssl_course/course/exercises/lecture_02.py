@@ -1,4 +1,5 @@
-"""Exercises of lecture 02: what weights make a network answer, what vividness costs, what a bold g shows of ε_CI²."""
+"""Exercises of lecture 02: what weights make a network answer, what vividness costs,
+what a bold g shows of ε_CI²."""
 
 from typing import Any
 
@@ -8,7 +9,7 @@ from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 
 
-# ------------------------------------------------------------------------------------------ trained with weights
+# --------------------------------------------------------------------------------------- trained with weights
 def _weighted(p: np.ndarray, w: np.ndarray) -> np.ndarray:
     return w * p / (w @ p)
 
@@ -37,7 +38,8 @@ _WEIGHTED_MISTAKES = {
 
 @check()
 def trained_with_weights(function: Any, seed: int = 0) -> Card:
-    """Check ``function(p, w)``: the minimiser (Q,) of −Σ_q w(q) P(q) log P̂(q) among distributions (Zhang 2016, §2.2).
+    """Check ``function(p, w)``: the minimiser (Q,) of −Σ_q w(q) P(q) log P̂(q) among distributions
+    (Zhang 2016, §2.2).
 
     It gets P (Q,), positive, with sum 1, and positive weights w (Q,).
     """
@@ -50,7 +52,7 @@ def trained_with_weights(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _weighted, _WEIGHTED_MISTAKES, praise, hint)
 
 
-# ------------------------------------------------------------------------------------------ the price of vividness
+# ------------------------------------------------------------------------------------- the price of vividness
 _PRICE_MISTAKES = {
     "That is the error of the likelier colour itself. "
     "The mean is off, too: take its p (1 − p) d² away.": lambda p, d: (1 - p) * d**2,
@@ -74,10 +76,11 @@ _PRICE_MISTAKES = {
 
 @check()
 def price_of_vividness(function: Any, seed: int = 0) -> Card:
-    """Check ``function(p, distance)``: by how much the likelier of two colours errs more than their mean (note §3.1).
+    """Check ``function(p, distance)``: by how much the likelier of two colours errs more than their mean
+    (note §3.1).
 
-    It gets the likelier colour's probability, in (½, 1), and the distance of the two in Lab units; both squared errors
-    are expectations in Lab units².
+    It gets the likelier colour's probability, in (½, 1), and the distance of the two in Lab units; both
+    squared errors are expectations in Lab units².
     """
     rng = np.random.default_rng(seed)
     cases = [(float(rng.uniform(0.52, 0.98)), float(rng.uniform(10, 80))) for _ in range(6)]

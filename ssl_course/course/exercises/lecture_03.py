@@ -1,4 +1,4 @@
-"""Exercises of lecture 03: the mean of a few honest guesses, a pixel between two edges, a critic without dice."""
+"""Exercises of lecture 03: the mean of a few guesses, a pixel between two edges, a critic without dice."""
 
 from typing import Any
 
@@ -33,7 +33,8 @@ _FEW_MISTAKES = {
 
 @check()
 def a_few_guesses(function: Any, seed: int = 0) -> Card:
-    """Check ``function(m)``: the squared error of the mean of m honest guesses, over that of the mean filling (note §3.3.2).
+    """Check ``function(m)``: the squared error of the mean of m honest guesses,
+    over that of the mean filling (note §3.3.2).
 
     It gets m, how many independent draws from P(X₂|x₁) are averaged.
     """
@@ -78,7 +79,8 @@ _BETWEEN_MISTAKES = {
 
 @check()
 def between_two_edges(function: Any, seed: int = 0) -> Card:
-    """Check ``function(rho, left, right)``: the squared error of the best prediction of a pixel in a hole (note §3.5).
+    """Check ``function(rho, left, right)``: the squared error of the best prediction of a pixel in a hole
+    (note §3.5).
 
     A row of pixels of mean 0 and variance 1, Corr = ρ^distance; all pixels outside the hole are seen.
 
@@ -124,7 +126,8 @@ _DICE_MISTAKES = {
 
 @check()
 def without_dice(function: Any, seed: int = 0) -> Card:
-    """Check ``function(p)``: the Jensen-Shannon divergence, in nats, of P(X₂|x₁) and one filling that is always given.
+    """Check ``function(p)``: the Jensen-Shannon divergence, in nats,
+    of P(X₂|x₁) and one filling that is always given.
 
     It gets p in (0, 1], the probability that the truth is that filling.
     """

@@ -1,4 +1,4 @@
-"""Exercises of lecture 04: what the encoder reads, what hiding saves, and what a row's gaps say of dependence."""
+"""Exercises of lecture 04: what the encoder reads, what hiding saves, what a row's gaps say of dependence."""
 
 from functools import partial
 from typing import Any
@@ -9,7 +9,7 @@ from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 
 
-# ------------------------------------------------------------------------------------------ what the encoder reads
+# ------------------------------------------------------------------------------------- what the encoder reads
 def _after(cls: np.ndarray, patches: np.ndarray) -> np.ndarray:
     """The class token, then the patches."""
     return np.concatenate([cls[None], patches])
@@ -74,7 +74,8 @@ def encoder_input(function: Any, seed: int = 0) -> Card:
 def _visible(
     share: float, length: int, dim: int, *, linear: float = 12, cls: int = 1, up: bool = False
 ) -> int:
-    """Of ``linear`` d² T + 2 d T² = share · (the same at T = length + cls): T less the class token, rounded down."""
+    """Of ``linear`` d² T + 2 d T² = share · (the same at T = length + cls):
+    T less the class token, rounded down."""
     whole = length + cls
     half = linear * dim / 4
     tokens = (half**2 + share * (whole**2 + 2 * half * whole)) ** 0.5 - half
@@ -102,8 +103,8 @@ _VISIBLE_MISTAKES = {
 def most_visible(function: Any, seed: int = 0) -> Card:
     """Check ``function(share, length, dim)``: how many patches may stay visible (MAE, §3).
 
-    The encoder's work on 1 + K tokens, 12 d² T + 2 d T² for T of them, is to be at most this share of its work on the
-    whole picture.
+    The encoder's work on 1 + K tokens, 12 d² T + 2 d T² for T of them, is to be at most this share of its
+    work on the whole picture.
 
     It gets a share between .1 and .9, the number of patches and the width d.
     """
@@ -155,10 +156,11 @@ _GAPS_MISTAKES = {
 
 @check()
 def from_gaps(function: Any, seed: int = 0) -> Card:
-    """Check ``function(hidden, rho)``: I(X₁; X₂ | Y) of a row, in nats, from the gaps between its places (note §3.5).
+    """Check ``function(hidden, rho)``: I(X₁; X₂ | Y) of a row, in nats, from the gaps between its places
+    (note §3.5).
 
-    The row has covariance ρ^|i−j| within each class (`theory.masking.ar1_covariance`), so the determinant of the covariance of
-    some of its places is the product of 1 − ρ^(2g) over neighbours among them, g apart.
+    The row has covariance ρ^|i−j| within each class (`theory.masking.ar1_covariance`), so the determinant of
+    the covariance of some of its places is the product of 1 − ρ^(2g) over neighbours among them, g apart.
 
     It gets hidden (n,), True where a number is X₂, and ρ.
     """

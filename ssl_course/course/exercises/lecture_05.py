@@ -61,7 +61,7 @@ def hamming(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _right, _DISTANCES, praise, hint)
 
 
-# ---- what corners alone are worth -----------------------------------------------------------------------------
+# - what corners alone are worth -----------------------------------------------------------------------------
 
 
 def _ceiling(angles: list[int]) -> float:
@@ -94,8 +94,8 @@ _CEILINGS = {
 def ceiling(function: Any, seed: int = 0) -> Card:
     """Check ``function(angles)``: the accuracy that black corners alone allow (lecture 05).
 
-    It gets a list of different whole numbers of degrees, 0 to 359, all equally frequent. Corners depend on the angle
-    modulo 90°; within a group that leaves the same corners one answer is right for one angle.
+    It gets a list of different whole numbers of degrees, 0 to 359, all equally frequent. Corners depend on
+    the angle modulo 90°; within a group that leaves the same corners one answer is right for one angle.
     """
     rng = np.random.default_rng(seed)
     cases: list[tuple[list[int]]] = []

@@ -1,4 +1,5 @@
-"""Exercises of lecture 06: one head of attention, the flip of two unlike words, and how far a shown word may be trusted."""
+"""Exercises of lecture 06: one head of attention, the flip of two unlike words,
+and how far a shown word may be trusted."""
 
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import Rule, judge
 
-# ---- one head of attention ----------------------------------------------------------------------------------------
+# ---- one head of attention ---------------------------------------------------------------------------------
 
 
 def _softmax(scores: np.ndarray, axis: int = 1) -> np.ndarray:
@@ -68,10 +69,11 @@ _ATTENTION: dict[str, Rule | tuple[Rule, ...]] = {
 
 @check()
 def attention(function: Any, seed: int = 0) -> Card:
-    """Check ``function(queries, keys, values, causal)``: one head of attention (lecture 06; Vaswani et al. 2017, §3.2.1).
+    """Check ``function(queries, keys, values, causal)``: one head of attention
+    (lecture 06; Vaswani et al. 2017, §3.2.1).
 
-    It gets queries and keys (n, d), values (n, e), floats, and whether word i may see the words up to i only; returns
-    (n, e).
+    It gets queries and keys (n, d), values (n, e), floats, and whether word i may see the words up to i only;
+    returns (n, e).
     """
     rng, cases = np.random.default_rng(seed), []
     for causal in (False, True, True, False):
@@ -82,7 +84,7 @@ def attention(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _attends(), _ATTENTION, praise, hint)
 
 
-# ---- the flip of two unlike words ---------------------------------------------------------------------------------
+# ---- the flip of two unlike words --------------------------------------------------------------------------
 
 _FLIPS: dict[str, Rule | tuple[Rule, ...]] = {
     "That is the share of texts in which the two signs agree. Their correlation is twice that, less 1.": (
@@ -110,8 +112,8 @@ _FLIPS: dict[str, Rule | tuple[Rule, ...]] = {
 
 @check()
 def flip_of_two(function: Any, seed: int = 0) -> Card:
-    """Check ``function(q1, q2)``: λ* of the review world where the adjective has the right sign with probability q1, the
-    verb with q2 (lecture 06).
+    """Check ``function(q1, q2)``: λ* of the review world where the adjective has the right sign with
+    probability q1, the verb with q2 (lecture 06).
 
     It gets two numbers in (½, 1), and returns one.
     """
@@ -122,7 +124,7 @@ def flip_of_two(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, lambda q1, q2: (2 * q1 - 1) * (2 * q2 - 1), _FLIPS, praise, hint)
 
 
-# ---- how far a shown word may be trusted --------------------------------------------------------------------------
+# ---- how far a shown word may be trusted -------------------------------------------------------------------
 
 
 _TRUST: dict[str, Rule | tuple[Rule, ...]] = {
@@ -148,11 +150,11 @@ _TRUST: dict[str, Rule | tuple[Rule, ...]] = {
 
 @check()
 def trust(function: Any, seed: int = 0) -> Card:
-    """Check ``function(p, n)``: the probability that a word which is shown at a chosen place is the one that stood there,
-    under the 80/10/10 rule (lecture 06).
+    """Check ``function(p, n)``: the probability that a word which is shown at a chosen place is the one that
+    stood there, under the 80/10/10 rule (lecture 06).
 
-    It gets p, the word's probability given the rest of the text, and n, the number of words from which a random one is
-    drawn (the old one among them); returns a number.
+    It gets p, the word's probability given the rest of the text, and n, the number of words from which a
+    random one is drawn (the old one among them); returns a number.
     """
     rng = np.random.default_rng(seed)
     cases = [

@@ -1,4 +1,4 @@
-"""Exercises of lecture 07: CCA by whitening and SVD, fool it with noise, and when noise is certain to fool it."""
+"""Exercises of lecture 07: CCA by whitening and SVD, fool it with noise, when noise is certain to."""
 
 import warnings
 from collections.abc import Callable
@@ -102,7 +102,8 @@ def cca_by_whitening(function: Any, seed: int = 0) -> Card:
 
 @check()
 def fooled_by_noise(function: Any, seed: int = 0) -> Card:
-    """Check ``function(n, rng)``: two views with nothing in common that CCA, on 50 rows, finds perfectly correlated.
+    """Check ``function(n, rng)``: two views with nothing in common that CCA, on 50 rows,
+    finds perfectly correlated.
 
     Returns x (n, p) and y (n, q), n rows of the same distribution each time.
     """
@@ -150,7 +151,8 @@ def fooled_by_noise(function: Any, seed: int = 0) -> Card:
 
 @check()
 def certain_to_be_fooled(function: Any, seed: int = 0) -> Card:
-    """Check ``function(p, q)``: the most rows at which independent noise is certain to give a correlation of 1.
+    """Check ``function(p, q)``: the most rows at which independent noise is certain to give a correlation of
+    1.
 
     P and q numbers in the two views, CCA with centring (note §3.2).
     """

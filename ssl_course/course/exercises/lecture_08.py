@@ -1,4 +1,5 @@
-"""Exercises of lecture 08: the contrastive loss, what temperature does to its gradient, how small the loss can be."""
+"""Exercises of lecture 08: the contrastive loss, what temperature does to its gradient,
+how small the loss can be."""
 
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 
-# ---- NT-Xent ------------------------------------------------------------------------------------------------------
+# ---- NT-Xent -----------------------------------------------------------------------------------------------
 
 
 def _scores(z1: Tensor, z2: Tensor, t: float, unit: bool = True) -> Tensor:
@@ -113,7 +114,7 @@ def nt_xent(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _right, _LOSSES, praise, hint)
 
 
-# ---- the temperature in the gradient ------------------------------------------------------------------------------
+# ---- the temperature in the gradient -----------------------------------------------------------------------
 
 
 def _softmax(s: np.ndarray) -> np.ndarray:
@@ -163,7 +164,7 @@ def pull(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _pull, _PULLS, praise, hint)
 
 
-# ---- the least loss -----------------------------------------------------------------------------------------------
+# ---- the least loss ----------------------------------------------------------------------------------------
 
 
 def _least(
@@ -202,9 +203,11 @@ _LEAST = {
 
 @check()
 def least_loss(function: Any, seed: int = 0) -> Card:
-    """Check ``function(n, temperature)``: the smallest value of NT-Xent with N pictures, log(1 + (2N − 2) e^{(c − 1)/τ}), c = −1/(N − 1).
+    """Check ``function(n, temperature)``: the smallest value of NT-Xent with N pictures,
+    log(1 + (2N − 2) e^{(c − 1)/τ}), c = −1/(N − 1).
 
-    It is reached when the two views of each picture agree and the z of the pictures form a simplex (note §3.2).
+    It is reached when the two views of each picture agree and the z of the pictures form a simplex
+    (note §3.2).
     """
     rng = np.random.default_rng(seed)
     cases = [(int(n), float(t)) for n, t in ((4, 1.0), (rng.integers(6, 12), 0.5), (32, 0.4), (128, 0.2))]

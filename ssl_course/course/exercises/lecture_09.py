@@ -1,4 +1,5 @@
-"""Checks of lecture 09: the watershed of a linear SimSiam, the spread of two opposite points, a faster predictor."""
+"""Checks of lecture 09: the watershed of a linear SimSiam, the spread of two opposite points,
+a faster predictor."""
 
 import math
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 
-# ---- the watershed ------------------------------------------------------------------------------------------------
+# ---- the watershed -----------------------------------------------------------------------------------------
 
 
 def _root(noise: float, decay: float, sign: float = -1, below: float | None = None) -> float:
@@ -40,7 +41,8 @@ _WATERSHEDS = {
 
 @check()
 def watershed(function: Any, seed: int = 0) -> Card:
-    """Check ``function(noise, decay)``: the least κ = ω from which a direction of a linear SimSiam lives (lecture 09).
+    """Check ``function(noise, decay)``: the least κ = ω from which a direction of a linear SimSiam lives
+    (lecture 09).
 
     It gets ν and γ, and returns a number, infinity where nothing lives.
     """
@@ -56,7 +58,7 @@ def watershed(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _root, _WATERSHEDS, praise, hint)
 
 
-# ---- two opposite points ------------------------------------------------------------------------------------------
+# ---- two opposite points -----------------------------------------------------------------------------------
 
 
 def _gauge(u: np.ndarray) -> float:
@@ -96,7 +98,7 @@ def two_points(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _gauge, _GAUGES, praise, hint)
 
 
-# ---- a predictor that learns faster -------------------------------------------------------------------------------
+# ---- a predictor that learns faster ------------------------------------------------------------------------
 
 _FASTER = {
     "That is the watershed of κ, which stays. In ω it lies at κ₋ divided by √m, since κ² = m ω².": lambda v, g, m: (
@@ -117,8 +119,8 @@ _FASTER = {
 
 @check()
 def faster_predictor(function: Any, seed: int = 0) -> Card:
-    """Check ``function(noise, decay, speed)``: the least ω that lives beside κ = √speed ω, where the predictor's slope
-    counts speed times (lecture 09; α_p of Tian et al., arXiv 2102.06810, §3).
+    """Check ``function(noise, decay, speed)``: the least ω that lives beside κ = √speed ω, where the
+    predictor's slope counts speed times (lecture 09; α_p of Tian et al., arXiv 2102.06810, §3).
 
     It gets ν, γ (below the limit, so that something lives) and m, and returns a number.
     """

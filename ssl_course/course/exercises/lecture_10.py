@@ -1,4 +1,4 @@
-"""Exercises of lecture 10: what a contrast learns, its floor where captions repeat, and the floor taken away."""
+"""Exercises of lecture 10: what a contrast learns, its floor where captions repeat, the floor taken away."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ def _both(logits: Array, one: Callable[[Array], float] = _rows) -> float:
     return (one(logits) + one(logits.T)) / 2
 
 
-# ---- what a contrast learns --------------------------------------------------------------------------------------
+# ---- what a contrast learns --------------------------------------------------------------------------------
 def _centred(rule: Rule) -> Rule:
     """The rule's table with the mean of each row away, since a constant of the row is free."""
 
@@ -58,7 +58,8 @@ _SCORES = {
 
 @check()
 def optimal_scores(function: Any, seed: int = 0) -> Card:
-    """Check ``function(joint)``: scores at which InfoNCE is least, up to a constant in each row (arXiv 1807.03748).
+    """Check ``function(joint)``: scores at which InfoNCE is least, up to a constant in each row
+    (arXiv 1807.03748).
 
     It gets P(x₁, x₂), (d₁, d₂) positive numbers that sum to 1, and returns (d₁, d₂).
     """
@@ -79,7 +80,7 @@ def optimal_scores(function: Any, seed: int = 0) -> Card:
     )
 
 
-# ---- its floor ---------------------------------------------------------------------------------------------------
+# ---- its floor ---------------------------------------------------------------------------------------------
 def _counts(captions: Array) -> Array:
     """How often each row's caption occurs."""
     return (captions[:, None] == captions).sum(1)
@@ -127,7 +128,7 @@ def floor(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _floor, _FLOOR, praise, hint)
 
 
-# ---- and the floor taken away ------------------------------------------------------------------------------------
+# ---- and the floor taken away ------------------------------------------------------------------------------
 def _masked(logits: Array, captions: Array, fill: float = -np.inf) -> Array:
     same = captions[:, None] == captions
     return np.where(same & ~np.eye(len(captions), dtype=bool), fill, logits)
@@ -159,7 +160,8 @@ _MASKED = {
 
 @check()
 def masked_loss(function: Any, seed: int = 0) -> Card:
-    """Check ``function(logits, captions)``: the symmetric loss that leaves equal captions out of the contrast.
+    """Check ``function(logits, captions)``: the symmetric loss that leaves equal captions out of the
+    contrast.
 
     It gets scaled cosines (N, N) and the number of each pair's caption, (N,) integers.
     """

@@ -1,4 +1,4 @@
-"""Exercises of lecture 11: the wrong mean, where supervision overtakes, and a bound broken with three classes."""
+"""Exercises of lecture 11: the wrong mean, where supervision overtakes, a bound broken with three classes."""
 
 from typing import Any
 
@@ -13,7 +13,8 @@ LABELS, FACTOR = 100_000, 1000  # of `breaks_the_bound`
 
 @check()
 def wrong_mean(function: Any, seed: int = 0) -> Card:
-    """Check ``function(q)``: by which factor centring with P(y) makes ε²/σ² of two classes too small (note §3.4).
+    """Check ``function(q)``: by which factor centring with P(y) makes ε²/σ² of two classes too small
+    (note §3.4).
 
     q is the probability of one of them, in (0, 1).
     """
@@ -77,7 +78,8 @@ def supervision_overtakes(function: Any, seed: int = 0) -> Card:
 
 @check("the table itself, an array joint[x1, x2, y]")
 def breaks_the_bound(joint: Any, x2: Any = None) -> Card:
-    """Check a world in which the note's k/n_L + ε_CI² falls short of the probe's excess 1,000-fold (note §3.4).
+    """Check a world in which the note's k/n_L + ε_CI² falls short of the probe's excess 1,000-fold
+    (note §3.4).
 
     With 100,000 labels, and X₂ brought to variance 1 first, so that no choice of units does the work.
 

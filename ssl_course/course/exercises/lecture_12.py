@@ -85,9 +85,11 @@ def _overlap(scale: float = 1.0, most: float = 1.0) -> Callable[[float, float, f
 
 @check()
 def soft_whitening(function: Any, seed: int = 0) -> Card:
-    """Check ``function(rho1, rho2, invariance, covariance)``: the correlation of ψ's two numbers at VICReg's minimum.
+    """Check ``function(rho1, rho2, invariance, covariance)``:
+    the correlation of ψ's two numbers at VICReg's minimum.
 
-    Two numbers of variance 1 in each view (`losses.vicreg`, lecture 12): min(1, invariance (ρ₁ − ρ₂) / (4 covariance)).
+    Two numbers of variance 1 in each view (`losses.vicreg`, lecture 12):
+    min(1, invariance (ρ₁ − ρ₂) / (4 covariance)).
     """
     rng = np.random.default_rng(seed)
     cases = [(0.9, 0.3, 25.0, 1.0)]  # beyond 1

@@ -1,4 +1,5 @@
-"""Exercises of lecture 13: a pretext task that keeps the light, a difference with its interval, what changes ε²/σ²."""
+"""Exercises of lecture 13: a pretext task that keeps the light, a difference with its interval,
+what changes ε²/σ²."""
 
 from typing import Any
 
@@ -35,7 +36,8 @@ def _unpaired(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 @check()
 def interval(function: Any, seed: int = 0) -> Card:
-    """Check ``function(a, b)``: the 95 % interval (low, high) of the mean difference, seed by seed, by Student's t.
+    """Check ``function(a, b)``: the 95 % interval (low, high) of the mean difference, seed by seed,
+    by Student's t.
 
     It gets the accuracies of two methods, (seeds,) each, row i from the same seed.
     """
@@ -108,7 +110,8 @@ _FACTORS: dict[str, tuple[Factors, dict[str, tuple[Factors, ...]]]] = {
 
 @check("a dictionary of three factors each")
 def factors(answer: Any) -> Card:
-    """Check by which factors ε², σ² and ε²/σ² change when X₂ is scaled, copied, or has noise put beside it (note §3.4)."""
+    """Check by which factors ε², σ² and ε²/σ² change when X₂ is scaled, copied, or has noise put beside it
+    (note §3.4)."""
     hint = 'Wanted is {"times 3": (of ε², of σ², of ε²/σ²), "copied": …, "noise beside": …}.'
     if not isinstance(answer, dict) or set(answer) != set(_FACTORS):
         return wrong(hint)

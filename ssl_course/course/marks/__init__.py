@@ -1,9 +1,9 @@
 """Marks: a submission is judged by the lecture's own checks, in a process that the submission does not share.
 
-A worker runs the submission's cells. The grader draws hidden inputs, has them sent to the student's function there, and
-compares what comes back here. Whatever a submission does to its own process (another `check`, another ``Card.passed``, an
-exit, an endless loop), the verdict is not made there. nbgrader and otter-grader both call `grade`, see
-tools/assignment.py.
+A worker runs the submission's cells. The grader draws hidden inputs, has them sent to the student's function
+there, and compares what comes back here. Whatever a submission does to its own process (another `check`,
+another ``Card.passed``, an exit, an endless loop), the verdict is not made there. nbgrader and otter-grader
+both call `grade`, see tools/assignment.py.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ NOBODY = 65534
 
 @functools.cache
 def _rights() -> dict[str, Any]:
-    """Where root grades, the worker is nobody, who cannot read the gradebook; if nobody can run this Python."""
+    """Where root grades, the worker is nobody, who cannot read the gradebook;
+    if nobody can run this Python."""
     if os.name != "posix" or os.geteuid() != 0:
         return {}
     nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
@@ -71,7 +72,8 @@ class Exercise:
 
 
 def read_test(source: str) -> Exercise | None:
-    """The exercise of a cell that tests: ``check.NAME(answers, seed=…)`` below ``LECTURE = "NN"``; None for others."""
+    """The exercise of a cell that tests: ``check.NAME(answers, seed=…)`` below ``LECTURE = "NN"``;
+    None for others."""
     lecture = re.search(r'^LECTURE = "(\d\d)"', source, re.M)
     seed = re.search(r"^SEED = (\d+)", source, re.M)
     try:
@@ -100,7 +102,7 @@ class Submission:
 
     def __init__(self, cells: Sequence[str], seconds: float) -> None:
         self.cells, self.seconds = list(cells), seconds
-        self.said: dict[int, str] = {}  # cell → what it stopped with
+        self.stopped_with: dict[int, str] = {}  # cell → what it stopped with
         self.ran: set[int] = set()
         self.left_out: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
@@ -144,7 +146,8 @@ class Submission:
             }  # fmt: skip
             self._process = subprocess.Popen(
                 [sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, cwd=here, env=environment, start_new_session=True, bufsize=0, **_rights(),
+                stderr=subprocess.DEVNULL, cwd=here, env=environment, start_new_session=True, bufsize=0,
+                **_rights(),
             )  # fmt: skip
             self._receive(time.monotonic() + START_SECONDS)
             for k, cell in enumerate(self.cells):
@@ -153,12 +156,12 @@ class Submission:
                 try:
                     answer = self.ask({"run": cell}, time.monotonic() + self.seconds)
                 except Gone as gone:
-                    self.said[k] = f"Your cell {gone}"
+                    self.stopped_with[k] = f"Your cell {gone}"
                     self.left_out.add(k)
                     break
                 first, self.ran = k not in self.ran, self.ran | {k}
                 if "error" in answer and first:  # later a cell that was left out may be missing
-                    self.said[k] = f"Your cell stopped with {_words(answer)}"
+                    self.stopped_with[k] = f"Your cell stopped with {_stop(answer)}"
 
     def ask(self, message: dict[str, Any], end: float) -> dict[str, Any]:
         """One question to the worker.
@@ -182,12 +185,12 @@ class Submission:
         if size > LARGEST:
             self._lost("gave more than can be read.")
         try:
-            found = json.loads(self._read(size, end))
+            message = json.loads(self._read(size, end))
         except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
+            message = None
+        if not isinstance(message, dict):
             self._lost("answered what cannot be read.")
-        return found
+        return message
 
     def _read(self, size: int, end: float) -> bytes:
         assert self._process and self._process.stdout
@@ -216,7 +219,9 @@ class Submission:
         check, own = getattr(module, exercise.check), self.cells_of(exercise)
         self.start()
         # where no cell gives the answer, the one that stopped was to do it
-        if stopped := next((self.said[k] for k in own or sorted(self.said) if k in self.said), None):
+        if stopped := next(
+            (self.stopped_with[k] for k in own or sorted(self.stopped_with) if k in self.stopped_with), None
+        ):
             return wrong(stopped)
         end = time.monotonic() + self.seconds
         try:
@@ -227,9 +232,9 @@ class Submission:
             return wrong(f"Your cell {gone}")
 
     def _answer(self, name: str, end: float, own: Sequence[int]) -> Any:
-        found = self.ask({"get": name}, end)
-        if "function" not in found:
-            return decode(found.get("value", {"dots": True}))
+        given = self.ask({"get": name}, end)
+        if "function" not in given:
+            return decode(given.get("value", {"dots": True}))
 
         def function(*case: Any) -> Any:
             try:
@@ -255,7 +260,7 @@ def _message(answer: dict[str, Any]) -> str:
     return f"{words} (line {line} of your cell{inside})" if line else words
 
 
-def _words(answer: dict[str, Any]) -> str:
+def _stop(answer: dict[str, Any]) -> str:
     return f"{str(answer['error'])[:60]}: {_message(answer)}."
 
 
@@ -271,8 +276,9 @@ def _binds(cell: str) -> set[str]:
 class Unreadable:
     """What a function returned that is neither a number, a text, an array nor made of them."""
 
-    def __init__(self, name: str) -> None:
-        self.__class__ = type(name[:60], (Unreadable,), {})  # a check names it by its type
+
+def _unreadable(name: str) -> Unreadable:
+    return type(name[:60], (Unreadable,), {})()  # a check names it by its type
 
 
 def decode(message: Any) -> Any:
@@ -299,16 +305,17 @@ def decode(message: Any) -> Any:
             import torch
 
             return torch.from_numpy(array)
-        return Unreadable(str(value) if str(value).isidentifier() else "object")
+        return _unreadable(str(value) if str(value).isidentifier() else "object")
     except (ValueError, TypeError, AttributeError, RecursionError):
-        return Unreadable("object")
+        return _unreadable("object")
 
 
 def grade(cells: Sequence[str], exercises: Sequence[Exercise], seconds: float = SECONDS) -> list[Card]:
     """The verdicts on a submission's cells, one for each exercise.
 
     Args:
-        cells: source of its code cells, in order; those that only test may be among them, and say nothing here.
+        cells: source of its code cells, in order; those that only test may be among them,
+            and say nothing here.
         exercises: from the lecturer's copy, never from the submission.
         seconds: for each cell, and for all calls of an exercise.
     """

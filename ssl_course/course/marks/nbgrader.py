@@ -13,7 +13,7 @@ from ssl_course.course.marks import SECONDS, grade, read_test
 
 
 class Judge(NbGraderPreprocessor):  # type: ignore[misc]
-    """Judges the cells that nbgrader has put back from the lecturer's copy, and shows their cards as outputs."""
+    """Judges the cells that nbgrader has put back from the lecturer's copy, and shows their cards."""
 
     seconds = Float(SECONDS, help="For each cell, and for all calls of an exercise.").tag(config=True)
 

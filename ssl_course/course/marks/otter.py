@@ -1,4 +1,5 @@
-"""`grade` as a plugin of otter-grader: the submission is judged before, and never runs in, the process that scores."""
+"""`grade` as a plugin of otter-grader: the submission is judged before, and never runs in,
+the process that scores."""
 
 from typing import Any
 
@@ -11,7 +12,8 @@ from ssl_course.course.marks import SECONDS, Exercise, grade
 
 
 class OtterPlugin(AbstractOtterPlugin):  # type: ignore[misc]
-    """Configured by {"questions": {name: [lecture, check, answers, seed]}, "seconds": 60}, which only the autograder's zip has."""
+    """Configured by {"questions": {name: [lecture, check, answers, seed]}, "seconds": 60},
+    which only the autograder's zip has."""
 
     def before_execution(self, submission: NotebookNode) -> NotebookNode:
         """Judge, and leave otter a notebook without the submission's cells."""
@@ -25,7 +27,8 @@ class OtterPlugin(AbstractOtterPlugin):  # type: ignore[misc]
         return new_notebook(metadata=submission.metadata)
 
     def after_grading(self, results: Any) -> None:
-        """Put the verdicts, with the sentence on the misconception, in the place of what otter found without them."""
+        """Put the verdicts, with the sentence on the misconception,
+        in the place of what otter found without them."""
         for name, file in results.results.items():
             card = self.cards.get(name, Card("wrong", "This question is none of the course's."))
             file.update_score(file.possible if card.passed else 0)

@@ -1,7 +1,7 @@
 """Runs a submission's cells and calls its functions, in a process of its own, for `ssl_course.course.marks`.
 
-It knows no right answer and no seed, and decides nothing: it sends back what a function returned. Started by its path;
-the grader may end it at any time.
+It knows no right answer and no seed, and decides nothing: it sends back what a function returned. Started by
+its path; the grader may end it at any time.
 """
 
 import base64
@@ -29,7 +29,8 @@ def send(stream: BinaryIO, message: dict[str, Any]) -> None:
 
 
 def encode(value: Any) -> Any:
-    """Numbers, texts, arrays and tensors, and lists, tuples and dicts of them, as JSON; of all else only its type."""
+    """Numbers, texts, arrays and tensors, and lists, tuples and dicts of them, as JSON;
+    of all else only its type."""
     import numpy as np
 
     if value is None or isinstance(value, bool | str) or type(value) in (int, float):
@@ -49,7 +50,7 @@ def encode(value: Any) -> Any:
     return {"other": type(value).__name__}
 
 
-def said(error: BaseException) -> dict[str, Any]:
+def described(error: BaseException) -> dict[str, Any]:
     """An error as its type, its words and the line of the cell in which it arose."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == CELL]
     line = error.lineno if isinstance(error, SyntaxError) else frames[0].lineno if frames else 0
@@ -120,7 +121,7 @@ def main() -> None:
             else:
                 answer = {"value": encode(space[asked["call"]](*asked["with"]))}
         except BaseException as error:  # SystemExit, too: it ends the cell, not the grading
-            answer = said(error)
+            answer = described(error)
         send(outbox, answer)
 
 

@@ -1,7 +1,7 @@
 """*Predict first* with the whole room: the lecturer's side. `server` is the other, in a process of its own.
 
-``ssl-course room`` leaves word in the lecturer's own folder of where it listens; `lecture.predict` and `lecture.reveal`
-look there. Where there is no room, nothing changes.
+``ssl-course room`` leaves word in the lecturer's own folder of where it listens; `lecture.predict` and
+`lecture.reveal` look there. Where there is no room, nothing changes.
 """
 
 import json
@@ -72,11 +72,12 @@ def leave_word(file: Path, word: dict[str, str]) -> None:
 
 
 def find() -> Desk | None:
-    """The room that is open now: $SSL_COURSE_ROOM (on a hub), or the one that left word; None where there is none."""
+    """The room that is open now: $SSL_COURSE_ROOM (on a hub), or the one that left word;
+    None where there is none."""
     try:
         text = os.environ.get("SSL_COURSE_ROOM") or place().read_text(encoding="utf-8")
-        found = json.loads(text)
-        desk = Desk(*(str(found[name]) for name in ("url", "phones", "desk")))
+        address = json.loads(text)
+        desk = Desk(*(str(address[name]) for name in ("url", "phones", "desk")))
         desk.post("count", key="")
     except urllib.error.HTTPError as error:  # it answers: only there is no such question
         return desk if error.code == 404 else None
@@ -85,7 +86,7 @@ def find() -> Desk | None:
     return desk
 
 
-# ------------------------------------------------------------------------------------------- asking, and the count
+# -------------------------------------------------------------------------------------- asking, and the count
 
 
 class Asked:
@@ -106,8 +107,10 @@ class Asked:
         )
         closed = " · the result is out" if self.state["revealed"] else ""
         return (
-            f'<div class="ssl-room ssl-shown" style="display:flex;gap:1em;align-items:center;flex-wrap:wrap">{qr(address)}'
-            f'<div style="line-height:1.5">Answer on your phone:<br><code style="font-size:1.15em">{escape(address)}</code>'
+            '<div class="ssl-room ssl-shown" '
+            f'style="display:flex;gap:1em;align-items:center;flex-wrap:wrap">{qr(address)}'
+            '<div style="line-height:1.5">Answer on your phone:<br><code '
+            f'style="font-size:1.15em">{escape(address)}</code>'
             f'<br><span role="status">{how_many}{closed}</span></div></div>'
         )
 
@@ -120,7 +123,8 @@ class Asked:
         return self.html()
 
     def watch(self, show: Callable[[str], None]) -> None:
-        """Call ``show`` whenever something has changed, from a thread, so that a cell that runs does not stop it."""
+        """Call ``show`` whenever something has changed, from a thread,
+        so that a cell that runs does not stop it."""
         threading.Thread(target=self._watch, args=(show,), name=f"room {self.key}", daemon=True).start()
 
     def _watch(self, show: Callable[[str], None]) -> None:
@@ -142,7 +146,10 @@ class Asked:
             wait.wait(EVERY)
 
 
-LOST = "<p>The room does not answer. Open it again with <code>ssl-course room</code>, then run this cell again.</p>"
+LOST = (
+    "<p>The room does not answer. Open it again with <code>ssl-course room</code>, "
+    "then run this cell again.</p>"
+)
 
 
 def ask(key: str, question: str, kind: str, choices: Sequence[str] | None) -> Asked | None:
@@ -160,27 +167,31 @@ def qr(address: str) -> str:
 
     code = segno.make(address, error="m", micro=False)
     svg = code.svg_inline(scale=4, border=4, dark="#000", light="#fff", omitsize=True)
-    label = f'<svg role="img" aria-label="QR code of {escape(address)}" style="width:170px;flex:none;border-radius:4px" '
+    label = (
+        f'<svg role="img" aria-label="QR code of {escape(address)}" '
+        'style="width:170px;flex:none;border-radius:4px" '
+    )
     return svg.replace("<svg ", label, 1)
 
 
-# ---------------------------------------------------------------------------------------------------- the result
+# ------------------------------------------------------------------------------------------------- the result
 
 
 def reveal(key: str, measured: object) -> str:
-    """Close the question and show the room's histogram with the measured value; "" where the room was not asked."""
+    """Close the question and show the room's histogram with the measured value;
+    "" where the room was not asked."""
     desk = find()
     try:
         if desk is None:
             return ""
-        said = measured if isinstance(measured, int | float | str) else str(measured)
-        found = desk.post("reveal", key=key, measured=said)
+        plain = measured if isinstance(measured, int | float | str) else str(measured)  # what JSON can hold
+        room = desk.post("reveal", key=key, measured=plain)
     except OSError:
         return ""
-    answers = found["answers"]
+    answers = room["answers"]
     if not answers:
         return "<p>The room: no answer.</p>"
-    choices = found["choices"]
+    choices = room["choices"]
     sheet, alt = _choices(answers, choices, measured) if choices else _numbers(answers, measured)
     many = f"{len(answers)} answer{'' if len(answers) == 1 else 's'}"
     words = f"The room: {many}." if choices else f"The room: {many}. {alt}"
@@ -197,7 +208,7 @@ def _short(value: float) -> str:
 def _choices(answers: Sequence[str], choices: Sequence[str], measured: object) -> tuple[Sheet, str]:
     """A bar for each choice, the measured one in Y's colour and with a word."""
     counts = {choice: answers.count(choice) for choice in choices}
-    most, sheet, said = max(counts.values()), Sheet(WIDTH, 48 * len(counts)), []
+    most, sheet, bars = max(counts.values()), Sheet(WIDTH, 48 * len(counts)), []
     for row, (choice, count) in enumerate(counts.items()):
         right, top = choice == measured, 48.0 * row
         words = f"{choice}  ← measured" if right else choice
@@ -205,8 +216,8 @@ def _choices(answers: Sequence[str], choices: Sequence[str], measured: object) -
         long = 560 * count / most
         sheet.rect(2, top + 22, max(long, 1), 18, palette.Y if right else palette.MUTED, rx=2)
         sheet.words(10 + long, top + 31, str(count), size=14, at="start")
-        said.append(f"{words}: {count}")
-    return sheet, "; ".join(said).replace("  ← ", ", ") + "."
+        bars.append(f"{words}: {count}")
+    return sheet, "; ".join(bars).replace("  ← ", ", ") + "."
 
 
 def _numbers(answers: Sequence[float], measured: object) -> tuple[Sheet, str]:
@@ -245,7 +256,10 @@ def _numbers(answers: Sequence[float], measured: object) -> tuple[Sheet, str]:
         sheet.words(at(edges[k]), floor + 13, _short(back(edges[k])), palette.MUTED, 14, anchor)
     beyond = int((values < back(edges[0]) - 1e-12).sum() + (values > back(edges[-1]) + 1e-12).sum())
     quarter, middle, three = np.quantile(values, [0.25, 0.5, 0.75])
-    alt = f"The middle answer is {_short(middle)}; half of them lie between {_short(quarter)} and {_short(three)}."
+    alt = (
+        f"The middle answer is {_short(middle)}; "
+        f"half of them lie between {_short(quarter)} and {_short(three)}."
+    )
     if beyond:
         alt += f" {beyond} beyond the axis, counted at its ends."
     if logarithmic:

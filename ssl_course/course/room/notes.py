@@ -1,6 +1,7 @@
 """The lecturer's own window: a lecture's notes under the slides they belong to, and a clock.
 
-Only who has the desk's token finds it, and only from the machine on which the room (or a hub's proxy) runs: phones do not.
+Only who has the desk's token finds it, and only from the machine on which the room (or a hub's proxy) runs:
+phones do not.
 """
 
 import json
@@ -33,7 +34,8 @@ PAGE = """<!doctype html>
 
 
 def page(folder: Path, number: str | None) -> str:
-    """HTML of the lecture with this number, or of the first one: its slides by their titles, and what to say there.
+    """HTML of the lecture with this number, or of the first one:
+    its slides by their titles, and what to say there.
 
     Raises:
         FileNotFoundError: ``folder`` has no lectures.

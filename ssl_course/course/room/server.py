@@ -1,7 +1,7 @@
 """The room's server: phones answer a lecture's question, with no account: ``ssl-course room``.
 
-One process, which the lecturer starts and stops. It shares nothing with a kernel, so no answer goes when one dies, and
-keeps nothing after it stops unless a CSV file is named.
+One process, which the lecturer starts and stops. It shares nothing with a kernel, so no answer goes when one
+dies, and keeps nothing after it stops unless a CSV file is named.
 """
 
 from __future__ import annotations
@@ -149,7 +149,8 @@ class Room:
         return bucket.take(time.monotonic())
 
     def write_csv(self, file: Path) -> None:
-        """Every question's answers, sorted, so that no row tells who was first or which two came from one phone."""
+        """Every question's answers, sorted, so that no row tells who was first or which two came from one
+        phone."""
         with assets.replacing(file) as part, open(part, "w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream)
             rows.writerow(["key", "question", "answer", "measured"])
@@ -200,12 +201,12 @@ class Handler(tornado.web.RequestHandler):
         if len(self.request.body) > self.largest:
             raise ValueError("That is too long.")
         try:
-            found = json.loads(self.request.body)
+            fields = json.loads(self.request.body)
         except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
+            fields = None
+        if not isinstance(fields, dict):
             raise ValueError("That could not be read.")
-        return found
+        return fields
 
 
 class Phone(Handler):
@@ -213,8 +214,8 @@ class Phone(Handler):
 
     def me(self) -> str | None:
         """What tells this phone from others: a random cookie that this server signed."""
-        found = self.get_signed_cookie("phone")
-        return found.decode() if found else None
+        cookie = self.get_signed_cookie("phone")
+        return cookie.decode() if cookie else None
 
     def prepare(self) -> None:
         """A wrong code leads nowhere."""
@@ -268,7 +269,8 @@ class Now(Phone):
             return
         self.finish({
             "question": {
-                "key": question.key, "text": question.text, "kind": question.kind, "choices": question.choices,
+                "key": question.key, "text": question.text, "kind": question.kind,
+                "choices": question.choices,
                 "round": question.round,
             },
             "mine": question.answers.get(self.me() or ""),
@@ -336,13 +338,15 @@ class Desk(Handler):
             question.round += 1
         answers = sorted(question.answers.values()) if what == "reveal" else None
         self.finish({
-            "code": self.room.code, "n": len(question.answers), "revealed": question.revealed, "answers": answers,
+            "code": self.room.code, "n": len(question.answers), "revealed": question.revealed,
+            "answers": answers,
             "choices": question.choices,
         })  # fmt: skip
 
 
 class Notes(Handler):
-    """The lecturer's window. Its address has the desk's token; it is read on the room's machine, or through a hub's proxy."""
+    """The lecturer's window. Its address has the desk's token;
+    it is read on the room's machine, or through a hub's proxy."""
 
     def get(self, desk: str) -> None:
         """HTML of the lecture that asked last, or of ?lecture=NN."""
@@ -424,13 +428,12 @@ async def serve(
     keep: Path | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve the room until ``stop`` is set, or until Ctrl-C or a signal to stop; then write ``keep``, if named."""
+    """Serve the room until ``stop`` is set, or until Ctrl-C or a signal to stop; then write ``keep``."""
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(
-            NotImplementedError, ValueError, RuntimeError
-        ):  # Windows; not the main thread
+        # Windows has no such handlers, nor has a thread that is not the main one.
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
             loop.add_signal_handler(number, stop.set)
 
     def written() -> None:
@@ -462,7 +465,8 @@ def run(
 ) -> None:
     """What ``ssl-course room`` does.
 
-    As a service that JupyterHub manages it listens where the hub says, and its desk's token is $SSL_COURSE_ROOM_DESK.
+    As a service that JupyterHub manages it listens where the hub says,
+    and its desk's token is $SSL_COURSE_ROOM_DESK.
 
     Args:
         port: 8765 or the next free one by default.
@@ -472,7 +476,8 @@ def run(
         say: prints a line.
 
     Raises:
-        OSError: the port is taken, a room is open already, or ``keep`` cannot be written; the message says what to do.
+        OSError: the port is taken, a room is open already, or ``keep`` cannot be written;
+            the message says what to do.
     """
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
     managed = prefix != "/"
@@ -498,8 +503,8 @@ def run(
     say(f"The room is open: {there}{session.code}")
     if lan:
         say(
-            f"Everybody in this network can reach port {port} of this machine: the page with the question and its "
-            "answers' form, and nothing else. It closes when this stops."
+            f"Everybody in this network can reach port {port} of this machine: the page with the question "
+            "and its answers' form, and nothing else. It closes when this stops."
         )
     elif not managed and not url:
         say("Only this machine reaches it; phones do with: ssl-course room --lan")

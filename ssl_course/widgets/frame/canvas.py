@@ -17,11 +17,12 @@ LARGEST_SIDE = 4096  # beyond this a browser's canvas may silently stay blank
 
 
 def rgba(picture: Any) -> np.ndarray:
-    """A picture as (H, W, 4) uint8, each pixel opaque or nothing at all (four zeros), where the page shows through.
+    """A picture as (H, W, 4) uint8, each pixel opaque or nothing at all (four zeros),
+    where the page shows through.
 
     Args:
-        picture: an array (H, W), (H, W, C) or (C, H, W), or a tensor (H, W) or (C, H, W), with C of 1, 3 or 4;
-            uint8, or float in [0, 1] (clipped). What is half transparent is laid over white.
+        picture: an array (H, W), (H, W, C) or (C, H, W), or a tensor (H, W) or (C, H, W), with C of 1, 3 or
+            4; uint8, or float in [0, 1] (clipped). What is half transparent is laid over white.
     """
     tensor = hasattr(picture, "detach")  # a tensor, without importing torch
     array = picture.detach().cpu().numpy() if tensor else np.asarray(picture)
@@ -59,14 +60,16 @@ class Panel:
     """One picture of a widget.
 
     Attributes:
-        picture: pixels that :func:`rgba` understands, or a drawing: what has `svg()`, its marks as `drawing()`, a
-            `width` and a `height` in CSS pixels, `array()` for where there is no browser, and says whether it is `over_picture`.
+        picture: pixels that :func:`rgba` understands, or a drawing: what has `svg()`, its marks as
+            `drawing()`, a `width` and a `height` in CSS pixels, `array()` for where there is no browser,
+            and says whether it is `over_picture`.
         caption: a short line under the picture. ``X₁``, ``X₂``, ``Y`` and ``ψ`` get their colours.
         alt: what the picture shows, for those who do not see it.
         width: CSS pixels; None is the picture's own width.
         pixelated: True keeps the pixels of a small picture sharp, False smooths (plots).
         operable: takes strokes and keys: the pointer is a cross there, and Tab stops at it.
-        columns: small pictures beside each other in it, none of which is ever shown less than 64 CSS pixels wide.
+        columns: small pictures beside each other in it, none of which is ever shown less than 64 CSS pixels
+            wide.
     """
 
     picture: Any
@@ -93,8 +96,8 @@ class Panel:
 
     @cached_property
     def rgba(self) -> np.ndarray:
-        """Its pixels, (H, W, 4) uint8. Opaque or nothing: a browser keeps colours premultiplied by alpha, and would round
-        those of a pixel between."""
+        """Its pixels, (H, W, 4) uint8. Opaque or nothing: a browser keeps colours premultiplied by alpha, and
+        would round those of a pixel between."""
         return self.picture.array() if self.drawn else self.picture
 
     @cached_property
@@ -158,9 +161,10 @@ class Key:
 class Canvas(anywidget.AnyWidget):
     """Panels side by side with a line of HTML below.
 
-    Each panel has a trait of its own, and those that changed travel with the layout and the line below in one message:
-    what is on the screen is always one whole frame, and a row of thumbnails that stays is sent once. The browser sends the next batch of events only when the
-    last has been handled, and merges the strokes that come in between, so a slow kernel never falls behind.
+    Each panel has a trait of its own, and those that changed travel with the layout and the line below in one
+    message: what is on the screen is always one whole frame, and a row of thumbnails that stays is sent once.
+    The browser sends the next batch of events only when the last has been handled,
+    and merges the strokes that come in between, so a slow kernel never falls behind.
     """
 
     _esm = HERE / "canvas.js"

@@ -17,7 +17,8 @@ MASKED = "[MASK]"
 WIDTH, LINES = 440, 8  # CSS pixels of a page, and its lines of words
 SIZE, ROW, GAP, PAD = 15, 34, 6, 8  # of letters, lines, between words, beside letters; CSS pixels
 EARLIER, LATER = -1, -2  # chips that turn the page
-# of the letters of `_kinds`: a mask; a word, inside of which a hyphen or an apostrophe may stand; all else but white space
+# of the letters of `_kinds`: a mask; a word, inside of which a hyphen or an apostrophe may stand;
+# all else but white space
 SIGNS = {"_": "u", "'": "h", "’": "h", "-": "h"}
 RUN = re.compile(r"m{6}|[wu](?:[wua]|h(?=w))*|[pha]+")
 
@@ -37,9 +38,9 @@ def words_of(text: str) -> tuple[Word, ...]:
     return tuple(Word(text[slice(*run.span())], *run.span()) for run in RUN.finditer(kinds))
 
 
-def _kinds(found: re.Match) -> str:
-    """For each character of "[MASK]", or for the one that was found, the letter that `RUN` knows it by."""
-    c = found[1]
+def _kinds(match: re.Match) -> str:
+    """For each character of "[MASK]", or for the one that was matched, the letter that `RUN` knows it by."""
+    c = match[1]
     if c is None:
         return "m" * len(MASKED)
     if unicodedata.category(c)[0] == "M" or c == "\u200d" or "\U0001f3fb" <= c <= "\U0001f3ff":
@@ -106,7 +107,7 @@ def _fit(text: str) -> tuple[str, float]:
 
 @lru_cache(maxsize=16)
 def pages(words: tuple[str, ...], rtl: bool = False, lines: int = LINES) -> tuple[tuple[Chip, ...], ...]:
-    """Words in lines and pages of `WIDTH`; with several pages each ends in a line with "earlier" and "later"."""
+    """Words in lines and pages of `WIDTH`; of several pages each ends with "earlier" and "later"."""
     chips: list[list[Chip]] = [[]]  # of each page
     x, line = 0.0, 0
     for k, word in enumerate(words):

@@ -44,7 +44,8 @@ def number(value: float) -> str:
 
 
 def framed(picture: Any, color: Color, width: int = 3) -> np.ndarray:
-    """A picture (anything `rgba` takes) with a frame on its edges, `width` of its pixels wide: a copy, (H, W, 4)."""
+    """A picture (anything `rgba` takes) with a frame on its edges, `width` of its pixels wide:
+    a copy, (H, W, 4)."""
     image = Image.fromarray(rgba(picture))
     box = (0, 0, image.width - 1, image.height - 1)
     ImageDraw.Draw(image).rectangle(box, outline=color, width=width)
@@ -92,9 +93,9 @@ def log_ticks(*values: float) -> dict[float, str]:
 class Plot:
     """A small plot on its own paper, in data coordinates; y points up.
 
-    Text lies above all shapes. Widths, radii and sizes are in CSS pixels. Every method returns the plot, so calls can
-    be chained; `panel` ends it. In a browser the colours of the palette follow the page's theme, and a mark says its
-    values under the pointer.
+    Text lies above all shapes. Widths, radii and sizes are in CSS pixels. Every method returns the plot, so
+    calls can be chained; `panel` ends it. In a browser the colours of the palette follow the page's theme,
+    and a mark says its values under the pointer.
     """
 
     over_picture = False  # marks on a picture, which may be shown in any size
@@ -211,7 +212,8 @@ class Plot:
         return self
 
     def ring(self, x: float, y: float, color: Color = INK, r: float = 9, halo: Color = PAPER) -> Plot:
-        """A ring of radius r that can be seen on any picture, for it has an edge of another colour on both sides."""
+        """A ring of radius r that can be seen on any picture,
+        for it has an edge of another colour on both sides."""
         return self.dot(x, y, None, r + 3, halo, 6).dot(x, y, None, r + 1.8, color, 3.6)
 
     def dots(self, points: Any, color: Color | Sequence[Color] = INK, r: float = 2.5) -> Plot:
@@ -365,7 +367,8 @@ class _Axis(NamedTuple):
     ticks: Sequence[float] | dict[float, str] | None
 
     def says(self, value: float) -> str:
-        """ "steps 300"; only ticks' own words where an axis has words, which may stand for anything, as in a log axis."""
+        """ "steps 300"; only ticks' own words where an axis has words, which may stand for anything,
+        as in a log axis."""
         if isinstance(self.ticks, dict):
             value = self.ticks.get(float(value), "")
         elif self.ticks is not None and not len(self.ticks):

@@ -22,8 +22,9 @@ RUN_THIS_CELL = "Run this cell to use the widget."
 def answer_while_busy(widget: ipywidgets.Widget) -> None:
     """Lets what the browser says to this widget in even while a cell runs.
 
-    JupyterLab addresses it to a subshell, a thread beside the cells. But ipykernel (7.4) sends it on to the shell
-    from which the widget last spoke, and if that was a cell, it waits for the cells. Forget who spoke last.
+    JupyterLab addresses it to a subshell, a thread beside the cells. But ipykernel (7.4) sends it on to the
+    shell from which the widget last spoke, and if that was a cell, it waits for the cells.
+    Forget who spoke last.
     """
     if widget.comm is not None:
         vars(widget.comm).pop("_reply_subshell_id", None)
@@ -53,7 +54,8 @@ class Explorer(ipywidgets.VBox):
         state: whatever ``render`` needs besides the values; kept as ``self.state``.
         hidden: name → value at the start, for values that have no control and are moved by ``set`` only, such
             as the place of the last click.
-        rows: names of the controls, group by group: what is in one group stays side by side where there is room.
+        rows: names of the controls, group by group: what is in one group stays side by side where there is
+            room.
         actions: label → function without arguments, a button each; it usually calls ``set``.
     """
 
@@ -128,7 +130,8 @@ class Explorer(ipywidgets.VBox):
         group.children = (*group.children[:-1], button, group.children[-1])
 
     def fold(self, row: int, words: str) -> None:
-        """Hide a row of controls until the button with these words, at the end of the row before it, is pressed."""
+        """Hide a row of controls until the button with these words, at the end of the row before it,
+        is pressed."""
         before, seldom = self.children[0].children[row - 1 : row + 1]
         button = ipywidgets.ToggleButton(description=words, tooltip="Show or hide them")
         button.add_class("ssl-more")
@@ -199,7 +202,8 @@ class Explorer(ipywidgets.VBox):
             self._refresh()
 
     def png(self) -> bytes:
-        """All panels with their captions, the settings and the line below, as one PNG, for where no SVG is shown."""
+        """All panels with their captions, the settings and the line below, as one PNG,
+        for where no SVG is shown."""
         return paint.still(self._sheet())
 
     def _sheet(self) -> paint.Sheet:
@@ -241,7 +245,8 @@ class Explorer(ipywidgets.VBox):
         answer_while_busy(self.canvas)
 
     def attempt(self, action: Callable[[], None]) -> None:
-        """Run it; an error becomes the line under the pictures: for callbacks, which have no cell to show it in."""
+        """Run it; an error becomes the line under the pictures:
+        for callbacks, which have no cell to show it in."""
         try:
             action()
         except Exception as error:

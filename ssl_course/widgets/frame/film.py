@@ -1,7 +1,9 @@
-"""Films: frames that a cell has drawn, stored as one picture that moves, with controls wherever a page runs scripts.
+"""Films: frames that a cell has drawn, stored as one picture that moves,
+with controls wherever a page runs scripts.
 
-The picture is an SVG in an <img>, as every stored picture (`course.themes`): it moves without a kernel and in an
-untrusted notebook too, and for who wants less motion it is its last frame. `film.js` puts a player below it.
+The picture is an SVG in an <img>, as every stored picture (`course.themes`): it moves without a kernel and in
+an untrusted notebook too, and for who wants less motion it is its last frame.
+`film.js` puts a player below it.
 """
 
 from __future__ import annotations
@@ -67,8 +69,8 @@ def film(frames: Sequence[Any], alt: str, seconds: float = 0.4) -> Film:
     """Frames, as a film with Play, a step back and forward, and a slider.
 
     Args:
-        frames: two or more, each a `Panel`, a picture or a `draw.Plot`, some of these in a list, or what a widget's
-            ``render`` gives: (panels, a line of HTML).
+        frames: two or more, each a `Panel`, a picture or a `draw.Plot`, some of these in a list, or what a
+            widget's ``render`` gives: (panels, a line of HTML).
         alt: one or two sentences with what moves from where to where, numbers included.
         seconds: for one frame.
 
@@ -84,10 +86,12 @@ def film(frames: Sequence[Any], alt: str, seconds: float = 0.4) -> Film:
 
 @contextmanager
 def filmed(method: Any, views: Callable[[Any], Any], steps: Sequence[int] = STEPS) -> Iterator[list[Any]]:
-    """Frames for `film` of a method while it is trained: ``with filmed(method, views) as frames: fit(method, data)``.
+    """Frames for `film` of a method while it is trained: ``with filmed(method, views) as frames:
+    fit(method, data)``.
 
-    ``views(method)`` gives the panels of a frame, as for `Live`: in eval mode, without gradients, and with the same
-    random numbers each time, none of the training's own. It is called after each of these ``steps`` and at the end.
+    ``views(method)`` gives the panels of a frame, as for `Live`: in eval mode, without gradients, and with
+    the same random numbers each time, none of the training's own.
+    It is called after each of these ``steps`` and at the end.
     """
     frames: list[Any] = []
     steps_done = count()
@@ -118,7 +122,7 @@ def _sheet(frame: Any) -> paint.Sheet:
 
 
 def _moving(sheets: Sequence[paint.Sheet], seconds: float) -> str:
-    """One <svg>: its frames lie on each other, and rules for who does not mind motion show each in its time."""
+    """One <svg>: its frames lie on each other, and rules for who minds no motion show each in time."""
     frames = []
     for number, there in enumerate(sheets):
         drawn = svg.sheet(there)
@@ -131,11 +135,12 @@ def _moving(sheets: Sequence[paint.Sheet], seconds: float) -> str:
     whole = seconds * (len(frames) - 1) + REST
 
     def until(time: float) -> str:  # a little longer: no paper between two frames
-        return f"{{0%{{visibility:visible}}{min(100 * (time + seconds / 10) / whole, 100):.4g}%{{visibility:hidden}}}}"
+        end = min(100 * (time + seconds / 10) / whole, 100)
+        return f"{{0%{{visibility:visible}}{end:.4g}%{{visibility:hidden}}}}"
 
     motion = (
-        f"@media(prefers-reduced-motion:no-preference){{@keyframes one{until(seconds)}@keyframes last{until(REST)}"
-        f".frame{{visibility:hidden;animation:one {whole:.4g}s step-end infinite}}"
+        f"@media(prefers-reduced-motion:no-preference){{@keyframes one{until(seconds)}@keyframes "
+        f"last{until(REST)}.frame{{visibility:hidden;animation:one {whole:.4g}s step-end infinite}}"
         ".frame:last-child{animation-name:last}}"
     )
     return f'{drawn[:start]}<style id="motion">{motion}</style>{_once("".join(frames))}</svg>'
@@ -154,12 +159,13 @@ def _once(frames: str) -> str:
     for number, mark in enumerate(several):
         frames = frames.replace(mark, f'<use href="#s{number}"/>')
     there = (re.sub(r"^<\w+", rf'\g<0> id="s{number}"', mark) for number, mark in enumerate(several))
-    frames = re.sub(r"data:image/png;base64,([^\"]+)", lambda found: _as_webp(found[1]), frames)
+    frames = re.sub(r"data:image/png;base64,([^\"]+)", lambda match: _as_webp(match[1]), frames)
     return f"<style>{rules}</style><defs>{''.join(there)}</defs>{frames}"
 
 
 def _as_webp(png: str) -> str:
-    """A picture of a single frame in a fraction of its bytes; those of few colours `themes.standalone` has smaller."""
+    """A picture of a single frame in a fraction of its bytes;
+    those of few colours `themes.standalone` has smaller."""
     picture, file = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
     if picture.getcolors(256) is not None:
         return f"data:image/png;base64,{png}"

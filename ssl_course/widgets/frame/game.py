@@ -17,7 +17,8 @@ Boards = tuple[tuple[tuple, Board], ...]  # (puzzle, Board) of those that were t
 
 
 def opponent(name: str, steps: int) -> nn.Module:
-    """The shipped network that plays against the student; where it is not there, the error names its command."""
+    """The shipped network that plays against the student;
+    where it is not there, the error names its command."""
     how = f"--data scenes --n 8192 --steps {steps} --out assets/checkpoints/{name}.safetensors"
     return shipped(name, f"python -m ssl_course train {name} {how}")
 
@@ -35,16 +36,18 @@ def pictures_for(data: Pictures | None, seed: int) -> Pictures:
 
 
 def readout(task: str, sure: float | None, answer: str, played: int, score: str) -> str:
-    """The line below: what to do, or how sure the network was of its ``answer`` once that is shown; then the score."""
+    """The line below: what to do, or how sure the network was of its ``answer`` once that is shown;
+    then the score."""
     line = task if sure is None else f"The network was <b>{100 * sure:.0f} %</b> sure of its {answer}."
     return line + (f"<br>Score after {played}: {score}." if played else "")
 
 
 class Game(Explorer):
-    """An `Explorer` with the buttons Commit and Next puzzle. A puzzle that was committed is closed until Reset.
+    """An `Explorer` with the buttons Commit and Next puzzle.
+    A puzzle that was committed is closed until Reset.
 
-    A puzzle is named by its number and by the value of the second control: (1, "whole"). The hidden value ``boards``
-    holds what was answered so far.
+    A puzzle is named by its number and by the value of the second control: (1, "whole"). The hidden value
+    ``boards`` holds what was answered so far.
 
     Args:
         count: of the puzzles; they are numbered from 1.

@@ -1,4 +1,5 @@
-"""What MaskingExplorer and HolePainter share: a student hides cells of a picture, a network fills them, the worst is guessed."""
+"""What MaskingExplorer and HolePainter share: a student hides cells of a picture, a network fills them,
+the worst is guessed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isqrt
@@ -31,7 +32,8 @@ def guessed(at: Place | None, cells: Cells) -> int | None:
 
 
 def along(path: Sequence[Place], step: float) -> list[Place]:
-    """The points and, between any two that lie further apart, more on the straight line: a fast stroke has no gaps."""
+    """The points and, between any two that lie further apart, more on the straight line:
+    a fast stroke has no gaps."""
     points = [path[0]]
     for (x0, y0), (x1, y1) in zip(path, path[1:], strict=False):
         n = max(1, int(np.hypot(x1 - x0, y1 - y0) / (2 * step)))
@@ -40,10 +42,11 @@ def along(path: Sequence[Place], step: float) -> list[Place]:
 
 
 class HideAndFill(SheetExplorer):
-    """Panel 1 shows what is left of the picture and takes strokes; panel 2 what a network makes of it, and a guess.
+    """Panel 1 shows what is left of the picture and takes strokes;
+    panel 2 what a network makes of it, and a guess.
 
-    Hidden values: ``hand``, what was painted by hand; ``cursor``, where the keyboard is, and ``guess``, the place that
-    the student holds for the worst. Settings that change bring a mask of their own again.
+    Hidden values: ``hand``, what was painted by hand; ``cursor``, where the keyboard is, and ``guess``, the
+    place that the student holds for the worst. Settings that change bring a mask of their own again.
     """
 
     shipped: Mapping[str, str]  # networks that come with the course: what the switch shows → checkpoint
@@ -56,7 +59,8 @@ class HideAndFill(SheetExplorer):
 
     @classmethod
     def offer(cls, networks: Any, data: Pictures | None, with_shipped: bool) -> tuple[dict[str, Any], int]:
-        """The networks to choose from (`checkpoints.together`), and how many pixels a side their pictures have.
+        """The networks to choose from (`checkpoints.together`),
+        and how many pixels a side their pictures have.
 
         Where some read pictures of the data's size, only those.
 
@@ -95,9 +99,11 @@ class HideAndFill(SheetExplorer):
 
     @classmethod
     def hiding(cls, state: Any, values: dict[str, Any]) -> tuple[tuple, Cells]:
-        """The settings, and what is hidden: by hand, as long as they are those that it was painted over. Pure.
+        """The settings, and what is hidden: by hand, as long as they are those that it was painted over.
+        Pure.
 
-        Else it is drawn: ``state.drawn(network, *settings)`` gives the cells that the network's own `pair` hides.
+        Else it is drawn: ``state.drawn(network, *settings)`` gives the cells that the network's own `pair`
+        hides.
         """
         settings, hand = tuple(values[name] for name in cls.settings), values["hand"]
         drawn = state.drawn(values["network"], *settings)

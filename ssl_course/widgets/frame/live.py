@@ -1,4 +1,4 @@
-"""Training that can be watched and steered: it goes on in the background while cells and other widgets answer."""
+"""Training that can be watched and steered: in the background, while cells and other widgets answer."""
 
 from __future__ import annotations
 
@@ -59,37 +59,40 @@ class Live(Explorer):
         live(SimSiam(), data, controls={"stop_gradient": True, "lr": (1e-4, 1e-1)})
         live(MAE(), data, controls={"mask_ratio": (0.1, 0.9)}, views=lambda mae: [Panel(…), …])
 
-    Nothing is trained before Start is pressed: until then a recorded run of the same recipe is shown, faint, where there is
-    one. Its curve stays below the new one; its pictures, of which two sets would be one too many to compare at a
-    glance, give way to those of the method as it is trained here, and come back with Reset. Then `train` is driven step by step in a task on the event loop
-    of the thread that made the widget. Between steps cells and other widgets have their turn and find the method
-    in eval mode. Pause and Start do not change the run: it ends with the same weights, bit for bit, as
-    ``train(method, data, …)`` at one go. Without an event loop, in plain Python, `run` does the steps.
+    Nothing is trained before Start is pressed: until then a recorded run of the same recipe is shown, faint,
+    where there is one. Its curve stays below the new one; its pictures, of which two sets would be one too
+    many to compare at a glance, give way to those of the method as it is trained here, and come back with
+    Reset. Then `train` is driven step by step in a task on the event loop of the thread that made the widget.
+    Between steps cells and other widgets have their turn and find the method in eval mode. Pause and Start do
+    not change the run: it ends with the same weights, bit for bit, as ``train(method, data, …)`` at one go.
+    Without an event loop, in plain Python, `run` does the steps.
 
-    In a notebook, the run's state is written to the student's own folder every hundred steps: if the kernel dies, the same
-    cell offers to go on from there.
+    In a notebook, the run's state is written to the student's own folder every hundred steps: if the kernel
+    dies, the same cell offers to go on from there.
 
     A new live widget for the same method, or from the same cell run again, stops the earlier one.
 
     Args:
         method: put into the state that the controls show; its state then is what Reset brings back: weights,
             buffers, and plain attributes of all its modules.
-        data, steps, batch_size, lr, seed, more: see `train`; what is not given comes from the method's defaults,
-            the seed is 0.
+        data, steps, batch_size, lr, seed, more: see `train`; what is not given comes from the method's
+            defaults, the seed is 0.
         controls: name → what moves it. The name is an attribute of the method ("temperature", or dotted,
-            "augment.strength"), set to the newest value before the next step; or "lr", the learning rate, which
-            the schedule goes on to multiply. What moves it is an ipywidget with a description; or
-            (low, high) or (low, high, step), a slider that starts at the method's own value; or a list of choices;
-            or True or False. With ``(ipywidget, function)``, ``function(method, value)`` is called instead.
-        views: called with the method, gives the Panels beside the curve. It runs in eval mode, without gradients,
-            and draws the same random numbers each time, so that the same masks come again. None shows X₁ and X₂ of
-            one example, as the method's own `pair` makes them, where they can be drawn.
+            "augment.strength"), set to the newest value before the next step; or "lr", the learning rate,
+            which the schedule goes on to multiply. What moves it is an ipywidget with a description; or
+            (low, high) or (low, high, step), a slider that starts at the method's own value; or a list of
+            choices; or True or False. With ``(ipywidget, function)``, ``function(method, value)`` is called
+            instead.
+        views: called with the method, gives the Panels beside the curve. It runs in eval mode, without
+            gradients, and draws the same random numbers each time, so that the same masks come again. None
+            shows X₁ and X₂ of one example, as the method's own `pair` makes them, where they can be drawn.
         every: steps between two calls of ``views``; never more often than pictures are shown.
         save: see `train`.
 
     Raises:
         AttributeError: a control that the method does not have.
-        TypeError: a setting that `train` does not know, a control that cannot be understood, views without panels.
+        TypeError: a setting that `train` does not know, a control that cannot be understood,
+            views without panels.
     """
 
     _running = _retired = False
@@ -333,7 +336,8 @@ class Live(Explorer):
 
     @property
     def losses(self) -> list[float]:
-        """Of all steps so far; read from the device when asked for, all at once, since each reading waits for it."""
+        """Of all steps so far; read from the device when asked for, all at once,
+        since each reading waits for it."""
         self._losses += self._curve.read()
         return self._losses
 
@@ -393,7 +397,7 @@ class Live(Explorer):
             setattr(operator.attrgetter(owner)(self.method) if owner else self.method, attribute, value)
 
     def _set_lr(self, value: float) -> None:
-        """Through the state of a run, where groups keep the ratio of their rates and the schedule its place."""
+        """Through the state of a run, groups keep the ratio of their rates, the schedule its place."""
         old, self._lr = self._lr, value
         self._how["lr"] = value
         if value == old:
@@ -530,7 +534,7 @@ def _end_all() -> None:
         one._end_generator()
 
 
-# ------------------------------------------------------------------------------------------------- small parts
+# ------------------------------------------------------------------------------------------------ small parts
 def _control(name: str, what: Any, method: nn.Module, lr: Any) -> tuple[ipywidgets.Widget, Callable | None]:
     """(the ipywidget, the function that it calls or None for an attribute)."""
     if isinstance(what, tuple) and len(what) == 2 and isinstance(what[0], ipywidgets.Widget):
@@ -610,7 +614,8 @@ def _snapshot(method: nn.Module) -> dict[str, Any]:
 
 @torch.no_grad()
 def _restore(method: nn.Module, first: dict[str, Any]) -> None:
-    """The method as it was, in the same tensors wherever they still fit, so that others who hold them see it too."""
+    """The method as it was, in the same tensors wherever they still fit,
+    so that others who hold them see it too."""
     method.zero_grad(set_to_none=True)
     for name, module in method.named_modules():
         tensors, plain = first.get(name, ({}, {}))

@@ -1,4 +1,5 @@
-"""What a drawing consists of: marks in CSS pixels from its top left, in the order in which they lie on each other.
+"""What a drawing consists of: marks in CSS pixels from its top left,
+in the order in which they lie on each other.
 
 `draw.Plot` records them; `svg` writes them for a browser, `paint` paints them where there is none.
 """
@@ -29,7 +30,8 @@ class Area(NamedTuple):
 
 
 class Discs(NamedTuple):
-    """Round points, (N, 2), of radius r, each of its colour; told: what each says under the pointer, or nothing."""
+    """Round points, (N, 2), of radius r, each of its colour; told:
+    what each says under the pointer, or nothing."""
 
     points: np.ndarray
     r: float
@@ -62,7 +64,8 @@ class Picture(NamedTuple):
 
 
 class Text(NamedTuple):
-    """One line. anchor is Pillow's: l/m/r, then a/t/m/s/b/d from its top to its bottom (s: baseline); turned reads upwards."""
+    """One line. anchor is Pillow's: l/m/r, then a/t/m/s/b/d from its top to its bottom (s: baseline);
+    turned reads upwards."""
 
     x: float
     y: float

@@ -1,4 +1,5 @@
-"""X₁ and X₂ of a method's own `pair`: what its network learns from, drawn anew, and as panels where it can be shown."""
+"""X₁ and X₂ of a method's own `pair`: what its network learns from, drawn anew,
+and as panels where it can be shown."""
 
 import copy
 import textwrap
@@ -23,7 +24,8 @@ CAPTIONS = ("X₁: what the network sees", "X₂: what it must predict")
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Random numbers of its own, and no gradients: the same seed, the same draws, and nobody else's are disturbed."""
+    """Random numbers of its own, and no gradients: the same seed, the same draws,
+    and nobody else's are disturbed."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(list(devices)), torch.no_grad():
         torch.manual_seed(seed)
@@ -31,7 +33,8 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def as_set(method: Any, **attributes: Any) -> Any:
-    """The method with attributes as a control says: a shallow copy, so that the one that is shown elsewhere keeps its own."""
+    """The method with attributes as a control says: a shallow copy,
+    so that the one that is shown elsewhere keeps its own."""
     changed = copy.copy(method)
     for name, value in attributes.items():
         setattr(changed, name, value)
@@ -51,7 +54,8 @@ def untrained(method: nn.Module, seed: int = 0) -> nn.Module:
 def picture_of(x: Tensor) -> Any:
     """One row of a `Pair` as something that `canvas.rgba` takes; None where it is no picture.
 
-    Three channels are colours, one is the lightness L, two are a and b, and (T, C, s, s) are tiles in their order.
+    Three channels are colours, one is the lightness L, two are a and b, and
+    (T, C, s, s) are tiles in their order.
     """
     x = x.detach().float().cpu()
     if x.ndim == 4:
@@ -65,7 +69,8 @@ def picture_of(x: Tensor) -> Any:
 
 
 def in_words(method: Any, x2: Tensor) -> str | None:
-    """One X₂ that is a number or a row of ids: the angle, the order of the tiles, the caption; None for all else."""
+    """One X₂ that is a number or a row of ids: the angle, the order of the tiles, the caption;
+    None for all else."""
     if hasattr(method, "angles"):
         return f"{method.angles[int(x2)]:g}°"
     if hasattr(method, "permutations"):

@@ -1,4 +1,4 @@
-"""The notebook's progress bar: a loss curve that grows while a cell trains, and stays as a picture afterwards."""
+"""The notebook's progress bar: a loss curve that grows while a cell trains, and stays as a picture."""
 
 import base64
 import math
@@ -177,14 +177,18 @@ def curve_panel(
         plot.text((begin + end) / 2, high, empty, palette.INK, 12, "ma", offset=(0, 8), halo=True)
         alt = f"loss curve of {name}, still empty: 0 of {steps - begin} steps; {empty}"
         if len(before.step):
-            alt += f"; faint, of an earlier run: {before.mean[0]:.3g} at the start, {before.mean[-1]:.3g} at the end"
+            alt += (
+                f"; faint, of an earlier run: {before.mean[0]:.3g} at the start, "
+                f"{before.mean[-1]:.3g} at the end"
+            )
     return plot.panel(caption, alt + (f"; {note}" if note else ""))
 
 
 def _rows(
     marks: Sequence[tuple[int, str]], begin: int, end: int, width: float
 ) -> Iterator[tuple[int, str, int, bool]]:
-    """(step, words, row, whether right of the line) of each mark: the first row in which no words lie there yet."""
+    """(step, words, row, whether right of the line) of each mark:
+    the first row in which no words lie there yet."""
     taken: list[list[tuple[float, float]]] = []
     for step, words in marks:
         x, long = (step - begin) / (end - begin) * width, paint.font(10).getlength(words) + 8
@@ -234,7 +238,8 @@ class Bar:
     """A run's bar and curve in the output of its cell; `ssl_course.training.fit` makes one in a notebook.
 
     While the cell is busy, a canvas shows at most five pictures a second and takes at most a sixtieth of the
-    time. At the end a still picture with alt text takes its place, which needs no kernel, and the canvas goes.
+    time. At the end a still picture with alt text takes its place, which needs no kernel,
+    and the canvas goes.
 
     Args:
         name: of what is trained.
@@ -304,7 +309,8 @@ def rate_words(step: Any) -> str:
 
 
 def still(panel: Panel) -> dict[str, str]:
-    """A drawing as an output that needs no kernel: a figure with alt text, the same as PNG, its caption as text."""
+    """A drawing as an output that needs no kernel: a figure with alt text, the same as PNG,
+    its caption as text."""
     image = Image.fromarray(panel.rgba).convert("RGB")
     return {
         "text/html": themes.figure(panel.svg, panel.alt, panel.width, panel.caption),

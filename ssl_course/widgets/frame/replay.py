@@ -1,6 +1,7 @@
 """The recorded run of a lecture's recipe, which a live widget shows before anything is trained here.
 
-`benchmarks/live.py` records them into ``assets/results/live.json``: each its losses and its last views, as drawings.
+`benchmarks/live.py` records them into ``assets/results/live.json``:
+each its losses and its last views, as drawings.
 """
 
 import base64

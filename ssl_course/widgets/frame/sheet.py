@@ -1,4 +1,4 @@
-"""The sheet in a widget's first panel: small pictures, one of which is chosen, unless it is the student's own."""
+"""The sheet in a widget's first panel: small pictures, of which one is chosen, or the student's own."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +42,8 @@ class Gallery:
     def which(self, picture: int, upload: Upload) -> int:
         """The place of the chosen picture, or −1 if it is the upload.
 
-        Any number beyond the pictures is the upload; while there is none, counting begins again at the first picture.
+        Any number beyond the pictures is the upload; while there is none,
+        counting begins again at the first picture.
         """
         count = len(self.images)
         return -1 if picture >= count and upload.image is not None else picture % count
@@ -87,8 +88,8 @@ def cell_at(x: float, y: float, rows: int, columns: int) -> int:
 class SheetExplorer(Explorer):
     """An `Explorer` whose first panel is a `sheet` of ``state.thumbs``.
 
-    Hidden values are the number of the picture, what a new picture puts back (``fresh``), and, where ``size`` is given,
-    the student's own picture.
+    Hidden values are the number of the picture, what a new picture puts back (``fresh``), and, where ``size``
+    is given, the student's own picture.
 
     Args:
         size: pixels a side of a picture that a student brings; None has no button for it.

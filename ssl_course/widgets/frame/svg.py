@@ -1,7 +1,7 @@
 """Drawings as SVG: sharp at any zoom, its text is text, and the palette's colours follow the page's theme.
 
-A colour of the palette becomes a variable of `canvas.css` with its light value behind it, so that a drawing which
-leaves the course's pages keeps its colours.
+A colour of the palette becomes a variable of `canvas.css` with its light value behind it, so that a drawing
+which leaves the course's pages keeps its colours.
 """
 
 import base64
@@ -21,8 +21,8 @@ from ssl_course.widgets.frame.paint import Sheet
 TELLING = 300  # of more points than this none says its values: they would be most of the drawing
 EM = 12  # CSS pixels of a drawing's own letters: who shows it small may enlarge them all
 ANCHORS = {"l": "start", "m": "middle", "r": "end"}
-# From where Pillow's anchor puts a text to its baseline, in sizes of the font: by DejaVu's ascender (a, d below), or
-# by the letters themselves (t, b).
+# From where Pillow's anchor puts a text to its baseline, in sizes of the font: by DejaVu's ascender (a, d
+# below), or by the letters themselves (t, b).
 BASELINE = {"a": 0.93, "t": 0.75, "m": 0.35, "s": 0.0, "b": -0.1, "d": -0.24}
 
 
@@ -32,7 +32,8 @@ def write(drawing: Drawing) -> str:
     paper = _box(Box(0, 0, drawing.width, drawing.height, drawing.paper))
     inside = "".join([paper, *(_WRITE[type(mark)](mark) for mark in marks)])
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="ssl-drawing" viewBox="0 0 {drawing.width} {drawing.height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="ssl-drawing" viewBox="0 0 {drawing.width} '
+        f'{drawing.height}" '
         f'width="{drawing.width}" height="{drawing.height}" font-size="{EM}">{inside}</svg>'
     )
 
@@ -51,7 +52,8 @@ def sheet(there: Sheet) -> str:
             parts.append(_picture(Picture(panel.rgba, x, y, x + w, y + h, not panel.pixelated)))
     parts.extend(_text(mark) for mark in there.words)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {there.width} {there.height}" width="{there.width}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {there.width} {there.height}" '
+        f'width="{there.width}" '
         f'height="{there.height}" font-size="{EM}">{"".join(parts)}</svg>'
     )
 
@@ -92,7 +94,8 @@ def _discs(mark: Discs) -> str:
 
 
 def _dots(mark: Discs) -> str:
-    """Lines of no length with round ends: a dot in a dozen letters. Runs of one colour: who lies above whom stays."""
+    """Lines of no length with round ends: a dot in a dozen letters.
+    Runs of one colour: who lies above whom stays."""
     paths = []
     for color, run in groupby(zip(_fills(mark), mark.points.tolist(), strict=True), key=itemgetter(0)):
         dots = "".join(f"M{_n(x)} {_n(y)}h0" for _, (x, y) in run)
@@ -129,7 +132,10 @@ def _text(mark: Text) -> str:
     if mark.halo:
         look += f' stroke="{css(PAPER)}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
     if mark.turned:
-        where = f'transform="translate({_n(mark.x + BASELINE["a"] * mark.size)} {_n(mark.y)}) rotate(-90)" text-anchor="middle"'
+        where = (
+            f'transform="translate({_n(mark.x + BASELINE["a"] * mark.size)} {_n(mark.y)}) rotate(-90)" '
+            'text-anchor="middle"'
+        )
     else:
         across, along = mark.anchor
         where = (

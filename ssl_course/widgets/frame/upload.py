@@ -61,8 +61,8 @@ class PictureButton(anywidget.AnyWidget):
     """A button for a file; its `Explorer` also takes one that is dropped on it or pasted into it.
 
     Args:
-        receive: called with a sentence, or with the bytes of a picture: PNG, a square of at most ``side`` pixels, or
-            the file itself where the browser cannot read it.
+        receive: called with a sentence, or with the bytes of a picture: PNG, a square of at most ``side``
+            pixels, or the file itself where the browser cannot read it.
     """
 
     _esm = HERE / "upload.js"
