@@ -226,7 +226,7 @@ def test_without_subshells(lab: Lab, open_notebook: Opener, known_errors: set[st
         assert notebook.new_errors(known_errors) == []
 
 
-@pytest.mark.parametrize("windowing", ["defer", "full"])
+@pytest.mark.parametrize("windowing", ["defer", "full", "contentVisibility"])
 def test_how_to_install_is_in_sight_after_run_all(lab: Lab, open_notebook: Opener, windowing: str) -> None:
     """Run All shows its last cell, and the sentence of the first would stand far above it."""
     tall = "from IPython.display import HTML\nHTML(\"<div style='height:700px'>tall</div>\")"
