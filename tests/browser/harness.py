@@ -183,7 +183,7 @@ class Lab:
 
     def copy(self, path: Path, *extra: str) -> str:
         """A lecture without its outputs, with `extra` code cells at its end; returns its name."""
-        notebook = json.loads(path.read_text())
+        notebook = json.loads(path.read_text(encoding="utf-8"))
         for i, text in enumerate(extra):
             notebook["cells"].append(
                 {

@@ -24,7 +24,7 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
     notebook = open_notebook(lab.copy(path), at=AT)
     notebook.run_all()
     assert notebook.cell_errors() == []
-    assert notebook.printed() == printed(json.loads(path.read_text())["cells"])
+    assert notebook.printed() == printed(json.loads(path.read_text(encoding="utf-8"))["cells"])
     notebook.cut_short()
     widgets = notebook.explorers()
     assert widgets, f"{path.name} has no widget"
