@@ -40,7 +40,7 @@ LATE = 0.5  # a frame that comes after the next move is late
 
 def memory(pid: int) -> dict[str, float]:
     """Megabytes of a process, all of it and what it shares with nobody."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
     read = {name: int(value) / 1024 for name, value in re.findall(r"^(\w+):\s+(\d+) kB", text, re.M)}
     return {"resident": read["Rss"], "private": read["Private_Clean"] + read["Private_Dirty"]}
 
@@ -107,7 +107,7 @@ def measure(students: int, seconds: float, bar: Callable[[str], Any]) -> dict[st
         "--config",
         str(ROOT / "deploy" / "jupyterhub_config.py"),
     ]
-    with open(state / "hub.log", "w") as log:
+    with open(state / "hub.log", "w", encoding="utf-8") as log:
         hub = subprocess.Popen(argv, cwd=state, env=environment, stdout=log, stderr=log)
     try:
         with ThreadPoolExecutor(students) as pool:

@@ -6,7 +6,6 @@ import http.cookiejar
 import json
 import struct
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 import uuid

@@ -29,13 +29,14 @@ pytestmark = [
 
 # Builds the stand-in course without asking an index for hatchling.
 BACKEND = """
-import zipfile
+import os, zipfile
 def build_editable(folder, config=None, metadata=None):
     name = "ssl_course-1-py3-none-any.whl"
     with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
         wheel.writestr("ssl_course-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: ssl_course\\nVersion: 1\\n")
         wheel.writestr("ssl_course-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        wheel.writestr("ssl_course-1.dist-info/RECORD", "")
+        wheel.writestr("_ssl_course.pth", os.getcwd().encode())  # UTF-8, as hatchling writes it
+        wheel.writestr("ssl_course-1.dist-info/RECORD", "_ssl_course.pth,,\\n")
     return name
 """
 PROJECT = """
@@ -229,6 +230,21 @@ def test_without_a_gpu_the_build_for_the_cpu_comes(course, server):
         "in the lock's versions, no CUDA, no tests' package"
     )
     assert "PyTorch for the CPU" in done.stdout and "cannot be reached" not in done.stdout
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_the_course_is_found_in_a_folder_with_an_umlaut(course, server, locale):
+    """Python up to 3.12 reads the line that leads there in the locale's encoding, as it does on Windows."""
+    assert install(course, server, LC_ALL=locale).returncode == 0
+    found = "import ssl_course; print(ascii(ssl_course.__file__))"
+    done = subprocess.run(
+        [course / ".venv/bin/python", "-c", found],
+        env={"LC_ALL": locale},
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+    assert done.stdout.strip() == ascii(str(course / "ssl_course" / "__init__.py")), done.stderr
 
 
 def test_with_a_gpu_the_build_for_its_driver_comes(course, server):

@@ -120,6 +120,20 @@ def test_there_are_sources_to_compare():
     assert sum(page.count("ssl-source ssl-shown") for page in pages) > 40
 
 
+@pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)
+def test_no_formula_is_stored_as_html(src):
+    """VS Code and Colab typeset formulas in Markdown alone; in HTML a reader sees the dollars."""
+    for cell in json.loads(build.notebook_of(src).read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if "text/markdown" not in data:
+                html = re.sub(
+                    r"(?s)<(pre|code|svg|style|script)\b.*?</\1>", "", "".join(data.get("text/html", ""))
+                )
+                raw = re.findall(r"\$[^$<>\n]*[\\_^{][^$<>\n]*\$", html)
+                assert not raw, f"{cell['id']}: {raw}"
+
+
 def test_no_stored_page_of_live_training_is_empty():
     """Each opens on the recorded run of its recipe: `python benchmarks/live.py` records what has changed."""
     empty = []

@@ -16,11 +16,14 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+import jupyterlab.commands
 import pytest
+from jupyterlab_server.settings_utils import get_settings
 
 from ssl_course import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = "share/jupyter/lab/settings"  # where JupyterLab looks for those of its own Python
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights on files, and takes conda"),
@@ -61,8 +64,8 @@ def test_the_wheel_carries_what_it_teaches_with_and_no_more(wheel):
     assert {
         n for n in package if "__pycache__" not in n
     } <= names  # scripts and style sheets of widgets included
-    outside = {n.split("/")[0] for n in names} - {"ssl_course"}
-    assert outside == {f"ssl_course-{__version__}.dist-info"}
+    outside = {n for n in names if not n.startswith(("ssl_course/", f"ssl_course-{__version__}.dist-info/"))}
+    assert outside == {f"ssl_course-{__version__}.data/data/{SETTINGS}/overrides.d/ssl_course.json"}
     assert wheel.stat().st_size < 100e6, "more than package indexes take"
 
 
@@ -132,9 +135,15 @@ def student(wheel):
         subprocess.run([*install, "--no-deps", wheel], check=True)
         (packages,) = student.venv.glob("lib/python*/site-packages")
         (packages / "others.pth").write_text(f"{ours}\n")  # torch and all that the wheel asks for
-        for name in ("share", "etc"):  # JupyterLab itself
-            if not (student.venv / name).exists():
-                (student.venv / name).symlink_to(Path(sys.prefix) / name)
+        jupyter = Path(sys.prefix, "share", "jupyter")
+        for there in (
+            Path(sys.prefix, "etc"),
+            *jupyter.iterdir(),
+            *(jupyter / "lab").iterdir(),
+        ):  # JupyterLab itself
+            here = student.venv / there.relative_to(sys.prefix)
+            if not here.exists():
+                here.symlink_to(there)
         subprocess.run(["chmod", "-R", "a-w,a+rX", packages / "ssl_course"], check=True)
         yield student
     finally:
@@ -239,6 +248,15 @@ def test_a_notebook_runs_and_networks_and_results_load(student):
     printed, shown = json.loads(done.stdout.splitlines()[-1])
     assert printed["text"].startswith(str(student.venv))
     assert "image/png" in shown["data"]
+
+
+def test_a_plain_jupyter_lab_has_the_settings_of_the_course(student, tmp_path):
+    schemas = Path(jupyterlab.commands.get_app_dir()) / "schemas"
+    overrides = json.loads((ROOT / "assets/jupyter/overrides.json").read_text(encoding="utf-8"))
+    for plugin in ("@jupyterlab/apputils-extension:notification", "@jupyterlab/notebook-extension:tracker"):
+        found, _ = get_settings(str(student.venv / SETTINGS), str(schemas), str(tmp_path), schema_name=plugin)
+        properties = found["schema"]["properties"]
+        assert {name: properties[name]["default"] for name in overrides[plugin]} == overrides[plugin]
 
 
 @pytest.mark.parametrize("folder", ["/proc/lectures", "/lectures", "/dev/null"])

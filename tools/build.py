@@ -100,7 +100,8 @@ def buttons(stem: str, where: dict[str, str] | None = None) -> str:
 def guard(where: dict[str, str] | None = None) -> str:
     """The cell that takes `GUARD`'s place before a notebook's set-up: each home gets the one sentence that helps there.
 
-    Run All ends at the last cell, where a reader sees no message of the first: it brings itself back into sight.
+    Run All ends at the last cell, where a reader sees no message of the first: it brings itself back into sight. A page
+    that shows only the cells near the one it stands at (windowing full) has hidden it by then: there the notebook goes to its top first.
     """
     source = (urls() if where is None else where).get("Source", "").rstrip("/")
     wheel = f"%pip install git+{source}" if source else "%pip install ssl_course-*.whl"
@@ -122,7 +123,7 @@ except ImportError:  # one sentence for where this runs; Run All ends far below,
     import IPython.display as show, os
     homes = dict(
 {lines}    )
-    show.display(show.HTML("<img src='data:,' alt='' style='opacity:0;height:0' onerror='for (const t of [50, 300, 800, 1500, 2500]) setTimeout(() => this.scrollIntoView(), t)'>"))
+    show.display(show.HTML("<img src='data:,' alt='' style='opacity:0;height:0' onerror='for (const t of [50, 300, 800, 1500, 2500]) setTimeout(() => this.offsetParent ? this.scrollIntoView() : document.querySelector(`.jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer`)?.scrollTo(0, 0), t)'>"))
     raise SystemExit(next((homes[home] for home in homes if home in os.environ), {elsewhere[1]})) from None
 """
 

@@ -77,6 +77,7 @@ def install(test: bool, lock: Path) -> None:
             [uv, "pip", "install", *backend, "--requirement", str(wanted), "--no-deps", "--editable", "."],
             growth, environment,
         )  # fmt: skip
+    _point_here()
     print(f"Installed in {time.monotonic() - began:.0f} s. Next time this step is skipped.", flush=True)
 
 
@@ -232,6 +233,17 @@ def _install(command: list[str], growth: float, environment: dict[str, str]) -> 
             "".join(said)
             + f"Not all could be installed; the same command goes on where this stopped.{_full()}"
         )
+
+
+def _point_here() -> None:
+    """The line by which Python finds the course, without letters that not every Python reads.
+
+    It is written in UTF-8, and Python before 3.13 reads it in the encoding of the locale: on Windows it would look for
+    another folder than C:/Users/Müller, and under LC_ALL=C it would not even start.
+    """
+    for line in VENV.glob("[Ll]ib/**/site-packages/_ssl_course.pth"):
+        if not line.read_bytes().isascii():
+            line.write_text(os.path.relpath(ROOT, line.parent), encoding="utf-8")
 
 
 def _progress(total: float, grown: float, waits: list[str], seconds: float) -> str:

@@ -48,7 +48,7 @@ def measure(src: Path) -> dict[str, float]:
 
 
 def _read(pid: int, file: str, *names: str) -> float:
-    text = Path(f"/proc/{pid}/{file}").read_text()
+    text = Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8")
     return sum(int(re.search(rf"^{name}:\s+(\d+) kB", text, re.M)[1]) for name in names) / 1024  # type: ignore[index]
 
 

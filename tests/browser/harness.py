@@ -98,9 +98,9 @@ def free_port() -> int:
 
 
 class Lab:
-    """JupyterLab as `make lab` starts it, on a folder of copied notebooks."""
+    """JupyterLab as `make lab` starts it, on a folder of copied notebooks; ``options`` go to its server."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *options: str) -> None:
         self.root, self.port, self.token = root, free_port(), secrets.token_hex(16)
         argv, environment = lab_command(root, open_at=None, port=self.port, browser=False)
         environment = dict(environment)
@@ -112,6 +112,7 @@ class Lab:
         self.log = root / "jupyter.log"
         for app in ("LabApp", "JupyterNotebookApp"):  # the tests call JupyterLab's own commands
             argv = [*argv, f"--{app}.expose_app_in_browser=True"]
+        argv = [*argv, *options]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(argv, env=environment, cwd=root, stdout=log, stderr=log)
         end = time.monotonic() + 180
@@ -182,7 +183,7 @@ class Lab:
 
     def copy(self, path: Path, *extra: str) -> str:
         """A lecture without its outputs, with `extra` code cells at its end; returns its name."""
-        notebook = json.loads(path.read_text())
+        notebook = json.loads(path.read_text(encoding="utf-8"))
         for i, text in enumerate(extra):
             notebook["cells"].append(
                 {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
     notebook = open_notebook(lab.copy(path), at=AT)
     notebook.run_all()
     assert notebook.cell_errors() == []
-    assert notebook.printed() == printed(json.loads(path.read_text())["cells"])
+    assert notebook.printed() == printed(json.loads(path.read_text(encoding="utf-8"))["cells"])
     notebook.cut_short()
     widgets = notebook.explorers()
     assert widgets, f"{path.name} has no widget"
@@ -42,6 +43,10 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
         reset.click()
         widget.next_frame(number, "a picture after Reset")
         assert widget.settled() == first, f"Reset does not bring back the first picture of {widget.kind}"
+
+    if sys.platform == "linux":
+        held = notebook.ask("print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])")
+        assert int(held) < 1.8e6, "kB at its peak: a hub of small seats ends a kernel at 2 GB"
 
     serious = []
     for theme in (DARK, LIGHT):

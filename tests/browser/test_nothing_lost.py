@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from harness import DARK, LIGHT, Lab, Notebook, Opener
 from PIL import Image
@@ -114,6 +117,118 @@ def test_a_run_outlives_a_kernel_that_is_killed(
     assert int(notebook.ask("print(run.index)")) > at and int(notebook.ask("print(run._begin)")) == at
     assert not offer.is_visible()
     notebook.screenshot("resumed")
+
+
+LONG = LIVE.replace("steps=4000", "steps=1_000_000")
+STEPS = "/step (\\d{1,3}(?:,\\d{3})*) of 1,000,000/"  # as the widget writes it
+
+
+def steps(notebook: Notebook, least: int) -> int:
+    """How many the page shows, once there are at least so many."""
+    return notebook.wait(
+        f"(least) => {{ const done = {STEPS}.exec(document.body.innerText)?.[1].replaceAll(',', '');"
+        " return Number(done ?? -1) >= least ? Number(done) : 0; }",
+        f"step {least:,}",
+        120,
+        least,
+    )
+
+
+def offered(notebook: Notebook) -> int:
+    """The step that the same cell offers to go on from, in a new kernel."""
+    notebook.run_all()
+    offer = notebook.page.get_by_role("button", name="Resume at")
+    offer.wait_for()
+    at = int(offer.inner_text().removeprefix("Resume at ").replace(",", ""))
+    offer.click()
+    steps(notebook, at + 1)
+    assert int(notebook.ask("print(run._begin)")) == at
+    return at
+
+
+def test_a_run_outlives_a_server_that_culls_and_one_that_is_killed(
+    browser: BrowserContext, tmp_path: Path
+) -> None:
+    """A hub ends kernels that do nothing and whose page is closed: not one that trains."""
+    idle = 5  # seconds
+    culls = [f"--MappingKernelManager.cull_{what}" for what in (f"idle_timeout={idle}", "interval=1")]
+    lab = Lab(tmp_path, *culls)
+    try:
+        name = lab.write("culled.ipynb", [LONG])
+        notebook = Notebook(lab, browser, name)
+        notebook.run_all()
+        notebook.page.get_by_role("button", name="Start", exact=True).click()
+        done = steps(notebook, 1)
+        notebook.command("docmanager:save")
+        notebook.page.close()
+        time.sleep(2 * idle + 2)
+        notebook = Notebook(lab, browser, name)
+        ran = int(notebook.ask("print(run.index)"))
+        assert ran > done, "it was stopped with its page"
+        notebook.page.get_by_role("button", name="Pause", exact=True).click()
+        notebook.wait("() => document.body.innerText.includes('Paused after step')", "it pauses")
+        paused = steps(notebook, ran)
+        notebook.page.close()
+        end = time.monotonic() + 60
+        while lab.api("GET", "api/kernels"):
+            assert time.monotonic() < end, "nothing is culled here: nothing was tested"
+            time.sleep(0.2)
+        notebook = Notebook(lab, browser, name)
+        assert paused - 100 <= (at := offered(notebook)) <= paused
+        done = steps(notebook, at + 120)
+        lab.process.kill()  # no word to anybody: its kernels find out by themselves
+        lab.process.wait()
+        notebook.page.close()
+
+        lab = Lab(tmp_path)
+        notebook = Notebook(lab, browser, name)
+        assert done - 100 <= offered(notebook)
+        notebook.close()
+    finally:
+        lab.stop()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows stops no process for a while")
+def test_a_run_goes_on_when_the_laptop_wakes(browser: BrowserContext, tmp_path: Path) -> None:
+    """Everything stands still; the server wakes first and gives the page up, which must find it again."""
+    soon = "{'ws_ping_interval': 1000, 'ws_ping_timeout': 1000}"  # milliseconds, where Jupyter waits half a minute
+    lab = Lab(tmp_path, f"--ServerApp.tornado_settings={soon}")
+    try:
+        notebook = Notebook(lab, browser, lab.write("slept.ipynb", [LONG]))
+        opened: list[int] = []
+        notebook.page.on("websocket", lambda _: opened.append(1))  # each is a new connection
+        notebook.run_all()
+        notebook.page.get_by_role("button", name="Start", exact=True).click()
+        steps(notebook, 1)
+        servers = [psutil.Process(lab.process.pid)]
+        servers += servers[0].children(recursive=True)
+        pages = [p for p in psutil.Process().children(recursive=True) if "chrom" in p.name()]
+        assert len(servers) > 1 and pages
+        opened.clear()
+        try:
+            for process in servers + pages:
+                process.suspend()
+            time.sleep(2)
+            for process in servers:
+                process.resume()
+            time.sleep(4)
+        finally:
+            for process in servers + pages:
+                process.resume()
+        notebook.wait(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.connectionStatus === 'connected'",
+            "the page is connected again",
+            60,
+        )
+        now = int(notebook.ask("print(run.index)"))
+        steps(notebook, now + 1)  # on the page, too
+        assert opened, "the page kept its connection: nothing was tested"
+        notebook.page.get_by_role("button", name="Pause", exact=True).click()
+        notebook.wait("() => document.body.innerText.includes('Paused after step')", "it pauses")
+        assert int(notebook.ask("print(run._begin)")) == 0, "it began anew"
+        notebook.close()
+    finally:
+        lab.stop()
 
 
 SLIDERS = """

@@ -49,7 +49,7 @@ def config(**changes):
 def start(programs, **changes):
     argv = [programs / "jupyterhub", "--config", ROOT / "deploy" / "jupyterhub_config.py"]
     return subprocess.Popen(
-        argv, cwd=STATE, env=config(**changes), stdout=open(STATE / "hub.log", "w"), stderr=subprocess.STDOUT,
+        argv, cwd=STATE, env=config(**changes), stdout=open(STATE / "hub.log", "w", encoding="utf-8"), stderr=subprocess.STDOUT,
     )  # fmt: skip
 
 

@@ -271,7 +271,11 @@ def test_after_each_cell_memory_is_given_back_once(monkeypatch):
 )
 def test_what_is_given_back_is_seen_by_the_system():
     def resident():
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        return (
+            int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+            * os.sysconf("SC_PAGE_SIZE")
+            / 1e6
+        )
 
     blocks = [bytearray(5000) for _ in range(40_000)]  # 200 MB
     last = bytearray(5000)  # above them, so that the heap does not shrink by itself

@@ -414,7 +414,10 @@ def test_any_numbers_make_a_histogram(answers, measured):
 
 
 def memory(process):
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())[1]) / 1024
+    return (
+        int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8"))[1])
+        / 1024
+    )
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")

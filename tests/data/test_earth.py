@@ -134,7 +134,7 @@ def test_earth_against_patches_cut_independently(both: dict, shared: Callable[[s
     """The reference was cut by other code, with boxes of its own, from the same map."""
     folder = shared("bluemarble")
     stored = np.load(folder / "patches48.npz")
-    with open(folder / "patches48.csv", newline="") as file:
+    with open(folder / "patches48.csv", encoding="utf-8", newline="") as file:
         places = [(int(row["row"]), int(row["col"])) for row in csv.DictReader(file)]
     reference = dict(zip(places, zip(stored["x"], stored["y"].tolist(), strict=True), strict=True))
     common = 0
