@@ -275,15 +275,16 @@ def first(folder: Path, rows: list[tuple[str, str, str, str]]) -> None:
 
 def api(folder: Path) -> None:
     """A page for each room of the package, from its docstrings."""
-    files = Path(ssl_course.__path__[0]).glob("[!_]*.py")
-    pages = {"": sorted(f"ssl_course.{file.stem}" for file in files)}
+    first = ["interfaces", "losses", "nets", "checkpoints"]
+    names = {file.stem for file in Path(ssl_course.__path__[0]).glob("[!_]*.py")}
+    pages = {"": [f"ssl_course.{name}" for name in (*first, *sorted(names - {*first}))]}
     for room in ROOMS:
         path = Path(ssl_course.__path__[0]) / room
         pages[room] = [f"ssl_course.{room}.{name}" for name in _modules(path)]
     index = ["# The library", "", "Every public name, from its docstring; *[source]* shows its lines.", ""]
     for room, modules in pages.items():
-        title = f"ssl_course.{room}" if room else "Contracts, losses, networks, command line"
-        what = f" {ROOMS[room]}." if room else ""
+        title = f"ssl_course.{room}" if room else "ssl_course"
+        what = f" {ROOMS[room]}." if room else " Contracts, losses, networks, command line."
         blocks = "\n".join(
             f"## {name.removeprefix('ssl_course.')}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :ignore-module-all:\n```\n"
             for name in modules

@@ -135,8 +135,11 @@ function meanings() {
   });
 }
 
-// docutils calls citations a list but not its items.
-const papers = () => document.querySelectorAll(".citation-list").forEach((list) => list.removeAttribute("role"));
+// docutils calls citations a list but not its items, and Sphinx puts lists beside the items that they belong to.
+function mended() {
+  for (const list of document.querySelectorAll(".citation-list")) list.removeAttribute("role");
+  for (const list of document.querySelectorAll("article li + ul")) list.previousElementSibling.append(list);
+}
 
 // What scrolls must be reachable from the keyboard.
 function scrollable() {
@@ -162,7 +165,7 @@ function lists() {
   }
 }
 
-ready(() => { papers(); typeset(); guesses(); words(); lists(); scrollable(); });
+ready(() => { mended(); typeset(); guesses(); words(); lists(); scrollable(); });
 document.fonts.ready.then(scrollable); // letters of formulas come late
 addEventListener("load", scrollable);
 addEventListener("resize", scrollable);
