@@ -184,6 +184,8 @@ def test_every_kind_has_a_plan_that_can_be_carried_out(name):
         moments, kinds = len(table["controls"][0]["words"]), len(table["controls"][1]["words"])
         assert kinds == 3 and len(table["blocks"][0]["frames"]) == moments * kinds
         assert len(set(table["blocks"][0]["frames"])) > moments
+        assert any("press Play" in piece for piece in table["pieces"])
+        assert not any("Start" in piece for piece in table["pieces"]), "there is no such button in the page"
 
 
 @pytest.mark.parametrize("src", LECTURES, ids=lambda src: src.stem[:2])

@@ -137,7 +137,7 @@ def page(
     metrics = checkpoints.about(assets.checkpoint("mae"))["metrics"]
     filled = {
         "cards": cards,
-        "lectures": "\n".join(f"lectures/{stem}" for stem, *_ in rows),
+        "lectures": "\n".join(f"{stem[:2]} · {title} <lectures/{stem}>" for stem, title, *_ in rows),
         "made": made(),
         "strip": version(frames),
         "last": str(len(FRAMES) - 1),

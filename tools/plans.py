@@ -598,7 +598,9 @@ def film_of(
             if step > explorer.index:
                 explorer.run(step - explorer.index)
             values = {name: control.value for name, control in explorer.controls.items()}
-            panels, line = type(explorer).render(explorer.state, **values)
+            state = explorer.state  # without a kernel there is no Start
+            state = state._replace(curve={"empty": "press Play", **state.curve})
+            panels, line = type(explorer).render(state, **values)
             panels = [
                 dataclasses.replace(p, caption=RATE.sub("", p.caption), alt=RATE.sub("", p.alt))
                 for p in panels

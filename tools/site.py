@@ -6,6 +6,7 @@ comes along, so that no page asks a foreign host for anything.
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import http.server
@@ -22,6 +23,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from html import escape
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -30,6 +32,7 @@ from nbformat import NotebookNode
 
 import ssl_course
 from ssl_course.course import themes
+from ssl_course.course.exercises.card import UNSOLVED
 from tools import bake, front, live
 from tools.build import ROOT, RUN_LINE, notebook_of, read_source, sources
 from tools.handout import student_edition
@@ -43,7 +46,7 @@ LONG, FEW = 14, 5  # lines of code above which a cell is folded; where it shows 
 SHOWS = re.compile(
     r"(?:(?:from|import) .+\n|\n)*(?:[A-Z]\w+|card|predict|reveal|say|show_source|proof|film|live|networks\.draw)\((?:.|\n)*\)"
 )
-STUDENTS = "ssl-course-students.zip"
+NOTEBOOKS, STUDENTS = "_static/notebooks", "ssl-course-students.zip"
 SKIPPED = {"home", "set-up", "hold"}
 WRITTEN: set[Path] = set()  # files of this run; others are left from an earlier one
 ROOMS = {
@@ -59,13 +62,14 @@ ROOMS = {
 }
 
 
-def put(file: Path, content: str | bytes) -> None:
-    """Write it where it differs: Sphinx reads again only what is newer."""
+def put(file: Path, content: str | bytes) -> bool:
+    """Write it where it differs, which is the answer: Sphinx reads again only what is newer."""
     raw = content if isinstance(content, bytes) else content.encode()
     file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists() or file.read_bytes() != raw:
+    if new := not file.exists() or file.read_bytes() != raw:
         file.write_bytes(raw)
     WRITTEN.add(file)
+    return new
 
 
 # -------------------------------------------------------------------------------------------------- lectures
@@ -98,10 +102,38 @@ def prepared(notebook: NotebookNode, pictures: Path, at: str) -> NotebookNode:
             cell.outputs = [
                 kept for output in cell.outputs if (kept := _output(output, pictures, at, key and key[1]))
             ]
+            for output in cell.outputs:
+                if UNSOLVED.text in (html := output.get("data", {}).get("text/html", "")):
+                    output["data"]["text/html"] = exercise(html, pictures.name, cell.source)
         cells.append(cell)
     notebook.cells = cells
     notebook.metadata.pop("ssl_course", None)
     return notebook
+
+
+HINTS = ROOT / "ssl_course/course/exercises"
+
+
+def hint(stem: str, source: str) -> str:
+    """What the check that a cell calls would say to an answer that follows no known rule; empty where it has no such words."""
+    called = re.search(r"^check\.(\w+)\(", source, re.MULTILINE)
+    tree = ast.parse((HINTS / f"lecture_{stem[:2]}.py").read_text(encoding="utf-8"))
+    for function in tree.body:
+        if called and isinstance(function, ast.FunctionDef) and function.name == called[1]:
+            for line in function.body:
+                if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "hint":
+                    return ast.literal_eval(line.value)
+    return ""
+
+
+def exercise(html: str, stem: str, source: str) -> str:
+    """The card of an unsolved exercise, where there is no cell to run: how to run it, and the hint, folded."""
+    where = f'<a href="../{NOTEBOOKS}/{stem}.ipynb" download>notebook</a>'
+    words = f"To try it, open this lecture's {where} with the course installed, put your lines in place of the dots and run the cell."
+    folded = (
+        f"<details><summary>Hint</summary>{escape(said)}</details>" if (said := hint(stem, source)) else ""
+    )
+    return html.replace(escape(UNSOLVED.text), words + folded)
 
 
 def _output(output: NotebookNode, pictures: Path, at: str, key: str | None) -> NotebookNode | None:
@@ -170,7 +202,7 @@ def lectures(folder: Path) -> list[tuple[str, str, str, str]]:
 
 def downloads(folder: Path, src: Path) -> str:
     """Put a notebook where a reader can fetch it; the words that lead there, and to the students' edition."""
-    at = "_static/notebooks"
+    at = NOTEBOOKS
     put(folder / at / f"{src.stem}.ipynb", notebook_of(src).read_bytes())
     links = {
         f"{src.stem}.ipynb": "Download this notebook",
@@ -206,7 +238,7 @@ def handout(folder: Path) -> None:
         for name in ("glossary.md", "references.bib"):
             raw = (ROOT / "lectures" / name).read_bytes()
             archive.writestr(zipfile.ZipInfo(f"lectures/{name}"), raw, zipfile.ZIP_DEFLATED)
-    put(folder / "_static/notebooks" / STUDENTS, file.getvalue())
+    put(folder / NOTEBOOKS / STUDENTS, file.getvalue())
 
 
 def _with_bakes(notebook: NotebookNode, src: Path, folder: Path) -> None:
@@ -243,19 +275,24 @@ def first(folder: Path, rows: list[tuple[str, str, str, str]]) -> None:
 
 def api(folder: Path) -> None:
     """A page for each room of the package, from its docstrings."""
-    pages = {"": ["ssl_course.interfaces", "ssl_course.losses", "ssl_course.nets", "ssl_course.checkpoints"]}
+    first = ["interfaces", "losses", "nets", "checkpoints"]
+    names = {file.stem for file in Path(ssl_course.__path__[0]).glob("[!_]*.py")}
+    pages = {"": [f"ssl_course.{name}" for name in (*first, *sorted(names - {*first}))]}
     for room in ROOMS:
         path = Path(ssl_course.__path__[0]) / room
         pages[room] = [f"ssl_course.{room}.{name}" for name in _modules(path)]
     index = ["# The library", "", "Every public name, from its docstring; *[source]* shows its lines.", ""]
     for room, modules in pages.items():
-        title = f"ssl_course.{room}" if room else "Contracts, losses, networks"
-        what = f" {ROOMS[room]}." if room else ""
+        title = f"ssl_course.{room}" if room else "ssl_course"
+        what = f" {ROOMS[room]}." if room else " Contracts, losses, networks, command line."
         blocks = "\n".join(
-            f"## {name.removeprefix('ssl_course.')}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```\n"
+            f"## {name.removeprefix('ssl_course.')}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :ignore-module-all:\n```\n"
             for name in modules
         )
-        put(folder / f"api/{room or 'contracts'}.md", f"# {title}\n\n{what.strip()}\n\n{blocks}")
+        if put(folder / f"api/{room or 'contracts'}.md", f"# {title}\n\n{what.strip()}\n\n{blocks}"):
+            shutil.rmtree(
+                SITE / "_modules", ignore_errors=True
+            )  # they lead back to names that may have moved
         index.append(f"- [{title}]({room or 'contracts'}.md).{what}")
     index += ["", "```{toctree}", ":hidden:", "", *(room or "contracts" for room in pages), "```"]
     put(folder / "api/index.md", "\n".join(index) + "\n")
@@ -263,10 +300,11 @@ def api(folder: Path) -> None:
 
 def _modules(path: Path, before: str = "") -> Iterator[str]:
     for module in pkgutil.iter_modules([str(path)]):
+        if module.name.startswith("_"):
+            continue
+        yield before + module.name
         if module.ispkg:
             yield from _modules(path / module.name, f"{before}{module.name}.")
-        elif not module.name.startswith("_"):
-            yield before + module.name
 
 
 def glossary(folder: Path) -> None:

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import BrowserContext, Locator, Page
 from test_site import BAKED, address, page, serious, whole  # noqa: F401 - two of them are fixtures
 
 from tools import site
@@ -189,6 +189,20 @@ def test_nothing_is_loaded_before_it_is_scrolled_to(page: tuple[Page, list[str]]
     assert asked == []
     woken(tab, tab.locator("[data-baked]").first)
     assert len(asked) >= 1
+
+
+def test_a_baked_widget_needs_no_webassembly(browser: BrowserContext, address: str) -> None:
+    tab = browser.new_page()
+    tab.add_init_script("delete globalThis.WebAssembly")
+    tab.goto(f"{address}/{BAKED[0]}")
+    figure = tab.locator("[data-baked]").first
+    woken(tab, figure)
+    start = figure.evaluate(SEEN)
+    seen = [
+        len(turned(tab, figure, control)) for control in figure.locator(".ssl-control:not(.ssl-text)").all()
+    ]
+    assert start and max(seen) > 1
+    tab.close()
 
 
 def test_a_site_opened_from_a_folder_says_what_to_do(page: tuple[Page, list[str]], address: str) -> None:

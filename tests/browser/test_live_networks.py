@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page
-from test_site import address, page, serious  # noqa: F401 - the site, made once, and a tab that notes what goes wrong
+from test_site import BEYOND, address, page, serious  # noqa: F401 - the site, made once, and a tab that notes what goes wrong
 
 from ssl_course import nets
 from ssl_course.data import scenes
@@ -208,6 +208,17 @@ def test_every_control_does_something(tried: tuple[Page, list[str]]) -> None:
     after(tab, "colours", lambda: tab.locator(".live-thumbs button").nth(5).click())
     assert (pixels(tab, "colours", 1) != before).any()
     after(tab, "colours", lambda: tab.locator(".live-thumbs button").first.click())
+    assert wrong == []
+
+
+def test_the_page_is_whole_with_every_network_alive(tried: tuple[Page, list[str]]) -> None:
+    tab, wrong = tried
+    for width in (360, 1600):
+        tab.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            tab.emulate_media(color_scheme=scheme)
+            assert tab.evaluate(BEYOND) == [], f"runs beyond {width} px"
+            assert serious(tab) == [], f"{width} px, {scheme}"
     assert wrong == []
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+import io
 import re
+import zipfile
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
+from urllib.parse import unquote, urljoin
 
+import nbformat
 import pytest
 from filelock import FileLock
 from harness import AXE
 from playwright.sync_api import BrowserContext, Page, Response
 
+from ssl_course.course.exercises import lecture_02, lecture_09
 from tools import bake, site
-from tools.build import sources
+from tools.build import ROOT, notebook_of, sources
 
 pytestmark = pytest.mark.browser
 LECTURES = [f"lectures/{src.stem}.html" for src in sources()]
@@ -119,13 +126,21 @@ def test_every_other_page_is_whole(page: tuple[Page, list[str]], address: str) -
     assert others and all(name.startswith(("_modules/", "py-modindex")) for name in others), (
         "a page that no test opens"
     )
+    coloured: dict[str, set[str]] = {"light": set(), "dark": set()}
     for number, name in enumerate(sorted(others)):
+        scheme = ("light", "dark")[number // 2 % 2]
         tab.set_viewport_size({"width": WIDTHS[-(number % 2)], "height": 900})
-        tab.emulate_media(color_scheme=("light", "dark")[number // 2 % 2])
+        tab.emulate_media(color_scheme=scheme)
         tab.goto(f"{address}/{name}")
         assert tab.evaluate(BEYOND) == [], name
-        if number % 10 == 0:  # lines of code, all made by one template
-            assert serious(tab) == [], name
+        # Lines of code, in few colours: once a theme has shown them all, what is coloured need not be asked again.
+        colours = set(re.findall(r'<span class="(\w+)">', (site.SITE / name).read_text(encoding="utf-8")))
+        if colours <= coloured[scheme]:
+            tab.evaluate(
+                "for (const one of document.querySelectorAll('pre span')) one.replaceWith(...one.childNodes)"
+            )
+        assert serious(tab) == [], name
+        coloured[scheme] |= colours
     assert wrong == []
 
 
@@ -223,6 +238,29 @@ def test_a_meaning_is_that_of_the_glossary_and_can_be_pointed_at(
     assert wrong == []
 
 
+# What may be cut between two pages of paper.
+CUT = """height => [...document.querySelectorAll("article figure, article img, .ssl-panel, .katex-display")].filter((e) =>
+  e.offsetParent && (getComputedStyle(e).breakInside !== "avoid" || e.getBoundingClientRect().height > height))
+  .map((e) => e.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_no_figure_of_a_lecture_is_cut_on_paper(
+    page: tuple[Page, list[str]], address: str, name: str
+) -> None:
+    tab, wrong = page
+    wrong.clear()
+    tab.set_viewport_size(PAPER)
+    tab.goto(f"{address}/{name}")
+    tab.evaluate("for (const one of document.images) one.loading = 'eager'")
+    tab.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth)")
+    tab.emulate_media(media="print", color_scheme="light")
+    assert tab.evaluate(CUT, PAPER["height"]) == []
+    assert tab.evaluate(BEYOND) == []
+    tab.emulate_media(media="screen")
+    assert wrong == []
+
+
 def test_a_lecture_prints_whole(page: tuple[Page, list[str]], address: str) -> None:
     tab, wrong = page
     wrong.clear()
@@ -250,13 +288,217 @@ def test_a_lecture_prints_whole(page: tuple[Page, list[str]], address: str) -> N
     ):
         assert not [e for e in tab.locator(hidden).all() if e.is_visible()], f"{hidden}: nobody can press it"
     assert all(e.is_visible() for e in tab.locator(".ssl-reveal > div").all())
-    cut = tab.evaluate(
-        """height => [...document.querySelectorAll("article figure, article img, .ssl-panel, .katex-display")].filter((e) =>
-          e.offsetParent && (getComputedStyle(e).breakInside !== "avoid" || e.getBoundingClientRect().height > height))
-          .map((e) => e.outerHTML.slice(0, 120))""",
-        PAPER["height"],
-    )
-    assert cut == [], "may be cut between two pages"
+    assert tab.evaluate(CUT, PAPER["height"]) == [], "may be cut between two pages"
     assert tab.evaluate(BEYOND) == []
     tab.emulate_media(media="screen")
     assert wrong == []
+
+
+LINK = r'<[a-z][^<>]*? (?:href|src|data-baked)="([^"]+)"'
+
+
+def test_every_link_leads_somewhere_below_any_address(address: str) -> None:
+    """None begins with a slash: a fork's site lies in a folder of its host."""
+    texts = {
+        str(file.relative_to(site.SITE)): file.read_text(encoding="utf-8")
+        for file in site.SITE.rglob("*.html")
+    }
+    known = {
+        name: {unescape(one) for one in re.findall(r'<[a-z][^<>]*? id="([^"]+)"', text)}
+        for name, text in texts.items()
+    }
+    astray = set()
+    for name, text in texts.items():
+        for link in {unescape(one) for one in re.findall(LINK, text)}:
+            if re.match(r"[a-z]+:", link):
+                continue
+            path, _, at = urljoin(name, link).partition("#")
+            path = unquote(path.partition("?")[0])
+            there = (site.SITE / path).is_file() and (not at or unquote(at) in known[path])
+            if link.startswith("/") or not there:
+                astray.add((name, link))
+    assert not astray and len(known) > len(LECTURES) + len(OTHERS)
+
+
+def test_lectures_follow_one_another(address: str) -> None:
+    turned, name = [], "index.html"
+    for _ in LECTURES:
+        text = (site.SITE / name).read_text(encoding="utf-8")
+        name = urljoin(name, re.search(r'class="next-page" href="([^"]+)"', text)[1])
+        turned.append(name)
+        assert 'class="prev-page"' in (site.SITE / name).read_text(encoding="utf-8")
+    assert turned == LECTURES
+
+
+def test_the_reference_has_every_public_name_with_its_source(address: str) -> None:
+    said = "".join(file.read_text(encoding="utf-8") for file in (site.SITE / "api").glob("*.html"))
+    sources_of = dict(
+        re.findall(r'<dt class="sig[^"]*" id="(ssl_course\.[^"]+)">(.*?)</dt>', said, re.DOTALL)
+    )
+    public = set()
+    for file in (ROOT / "ssl_course").rglob("*.py"):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        module = ".".join(parts).removesuffix(".__init__")
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in tree.body if "._" not in module else ():
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                public.add(f"{module}.{node.name}")
+            for part in node.body if isinstance(node, ast.ClassDef) else ():
+                if isinstance(part, ast.FunctionDef):
+                    public.add(f"{module}.{node.name}.{part.name}")
+    public = {name for name in public if "._" not in name}
+    assert len(public) > 1000 and public - sources_of.keys() == set()
+    assert [name for name in public if "viewcode-link" not in sources_of[name]] == []
+
+
+def test_the_search_finds_a_lecture(page: tuple[Page, list[str]], address: str) -> None:
+    tab, wrong = page
+    wrong.clear()
+    tab.goto(f"{address}/index.html")
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    tab.locator(".sidebar-search").fill("watershed")
+    tab.locator(".sidebar-search").press("Enter")
+    found = tab.locator("#search-results li a[href*='09_collapse']").first
+    found.wait_for(timeout=30_000)
+    found.click()
+    assert LECTURES[9] in tab.url
+    assert wrong == []
+
+
+def test_what_is_offered_comes_and_can_be_opened(page: tuple[Page, list[str]], address: str) -> None:
+    tab, _ = page
+    for name, src in zip(LECTURES, sources(), strict=True):
+        tab.goto(f"{address}/{name}")
+        links = tab.locator("#furo-main-content > section > p a[download]").evaluate_all(
+            "all => all.map(a => a.href)"
+        )
+        own, students = (tab.request.get(link) for link in links)
+        assert own.ok and own.body() == notebook_of(src).read_bytes()
+        nbformat.validate(nbformat.reads(own.text(), as_version=4))
+        assert students.ok
+    with zipfile.ZipFile(io.BytesIO(students.body())) as packed:
+        assert packed.testzip() is None
+        for src in sources():
+            notebook = nbformat.reads(packed.read(f"lectures/{src.stem}.ipynb").decode(), as_version=4)
+            nbformat.validate(notebook)
+            assert not any("solution" in cell.metadata.get("tags", []) for cell in notebook.cells)
+    with tab.expect_download() as fetched:
+        tab.locator("a[download]").first.click()
+    assert fetched.value.suggested_filename == f"{sources()[-1].stem}.ipynb"
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_an_exercise_says_how_to_run_it_and_folds_its_hint(address: str, name: str) -> None:
+    text = (site.SITE / name).read_text(encoding="utf-8")
+    cards = re.findall(r"… Not solved yet\.</b>(.*?)</div>", text, re.DOTALL)
+    notebook = nbformat.read(site.ROOT / name.replace(".html", ".ipynb"), as_version=4)
+    assert len(cards) == sum(
+        "Not solved yet" in output.get("data", {}).get("text/html", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+    )
+    assert len(cards) >= 2
+    for card in cards:
+        assert (
+            f'href="../_static/notebooks/{Path(name).stem}.ipynb" download' in card and "run the cell" in card
+        )
+    assert any("<details><summary>Hint</summary>" in card for card in cards)
+
+
+def test_a_hint_is_what_the_check_says_to_an_answer_that_is_wrong() -> None:
+    for stem, check in (("02_x", lecture_02.scaled), ("09_x", lecture_09.two_points)):
+        said = site.hint(stem, f"check.{check.__name__}(mine)")
+        assert said and check(lambda *_: 12345.0).text.endswith(said)
+    assert site.hint("01_x", "check.ci_free_world(mine)") == "" == site.hint("01_x", "1 + 1")
+
+
+@pytest.fixture
+def touched(browser: BrowserContext) -> Iterator[Page]:
+    """A tab of a phone, whose fingers hover over nothing."""
+    phone = browser.browser.new_context(
+        has_touch=True, is_mobile=True, viewport={"width": 360, "height": 780}
+    )
+    yield phone.new_page()
+    phone.close()
+
+
+def test_a_tap_shows_what_a_word_means_and_a_second_leads_there(touched: Page, address: str) -> None:
+    touched.goto(f"{address}/{LECTURES[0]}")
+    box, words = touched.locator("#ssl-meaning"), touched.locator(WORD)
+    words.first.tap()
+    assert box.is_visible() and box.inner_text() and LECTURES[0] in touched.url
+    box.tap()
+    assert box.is_visible()
+    words.nth(1).tap()
+    assert words.nth(1).get_attribute("aria-describedby") == "ssl-meaning"
+    touched.locator("h1").first.tap()
+    assert not box.is_visible()
+    words.first.tap()
+    words.first.tap()
+    touched.wait_for_url("**/glossary.html#*")
+
+
+# Where the keyboard stands, and whether that is on the screen.
+STANDS = """() => {
+  const { left, right, width } = document.activeElement.getBoundingClientRect();
+  return [document.activeElement.id || document.activeElement.outerHTML.slice(0, 90), right > 0 && left < innerWidth && width > 0];
+}"""
+
+
+@pytest.mark.parametrize("name", ["index.html", LECTURES[4]])
+def test_on_a_narrow_screen_keys_reach_the_lists_and_nothing_unseen(
+    page: tuple[Page, list[str]], address: str, name: str
+) -> None:
+    tab, wrong = page
+    wrong.clear()
+    tab.set_viewport_size({"width": 360, "height": 780})
+    tab.goto(f"{address}/{name}")
+    lists = {"__navigation": ".sidebar-drawer", "__toc": ".toc-drawer"}
+    reached = []
+    for _ in range(30):
+        tab.keyboard.press("Tab")
+        who, seen = tab.evaluate(STANDS)
+        assert seen, f"the keyboard stands on what nobody sees: {who}"
+        reached.append(who)
+    assert [box for box in lists if box in reached] == list(lists)[: 1 + (name != "index.html")]
+    for box, inside in lists.items():
+        if box in reached:
+            for key in ("Space", "Enter"):
+                tab.locator(f"#{box}").focus()
+                tab.keyboard.press(key)
+                assert tab.locator(inside).locator(":focus").count() == 1, f"{key} does not open {inside}"
+                tab.keyboard.press("Escape")
+                assert tab.evaluate("document.activeElement.id") == box
+                tab.locator(inside).wait_for(state="hidden")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name, held", [(BAKED[0], "baked.js|canvas.js|/baked/"), ("try.html", "live")])
+def test_nothing_that_moves_holds_up_the_first_paint(
+    browser: BrowserContext, address: str, name: str, held: str
+) -> None:
+    """What widgets need never comes here, and the page is painted all the same."""
+    tab, asked = browser.new_page(), []
+    wanted = re.compile(rf"_static/.*(?:{held})(?!.*\.(?:css|webp))")
+    tab.route(wanted, lambda route: asked.append(route.request.url))
+    tab.goto(f"{address}/{name}", wait_until="commit")
+    tab.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+    tab.locator("h1").wait_for()
+    assert asked
+    tab.close()
+
+
+def test_without_storage_a_guess_counts_for_the_visit(browser: BrowserContext, address: str) -> None:
+    tab = browser.new_page()
+    tab.add_init_script(
+        "Object.defineProperty(Storage.prototype, 'getItem', { value() { throw new Error('not here'); } });"
+        "Object.defineProperty(Storage.prototype, 'setItem', { value() { throw new Error('not here'); } });"
+    )
+    tab.goto(f"{address}/{LECTURES[1]}")
+    asked = tab.locator(".ssl-predict[data-key]").first
+    asked.locator("input").fill("54")
+    asked.locator("input").blur()
+    told = tab.locator(f".ssl-reveal[data-key='{asked.get_attribute('data-key')}'] > div")
+    assert told.is_visible() and "Your guess: 54" in told.inner_text()
+    assert tab.locator(WORD).count() >= 5, "what comes after the guesses was not done"
+    tab.close()

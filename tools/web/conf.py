@@ -4,6 +4,7 @@ import re
 import sys
 from datetime import date
 from pathlib import Path
+from types import FunctionType
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -48,6 +49,9 @@ html_css_files.insert(0, "katex/katex.min.css")
 html_js_files[:0] = [(file, {"defer": "", "priority": 100 + i}) for i, file in enumerate(KATEX)]
 
 bibtex_bibfiles = ["references.bib"]
+viewcode_follow_imported_members = (
+    False  # every name stands with its own module; and so properties have their lines
+)
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
@@ -64,6 +68,13 @@ def plain(app, what, name, obj, options, lines):  # noqa: ANN001, ANN201
         lines[i] = "".join(parts)
 
 
+def unsaid(app, what, name, obj, skip, options):  # noqa: ANN001, ANN201
+    """A public function is listed even where only its name and types speak."""
+    spoken = isinstance(obj, FunctionType | property) and not name.startswith("_")
+    return False if spoken else None
+
+
 def setup(app):  # noqa: ANN001, ANN201
     """Sphinx calls it."""
     app.connect("autodoc-process-docstring", plain)
+    app.connect("autodoc-skip-member", unsaid)

@@ -10,7 +10,15 @@ function typeset() {
 
 // A guess waits in this browser. What was measured stays covered until a guess is there, or the reader asks.
 function guesses() {
-  const kept = (box) => localStorage.getItem(`ssl-course ${box.dataset.key}`) ?? "";
+  const here = {}; // of this visit: all there is where a browser keeps nothing for pages
+  const name = (box) => `ssl-course ${box.dataset.key}`;
+  const kept = (box) => {
+    try { return localStorage.getItem(name(box)) ?? ""; } catch { return here[name(box)] ?? ""; }
+  };
+  const keep = (box, guess) => {
+    here[name(box)] = guess;
+    try { guess ? localStorage.setItem(name(box), guess) : localStorage.removeItem(name(box)); } catch { /* here it is */ }
+  };
   const asked = document.querySelectorAll(".ssl-predict[data-key]"), told = document.querySelectorAll(".ssl-reveal[data-key]");
   for (const box of asked) {
     const row = document.createElement("label");
@@ -21,8 +29,7 @@ function guesses() {
     else Object.assign(input, { placeholder: "a number", autocomplete: "off" });
     input.value = kept(box);
     input.addEventListener("change", () => {
-      if (input.value.trim()) localStorage.setItem(`ssl-course ${box.dataset.key}`, input.value.trim());
-      else localStorage.removeItem(`ssl-course ${box.dataset.key}`);
+      keep(box, input.value.trim());
       show();
     });
     row.append("Your guess: ", input);
@@ -113,10 +120,14 @@ function meanings() {
     }
   });
   document.addEventListener("focusin", (event) => word(event) ? show(word(event)) : hide());
-  document.addEventListener("focusout", hide);
+  document.addEventListener("focusout", () => { if (!held) hide(); });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-  let before = null; // what was shown when a finger came down
-  document.addEventListener("pointerdown", (event) => { before = shown; if (!word(event) && !box.contains(event.target)) hide(); });
+  let before = null, held = false; // what was shown when a finger came down, and whether on the box, which then stays
+  document.addEventListener("pointerdown", (event) => {
+    before = shown;
+    held = box.contains(event.target);
+    if (!word(event) && !held) hide();
+  });
   document.addEventListener("click", (event) => {
     if (!word(event) || !matchMedia("(hover: none)").matches || before === word(event)) return;
     event.preventDefault();
@@ -124,8 +135,11 @@ function meanings() {
   });
 }
 
-// docutils calls citations a list but not its items.
-const papers = () => document.querySelectorAll(".citation-list").forEach((list) => list.removeAttribute("role"));
+// docutils calls citations a list but not its items, and Sphinx puts lists beside the items that they belong to.
+function mended() {
+  for (const list of document.querySelectorAll(".citation-list")) list.removeAttribute("role");
+  for (const list of document.querySelectorAll("article li + ul")) list.previousElementSibling.append(list);
+}
 
 // What scrolls must be reachable from the keyboard.
 function scrollable() {
@@ -133,7 +147,25 @@ function scrollable() {
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
 }
 
-ready(() => { papers(); typeset(); guesses(); words(); scrollable(); });
+// Where there is no room beside the text, furo's two lists wait behind a button: whoever opens one by key stands in it.
+function lists() {
+  for (const [id, list] of [["__navigation", ".sidebar-drawer"], ["__toc", ".toc-drawer"]]) {
+    const box = document.getElementById(id), inside = document.querySelector(list);
+    const close = () => { box.checked = false; };
+    box.addEventListener("change", () => {
+      if (box.checked && box.matches(":focus-visible")) [...inside.querySelectorAll("a")].find((a) => a.getClientRects().length).focus();
+    });
+    box.addEventListener("keydown", (event) => { if (event.key === "Enter") box.click(); });
+    inside.addEventListener("click", (event) => { if (event.target.closest("a")) close(); });
+    inside.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !box.checked) return;
+      close();
+      box.focus();
+    });
+  }
+}
+
+ready(() => { mended(); typeset(); guesses(); words(); lists(); scrollable(); });
 document.fonts.ready.then(scrollable); // letters of formulas come late
 addEventListener("load", scrollable);
 addEventListener("resize", scrollable);
