@@ -1,10 +1,14 @@
 """From a hand to its picture, in a real JupyterLab and a real browser: `python benchmarks/latency.py`.
 
-Each widget of each lecture stands beside a bare canvas of as many pixels, whose picture costs nothing to make: the
-ratio is what the widget itself costs. Painting is timed on the two painters, and the way from `import ssl_course` to
-the first widget beside a bare `import torch`. Training is cut to ten steps; nothing else may run meanwhile.
+Each widget of each lecture stands beside a bare canvas of as many panels and pixels, whose picture costs nothing to
+make: the ratio is what the widget itself costs. It is moved by its first slider, or by its first box to tick; painting
+is timed on the two painters, and the way from `import ssl_course` to the first widget beside a bare `import torch`.
+Bytes are those of a whole frame, and of what the canvas sends for a change: only panels that are no longer the same.
+Training is cut to ten steps; nothing else may run meanwhile. At the end it prints the table of benchmarks/README.md,
+and again with --table, which measures nothing.
 
     python benchmarks/latency.py --lectures 04 12 --json build/latency.json
+    python benchmarks/latency.py --table
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import platform
 import statistics
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -24,7 +29,8 @@ from playwright.sync_api import sync_playwright
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "browser"), str(ROOT / "tests" / "widgets")]
+from examples import WIDGETS  # noqa: E402
 from harness import Lab, Notebook, Shown  # noqa: E402
 
 from tools.browser import FLAGS, HELP, find_browser  # noqa: E402
@@ -34,7 +40,20 @@ from tools.browser import FLAGS, HELP, find_browser  # noqa: E402
 TWINS = """
 import ipywidgets, json, numpy as np
 from ipywidgets.widgets.widget import _instances
-from ssl_course.widgets import Explorer, Panel, Plot
+from ssl_course.widgets import Canvas, Explorer, Panel, Plot
+
+changes = {}  # model_id of a canvas: bytes of each message with which it has changed its picture
+def counted(self, msg, buffers=None, send=Canvas._send):
+    if self.comm is not None and "_frame" in msg.get("state", ()):
+        size = len(json.dumps(msg)) + sum(memoryview(b).nbytes for b in buffers or ())
+        changes.setdefault(self.model_id, []).append(size)
+    return send(self, msg, buffers)
+Canvas._send = counted
+def sizes(canvas):
+    c = next(w for w in _instances.values() if w.model_id == canvas)
+    contents = [p.sent for p in c.panels]
+    whole = len(json.dumps(c._frame)) + sum(len(s.encode() if isinstance(s, str) else s) for s in contents)
+    print(json.dumps([whole, changes.get(canvas, [])]))
 
 class Twin(Explorer):
     def __init__(self, other):
@@ -43,9 +62,10 @@ class Twin(Explorer):
             for p in other.panels
         ]
         gray = ipywidgets.IntSlider(100, min=0, max=255, description="gray")
-        super().__init__({"gray": gray}, state=sizes)
+        super().__init__({"gray": gray, "tick": ipywidgets.Checkbox(description="tick")}, state=sizes)
     @staticmethod
-    def render(state, *, gray):
+    def render(state, *, gray, tick):
+        gray = 255 - gray if tick else gray
         return [
             Panel(Plot.board(w, h).rect(0, 0, w, h, (gray,) * 3) if drawn else np.full((h, w), gray, np.uint8),
                   "a gray", f"gray {gray}", css, operable=operable)
@@ -66,7 +86,7 @@ PAINTERS = {
 }
 # Runs in the page, as does STEP: times each key or click until the canvas has its next picture.
 WATCH = """(el) => {
-  const handle = el.closest(".ssl-explorer").querySelector("[role=slider]");
+  const handle = [...el.closest(".ssl-explorer").querySelectorAll("[role=slider]")].find((h) => h.checkVisibility());
   window.sslSlider = () => ["now", "min", "max"].map((name) => Number(handle?.getAttribute(`aria-value${name}`)));
   const log = (window.sslTimes = []);
   let began = 0;
@@ -85,6 +105,7 @@ STEP = """async (n) => {
   await pause(30);
   return window.sslSlider();
 }"""
+SLIDER = "[role=slider]:visible"
 WARM = 3  # the first steps warm up
 
 
@@ -108,20 +129,27 @@ def summary(times: list[float]) -> dict[str, float]:
     }
 
 
-def keys(shown: Shown, steps: int = 9) -> dict[str, float]:
-    """From an arrow key on the first slider."""
-    handle = shown.box.locator("[role=slider]").first
-    handle.scroll_into_view_if_needed()
-    handle.focus()
-    key = "ArrowRight"
+def keys(shown: Shown, slides: bool, steps: int = 21) -> dict[str, float]:
+    """From an arrow key on the first slider, or from Space on the first box to tick."""
+    control = shown.box.locator(SLIDER if slides else "input[type=checkbox]:visible").first
+    control.scroll_into_view_if_needed()
+    control.focus()
+    key = "ArrowRight" if slides else "Space"
 
     def press(_: int, slider: list[float]) -> None:
         nonlocal key
         now, low, high = slider
-        key = "ArrowLeft" if now >= high else "ArrowRight" if now <= low else key
+        if slides:
+            key = "ArrowLeft" if now >= high else "ArrowRight" if now <= low else key
         shown.page.keyboard.press(key)
 
-    return timed(shown, press, steps)
+    return timed(shown, press, steps) | sizes(shown)
+
+
+def sizes(shown: Shown) -> dict[str, float]:
+    """Bytes of the whole frame that is shown, and of the median and the largest change since the widget stood there."""
+    whole, changes = json.loads(shown.notebook.ask(f"sizes({shown.canvas_id!r})"))
+    return {"whole": whole, "change": statistics.median(changes), "largest_change": max(changes)}
 
 
 def clicks(shown: Shown, panel: int = 1, steps: int = 13) -> dict[str, float]:
@@ -134,26 +162,50 @@ def clicks(shown: Shown, panel: int = 1, steps: int = 13) -> dict[str, float]:
         x, y = 0.06 + 0.125 * (step % 8), 0.06 + 0.125 * (step // 8)
         shown.page.mouse.click(box["x"] + box["width"] * x, box["y"] + box["height"] * y)
 
-    return timed(shown, click, steps)
+    return timed(shown, click, steps) | sizes(shown)
 
 
 def beside(own: dict[str, float], bare: dict[str, float]) -> dict[str, Any]:
-    """The row of a widget."""
-    return own | {"bare_ms": bare["median_ms"], "ratio": round(own["median_ms"] / bare["median_ms"], 2)}
+    """The row of a widget: its median and its 95th percentile as multiples of the bare canvas's median."""
+    times = {"ratio": own["median_ms"], "p95_ratio": own["p95_ms"]}
+    return (
+        own | {"bare_ms": bare["median_ms"]} | {k: round(v / bare["median_ms"], 2) for k, v in times.items()}
+    )
+
+
+def table(rows: dict[str, Any]) -> str:
+    """As benchmarks/README.md has it; the last line the median widget."""
+    columns = {"median_ms": "median, ms", "ratio": "× bare", "p95_ratio": "95 %, × bare", "whole": "KB, whole frame",
+               "change": "KB, a change", "largest_change": "largest change"}  # fmt: skip
+    middle = {key: statistics.median(row[key] for row in rows.values()) for key in columns}
+    lines = [f"| lecture: widget | {' | '.join(columns.values())} |", "| --- |" + " --- |" * len(columns)]
+    for name, row in (rows | {"**the median**": middle}).items():
+        cells = (
+            f"{row[k]:.2f}" if "ratio" in k else f"{row[k] / (1 if k == 'median_ms' else 1000):.0f}"
+            for k in columns
+        )
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def lecture(notebook: Notebook) -> dict[str, Any]:
-    """Each widget that has a slider, beside its twin."""
+    """Each widget beside its twin."""
     notebook.cut_short()
     notebook.run_all()
+    if errors := notebook.cell_errors():
+        raise RuntimeError(f"{notebook.name}: {errors}")
     everything = {shown.canvas_id: shown for shown in notebook.explorers()}
     twin_of = json.loads(notebook.ask("print(json.dumps(twin_of))"))
     rows = {}
-    for index, shown in enumerate(shown for shown in everything.values() if shown.kind != "Twin"):
-        slider = shown.box.locator("[role=slider]")
-        if slider.count() and slider.first.is_visible():
-            name = f"{Path(notebook.name).stem}: {shown.kind} {index}"
-            rows[name] = beside(keys(shown), keys(everything[twin_of[shown.canvas_id]]))
+    seen: Counter[str] = Counter()
+    for shown in everything.values():
+        if shown.kind == "Twin" or not shown.box.is_visible():
+            continue
+        seen[shown.kind] += 1
+        again = f" {seen[shown.kind]}" * (seen[shown.kind] > 1)
+        name = f"{notebook.name[:2]}: {shown.kind}{again}"
+        slides = shown.box.locator(SLIDER).count() > 0  # else both have a box to tick
+        rows[name] = beside(keys(shown, slides), keys(everything[twin_of[shown.canvas_id]], slides))
     return rows
 
 
@@ -182,7 +234,15 @@ def main() -> None:
     )
     parser.add_argument("--lectures", nargs="*", default=[""], metavar="NN", help="default: all")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "latency.json")
+    parser.add_argument(
+        "--table", action="store_true", help="print the table of that file, and measure nothing"
+    )
     arguments = parser.parse_args()
+    if arguments.table:
+        if not arguments.json.exists():
+            parser.error(f"there is no {arguments.json}: measure first, without --table")
+        print(table(json.loads(arguments.json.read_text(encoding="utf-8"))["widgets"]))
+        return
     files = sorted(f for n in arguments.lectures for f in (ROOT / "lectures").glob(f"{n}*.ipynb"))
     if not files:
         parser.error(f"no lecture is called {' or '.join(arguments.lectures)}; name one by its number: 04")
@@ -212,8 +272,9 @@ def main() -> None:
             lab.stop()
             chromium.close()
 
-    for name, row in rows.items():
-        print(f"{name:64} {row['median_ms']:7.1f} ms {row['ratio']:5.2f} × bare canvas")
+    print(table(rows))
+    if missing := [kind for kind in WIDGETS if not any(kind in name for name in rows)]:
+        print("not in these lectures:", ", ".join(missing))
     print(", ".join(f"{name} {seconds} s" for name, seconds in started.items()))
     about = {"date": date.today().isoformat(), "machine": platform.machine(), "command": " ".join(sys.argv)}
     arguments.json.parent.mkdir(parents=True, exist_ok=True)

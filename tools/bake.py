@@ -602,12 +602,8 @@ class _Store:
         row = [_put(self.readouts, line)]
         for panel in panels:
             content = self._drawing(panel.svg) if panel.drawn else self._picture(panel.rgba)
-            meta = {
-                "width": panel.size[0], "height": panel.size[1], "css": panel.width, "caption": panel.caption,
-                "alt": panel.alt, "pixelated": panel.pixelated, "operable": panel.operable, "columns": panel.columns,
-                "picture": not panel.drawn or panel.picture.over_picture,
-            }  # fmt: skip
-            row.append(_put(self.panels, (content, _put(self.metas, json.dumps(meta, ensure_ascii=False)))))
+            meta = json.dumps(panel.layout, ensure_ascii=False)
+            row.append(_put(self.panels, (content, _put(self.metas, meta))))
         return _put(self.frames, tuple(row))
 
     def _drawing(self, svg: str) -> int:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from ssl_course.course.palette import DARK, INK, NAMES, WASH, Mixed
+from ssl_course.course.palette import DARK, INK, NAMES, WASH, Mixed, rgb
 
 # Dark pages of JupyterLab and nbconvert, of VS Code, and of Sphinx with furo. An untrusted notebook loses the
 # rule and shows light paper.
@@ -38,6 +38,17 @@ def css(color: str | tuple[int, ...]) -> str:
     return f"color-mix(in srgb,{solid} {int(alpha, 16) / 2.55:.3g}%,transparent)" if alpha else solid
 
 
+def pixel(color: str | tuple[int, ...], dark: bool = False) -> tuple[int, ...]:
+    """A colour as (red, green, blue, opacity) of 0 to 255, on light or on dark paper."""
+    if isinstance(color, Mixed):
+        ends = zip(pixel(color.low, dark), pixel(color.high, dark), strict=True)
+        return tuple(round(a + (b - a) * color.share) for a, b in ends)
+    if not isinstance(color, str):
+        return (*color, 255)[:4]
+    solid = DARK.get(NAMES.get(color[:7], ""), color[:7]) if dark else color[:7]
+    return (*rgb(solid), int(color[7:] or "ff", 16))
+
+
 def both(colour: str) -> str:
     """A colour of the palette for a card: its light and its dark one, as ``light-dark(…)``."""
     return f"light-dark({colour},{DARK[NAMES[colour]]})"
@@ -56,6 +67,8 @@ def standalone(svg: str) -> str:
         ":root{" + ";".join(f"--ssl-{name}:{colour}" for name, colour in colours) + "}"
         for colours in (used.items(), ((name, DARK[name]) for name in used))
     )
+    if "ssl-dark" in svg:  # pictures of its own for each theme
+        dark += ".ssl-light{display:none}.ssl-dark{display:inline}"
     style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}text{{font-family:{FONT}}}</style>"
     svg = re.sub(r"<title>.*?</title>", "", svg, flags=re.DOTALL)  # an <img> does not tell them
     svg = re.sub(r"data:image/png;base64,\s*([^\"]+)", lambda match: _smaller(match[1]), svg)
@@ -66,6 +79,8 @@ def _smaller(data: str) -> str:
     """A PNG in base64 as what takes fewer bytes: a palette, where its colours are few, or a JPEG that keeps
     them all; a WebP where the page shows through."""
     picture, png, jpeg = Image.open(io.BytesIO(base64.b64decode(data))), io.BytesIO(), io.BytesIO()
+    if picture.mode == "P":  # few colours already
+        return f"data:image/png;base64,{data}"
     if picture.mode == "RGBA" and picture.getextrema()[3][0] < 255:
         picture.save(jpeg, "webp", quality=92, method=6)
         return f"data:image/webp;base64,{base64.b64encode(jpeg.getvalue()).decode()}"

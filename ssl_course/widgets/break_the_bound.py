@@ -168,7 +168,7 @@ def _glass(delta: float, unit: float) -> Panel:
 
 
 def _axes() -> draw.Plot:
-    return draw.Plot(440, 250, (SMALLEST, 0), (-6.2, 0.4), margin=(40, 12, 40, 58))
+    return draw.Plot(440, 250, (SMALLEST, 0), (-6.2, 1.2), margin=(40, 12, 40, 58))
 
 
 def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) -> Panel:
@@ -190,11 +190,11 @@ def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) ->
     most = np.log10(0.5)  # 1 − ΣP(y)²
     plot.line([(SMALLEST, most), (0, most)], palette.INK, 1.5, (1, 4))
     plot.text(
-        0, most, "no constant loses more: 1 − ΣP(y)²", palette.INK, 11, "rb", offset=(-3, -2), halo=True
+        0, 0, "no constant loses more: 1 − ΣP(y)²", palette.INK, 11, "rb", offset=(-3, -4), halo=True
     )
     at, low, high = np.log10(delta), np.log10(now.promise), np.log10(now.excess)
     low, high = (float(np.clip(v, -6.1, 0.3)) for v in (low, high))
-    plot.line([(at, -6.2), (at, 0.4)], palette.GRID, 2)
+    plot.line([(at, -6.2), (at, 1.2)], palette.GRID, 2)
     plot.line([(at, low), (at, high)], palette.INK, 2)
     plot.dot(at, high, palette.PSI, 6).dot(at, low, palette.X2, 6)
     anchor, offset = ("lm", (9, 0)) if at < -1.2 else ("rm", (-9, 0))

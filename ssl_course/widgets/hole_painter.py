@@ -159,6 +159,7 @@ class HolePainter(HideAndFill):
                 "X₁: paint with the pointer, mend with Shift",
                 f"the picture with a hole of {100 * sum(hole) / len(hole):.0f} % of its area",
                 _ring(v.cursor, brush, palette.X1),
+                brush=v.brush / state.size,
             ),
             HolePainter.picture_panel(
                 filled.network,

@@ -152,6 +152,8 @@ class MaskingExplorer(HideAndFill):
                 "X₁: click or drag to hide and show",
                 masked,
                 _around_patch(cursor, grid, palette.X1),
+                cells=(grid, grid),
+                hidden="".join(map(str, hidden)),
             ),
             MaskingExplorer.picture_panel(
                 filled.image,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from harness import DARK, LIGHT, Lab, Opener
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page
 
+from ssl_course.course import palette, themes
+from ssl_course.widgets import Plot
+from ssl_course.widgets.frame import canvas
 from tools.browser import FLAGS, find_browser
 
 pytestmark = pytest.mark.browser
@@ -116,6 +120,34 @@ def test_a_slider_answers_while_a_cell_is_busy(lab: Lab, open_notebook: Opener) 
     (lab.root / "enough").touch()
     notebook.idle()
     tiny.settled()
+
+
+def test_a_crowd_of_dots_has_each_theme_s_colours(browser: BrowserContext) -> None:
+    """Live, and as it stays behind in an <img>, as Pillow paints it: nearly, for a browser has edges of its own."""
+    points = np.random.default_rng(0).normal(0, 1, (10_000, 2)).clip(-3, 3)
+
+    def plot(ink: str, paper: str) -> Plot:
+        return Plot(300, 220, (-3, 3), (-3, 3), paper=paper).dots(points, ink)
+
+    drawing = plot(palette.X1, palette.PAPER).svg()
+    css = (Path(canvas.__file__).parent / "canvas.css").read_text(encoding="utf-8")
+    page = browser.new_page()
+    try:
+        for dark in (False, True):
+            page.set_content(
+                f"<style>{css} body{{margin:0}}</style><body data-jp-theme-light={str(not dark).lower()}>"
+                f"<div class=ssl-canvas style='width:300px'>{drawing}</div>{themes.img(drawing, 'dots', 300)}"
+            )
+            page.wait_for_function("() => document.querySelector('img').complete")
+            names = palette.DARK if dark else {name: colour for colour, name in palette.NAMES.items()}
+            painted = Image.fromarray(plot(names["x1"], names["paper"]).array()).convert("RGB").reduce(2)
+            for shown in (".ssl-drawing", "img"):
+                shot = Image.open(io.BytesIO(page.locator(shown).screenshot())).convert("RGB")
+                assert shot.size == (300, 220)
+                wrong = np.abs(np.asarray(shot, int) - np.asarray(painted, int))[4:-4, 4:-4]  # round corners
+                assert wrong.mean() < 2, f"{shown}, {'dark' if dark else 'light'}: off by {wrong.mean():.1f}"
+    finally:
+        page.close()
 
 
 FILM = """\

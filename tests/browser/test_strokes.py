@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import pytest
 from harness import Lab, Notebook, Opener, Shown
+from PIL import Image
+from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.browser
 
@@ -58,3 +63,93 @@ def test_strokes(kind: str, lab: Lab, open_notebook: Opener, known_errors: set[s
     notebook.screenshot(kind, widget.box)
     assert notebook.new_errors(known_errors) == []
     assert notebook.serious() == []
+
+
+# What was drawn when the browser painted the next time after the pointer or a key had done something.
+NEXT_FRAME = """() => {
+  window.sslSeen = [];
+  const look = (event) => requestAnimationFrame(() => {
+    const touch = document.querySelector(".ssl-touch");
+    window.sslSeen.push([event.type, touch?.innerHTML ?? "", event.target.closest(".ssl-explorer")?.innerText ?? ""]);
+  });
+  for (const kind of ["pointerdown", "pointermove", "keydown"]) window.addEventListener(kind, look);
+}"""
+LATE = """
+import time
+def late(*state, render=type(widget).render, **values):
+    time.sleep(1)
+    return render(*state, **values)
+type(widget).render = staticmethod(late)
+"""
+
+
+def gray(picture: Locator, at: tuple[float, float]) -> bool:
+    """Whether a place of a picture looks hidden, with what lies over it."""
+    shot = Image.open(io.BytesIO(picture.page.screenshot(clip=picture.bounding_box()))).convert("RGB")
+    x, y = int(at[0] * shot.width), int(at[1] * shot.height)
+    return bool((np.asarray(shot)[y - 2 : y + 3, x - 2 : x + 3] == 128).all())
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_stroke_is_seen_in_the_next_frame_though_the_kernel_is_late(
+    kind: str, lab: Lab, open_notebook: Opener, known_errors: set[str]
+) -> None:
+    notebook = open_notebook(lab.write(f"late_{kind}.ipynb", [CELLS[kind]]))
+    notebook.run_all()
+    (widget,) = notebook.explorers()
+    notebook.ask("settings, cells = widget.hidden_now(); widget.set(hand=(settings, bytes(len(cells))))")
+    widget.settled()
+    notebook.ask(LATE)
+    page, picture = widget.page, widget.box.locator(".ssl-picture").nth(1)
+    picture.scroll_into_view_if_needed()
+    box, number = picture.bounding_box(), widget.number()
+    places = [(0.2, 0.3), (0.5, 0.3), (0.8, 0.3)]
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
+    page.evaluate(NEXT_FRAME)
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    page.mouse.move(*points[1])
+    page.mouse.move(*points[2])
+    page.mouse.up()
+    page.wait_for_function("() => window.sslSeen.filter(([kind]) => kind === 'pointermove').length >= 3")
+    seen = page.evaluate("() => window.sslSeen")
+    assert all("#808080" in marks for kind, marks, _ in seen[1:]), seen
+    assert all(gray(picture, at) for at in places), "the stroke has gaps"
+    assert not gray(picture, (0.5, 0.8)) and widget.number() == number, "the kernel was too quick: not tested"
+    notebook.screenshot("at_once")
+
+    widget.settled()
+    page.wait_for_function("() => !document.querySelector('.ssl-touch')?.innerHTML.includes('#808080')")
+    assert all(gray(picture, at) for at in places), "the kernel's picture is another"
+    page.mouse.move(0, 0)
+    page.wait_for_function("() => !document.querySelector('.ssl-touch')")
+
+    # back again: what was hidden looks mended at once, and is
+    if kind == "HolePainter":
+        page.keyboard.down("Shift")
+    number = widget.number()
+    page.mouse.click(*points[1])
+    page.keyboard.up("Shift")
+    assert page.locator(".ssl-touch [fill='#ffffffb0'], .ssl-touch [stroke='#ffffffb0']").count() == 1
+    assert not gray(picture, places[1]) and widget.number() == number
+    widget.settled()
+    page.mouse.move(0, 0)
+    page.wait_for_function("() => !document.querySelector('.ssl-touch')")
+    assert not gray(picture, places[1]) and gray(picture, places[0])
+
+    # a choice among pictures, and the number beside a slider
+    thumbs = widget.box.locator(".ssl-picture").nth(0)
+    number = widget.number()
+    thumbs.click(position={"x": 100, "y": 20})
+    assert page.evaluate("() => window.sslSeen.at(-1)[1]").count("<rect") >= 2 and widget.number() == number
+    widget.settled()
+    page.mouse.move(0, 0)
+    page.wait_for_function("() => !document.querySelector('.ssl-touch')")
+    handle = widget.box.locator("[role=slider]").first
+    handle.focus()
+    before, number = widget.box.locator(".widget-readout").first.inner_text(), widget.number()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => window.sslSeen.at(-1)[0] === 'keydown'")
+    assert widget.box.locator(".widget-readout").first.inner_text() != before and widget.number() == number
+    widget.settled()
+    assert notebook.new_errors(known_errors) == []

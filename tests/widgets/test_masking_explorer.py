@@ -89,6 +89,10 @@ def test_click_and_drag_hide_and_show(explorer):
     explorer.on_pointer(Pointer("down", 1, *row[0]))  # a stroke that begins on a hidden patch shows
     explorer.on_pointer(Pointer("drag", 1, *row[-1], path=row))
     assert not any(hidden(explorer)[:4])
+    far = Pointer("drag", 1, *row[-1], path=(row[-1],))
+    explorer.on_pointer(Pointer("down", 1, *row[0]))
+    explorer.on_pointer(far)  # so fast that nothing between the ends was reported
+    assert all(hidden(explorer)[:4])
     explorer.set(ratio=0.5)  # new settings, a new mask
     assert torch.equal(torch.tensor([hidden(explorer)]).float(), mask_of_training("random", 0.5, 0, 4))
     explorer.reset()

@@ -33,7 +33,8 @@ const TALLEST = 300; // a picture may grow up to that, or to the height of a plo
 const LARGER = 1.4;
 const SMALL = 0.85; // of its own size: a plot that is smaller gets larger letters, up to LETTERS
 const LETTERS = 1.35;
-const BESIDE = 0.66; // a page less filled than that has room for the line below
+const BESIDE = 0.66; // a page, or its last row, less filled than that has room for the line below
+const LINE = 240; // at least so wide
 
 /** Panels row by row, of one height each: of all ways the one that keeps them nearest to their own size, pictures
  * nearest to each other's height, letters to each other's size, and leaves least of the page empty. */
@@ -92,17 +93,126 @@ function enlarge({ picture, width }, panel) {
   for (const text of texts) text.style.fontSize = "";
   if (letters === 1) return;
   const boxes = texts.map((text) => text.getBBox());
+  const shares = {}; // of the room that there is: texts of one column or row, such as a legend, look alike
+  const lines = (text) => ["x", "y"].map((way) => [way, ...[way, "text-anchor", "font-size"].map((name) => text.getAttribute(name))].join());
   texts.forEach((text, i) => {
     const { x, y, width: wide } = boxes[i];
     const touches = (b) => b !== boxes[i] && Math.abs(b.y - y) < 4 && b.x < x + wide + 2 && x < b.x + b.width + 2;
     const out = Math.max(0, -x, x + wide - panel.width) * (text.getAttribute("text-anchor") === "middle" ? 2 : 1);
     const share = boxes.some(touches) ? 0 : 1 - out / wide;
-    if (share < 1) text.style.fontSize = `${Number.parseFloat(text.getAttribute("font-size")) * Math.max(1 / letters, share)}em`;
+    for (const line of lines(text)) shares[line] = Math.min(share, shares[line] ?? 1);
   });
+  for (const text of texts) {
+    const share = Math.min(...lines(text).map((line) => shares[line]));
+    if (share < 1) text.style.fontSize = `${Number.parseFloat(text.getAttribute("font-size")) * Math.max(1 / letters, share)}em`;
+  }
 }
 
-/** Events wait here until the kernel has handled the batch before; strokes in between become one. */
-function outbox(model) {
+/** Draws over a panel what a stroke does as soon as the pointer does it, and forgets it when the kernel's picture has it. */
+function toucher(figure) {
+  const layer = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  layer.setAttribute("class", "ssl-touch");
+  layer.setAttribute("aria-hidden", "true");
+  let panel = { touch: {} };
+  let parts = []; // of strokes, each with the batch of events that reports it
+  let over = null; // where the pointer is
+  let last = null; // where the stroke under way has come to
+  let hides = 1; // what it does to cells
+
+  const cell = ([x, y]) => {
+    const [rows, columns] = panel.touch.cells;
+    return Math.min(rows - 1, Math.floor(y * rows)) * columns + Math.min(columns - 1, Math.floor(x * columns));
+  };
+  const box = (number, look) => {
+    const [rows, columns] = panel.touch.cells;
+    const [w, h] = [panel.width / columns, panel.height / rows];
+    return `<rect x="${(number % columns) * w}" y="${Math.floor(number / columns) * h}" width="${w}" height="${h}" ${look}/>`;
+  };
+  const line = (path, look) => {
+    const points = path.map(([x, y]) => `${x * panel.width} ${y * panel.height}`).join("L");
+    return `<path d="M${points}h0" fill="none" stroke-linecap="round" stroke-linejoin="round" ${look}/>`;
+  };
+  /** Seen on any picture. */
+  const edged = (shape, look = "fill='none'") =>
+    shape(`${look} stroke="#fff" stroke-width="4"`) + shape(`${look} stroke="#1450f5" stroke-width="2"`);
+
+  /** Hidden (1) or seen (0), cell by cell, after what the strokes do. */
+  function cells() {
+    const now = [...panel.touch.hidden].map(Number);
+    for (const part of parts) for (const point of part.path) now[cell(point)] = part.hides;
+    return now;
+  }
+
+  function redraw() {
+    const { brush, cells: grid, hidden } = panel.touch;
+    let marks = "";
+    if (hidden) {
+      cells().forEach((now, number) => {
+        if (now !== Number(hidden[number])) marks += box(number, `fill="${now ? HIDDEN : SHOWN}" shape-rendering="crispEdges"`);
+      });
+    } else {
+      for (const { path, shift } of parts) {
+        if (brush) marks += line(path, `stroke="${shift ? SHOWN : HIDDEN}" stroke-width="${2 * brush * panel.width}" data-wide`);
+        else marks += edged((look) => (grid ? box(cell(path[0]), look) : line(path, look)));
+      }
+    }
+    if (over && grid) marks += edged((look) => box(cell(over), look));
+    if (over && brush) {
+      const [x, y] = [over[0] * panel.width, over[1] * panel.height];
+      marks += edged((look) => `<circle cx="${x}" cy="${y}" r="${brush * panel.width}" ${look}/>`);
+    }
+    layer.setAttribute("viewBox", `0 0 ${panel.width} ${panel.height}`);
+    layer.innerHTML = marks;
+    if (!marks) layer.remove();
+    else if (!layer.isConnected) figure.append(layer);
+  }
+
+  /** A way with as many points as its cells need. */
+  function along(path) {
+    const finest = 2 * Math.max(...panel.touch.cells);
+    return path.flatMap(([x, y], i) => {
+      const [x0, y0] = path[Math.max(0, i - 1)];
+      const n = Math.max(1, Math.ceil(finest * Math.hypot(x - x0, y - y0)));
+      return Array.from({ length: n }, (_, k) => [x0 + ((x - x0) * (k + 1)) / n, y0 + ((y - y0) * (k + 1)) / n]);
+    });
+  }
+
+  return {
+    /** What the picture is of, from now on. */
+    of(next) {
+      panel = next;
+      if (!panel.operable) [parts, over] = [[], null];
+      redraw();
+    },
+    over(point) {
+      over = point;
+      if (panel.touch.brush || panel.touch.cells) redraw();
+    },
+    stroke(kind, points, shift, batch) {
+      const { cells: grid, hidden } = panel.touch;
+      const begins = kind === "down";
+      if (kind === "up" || (grid && !hidden && !begins)) return; // a choice is made where it begins
+      let path = begins || !last ? points : [last, ...points];
+      last = path.at(-1);
+      if (hidden) path = along(path);
+      if (hidden && begins) hides = 1 - cells()[cell(path[0])];
+      const part = parts.at(-1);
+      if (!begins && part?.batch === batch && part.shift === shift) part.path.push(...path);
+      else parts.push({ path, shift, batch, hides });
+      redraw();
+    },
+    /** The picture has what was reported up to this batch. */
+    drop(batch) {
+      if (!parts.length) return;
+      parts = parts.filter((part) => part.batch > batch);
+      redraw();
+    },
+  };
+}
+
+/** Events wait here until the kernel has handled the batch before; strokes in between become one. `answered` hears of
+ * each batch, and whether its answer was only waited for too long. */
+function outbox(model, answered) {
   let waiting = [];
   let batch = 0;
   let inFlight = null;
@@ -113,9 +223,10 @@ function outbox(model) {
     const events = waiting;
     waiting = [];
     model.send({ batch, events });
-    timer = setTimeout(done, GIVE_UP_MS, inFlight);
+    timer = setTimeout(done, GIVE_UP_MS, inFlight, true);
   }
-  function done(number) {
+  function done(number, lost = false) {
+    answered(number, lost);
     if (number !== inFlight) return;
     clearTimeout(timer);
     inFlight = null;
@@ -124,6 +235,7 @@ function outbox(model) {
   const receive = (message) => message && "handled" in message && done(message.handled);
   model.on("msg:custom", receive);
   return {
+    /** Returns the batch that reports it. */
     push(event) {
       const last = waiting.at(-1);
       if (event.kind === "drag" && last?.kind === "drag" && last.panel === event.panel) {
@@ -133,6 +245,7 @@ function outbox(model) {
         waiting.push(event);
       }
       flush();
+      return waiting.length ? batch + 1 : batch;
     },
     close() {
       clearTimeout(timer);
@@ -142,7 +255,7 @@ function outbox(model) {
 }
 
 /** Strokes (one report per animation frame) and keys of one panel. */
-function listen(picture, panel, box) {
+function listen(picture, panel, box, touch) {
   let path = [];
   let frame = 0;
   const where = (event) => {
@@ -152,7 +265,9 @@ function listen(picture, panel, box) {
   };
   const report = (kind, event) => {
     const [x, y] = path.at(-1) ?? where(event);
-    box.push({ kind, panel, x, y, path: path.length ? path : [[x, y]], shift: event.shiftKey });
+    const whole = path.length ? path : [[x, y]];
+    const batch = box.push({ kind, panel, x, y, path: whole, shift: event.shiftKey });
+    touch.stroke(kind, whole, event.shiftKey, batch);
     path = [];
   };
   const flushDrag = (event) => {
@@ -168,7 +283,9 @@ function listen(picture, panel, box) {
     path = [where(event)];
     report("down", event);
   });
+  picture.addEventListener("pointerleave", () => touch.over(null));
   picture.addEventListener("pointermove", (event) => {
+    if (active() && event.pointerType !== "touch") touch.over(where(event));
     if (!active() || !picture.hasPointerCapture(event.pointerId)) return;
     const points = event.getCoalescedEvents?.() ?? [];
     for (const point of points.length ? points : [event]) path.push(where(point));
@@ -246,10 +363,15 @@ function render({ model, el }) {
   const row = element("div", "ssl-panels", el);
   const readout = element("div", "ssl-readout", el);
   readout.setAttribute("role", "status"); // read aloud when it changes
-  const box = outbox(model);
+  const box = outbox(model, (batch, lost) => {
+    // A batch's frame is sent before its answer, and perhaps not decoded yet.
+    answers.push({ batch, frame: (model.get("_frame")?.number ?? 0) + lost });
+    settle();
+  });
   const shown = [];
   const bitmaps = new WeakMap();
   let newest = 0;
+  let answers = []; // batches, and the frame from which on the picture has them
   let laid = []; // the panels on the screen
   let arranged = ""; // for which sizes they stand as they do
 
@@ -267,6 +389,9 @@ function render({ model, el }) {
     arranged = wanted;
     const rows = arrange(laid, el.clientWidth);
     const widest = Math.max(...rows.map((row) => row.used));
+    const whole = widest < BESIDE * el.clientWidth && el.clientWidth >= 640;
+    const left = widest - rows.at(-1).used - GAP;
+    const last = !whole && el.clientWidth >= 640 && left > Math.max(LINE, (1 - BESIDE) * widest);
     row.style.width = `${widest}px`;
     let index = 0;
     for (const { widths, used } of rows) {
@@ -277,7 +402,10 @@ function render({ model, el }) {
       }
       shown[index - 1].figure.style.marginRight = `${widest - used}px`; // the next one begins a row
     }
-    el.classList.toggle("ssl-beside", widest < BESIDE * el.clientWidth && el.clientWidth >= 640);
+    el.classList.toggle("ssl-beside", whole);
+    if (last) shown[index - 1].figure.style.marginRight = 0;
+    readout.style.width = last ? `${left}px` : "";
+    if (last || readout.parentNode !== el) (last ? row : el).append(readout);
   }
   const watch = new ResizeObserver(layOut);
   watch.observe(el);
@@ -287,8 +415,9 @@ function render({ model, el }) {
       const figure = element("figure", "ssl-panel", row);
       const picture = element("div", "ssl-picture", figure); // stays, with its focus, whatever it holds
       const caption = element("figcaption", "", figure);
-      listen(picture, index, box);
-      shown[index] = { figure, picture, caption };
+      const touch = toucher(figure);
+      listen(picture, index, box, touch);
+      shown[index] = { figure, picture, caption, touch };
     }
     return shown[index];
   }
@@ -316,6 +445,11 @@ function render({ model, el }) {
     return bitmaps.get(content);
   }
 
+  function settle() {
+    for (const { batch } of answers.filter(({ frame }) => frame <= newest)) for (const { touch } of shown) touch.drop(batch);
+    answers = answers.filter(({ frame }) => frame > newest);
+  }
+
   function say(html) {
     if (readout.dataset.html === html) return;
     readout.dataset.html = html;
@@ -333,7 +467,7 @@ function render({ model, el }) {
     if (pictures.includes(null)) return say(UNREADABLE); // and the frame before stays
     frame.panels.forEach((panel, index) => {
       const nodes = panelNodes(index);
-      const { picture, caption } = nodes;
+      const { picture, caption, touch } = nodes;
       const drawn = typeof contents[index] === "string";
       if (nodes.content !== contents[index]) {
         if (drawn) picture.innerHTML = contents[index];
@@ -349,10 +483,12 @@ function render({ model, el }) {
       picture.dataset.columns = panel.columns;
       writeCaption(caption, panel.caption);
       caption.hidden = !panel.caption;
+      touch.of({ touch: {}, ...panel }); // tables baked before have none
     });
     for (const extra of shown.splice(frame.panels.length)) extra.figure.remove();
     laid = frame.panels;
     layOut();
+    settle();
     say(frame.readout);
     el.dataset.canvas = frame.canvas;
     el.dataset.frame = frame.number; // last: who sees it sees the whole frame

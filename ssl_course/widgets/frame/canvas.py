@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -68,8 +68,11 @@ class Panel:
         width: CSS pixels; None is the picture's own width.
         pixelated: True keeps the pixels of a small picture sharp, False smooths (plots).
         operable: takes strokes and keys: the pointer is a cross there, and Tab stops at it.
-        columns: small pictures beside each other in it, none of which is ever shown less than 64 CSS pixels
-            wide.
+        columns: small pictures beside each other in it, none of which is ever shown less than 64 CSS pixels wide.
+        touch: what a stroke does, for the browser to draw it under the pointer until the kernel's picture comes:
+            ``{"brush": r}`` hides what is within r of its width, or with Shift shows it; ``{"cells": (rows, columns)}``
+            chooses one; ``"hidden": "01…"`` beside that, row by row, hides or shows those on its way as the first of
+            them was not. Empty: the stroke leaves its trace.
     """
 
     picture: Any
@@ -79,6 +82,7 @@ class Panel:
     pixelated: bool = True
     operable: bool = False
     columns: int = 1
+    touch: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drawn", hasattr(self.picture, "svg"))
@@ -93,6 +97,15 @@ class Panel:
         """Its picture's own width and height: pixels, or CSS pixels of a drawing."""
         height, width = (self.picture.height, self.picture.width) if self.drawn else self.picture.shape[:2]
         return width, height
+
+    @property
+    def layout(self) -> dict[str, Any]:
+        """All that a browser needs to know of it besides its content."""
+        return {
+            "width": self.size[0], "height": self.size[1], "css": self.width, "caption": self.caption, "alt": self.alt,
+            "pixelated": self.pixelated, "operable": self.operable, "columns": self.columns, "touch": self.touch,
+            "picture": not self.drawn or self.picture.over_picture,
+        }  # fmt: skip
 
     @cached_property
     def rgba(self) -> np.ndarray:
@@ -181,20 +194,7 @@ class Canvas(anywidget.AnyWidget):
     def show(self, panels: Sequence[Panel], readout: str = "") -> None:
         """Replace all panels and the line of HTML below them."""
         self.panels, self.readout = list(panels), readout
-        layout = [
-            {
-                "width": panel.size[0],
-                "height": panel.size[1],
-                "css": panel.width,
-                "caption": panel.caption,
-                "alt": panel.alt,
-                "pixelated": panel.pixelated,
-                "operable": panel.operable,
-                "columns": panel.columns,
-                "picture": not panel.drawn or panel.picture.over_picture,
-            }
-            for panel in self.panels
-        ]
+        layout = [panel.layout for panel in self.panels]
         number = self._frame.get("number", 0) + 1
         names = [f"_panel{i}" for i in range(len(self.panels))]
         self.add_traits(**{n: traitlets.Any().tag(sync=True) for n in names if not self.has_trait(n)})

@@ -2,7 +2,7 @@
 the worst is guessed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isqrt
+from math import ceil, isqrt
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,11 @@ def guessed(at: Place | None, cells: Cells) -> int | None:
 
 
 def along(path: Sequence[Place], step: float) -> list[Place]:
-    """The points and, between any two that lie further apart, more on the straight line:
-    a fast stroke has no gaps."""
+    """The points and, between any two that lie further apart than half a step, more on the straight line: a fast
+    stroke has no gaps."""
     points = [path[0]]
     for (x0, y0), (x1, y1) in zip(path, path[1:], strict=False):
-        n = max(1, int(np.hypot(x1 - x0, y1 - y0) / (2 * step)))
+        n = max(1, ceil(2 * np.hypot(x1 - x0, y1 - y0) / step))
         points += [(x0 + (x1 - x0) * k / n, y0 + (y1 - y0) * k / n) for k in range(1, n + 1)]
     return points
 
@@ -81,11 +81,10 @@ class HideAndFill(SheetExplorer):
         return fitting, sizes[0]
 
     @staticmethod
-    def picture_panel(picture: Any, caption: str, alt: str, mark: Mark | None = None) -> Panel:
-        """A picture that takes strokes, with a mark drawn over it."""
-        if mark is None:
-            return Panel(picture, caption, alt, WIDE, operable=True)
-        return mark(draw.Plot.over(picture, WIDE)).panel(caption, alt, operable=True)
+    def picture_panel(picture: Any, caption: str, alt: str, mark: Mark | None = None, **touch: Any) -> Panel:
+        """A picture that takes strokes, with a mark drawn over it; ``touch`` is the panel's."""
+        shown = picture if mark is None else mark(draw.Plot.over(picture, WIDE))
+        return Panel(shown, caption, alt, WIDE, pixelated=mark is None, operable=True, touch=touch)
 
     # What a subclass defines
 

@@ -71,7 +71,9 @@ def sheet(
     columns = min(columns, len(cells))
     alt = f"{len(cells)} {kind}; {choice}"
     picture = draw.tile(cells, columns)
-    return Panel(picture, caption, alt, picture.shape[1], pixelated=False, operable=True, columns=columns)
+    touch = {"cells": (-(-len(cells) // columns), columns)}
+    width = picture.shape[1]
+    return Panel(picture, caption, alt, width, pixelated=False, operable=True, columns=columns, touch=touch)
 
 
 def moved(at: tuple[float, float], dx: float, dy: float, edge: float = 0.0) -> tuple[float, float]:

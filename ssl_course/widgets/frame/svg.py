@@ -1,7 +1,8 @@
 """Drawings as SVG: sharp at any zoom, its text is text, and the palette's colours follow the page's theme.
 
-A colour of the palette becomes a variable of `canvas.css` with its light value behind it, so that a drawing
-which leaves the course's pages keeps its colours.
+A colour of the palette becomes a variable of `canvas.css` with its light value behind it, so that a drawing which
+leaves the course's pages keeps its colours. Thousands of dots take fewer bytes as a picture inside the drawing, one for
+each theme; axes and text stay as they are.
 """
 
 import base64
@@ -11,14 +12,18 @@ from itertools import groupby, zip_longest
 from operator import itemgetter
 
 import numpy as np
+from PIL import Image
 
 from ssl_course.course.palette import PAPER
-from ssl_course.course.themes import css
+from ssl_course.course.themes import css, pixel
 from ssl_course.widgets.frame.canvas import solid
 from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Line, Picture, Text
-from ssl_course.widgets.frame.paint import Sheet
+from ssl_course.widgets.frame.paint import Sheet, paint
 
 TELLING = 300  # of more points than this none says its values: they would be most of the drawing
+# From about 2,400 dots on, a path of 13 bytes each is longer than two pictures of a plot of 300 × 220 (31 KB).
+CROWD = 2000  # from here the shorter of the two is taken
+LEVELS = 16  # of opacity in such a picture: twice as many bytes would be edges that nobody sees
 EM = 12  # CSS pixels of a drawing's own letters: who shows it small may enlarge them all
 ANCHORS = {"l": "start", "m": "middle", "r": "end"}
 # From where Pillow's anchor puts a text to its baseline, in sizes of the font: by DejaVu's ascender (a, d
@@ -30,7 +35,12 @@ def write(drawing: Drawing) -> str:
     """One <svg> element; texts last, above all else."""
     marks = sorted(drawing.marks, key=lambda mark: isinstance(mark, Text))  # stable
     paper = _box(Box(0, 0, drawing.width, drawing.height, drawing.paper))
-    inside = "".join([paper, *(_WRITE[type(mark)](mark) for mark in marks)])
+    inside = paper + "".join(
+        _crowd(mark, drawing)
+        if isinstance(mark, Discs) and len(mark.points) > CROWD
+        else _WRITE[type(mark)](mark)
+        for mark in marks
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="ssl-drawing" viewBox="0 0 {drawing.width} '
         f'{drawing.height}" '
@@ -104,8 +114,45 @@ def _dots(mark: Discs) -> str:
     return "".join(paths)
 
 
+def _crowd(mark: Discs, drawing: Drawing) -> str:
+    """Very many dots: as a path, or as the pictures that `paint` makes of them, whatever takes fewer bytes."""
+    path = _discs(mark)
+    if None in mark.fills or mark.outline is not None:
+        return path
+
+    def painted(fills: list[tuple[int, ...]]) -> np.ndarray:
+        alone = drawing._replace(paper="#000000", marks=[mark._replace(fills=fills)])
+        return paint(alone)[:, :, :3].astype(float)
+
+    light, dark = ([pixel(fill, dark) for fill in mark.fills] for dark in (False, True))
+    opacity = painted([(255, 255, 255, alpha) for *_, alpha in light])[:, :, 0]
+    pictures = []
+    for fills in [light] if light == dark else [light, dark]:
+        if len(set(fills)) == 1:
+            level = np.rint(opacity * ((LEVELS - 1) / 255)).astype(np.uint8)
+            image, how = Image.fromarray(level).convert("P"), {"bits": 4}
+            image.putpalette(fills[0][:3] * LEVELS)
+            how["transparency"] = bytes(round(255 * k / (LEVELS - 1)) for k in range(LEVELS))
+        else:
+            inks = np.rint(255 * painted(fills) / np.maximum(opacity, 1)[:, :, None]).clip(0, 255)
+            image, how = Image.fromarray(np.dstack([inks, opacity]).astype(np.uint8)), {}
+            image = image.quantize(256, Image.Quantize.FASTOCTREE)
+        file = io.BytesIO()
+        image.save(file, "png", **how)
+        pictures.append(base64.b64encode(file.getvalue()).decode())
+    looks = [""] if light == dark else [' class="ssl-light"', ' class="ssl-dark" display="none"']
+    whole = f'<image width="{drawing.width}" height="{drawing.height}"'
+    shown = "".join(
+        f'{whole} href="data:image/png;base64,{data}"{look}/>'
+        for data, look in zip(pictures, looks, strict=True)
+    )
+    return min(path, shown, key=len)
+
+
 def _fills(mark: Discs) -> list[str]:
-    return ["none" if fill is None else css(fill) for fill in mark.fills]
+    """Each by its name; thousands are often one and the same object (a `Mixed` colour equals another that is none)."""
+    names = {at: "none" if fill is None else css(fill) for at, fill in {id(f): f for f in mark.fills}.items()}
+    return [names[id(fill)] for fill in mark.fills]
 
 
 def _place(mark: Box | Picture) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ssl_course.course import palette
 from ssl_course.widgets.frame import svg
@@ -63,13 +66,53 @@ def test_thousands_of_points_stay_small() -> None:
     assert len(plot.svg()) < 90_000 and not marks(plot, "title")
 
 
+MANY = np.random.default_rng(0).normal(0, 1, (10_000, 2)).clip(-3, 3)
+SHADES = [palette.mix(palette.X1, palette.X2, k / len(MANY)) for k in range(len(MANY))]
+
+
+def over(image: ElementTree.Element, paper: str) -> np.ndarray:
+    """A picture inside a drawing on its paper."""
+    data = base64.b64decode(image.get("href").partition(",")[2])
+    picture = Image.open(io.BytesIO(data)).convert("RGBA")
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, paper), picture), int)[..., :3]
+
+
+@pytest.mark.parametrize(
+    ("color", "most", "off"),
+    [(palette.X1, 40_000, 9), (palette.X1 + "90", 75_000, 9), (SHADES, 90_000, 24)],
+    ids=["one", "shines through", "each its own"],
+)
+def test_ten_thousand_dots_are_a_picture_as_pillow_paints_them(color: object, most: int, off: int) -> None:
+    """Their path has 130 KB. The axes and their text stay vectors."""
+    plot = Plot(300, 220, (-3, 3), (-3, 3)).axes("x", "y").dots(MANY, color)
+    assert len(plot.svg()) < most
+    assert len(marks(plot, "text")) > 6 and all(len(e.get("d")) < 100 for e in marks(plot, "path"))
+    light, dark = marks(plot, "image")
+    assert (light.get("class"), dark.get("class")) == ("ssl-light", "ssl-dark")
+    assert (light.get("display"), dark.get("display")) == (None, "none"), "light where no style sheet is"
+
+    alone = Plot(300, 220, (-3, 3), (-3, 3)).dots(MANY, color)
+    wrong = np.abs(over(light, palette.PAPER) - alone.array()[..., :3].astype(int))
+    assert wrong.max() <= off and wrong.mean() < 2
+    night = {c: palette.DARK[name] for c, name in palette.NAMES.items()}
+    if isinstance(color, str):
+        fills = night[color[:7]] + color[7:]
+    else:
+        fills = [palette.mix(night[palette.X1], night[palette.X2], c.share) for c in color]
+    alone = Plot(300, 220, (-3, 3), (-3, 3), paper=night[palette.PAPER]).dots(MANY, fills)
+    wrong = np.abs(over(dark, night[palette.PAPER]) - alone.array()[..., :3].astype(int))
+    assert wrong.max() <= off and wrong.mean() < 2
+
+
+def test_dots_of_no_palette_need_one_picture_and_few_dots_none() -> None:
+    plot = Plot(300, 220, (-3, 3), (-3, 3))
+    (only,) = marks(plot.dots(MANY, "#ff0000"), "image")
+    assert only.get("class") is None and only.get("display") is None
+    assert not marks(Plot(300, 220, (-3, 3), (-3, 3)).dots(MANY[:2000], palette.X1), "image")
+
+
 @pytest.mark.parametrize("smooth", [True, False])
 def test_a_picture_inside_a_drawing_keeps_its_pixels(smooth: bool) -> None:
-    import base64
-    import io
-
-    from PIL import Image
-
     gray = np.arange(12, dtype=np.uint8).reshape(3, 4)
     (image,) = marks(Plot.over(gray, 80, smooth), "image")
     data = base64.b64decode(image.get("href").partition(",")[2])
