@@ -84,6 +84,7 @@ class Live(Explorer):
         views: called with the method, gives the Panels beside the curve. It runs in eval mode, without gradients,
             and draws the same random numbers each time, so that the same masks come again. None shows X₁ and X₂ of
             one example, as the method's own `pair` makes them, where they can be drawn.
+        landmarks: words → the loss at which the curve has a dashed line.
         every: steps between two calls of ``views``; never more often than pictures are shown.
         save: see `train`.
 
@@ -107,6 +108,7 @@ class Live(Explorer):
         batch_size: int | None = None,
         controls: Mapping[str, Any] | None = None,
         views: Callable[[nn.Module], Any] | None = None,
+        landmarks: Mapping[str, float] | None = None,
         every: int = 20,
         lr: float | Callable[[int], float] | None = None,
         seed: int | None = None,
@@ -156,7 +158,7 @@ class Live(Explorer):
         self._at_start = dict(self._applied)
         for name, value in self._applied.items():
             self._act(name, value)
-        self._draw_views, self._every = views, every
+        self._draw_views, self._every, self._landmarks = views, every, dict(landmarks or {})
         self._first = _snapshot(method)
         self._clear()
         self._panels = self._views()
@@ -512,7 +514,7 @@ class Live(Explorer):
             line = f'<span class="ssl-error">{html.escape(text)}</span> {line}'
         labels = {name: control.description for name, control in self.controls.items()}
         curve = {"name": name, "losses": self._curve.losses(), "marks": tuple(self._marks), "caption": words}
-        curve |= {"begin": self._begin, "done": done, "steps": self._steps}
+        curve |= {"begin": self._begin, "done": done, "steps": self._steps, "landmarks": self._landmarks}
         if self._running:
             curve["empty"] = "the first step is on its way"
         panels = self._panels
