@@ -26,6 +26,7 @@ from ssl_course.methods.context_encoder import hole_loss
 from ssl_course.methods.mae import hidden_error, mean_picture, patch_means
 from ssl_course.nets import as_float
 from ssl_course.pretext import holes
+from ssl_course.pretext.augment import Augmentation
 from ssl_course.studies.recorded import machine
 from ssl_course.training import train
 
@@ -33,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "assets" / "checkpoints"
 # name → (how to build it, pictures: so many scenes, or "earth"; settings of the run). "rounds": how often the whole schedule is run, each
 # round from the weights of the one before. "start": the shipped network whose weights it begins with. "stop": the step after which the
-# run ends, short of its schedule.
+# run ends, short of its schedule. "recoloured": how many more times each picture is there, in other colours and cuts.
 RECIPES: dict[str, tuple[Any, int | str, dict[str, Any]]] = {
     "colorization": (lambda: Colorization(objective="classes"), 20_000, {"steps": 900}),
     "colorization_l2": (lambda: Colorization(objective="l2"), 20_000, {"steps": 900}),
@@ -44,9 +45,9 @@ RECIPES: dict[str, tuple[Any, int | str, dict[str, Any]]] = {
         {"steps": 240, "batch_size": 64, "lr": 1e-3, "start": "context_encoder", "stop": 100},
     ),
     "context_encoder_earth": (
-        lambda: ContextEncoder(hole="mixed"),
+        lambda: ContextEncoder(hole="mixed", overlap=2),
         "earth",
-        {"steps": 1500, "batch_size": 64, "lr": 1e-3, "start": "context_encoder"},
+        {"steps": 2000, "batch_size": 64, "lr": 2e-3, "start": "context_encoder", "recoloured": 2},
     ),
     "colorization_earth": (
         lambda: Colorization(objective="classes"),
@@ -57,7 +58,7 @@ RECIPES: dict[str, tuple[Any, int | str, dict[str, Any]]] = {
 }
 
 
-def pictures_of(source: int | str) -> tuple[Pictures, Pictures, str]:
+def pictures_of(source: int | str, recoloured: int = 0) -> tuple[Pictures, Pictures, str]:
     """(to learn from, to measure on, what they are); few satellite pictures, so each in all eight turns and mirrors."""
     if isinstance(source, int):
         world = scenes.World()
@@ -68,7 +69,17 @@ def pictures_of(source: int | str) -> tuple[Pictures, Pictures, str]:
         )
     real, test = load(source, 64), load(source, 64, "test")
     turned = [r for x in (real.images, real.images.flip(3)) for r in (x.rot90(k, (2, 3)) for k in range(4))]
-    return Pictures(torch.cat(turned)), test, f"{source}, {len(real)} pictures, each turned and mirrored"
+    # A filling is to go on with the colours around its hole, whichever they are, and the training regions have few of them.
+    anew = Augmentation(
+        crop=(0.5, 1.0), flip=0.0, jitter=1.0, contrast=0.3, saturation=0.5, hue=0.5, gray=0.0
+    )
+    stream = torch.Generator().manual_seed(0)
+    others = [
+        (anew(as_float(x), generator=stream) * 255).round().byte() for x in turned for _ in range(recoloured)
+    ]
+    what = f"{source}, {len(real)} pictures, each turned and mirrored"
+    what += f", and {recoloured} times more in other colours and cuts" if recoloured else ""
+    return Pictures(torch.cat([*turned, *others])), test, what
 
 
 def measure(method: nn.Module, train_set: Pictures, test: Pictures) -> dict[str, float]:
@@ -116,12 +127,12 @@ def make(name: str) -> None:
     build, source, settings = RECIPES[name]
     settings, began = dict(settings), time.perf_counter()
     rounds, start = settings.pop("rounds", 1), settings.pop("start", None)
-    stop = settings.pop("stop", settings["steps"])
+    stop, recoloured = settings.pop("stop", settings["steps"]), settings.pop("recoloured", 0)
     torch.manual_seed(0)
     method = build()
     if start:  # what the start does not have, the discriminator, begins at random
         method.load_state_dict(checkpoints.load(SHIPPED / f"{start}.safetensors").state_dict(), strict=False)
-    data, test, what = pictures_of(source)
+    data, test, what = pictures_of(source, recoloured)
     for turn in range(rounds):
         kept, state = ROOT / "build" / "checkpoints" / f"{name}{turn or ''}.safetensors", None
         if kept.is_file():

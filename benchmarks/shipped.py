@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.functional import normalize
 
 from ssl_course import checkpoints
 from ssl_course.data import load, reviews, scenes
@@ -96,8 +97,20 @@ def _hidden(method: nn.Module, test: Pictures) -> dict[str, float]:
     return {name: round(error, 5) for name, error in errors.items()}
 
 
+def _neighbours(method: nn.Module) -> float:
+    """Share of the five nearest training pictures that have the biome of a test picture: the Earth in gray."""
+    known, asked = (encode(method, load("earth", 64, split).gray()) for split in ("train", "test"))
+    cosine = normalize(asked.inputs, dim=1) @ normalize(known.inputs, dim=1).T  # (n, N)
+    nearest = known.labels["biome"][cosine.topk(5, dim=1).indices]  # (n, 5)
+    return round(float((nearest == asked.labels["biome"][:, None]).double().mean()), 4)
+
+
 def _checks(method: nn.Module, metrics: dict) -> Iterator[Check]:
     kind = type(method).__name__
+    if (
+        "neighbours of its biome" in metrics
+    ):  # the same pictures: a neighbour may change where another machine rounds
+        yield Check("neighbours of its biome", metrics["neighbours of its biome"], _neighbours(method), 0.01)
     if "puzzle" in metrics:  # rotation, jigsaw: other pictures than those of the header
         p, n = metrics["puzzle"], metrics.get("test_pictures", 1024)
         yield Check("puzzle", p, _puzzle(method, N_FRESH, FRESH), share_error(p, n, N_FRESH) + 0.01)
@@ -173,6 +186,10 @@ def measured(path: Path) -> None:
     }
     if hasattr(method, "accuracy"):
         metrics |= {"puzzle": round(_puzzle(method, 1024, 10**6), 4), "test_pictures": 1024}
+    elif type(method).__name__ == "SimCLR" and about["data"] == "earth":
+        torch.manual_seed(0)
+        metrics |= {"neighbours of its biome": _neighbours(method), "tested on": "earth, gray"}
+        metrics["of an untrained network"] = _neighbours(type(method)().eval())
     elif type(method).__name__ == "MAE" and about["data"] == "earth":
         metrics |= _hidden(method, load("earth", method.image_size, "test")) | {"tested on": "earth"}
     else:

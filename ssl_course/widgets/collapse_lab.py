@@ -75,6 +75,7 @@ class CollapseLab(Live):
             warmup=0,
             controls={name: getattr(method, name) for name in SWITCHES},
             views=self._gauges,
+            landmarks={"−1: every p points where its z does": -1.0},
             every=4,
         )
 

@@ -1,5 +1,4 @@
-"""Exercises of lecture 02: what weights make a network answer, what vividness costs,
-what a bold g shows of ε_CI²."""
+"""Exercises of lecture 02: when weights make the rare colour win, what vividness costs, what a bold g shows of ε_CI²."""
 
 from typing import Any
 
@@ -8,48 +7,34 @@ import numpy as np
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 
-
-# --------------------------------------------------------------------------------------- trained with weights
-def _weighted(p: np.ndarray, w: np.ndarray) -> np.ndarray:
-    return w * p / (w @ p)
-
-
-_WEIGHTED_MISTAKES = {
-    "That is P itself, what it answers with equal weights: a bin that counts more is overstated.": lambda p, w: (
-        p
+# ------------------------------------------------------------------------------------------ when the rare colour wins
+_WINS_MISTAKES = {
+    "That is where both are equally likely. The weights move it.": lambda boldness: 0.5,
+    "That is the rare colour's probability there; asked is the common one's.": lambda boldness: (
+        1 / (1 + boldness)
     ),
-    "The shape is right, but it is no distribution: divide by the sum Σ w P.": lambda p, w: w * p,
-    "You divided by the weights. That undoes them; asked is what training with them makes.": lambda p, w: (
-        p / w / (p / w).sum()
+    "Those are the odds, p / (1 − p). As a probability: odds / (1 + odds).": lambda boldness: boldness,
+    "Those are the odds, upside down. Compare p with boldness · (1 − p).": lambda boldness: 1 / boldness,
+    "You compared boldness · (1 − p) with 1. It stands against the common colour's p.": lambda boldness: (
+        1 - 1 / boldness
     ),
-    "Those are the weights alone: a bin that never occurs there is never right, however much it counts.": (
-        lambda p, w: w / w.sum()
+    "You counted the weight twice: what the network says has it once, and nothing more is multiplied.": (
+        lambda boldness: boldness**2 / (1 + boldness**2)
     ),
-    "You take a softmax. Set the derivative of −Σ w P log P̂ to 0 with Σ P̂ = 1: nothing is exponentiated.": (
-        lambda p, w: np.exp(w * p) / np.exp(w * p).sum(),
-        lambda p, w: p * np.exp(w) / (p @ np.exp(w)),
-    ),
-    "P to the power of w would be a temperature for each bin. Lagrange gives w P / P̂ = constant.": (
-        lambda p, w: p**w / (p**w).sum(),
-        lambda p, w: p ** (1 / w) / (p ** (1 / w)).sum(),
-    ),
+    "The weights stay as they are. No root is taken.": lambda boldness: boldness**0.5 / (1 + boldness**0.5),
 }
 
 
 @check()
-def trained_with_weights(function: Any, seed: int = 0) -> Card:
-    """Check ``function(p, w)``: the minimiser (Q,) of −Σ_q w(q) P(q) log P̂(q) among distributions
-    (Zhang 2016, §2.2).
+def rare_colour_wins(function: Any, seed: int = 0) -> Card:
+    """Check ``function(boldness)``: below which p the mode of w P is the rare of two colours (Zhang 2016, §2.2).
 
-    It gets P (Q,), positive, with sum 1, and positive weights w (Q,).
+    p is the common colour's true probability, 1 − p the rare one's, whose weight is ``boldness`` > 1 times as large.
     """
-    rng = np.random.default_rng(seed)
-    cases = [(rng.dirichlet(np.ones(q)) * 0.9 + 0.1 / q, rng.uniform(0.2, 3, q)) for q in (3, 4, 5, 6)]
-    praise = (
-        "∝ w P: rare colours overstated by their weights. Doubled weights change nothing, since they cancel."
-    )
-    hint = "Multiply P by the weights and divide by the sum."
-    return judge(function, cases, _weighted, _WEIGHTED_MISTAKES, praise, hint)
+    cases = [(float(b),) for b in np.random.default_rng(seed).uniform(1.2, 9, 6)]
+    praise = "boldness / (1 + boldness): at 4 times the weight the common colour must have four fifths to be shown."
+    hint = "The network says w P, up to a factor; the mode is the larger of p and boldness · (1 − p)."
+    return judge(function, cases, lambda b: b / (1 + b), _WINS_MISTAKES, praise, hint)
 
 
 # ------------------------------------------------------------------------------------- the price of vividness

@@ -1,120 +1,13 @@
-"""Exercises of lecture 08: the contrastive loss, what temperature does to its gradient,
-how small the loss can be."""
+"""Exercises of lecture 08: what temperature does to the loss's gradient, how small the loss can be, what the class alone is worth."""
 
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 
-# ---- NT-Xent -----------------------------------------------------------------------------------------------
-
-
-def _scores(z1: Tensor, z2: Tensor, t: float, unit: bool = True) -> Tensor:
-    """Similarities of all 2N views over the temperature, (2N, 2N)."""
-    z = torch.cat([z1, z2]).double()
-    z = F.normalize(z, dim=1) if unit else z
-    return z @ z.T / t
-
-
-def _other(n: int) -> Tensor:
-    return torch.arange(2 * n).roll(n)
-
-
-def _masked(s: Tensor) -> Tensor:
-    return s.masked_fill(torch.eye(len(s), dtype=torch.bool), -torch.inf)
-
-
-def _rows(z1: Tensor, z2: Tensor, t: float, unit: bool = True) -> Tensor:
-    """−log of the softmax at the other view, for each of the 2N views."""
-    return F.cross_entropy(_masked(_scores(z1, z2, t, unit)), _other(len(z1)), reduction="none")
-
-
-def _right(z1: Tensor, z2: Tensor, t: float) -> Tensor:
-    return _rows(z1, z2, t).mean()
-
-
-def _no_exp(z1: Tensor, z2: Tensor, t: float) -> float:
-    s = _scores(z1, z2, t)
-    rows, n = torch.arange(len(s)), len(z1)
-    return float(-(s[rows, _other(n)] / (s.sum(1) - s.diagonal())).log().mean())
-
-
-def _across(z1: Tensor, z2: Tensor, t: float) -> Tensor:
-    return _scores(z1, z2, t)[: len(z1), len(z1) :]
-
-
-def _clip(z1: Tensor, z2: Tensor, t: float) -> float:
-    s, own = _across(z1, z2, t), torch.arange(len(z1))
-    return float((F.cross_entropy(s, own) + F.cross_entropy(s.T, own)) / 2)
-
-
-def _neighbour(z1: Tensor, z2: Tensor, t: float) -> float:
-    s = _masked(_scores(z1, z2, t))
-    return float(F.cross_entropy(s, torch.arange(len(s)) ^ 1))
-
-
-_LOSSES = {
-    "The diagonal is not masked: each row also competes with itself, whose cosine of 1 nothing can beat. "
-    "The sum runs over m ≠ i.": lambda z1, z2, t: F.cross_entropy(_scores(z1, z2, t), _other(len(z1))),
-    "You took −log of the mean probability. The loss is the mean of the −log: "
-    "a row that fails must weigh a lot.": lambda z1, z2, t: -(-_rows(z1, z2, t)).exp().mean().log(),
-    "One direction only: the first views look for the second ones. "
-    "Let all 2N rows look for their other view.": lambda z1, z2, t: _rows(z1, z2, t)[: len(z1)].mean(),
-    "One direction only: the second views look for the first ones. "
-    "Let all 2N rows look for their other view.": lambda z1, z2, t: _rows(z1, z2, t)[len(z1) :].mean(),
-    "One direction only, and among the N second views only: rows are to be compared with all 2N − "
-    "1 others.": lambda z1, z2, t: F.cross_entropy(_across(z1, z2, t), torch.arange(len(z1))),
-    "Both directions, but each row sees the N views of the other kind only (that is CLIP's loss). Here the "
-    "other pictures' views of its own kind are negatives too: 2N − 2 in all.": _clip,
-    "No normalisation: sim is the cosine. With plain dot products the loss falls just by making "
-    "z longer.": lambda z1, z2, t: _rows(z1, z2, t, unit=False).mean(),
-    "The exp is missing: −log of a cosine over a sum of cosines. Similarities can be negative; "
-    "exp makes them weights.": _no_exp,
-    "The positive is missing below the fraction line. "
-    "The sum runs over all m ≠ i, and so over j too.": lambda z1, z2, t: (
-        _rows(z1, z2, t).expm1().log().mean()  # of a row with probability p it is log (1 − p)/p
-    ),
-    "The rows are summed. Take their mean, "
-    "so that the batch size does not scale the loss.": lambda z1, z2, t: _rows(z1, z2, t).sum(),
-    "Exactly twice: you added the means of both halves, as google-research/simclr does. "
-    "Here it is the mean of all 2N rows.": lambda z1, z2, t: 2 * _right(z1, z2, t),
-    "You multiplied by the temperature. Divide: a small τ makes differences large.": lambda z1, z2, t: _right(
-        z1, z2, 1 / t
-    ),
-    "The temperature has no effect: divide the cosines by it.": lambda z1, z2, t: _right(z1, z2, 1.0),
-    "The sign: a loss is −log of a probability, so never negative.": lambda z1, z2, t: -_right(z1, z2, t),
-    "You paired rows 2k and 2k + 1. "
-    "Here all first views come before all second ones: i belongs to i + N.": _neighbour,
-}
-
-
-@check()
-def nt_xent(function: Any, seed: int = 0) -> Card:
-    """Check ``function(z1, z2, temperature)``: the contrast of two views, NT-Xent (note §3.2).
-
-    It gets two tensors (N, d) and a number, returns a tensor with one number.
-    """
-    stream = torch.Generator().manual_seed(seed)
-
-    def draw(n: int) -> Tensor:  # positive entries, so that a missing exp gives numbers and not NaN
-        scale = 0.5 + 2 * torch.rand(n, 1, generator=stream, dtype=torch.float64)
-        return scale * torch.rand(n, 3, generator=stream, dtype=torch.float64)
-
-    cases = [(draw(n), draw(n), t) for n, t in ((4, 0.5), (3, 0.4), (6, 0.8), (4, 1.6))]
-    hint = (
-        "z of length 1, all 2N × 2N cosines over τ, the diagonal at −∞, then the mean over rows of −log of the "
-        "softmax at the other view."
-    )
-    praise = "2N rows, 2N − 1 others each, and one of them is right."
-    return judge(function, cases, _right, _LOSSES, praise, hint)
-
-
-# ---- the temperature in the gradient -----------------------------------------------------------------------
+# ---- the temperature in the gradient ------------------------------------------------------------------------------
 
 
 def _softmax(s: np.ndarray) -> np.ndarray:
@@ -170,7 +63,7 @@ def pull(function: Any, seed: int = 0) -> Card:
 def _least(
     n: int, t: float, negatives: int | None = None, cosine: float | None = None, own: float = 1.0
 ) -> float:
-    """−log of the right one's share: it has cosine 1, the others ``cosine``."""
+    """−log of the right one's share: ``own`` candidates have cosine 1, it among them, the others ``cosine``."""
     others = 2 * n - 2 if negatives is None else negatives
     between = -1 / (n - 1) if cosine is None else cosine
     return float(np.log(own + others * np.exp((between - 1) / t)))
@@ -216,3 +109,59 @@ def least_loss(function: Any, seed: int = 0) -> Card:
     )
     hint = "Σ z = 0 gives the cosine c = −1/(N − 1); then −log of e^{1/τ} over e^{1/τ} + (2N − 2) e^{c/τ}."
     return judge(function, cases, _least, _LEAST, praise, hint)
+
+
+# ---- the class alone ----------------------------------------------------------------------------------------------
+
+
+def _class_alone(n: int, k: int, t: float, alike: float | None = None, cosine: float | None = None) -> float:
+    """``alike`` views of the same class have cosine 1, the right one among them, the rest ``cosine``."""
+    alike = 2 * n / k - 1 if alike is None else alike
+    return _least(n, t, 2 * n - 2 * n // k, -1 / (k - 1) if cosine is None else cosine, alike)
+
+
+_ALONE = {
+    "That is the value when all z are equal, log(2N − 1): the other classes are farther away here.": lambda n, k, t: (
+        np.log(2 * n - 1)
+    ),
+    "That is the least loss there is: it tells every picture from every other.": lambda n, k, t: _least(n, t),
+    "Only the right view has cosine 1 in your sum. All views of its class have, 2N/K − 1 of them.": lambda n, k, t: (
+        _class_alone(n, k, t, 1)
+    ),
+    "The row itself is not among its candidates: 2N/K − 1 of the class, not 2N/K.": lambda n, k, t: (
+        _class_alone(n, k, t, 2 * n / k)
+    ),
+    "Both views of each picture of the class are candidates: 2N/K − 1.": (
+        lambda n, k, t: _class_alone(n, k, t, n / k),
+        lambda n, k, t: _class_alone(n, k, t, n / k - 1),
+    ),
+    "The other classes are not infinitely far away: 2N − 2N/K views have cosine −1/(K − 1).": (
+        lambda n, k, t: np.log(2 * n / k - 1),
+        lambda n, k, t: np.log((2 * n - 1) / k),
+    ),
+    "Right angles are not the most even: K directions can have −1/(K − 1).": lambda n, k, t: _class_alone(
+        n, k, t, cosine=0.0
+    ),
+    "Two directions can be opposite, K of them cannot: −1/(K − 1).": lambda n, k, t: _class_alone(
+        n, k, t, cosine=-1.0
+    ),
+    "It is the K classes that lie evenly, not the N pictures: −1/(K − 1).": lambda n, k, t: _class_alone(
+        n, k, t, cosine=-1 / (n - 1)
+    ),
+    "The temperature has no effect: divide the cosines by it.": lambda n, k, t: _class_alone(n, k, 1.0),
+    "You multiplied by the temperature. Divide.": lambda n, k, t: _class_alone(n, k, 1 / t),
+    "The sign: a loss is −log of a probability, so never negative.": lambda n, k, t: -_class_alone(n, k, t),
+}
+
+
+@check()
+def class_alone(function: Any, seed: int = 0) -> Card:
+    """Check ``function(n, k, temperature)``: NT-Xent when z is the class and nothing else, N/K pictures of each of K classes.
+
+    log((2N/K − 1) + (2N − 2N/K) e^{(c − 1)/τ}), c = −1/(K − 1): the classes form a simplex (note §3.2).
+    """
+    few = int(np.random.default_rng(seed).integers(2, 6))
+    cases = [(3 * few, 3, 1.0), (4 * few, 4, 0.5), (30, 3, 0.4), (128, 4, 0.2)]
+    praise = "All the views of a class stand where the right one stands: to know the class alone leaves most of the loss."
+    hint = "Of the 2N − 1 others 2N/K − 1 have cosine 1, the right one among them; 2N − 2N/K have −1/(K − 1)."
+    return judge(function, cases, _class_alone, _ALONE, praise, hint)

@@ -78,14 +78,14 @@ class Live(Explorer):
         data, steps, batch_size, lr, seed, more: see `train`; what is not given comes from the method's
             defaults, the seed is 0.
         controls: name → what moves it. The name is an attribute of the method ("temperature", or dotted,
-            "augment.strength"), set to the newest value before the next step; or "lr", the learning rate,
-            which the schedule goes on to multiply. What moves it is an ipywidget with a description; or
-            (low, high) or (low, high, step), a slider that starts at the method's own value; or a list of
-            choices; or True or False. With ``(ipywidget, function)``, ``function(method, value)`` is called
-            instead.
-        views: called with the method, gives the Panels beside the curve. It runs in eval mode, without
-            gradients, and draws the same random numbers each time, so that the same masks come again. None
-            shows X₁ and X₂ of one example, as the method's own `pair` makes them, where they can be drawn.
+            "augment.strength"), set to the newest value before the next step; or "lr", the learning rate, which
+            the schedule goes on to multiply. What moves it is an ipywidget with a description; or
+            (low, high) or (low, high, step), a slider that starts at the method's own value; or a list of choices;
+            or True or False. With ``(ipywidget, function)``, ``function(method, value)`` is called instead.
+        views: called with the method, gives the Panels beside the curve. It runs in eval mode, without gradients,
+            and draws the same random numbers each time, so that the same masks come again. None shows X₁ and X₂ of
+            one example, as the method's own `pair` makes them, where they can be drawn.
+        landmarks: words → the loss at which the curve has a dashed line.
         every: steps between two calls of ``views``; never more often than pictures are shown.
         save: see `train`.
 
@@ -110,6 +110,7 @@ class Live(Explorer):
         batch_size: int | None = None,
         controls: Mapping[str, Any] | None = None,
         views: Callable[[nn.Module], Any] | None = None,
+        landmarks: Mapping[str, float] | None = None,
         every: int = 20,
         lr: float | Callable[[int], float] | None = None,
         seed: int | None = None,
@@ -159,7 +160,7 @@ class Live(Explorer):
         self._at_start = dict(self._applied)
         for name, value in self._applied.items():
             self._act(name, value)
-        self._draw_views, self._every = views, every
+        self._draw_views, self._every, self._landmarks = views, every, dict(landmarks or {})
         self._first = _snapshot(method)
         self._clear()
         self._panels = self._views()
@@ -516,7 +517,7 @@ class Live(Explorer):
             line = f'<span class="ssl-error">{html.escape(text)}</span> {line}'
         labels = {name: control.description for name, control in self.controls.items()}
         curve = {"name": name, "losses": self._curve.losses(), "marks": tuple(self._marks), "caption": words}
-        curve |= {"begin": self._begin, "done": done, "steps": self._steps}
+        curve |= {"begin": self._begin, "done": done, "steps": self._steps, "landmarks": self._landmarks}
         if self._running:
             curve["empty"] = "the first step is on its way"
         panels = self._panels

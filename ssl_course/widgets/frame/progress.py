@@ -3,7 +3,8 @@
 import base64
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,6 +115,7 @@ def curve_panel(
     note: str = "",
     marks: Sequence[tuple[int, str]] = (),
     before: Losses | None = None,
+    landmarks: Mapping[str, float] = MappingProxyType({}),
     empty: str = "press Start to train it here",
 ) -> Panel:
     """The curve so far beneath a bar for the whole run. Pure.
@@ -126,13 +128,17 @@ def curve_panel(
         note: a short line between bar and curve.
         marks: (step, words): upright lines, where something was changed.
         before: of a run that was recorded earlier, drawn faint below.
+        landmarks: words → the loss at which a dashed line has them: what the curve is to be read against.
         empty: what stands there while there is no loss.
     """
     width, height = 480, 192  # CSS pixels
     end = max(steps, begin + 1)
     if before is None:
         before, end = Losses(*[np.zeros(0)] * 4), _end(begin, done, end)
-    value, (low, high), yticks = _axis(Losses(*map(np.concatenate, zip(losses, before, strict=True))))
+    known = np.array([*landmarks.values()], float)  # they belong to the axis, from the first picture on
+    value, (low, high), yticks = _axis(
+        Losses(*map(np.concatenate, zip(losses, before, [known] * 4, strict=True)))
+    )
     top = 38 if note else 24
     plot = draw.Plot(width, height, (begin, end), (low, high), margin=(top, 26, 36, 58))
 
@@ -148,6 +154,14 @@ def curve_panel(
     plot.axes("step", f"{name} loss", whole, yticks)
     if note:
         plot.text(begin, high, note, palette.MUTED, 11, anchor="ls", offset=(0, -8))
+    for words, loss in landmarks.items():
+        level = (value(loss) - low) / (high - low)
+        under = (
+            0.12 < level < 0.4 or level > 0.85
+        )  # a curve ends above its floor, and begins below what knows nothing
+        plot.line([(begin, value(loss)), (end, value(loss))], palette.INK, width=1, dash=(6, 4))
+        anchor, down = ("ra", 3) if under else ("rs", -3)
+        plot.text(end, value(loss), words, palette.INK, 11, anchor, offset=(-4, down), halo=True)
     for step, words, row, right in _rows(marks, begin, end, plot.place(end, 0)[0] * width - 58):
         plot.line([(step, low), (step, high)], palette.MUTED, width=1, dash=(3, 3))
         if row < 5:  # else the line alone
@@ -177,10 +191,8 @@ def curve_panel(
         plot.text((begin + end) / 2, high, empty, palette.INK, 12, "ma", offset=(0, 8), halo=True)
         alt = f"loss curve of {name}, still empty: 0 of {steps - begin} steps; {empty}"
         if len(before.step):
-            alt += (
-                f"; faint, of an earlier run: {before.mean[0]:.3g} at the start, "
-                f"{before.mean[-1]:.3g} at the end"
-            )
+            alt += f"; faint, of an earlier run: {before.mean[0]:.3g} at the start, {before.mean[-1]:.3g} at the end"
+    alt += "".join(f"; dashed at {loss:.3g}: {words}" for words, loss in landmarks.items())
     return plot.panel(caption, alt + (f"; {note}" if note else ""))
 
 

@@ -18,27 +18,33 @@ def descended(p, w):
     return said
 
 
-def normal(values):
-    return np.asarray(values) / np.sum(values)
+def turned(boldness, weight=lambda b: b):
+    """Where the mode of what was learned turns from the rare colour to the common one, by halving."""
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        p = (low + high) / 2
+        common, rare = descended(np.array([p, 1 - p]), np.array([1.0, weight(boldness)]))
+        low, high = (p, high) if rare > common else (low, p)
+    return low
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (descended, None),
-        (lambda p, w: p, "P itself"),
-        (lambda p, w: [a * b for a, b in zip(p, w, strict=True)], "no distribution"),
-        (lambda p, w: normal([a / b for a, b in zip(p, w, strict=True)]), "divided by the weights"),
-        (lambda p, w: normal(w), "weights alone"),
-        (lambda p, w: normal([math.exp(a * b) for a, b in zip(p, w, strict=True)]), "softmax"),
-        (lambda p, w: normal([a * math.exp(b) for a, b in zip(p, w, strict=True)]), "softmax"),
-        (lambda p, w: normal([a**b for a, b in zip(p, w, strict=True)]), "temperature"),
-        (lambda p, w: np.full(len(p), 1 / len(p)), "is right"),
-        (lambda p, w: 0.5, "is wanted"),
+        (turned, None),
+        (lambda b: turned(1.0), "equally likely"),
+        (lambda b: 1 - turned(b), "rare colour's probability"),
+        (lambda b: turned(b) / (1 - turned(b)), "the odds, p"),
+        (lambda b: (1 - turned(b)) / turned(b), "upside down"),
+        (lambda b: (b - 1) / b, "with 1"),
+        (lambda b: turned(b, lambda w: w * w), "twice"),
+        (lambda b: turned(b, math.sqrt), "No root"),
+        (lambda b: 0.7, "is right"),
+        (lambda b: np.ones(2), "is wanted"),
     ],
 )
-def test_trained_with_weights(answer, says):
-    card = check.trained_with_weights(answer)
+def test_rare_colour_wins(answer, says):
+    card = check.rare_colour_wins(answer)
     assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
 
 
@@ -91,7 +97,7 @@ def test_scaled(answer, says):
     assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
 
 
-@pytest.mark.parametrize("function", [check.trained_with_weights, check.price_of_vividness, check.scaled])
+@pytest.mark.parametrize("function", [check.rare_colour_wins, check.price_of_vividness, check.scaled])
 @pytest.mark.parametrize("stub", [None, ..., lambda *a: ..., lambda *a: None])
 def test_stubs(function, stub):
     assert function(stub).state == "unsolved"

@@ -5,72 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
 from ssl_course.course.exercises import lecture_08 as check
 from ssl_course.losses import nt_xent
-
-
-def rows(z1, z2, t, unit=True, itself=False, exp=torch.exp, positive=True, across=False):
-    """The loss of each of the 2N rows, a loop for every sum."""
-    z = [row / row.norm() if unit else row for row in torch.cat([z1, z2])]
-    n, found = len(z1), []
-    for i in range(2 * n):
-        j = (i + n) % (2 * n)
-        others = [m for m in range(2 * n) if (itself or m != i) and (positive or m != j)]
-        others = [m for m in others if (m < n) != (i < n)] if across else others
-        total = sum(exp(z[i] @ z[m] / t) for m in others)
-        found.append(-torch.log(exp(z[i] @ z[j] / t) / total))
-    return torch.stack(found)
-
-
-def eight_lines(z1, z2, temperature):
-    n = len(z1)
-    z = F.normalize(torch.cat([z1, z2]), dim=1)
-    logits = z @ z.T / temperature
-    logits.fill_diagonal_(-torch.inf)
-    other = torch.arange(2 * n).roll(n)
-    return F.cross_entropy(logits, other)
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("answer", [eight_lines, nt_xent, lambda *a: rows(*a).mean()])
-def test_the_loss(answer, seed):
-    assert check.nt_xent(answer, seed).passed
-
-
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        (lambda *a: rows(*a, itself=True).mean(), "diagonal"),
-        (lambda *a: -torch.log(torch.exp(-rows(*a)).mean()), "−log of the mean"),
-        (lambda *a: rows(*a)[: len(a[0])].mean(), "the first views look"),
-        (lambda *a: rows(*a)[len(a[0]) :].mean(), "the second views look"),
-        (lambda *a: rows(*a, across=True)[: len(a[0])].mean(), "One direction only, and among"),
-        (lambda *a: rows(*a, across=True).mean(), "CLIP"),
-        (lambda *a: rows(*a, unit=False).mean(), "No normalisation"),
-        (lambda *a: rows(*a, exp=lambda s: s).mean(), "exp is missing"),
-        (lambda *a: rows(*a, positive=False).mean(), "positive is missing"),
-        (lambda *a: rows(*a).sum(), "summed"),
-        (lambda *a: 2 * rows(*a).mean(), "Exactly twice"),
-        (lambda a, b, t: rows(a, b, 1 / t).mean(), "multiplied by the temperature"),
-        (lambda a, b, t: rows(a, b, 1.0).mean(), "no effect"),
-        (lambda *a: -rows(*a).mean(), "The sign"),
-        (lambda a, b, t: F.cross_entropy(_logits(a, b, t), torch.arange(2 * len(a)) ^ 1), "2k and 2k + 1"),
-        (lambda *a: rows(*a).mean() + 1, "is right. z of length 1"),
-        (lambda *a: None, "Replace the dots"),
-        (lambda *a: a[7], "IndexError"),
-        (lambda *a: rows(*a), "sum it up"),
-    ],
-)
-def test_wrong_losses_are_named(answer, says):
-    card = check.nt_xent(answer)
-    assert not card.passed and says in card.text
-
-
-def _logits(a, b, t):
-    z = F.normalize(torch.cat([a, b]), dim=1)
-    return (z @ z.T / t).fill_diagonal_(-torch.inf)
 
 
 def by_autograd(s, j, t):
@@ -163,8 +100,58 @@ def test_wrong_least_losses_are_named(answer, says):
     assert not card.passed and says in card.text
 
 
+def of_classes(n, k, t, counted=lambda z, t: nt_xent(z, z, t), corners=None):
+    """The loss itself, at z that are the class's corner of a simplex."""
+    corners = torch.eye(k, dtype=torch.float64) - 1 / k if corners is None else corners
+    return counted(corners[torch.arange(n) % k], t)
+
+
+def with_itself(z, t):
+    z = torch.nn.functional.normalize(torch.cat([z, z]), dim=1)
+    return torch.nn.functional.cross_entropy(z @ z.T / t, torch.arange(len(z)).roll(len(z) // 2))
+
+
+def in_class(n, k, t, alike, c, others=None):
+    """−log of one of ``alike`` at cosine 1, the others at c."""
+    rest = (2 * n - 2 * n // k if others is None else others) * math.exp(c / t)
+    return -math.log(math.exp(1 / t) / (alike * math.exp(1 / t) + rest))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_class_alone(seed):
+    assert check.class_alone(of_classes, seed).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda n, k, t: math.log(2 * n - 1), "all z are equal"),
+        (lambda n, k, t: simplex(n, t), "the least loss there is"),
+        (lambda n, k, t: in_class(n, k, t, 1, -1 / (k - 1)), "Only the right view"),
+        (lambda n, k, t: of_classes(n, k, t, with_itself), "The row itself"),
+        (lambda n, k, t: in_class(n, k, t, n / k, -1 / (k - 1)), "Both views"),
+        (lambda n, k, t: in_class(n, k, t, n / k - 1, -1 / (k - 1)), "Both views"),
+        (lambda n, k, t: in_class(n, k, t, 2 * n / k - 1, 0, others=0), "infinitely far"),
+        (lambda n, k, t: math.log(2 * n - 1) - math.log(k), "infinitely far"),
+        (lambda n, k, t: of_classes(n, k, t, corners=torch.eye(k)), "Right angles"),
+        (lambda n, k, t: in_class(n, k, t, 2 * n / k - 1, -1), "can be opposite"),
+        (lambda n, k, t: in_class(n, k, t, 2 * n / k - 1, -1 / (n - 1)), "not the N pictures"),
+        (lambda n, k, t: of_classes(n, k, 1.0), "no effect"),
+        (lambda n, k, t: of_classes(n, k, 1 / t), "You multiplied"),
+        (lambda n, k, t: -of_classes(n, k, t), "The sign"),
+        (lambda n, k, t: of_classes(n, k, t) + 1, "is right. Of the 2N − 1 others"),
+        (lambda n, k, t: torch.ones(3), "sum it up"),
+        (lambda *a: a[7], "IndexError"),
+        (lambda n, k, t: None, "Replace the dots"),
+    ],
+)
+def test_wrong_values_of_the_class_alone_are_named(answer, says):
+    card = check.class_alone(answer)
+    assert not card.passed and says in card.text
+
+
 def test_checks_leave_the_random_state_alone():
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
-    check.nt_xent(eight_lines), check.pull(by_autograd), check.least_loss(simplex)
+    check.pull(by_autograd), check.least_loss(simplex), check.class_alone(of_classes)
     assert torch.equal(torch.random.get_rng_state(), before)

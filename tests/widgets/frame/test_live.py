@@ -109,6 +109,13 @@ def test_run_in_pieces_is_train_at_one_go() -> None:
     assert other_seed.losses != losses
 
 
+def test_landmarks_stand_in_the_curve_before_and_while_it_trains() -> None:
+    widget = Live(Toy(), pictures(), landmarks={"one answer for all": 0.25}, **MORE)
+    assert "dashed at 0.25: one answer for all" in widget.panels[0].alt
+    widget.run(2)
+    assert "dashed at 0.25: one answer for all" in widget.panels[0].alt
+
+
 def test_live_with_pauses_is_train_at_one_go() -> None:
     one, other = Toy(), Toy()
     losses = at_one_go(one)

@@ -141,6 +141,18 @@ def test_marks_and_note_are_drawn_and_pictures_are_pure() -> None:
     assert (plain != noted.rgba).any() and "temperature 0.1" in noted.alt
 
 
+def test_landmarks_are_dashed_at_their_loss_and_belong_to_the_axis() -> None:
+    losses = losses_of([3.0, 2.0, 1.0])
+    panel = curve_panel("MAE", losses, 0, 3, 3, "c", landmarks={"nothing known": 5.0, "the least": 0.5})
+    ink = (np.abs(panel.rgba[:, :, :3].astype(int) - ImageColor.getrgb(palette.INK)) < 8).all(-1)
+    long = np.flatnonzero(ink.sum(1) > 0.4 * ink.shape[1])  # rows that are dashed from end to end
+    low, high = progress._axis(losses_of([5.0, 3.0, 2.0, 1.0, 0.5]))[1]
+    bottom, top = panel.rgba.shape[0] - 2 * 36, 2 * 24
+    expected = [bottom + (loss - low) / (high - low) * (top - bottom) for loss in (5.0, 0.5)]
+    assert all(np.abs(long - row).min() <= 2 for row in expected) and len(long) <= 6
+    assert "dashed at 5: nothing known" in panel.alt and "dashed at 0.5: the least" in panel.alt
+
+
 def test_words_of_marks_do_not_cover_each_other() -> None:
     marks = [
         (10, "mask ratio 0.9"),
