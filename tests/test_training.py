@@ -284,6 +284,41 @@ def test_it_runs_where_it_is_told(device):
 
 
 # --------------------------------------------------------------------------------------- where it computes
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_cpu_alone_trains_as_lightning_does_there(optimizer, monkeypatch):
+    """Bit for bit, through a state and back; Lightning has torch's own optimizers here."""
+    runs = []
+    for fabric in (None, make_fabric("cpu")):
+        if fabric:
+            for name in ("AdamW", "SGD"):
+                monkeypatch.setattr(f"ssl_course.training.optimizer.{name}", getattr(torch.optim, name))
+        torch.manual_seed(0)
+        method, states = SimCLR(projection=(32, 16)), []
+        how = {"batch_size": 8, "optimizer": optimizer, "fabric": fabric, "save": states.append}
+        losses = [s.loss for s in train(method, pictures(16, 16), steps=3, every=2, **how)]
+        torch.manual_seed(0)
+        again = SimCLR(projection=(32, 16))
+        losses += [s.loss for s in train(again, pictures(16, 16), steps=3, resume=states[0], **how)]
+        runs.append((losses, [*method.state_dict().values(), *again.state_dict().values()]))
+    (a, weights), (b, others) = runs
+    assert a == b and len(a) == 4 and all(map(torch.equal, weights, others))
+
+
+def test_training_on_a_cpu_does_not_load_the_compiler():
+    """PyTorch's optimizers and Lightning would: 165 MB of every kernel, and seconds before the first step."""
+    script = """
+import sys, torch
+from ssl_course.data import scenes
+from ssl_course.methods import SimCLR
+from ssl_course.training import fit
+fit(SimCLR(projection=(32, 16)), scenes.World().sample(16, 16), steps=2, batch_size=8, bar=False)
+print(sorted({"torch._dynamo", "sympy", "triton", "lightning_fabric"} & set(sys.modules)))
+"""
+    without_gpu = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([sys.executable, "-c", script], env=without_gpu, capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stdout + done.stderr
+
+
 class Asked:
     """Stands in for Lightning's Fabric: keeps what it was made with."""
 

@@ -199,8 +199,7 @@ class World(Enumerated):
             if parts:
                 kept["L"].append(lightness)
                 kept["ab"].append(ab)
-        if size > 64:
-            # 16 pools of 4 MB at 96 pixels, and such pictures are painted once
+        if size > 64 or n > 512:  # such pictures are painted once, and 16 pools are 28 MB at 64 pixels
             painter.noise_pool.cache_clear()
         return Pictures(
             images=images,
@@ -244,7 +243,7 @@ class World(Enumerated):
         mean ab of the rows that are all sky and all ground."""
         ab = pictures.parts.get("ab")
         # In pieces: as floats a whole set would take gigabytes.
-        pieces = (pictures.images if ab is None else ab).split(256)
+        pieces = (pictures.images if ab is None else ab).split(64)
         means = [
             _sky_and_ground(part if ab is not None else rgb_to_lab(part.float() / 255)[:, 1:])
             for part in pieces

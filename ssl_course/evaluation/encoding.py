@@ -67,7 +67,7 @@ def name_of(method: object) -> str:
     return own if owner is None or owner is method else f"{type(owner).__name__}.{own}"
 
 
-def features(method: Network, inputs: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
+def features(method: Network, inputs: torch.Tensor, batch_size: int = 64) -> torch.Tensor:
     """Frozen features of all inputs, (N, D) float32 on the CPU.
 
     Args:
@@ -119,7 +119,7 @@ class Encoded:
         return len(self.inputs)
 
 
-def encode(method: Network | None, data: Labelled, batch_size: int = 256) -> Encoded:
+def encode(method: Network | None, data: Labelled, batch_size: int = 64) -> Encoded:
     """Encode once, probe often: ``linear_probe(None, train=encode(m, train), test=encode(m, test), ...)``.
 
     Raises:

@@ -127,8 +127,8 @@ class Colorization(nn.Module):
         ab = batch.parts.get("ab")
         if ab is not None:
             return F.adaptive_avg_pool2d(ab.to(self.mean.device), size)
-        pieces = batch.inputs.split(256)  # as floats a whole set would take gigabytes
-        lab = (color.rgb_to_lab(nets.as_float(part, self)) for part in pieces)  # (256, 3, H, W) each
+        pieces = batch.inputs.split(64)  # as floats a whole set would take gigabytes
+        lab = (color.rgb_to_lab(nets.as_float(part, self)) for part in pieces)  # (64, 3, H, W) each
         return torch.cat([F.adaptive_avg_pool2d(part[:, 1:], size) for part in lab])
 
     def soft(self, ab: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ RGB_TO_XYZ = (
     (0.2126729, 0.7151522, 0.0721750),
     (0.0193339, 0.1191920, 0.9503041),
 )
-PIECE = 2**21  # numbers in a piece: 170 pictures of 64 px
+PIECE = 2**19  # numbers in a piece: 42 pictures of 64 px, which the caches hold
 DELTA = 6 / 29  # where CIE Lab's cube root hands over to a straight line
 
 
@@ -30,8 +30,7 @@ def _matrix(like: torch.Tensor) -> torch.Tensor:
 
 
 def _in_pieces(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The same pictures, where there are many (N, C, H, W), a few hundred at a time:
-    each step would copy all of them."""
+    """The same pictures, where there are many (N, C, H, W), a few dozen at a time: each step would copy all of them."""
 
     @wraps(function)
     def piece_by_piece(pictures: torch.Tensor) -> torch.Tensor:
@@ -176,7 +175,7 @@ def soft_encode(
     # Several bins, or two colours that look alike would be as wrong for each other as red and green (§2.1).
     near, bins = distance.topk(min(neighbours, len(centres)), largest=False)  # (…, H, W, k)
     shares = (-near / (2 * sigma**2)).softmax(-1)
-    return torch.zeros_like(distance).scatter_(-1, bins, shares).movedim(-1, -3)
+    return distance.zero_().scatter_(-1, bins, shares).movedim(-1, -3)
 
 
 def smooth_prior(prior: torch.Tensor, centres: torch.Tensor, sigma: float = 5.0) -> torch.Tensor:

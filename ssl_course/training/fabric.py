@@ -13,6 +13,29 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
+class Alone:
+    """What a `Run` asks of a Fabric, for one process on the CPU, where it is no more than this.
+
+    Lightning itself brings PyTorch's compiler (`ssl_course.training.optimizer`), and seconds before the first step.
+    """
+
+    device, world_size, global_rank, is_global_zero = torch.device("cpu"), 1, 0, True
+
+    def setup(self, method: Any, optimizer: Any) -> tuple[Any, Any]:
+        """Both as they are."""
+        return method, optimizer
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Gradients."""
+        loss.backward()
+
+
+def default_fabric() -> Fabric | Alone:
+    """`make_fabric`, unless this process is alone on a machine without a GPU."""
+    gpu = torch.cuda.is_available()
+    return make_fabric() if gpu or int(os.environ.get("WORLD_SIZE", 1)) > 1 else Alone()
+
+
 def make_fabric(accelerator: str | None = None, precision: Any = None) -> Fabric:
     """Lightning Fabric for this process, all ranks of `torchrun` included.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ssl_course.interfaces import Data, Method
-from ssl_course.training.fabric import make_fabric
+from ssl_course.training.fabric import default_fabric
 from ssl_course.training.faults import whole_step
 from ssl_course.training.run import Run, settle
 from ssl_course.training.steps import Step
@@ -56,9 +56,9 @@ def train(
         schedule, warmup: see `rate`.
         seed: decides order and draws of this run, whatever else happens in the process. (Initial weights are
             the method's.)
-        fabric: a Lightning Fabric; by default `make_fabric()`.
-        compile: torch.compile the method. Off: on two cores the first step then took 29 to 37 s (SimCLR, MAE)
-            and the others at most a tenth less than before; meant for long runs on a GPU.
+        fabric: a Lightning Fabric; by default that of `make_fabric()`, or none where one process has only the CPU.
+        compile: torch.compile the method. Off: on two cores the first step then took 29 to 37 s (SimCLR, MAE) and
+            the others at most a tenth less than before; meant for long runs on a GPU.
         on_step: called with every step.
         save: called with the state, every ``every`` steps, at the end, and when the run is stopped. The state
             is a dict of tensors and plain values, `checkpoints.save` writes it.
@@ -73,8 +73,8 @@ def train(
     given |= {"lr": None if callable(lr) else lr, "schedule": schedule, "warmup": warmup}
     given |= {"weight_decay": weight_decay, "betas": betas, "momentum": momentum}
     settings = settle(given, method, data, resume)
-    fabric = fabric or make_fabric()
-    run = Run(method, data, settings, fabric, compile, resume)
+    where = fabric or default_fabric()
+    run = Run(method, data, settings, where, compile, resume)
     # On a GPU every asks-th step waits for all before it: whole rounds, so that each counts equally often.
     times: deque[float] = deque(maxlen=20 if run.asks == 1 else 2 * run.asks)
     try:
@@ -97,7 +97,7 @@ def train(
                 raise KeyboardInterrupt
     except (GeneratorExit, KeyboardInterrupt):
         # Ranks do not stop at the same step; and a dying interpreter can write no file.
-        if save and run.saved != run.done and fabric.world_size == 1 and not sys.is_finalizing():
+        if save and run.saved != run.done and where.world_size == 1 and not sys.is_finalizing():
             run.hand_to(save)
         raise
     finally:

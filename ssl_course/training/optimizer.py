@@ -1,5 +1,6 @@
 """Learning rates, groups of parameters and optimizers."""
 
+import inspect
 import math
 from typing import Any
 
@@ -52,6 +53,20 @@ def parameter_groups(method: nn.Module, lr: float, weight_decay: float) -> list[
     return groups
 
 
+def _without_compiler(kind: Any) -> Any:
+    """``kind`` whose first step does not load PyTorch's compiler, which only a compiled step would ask.
+
+    torch.optim wraps these methods for it, and the wrappers import it whole: 95 MB written, 70 more of libraries.
+    """
+    names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    bare = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    bare["step"] = torch.no_grad()(inspect.unwrap(kind.step))  # no_grad: the other thing that a wrapper did
+    return type(kind.__name__, (kind,), bare)
+
+
+AdamW, SGD = _without_compiler(torch.optim.AdamW), _without_compiler(torch.optim.SGD)
+
+
 def make_optimizer(method: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
     """AdamW, SGD with momentum, or SGD with LARS (timm's; SimCLR, arXiv 2002.05709, §2.1).
 
@@ -61,9 +76,9 @@ def make_optimizer(method: nn.Module, settings: dict[str, Any]) -> torch.optim.O
     name = settings["optimizer"]
     groups = parameter_groups(method, settings["lr"], settings["weight_decay"])
     if name == "adamw":
-        return torch.optim.AdamW(groups, betas=tuple(settings["betas"]), fused=True)
+        return AdamW(groups, betas=tuple(settings["betas"]), fused=True)
     if name == "sgd":
-        return torch.optim.SGD(groups, momentum=settings["momentum"], fused=True)
+        return SGD(groups, momentum=settings["momentum"], fused=True)
     if name == "lars":
         from timm.optim.lars import Lars  # late: timm takes a second to load
 

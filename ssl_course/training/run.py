@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch.utils.data import DataLoader
 
+    from ssl_course.training.fabric import Alone
+
 DEFAULTS: dict[str, Any] = {
     "optimizer": "adamw",
     "lr": 1e-3,
@@ -71,7 +73,7 @@ class Run:
         method: Method,
         data: Data | DataLoader[Any],
         settings: dict[str, Any],
-        fabric: Fabric,
+        fabric: Fabric | Alone,
         compile: bool,
         resume: dict[str, Any] | None,
     ) -> None:
@@ -91,7 +93,8 @@ class Run:
         method.train()
         if compile:
             method.compile()
-        self.model, self.stepper = fabric.setup(method, make_optimizer(method, settings))
+        self.optimizer = make_optimizer(method, settings)
+        self.model, self.stepper = fabric.setup(method, self.optimizer)
         kind: Any = Resident if hasattr(data, "inputs") else Loader
         self.batches: Resident | Loader = kind(data, settings, fabric)
         if resume:
@@ -101,7 +104,7 @@ class Run:
 
     def _go_on_from(self, state: dict[str, Any]) -> None:
         self.done = state["step"]
-        restore(self.stepper.optimizer, state["optimizer"])
+        restore(self.optimizer, state["optimizer"])
         for group in self.stepper.param_groups:  # as saved, unless another rate is asked for now
             group["base_lr"] *= self.settings["lr"] / state["settings"]["lr"]
         inside = {k: v.cpu() for k, v in state["random"][self.fabric.global_rank].items()}

@@ -108,6 +108,39 @@ class _Scenes:
         return _rgba(_paler(self.lightness[picture], contrast), ab)
 
 
+def k_means(x: np.ndarray, k: int, seed: int, starts: int = 2) -> np.ndarray:
+    """The cluster of each row of x (n, d), (n,) in 0..k−1: Lloyd's algorithm from k-means++ (Arthur, Vassilvitskii 2007).
+
+    The numbers are scikit-learn's, which with SciPy's statistics would take 60 MB of each kernel.
+    """
+    stream, x = np.random.RandomState(seed), x - x.mean(0)
+    best, stop = (np.inf, np.zeros(len(x), int)), 1e-4 * x.var(0).mean()
+
+    def apart(centres: np.ndarray) -> np.ndarray:
+        """Squared distances (n, len(centres))."""
+        squares = (x**2).sum(1)[:, None] - 2 * x @ centres.T + (centres**2).sum(1)
+        return squares.clip(min=0)
+
+    for _ in range(starts):
+        centres = x[[stream.choice(len(x), p=np.full(len(x), 1 / len(x)))]]
+        near = apart(centres)[:, 0]
+        while len(centres) < k:  # of a few rows, drawn by their distance, the one that leaves the least
+            drawn = np.searchsorted(near.cumsum(), stream.uniform(size=2 + int(np.log(k))) * near.sum())
+            drawn = drawn.clip(max=len(x) - 1)
+            left = np.minimum(near[:, None], apart(x[drawn]))
+            first = left.sum(0).argmin()
+            centres, near = np.vstack([centres, x[drawn[first]]]), left[:, first]
+        for _ in range(300):
+            own = apart(centres).argmin(1)
+            moved = np.stack([x[own == j].mean(0) if (own == j).any() else centres[j] for j in range(k)])
+            shift, centres = ((moved - centres) ** 2).sum(), moved
+            if shift <= stop:
+                break
+        squares = apart(centres)
+        best = min(best, (squares.min(1).sum(), squares.argmin(1)), key=lambda found: found[0])
+    return np.unique(best[1], return_inverse=True)[1]  # rows that are alike may leave a cluster empty
+
+
 class _Photos:
     """Real pictures: X₁ is one of a few dozen kinds of gray, all tables are counted,
     λ is a shuffle within the class.
@@ -119,8 +152,6 @@ class _Photos:
     sees = ("average colour",)
 
     def __init__(self, pictures: Pictures) -> None:
-        from sklearn.cluster import KMeans
-
         name = next(iter(pictures.labels), "")
         if not name:
             raise ValueError("the pictures have no label: the experiment needs one to be Y")
@@ -136,8 +167,7 @@ class _Photos:
         fine = lightness - torch.nn.functional.avg_pool2d(lightness, 5, 1, 2)
         rough = torch.nn.functional.adaptive_avg_pool2d(fine.abs(), 2).flatten(1)
         gray = torch.cat([coarse / coarse.std(), 2 * rough / rough.std()], 1)  # (N, 20)
-        kinds = KMeans(KINDS, n_init=2, random_state=SEED).fit_predict(gray.numpy())
-        self.cells = torch.as_tensor(kinds).long()
+        self.cells = torch.as_tensor(k_means(gray.double().numpy(), KINDS, SEED))
         stream = torch.Generator().manual_seed(SEED)
         rows = [(self.y == k).nonzero()[:, 0] for k in range(len(names))]
         rows = [r[torch.randperm(len(r), generator=stream)] for r in rows if len(r)]

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from sklearn.cluster import KMeans
 
 from ssl_course.course import palette
 from ssl_course.data import scenes
@@ -13,7 +14,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.widgets.frame.canvas import Key, Pointer
 from ssl_course.widgets.frame.marks import Line
 from ssl_course.widgets.hole_explorer import HoleExplorer
-from ssl_course.widgets.scene_explorer import SceneExplorer, _plot, _Triangle
+from ssl_course.widgets.scene_explorer import SceneExplorer, _plot, _Triangle, k_means
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +143,30 @@ def test_the_hole_is_filled_after_the_guess():
     assert len(explorer.panels) == 2
     explorer.set(guess="boat")
     assert len(explorer.panels) == 3 and "In the hole stands" in explorer.readout
+
+
+@pytest.mark.parametrize(("n", "k", "seed"), [(40, 3, 0), (500, 10, 1), (2000, 30, 2)])
+def test_kinds_of_gray_are_scikit_learns(n, k, seed):
+    """Its numbers, so that what lectures say of kinds does not depend on who counted them."""
+    x = np.random.default_rng(seed).normal(size=(n, 8))
+    theirs = KMeans(k, n_init=2, random_state=seed).fit_predict(x)
+    np.testing.assert_array_equal(k_means(x, k, seed), theirs)
+
+
+def test_rows_that_are_alike_leave_no_kind_empty():
+    kinds = k_means(np.repeat(np.eye(4), 25, 0), 30, 0)
+    assert sorted(set(kinds.tolist())) == [0, 1, 2, 3] and (kinds.reshape(4, 25) == kinds[::25, None]).all()
+
+
+def test_pictures_of_ones_own_load_no_scikit_learn():
+    """With SciPy's statistics it takes 60 MB of each student's kernel (lecture 01)."""
+    script = """
+import sys, torch
+from ssl_course.data.pictures import Pictures
+from ssl_course.widgets import SceneExplorer
+images = torch.randint(256, (100, 3, 16, 16), dtype=torch.uint8)
+SceneExplorer(Pictures(images, {"kind": torch.arange(100) % 2}))
+print(sorted({"sklearn", "scipy"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stdout + done.stderr
