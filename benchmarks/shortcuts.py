@@ -3,8 +3,9 @@
     python benchmarks/shortcuts.py --json assets/results/shortcuts.json
 
 What is measured: how well a network solves its puzzle on pictures it never saw, and what a linear probe
-with 100 labels reads from its features of whole pictures. Arms of one row differ in the
-shortcut and in what it takes to close it.
+with 100 labels reads from its features of whole pictures; both on the way as well, after half of the steps, a quarter
+and so on. Arms of one row differ in the shortcut and in what it takes to close it; "random" is the network before training.
+A stopped run goes on where it was.
 
 - corners: rotation by 0°, 30°, 60°, 90°, interpolated, with black corners / by quarter turns
 - edges: 2 × 2 tiles that touch / with gaps, equally large and moved equally far
@@ -13,28 +14,24 @@ shortcut and in what it takes to close it.
 """
 
 import argparse
-import json
-import shlex
-import sys
-import time
 from dataclasses import replace
-from datetime import date
 from functools import lru_cache
 
 import numpy as np
 import torch
 
 from ssl_course import nets
-from ssl_course.data import load
 from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import encode, linear_probe
+from ssl_course.evaluation.encoding import Labelled, frozen
 from ssl_course.methods import Jigsaw, Rotation
 from ssl_course.pretext.puzzles import lens
-from ssl_course.studies.recorded import machine
-from ssl_course.training import train
+from ssl_course.studies import comparison
+from ssl_course.studies.recorded import record
 
-SIZE, N_TRAIN, N_TEST, N_LABELS, STRENGTH = 32, 4096, 1000, 100, 0.04
-STEPS = {"corners": 120, "edges": 240, "fringes": 120}  # an edge is a subtler cue
+N_LABELS, STRENGTH = 100, 0.04
+PROTOCOL = comparison.Protocol(n_train=4096, n_test=1000, batch=64)
+STEPS = {"corners": 240, "edges": 480, "fringes": 480}  # the curves say where more would help
 ARMS = ("open", "closed")
 ROWS = {
     "corners": ("scenes, gray", "scenes", "earth, gray"),
@@ -45,21 +42,17 @@ STAGE_LABEL = {"scenes": "texture", "earth": "biome"}
 LABELS = {"scenes": ("biome", "texture", "object", "count"), "earth": ("biome",)}
 
 
-@lru_cache
-def pictures(name: str, through_lens: bool) -> tuple[Pictures, Pictures]:
-    """(to train on, to test on), of a set such as "earth, gray"."""
-    sets = []
-    for split, n in (("train", N_TRAIN), ("test", N_TEST)):
-        data = load(name.split(",")[0], SIZE, split)
-        # the Earth comes in order
-        order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
-        data = data[order[:n]]
-        data = data.gray() if name.endswith("gray") else data
-        if through_lens:
-            seen = lens(data.images.float() / 255, STRENGTH)
-            data = replace(data, images=(seen * 255).round().to(torch.uint8))
-        sets.append(data)
-    return sets[0], sets[1]
+@lru_cache(maxsize=2)
+def pictures(name: str, through_lens: bool, seed: int) -> tuple[Pictures, Pictures]:
+    """(to train on, to test on), of a set such as "earth, gray": scenes painted anew for each seed, the Earth the same."""
+    data, gray = name.split(",")[0], name.endswith("gray")
+    train_set, test_set = comparison.train_and_test(data, "G" if gray else "C", seed, PROTOCOL)
+    return (seen(train_set), seen(test_set)) if through_lens else (train_set, test_set)
+
+
+def seen(data: Pictures) -> Pictures:
+    """Through a lens with colour fringes."""
+    return replace(data, images=(lens(data.images.float() / 255, STRENGTH) * 255).round().to(torch.uint8))
 
 
 def learner(shortcut: str, arm: str) -> Rotation | Jigsaw:
@@ -73,37 +66,56 @@ def learner(shortcut: str, arm: str) -> Rotation | Jigsaw:
 
 
 def measure(
-    shortcut: str, name: str, arm: str, seed: int, steps: int | None = None, stages: bool = True
+    shortcut: str, data: str, arm: str, seed: int, steps: int | None = None, stages: bool = True
 ) -> dict:
-    """Train once; accuracy of the puzzle, and of probes of the features (and of each stage, for one label).
+    """Train once; the curve of puzzle and probe, then both at the end, and the probe of each stage for one label.
 
-    ``arm`` "random" is the network before training. Without ``stages`` those of the stages are left out.
+    Of a rotation also ``confusion``: which angle was said (column) of each true one (row), all angles of all test pictures.
+    Without ``stages`` the probes of the stages are left out.
     """
-    data, test = pictures(name, shortcut == "fringes")
+    train_set, test_set = pictures(data, shortcut == "fringes", seed)
     torch.manual_seed(seed)
     method = learner(shortcut, arm).eval()
+
+    def solved() -> dict[str, float]:
+        with frozen(method):
+            return {"puzzle": method.accuracy(test_set.images)}
+
+    row: dict = {}
     if arm != "random":
-        for _ in train(method, data, steps or STEPS[shortcut], seed=seed):
-            pass
-    metrics = {
-        "shortcut": shortcut,
-        "data": name,
-        "arm": arm,
-        "seed": seed,
-        "puzzle": method.accuracy(test.images),
-    }
-    labels = LABELS[name.split(",")[0]]
-    bank, asked = encode(method, data), encode(method, test)
-    for label in labels:
-        metrics[label] = linear_probe(None, train=bank, test=asked, label=label, n_labels=N_LABELS).accuracy
-    if stages and isinstance(method, Rotation):
-        label, metrics["stages"] = STAGE_LABEL[name.split(",")[0]], []
-        for stage in range(4):
-            bank, asked = (encode(Stage(method, stage), d) for d in (data, test))
-            metrics["stages"].append(
-                linear_probe(None, train=bank, test=asked, label=label, n_labels=N_LABELS).accuracy
-            )
-    return metrics
+        row = comparison.learn(
+            method,
+            method,
+            train_set,
+            test_set,
+            steps or STEPS[shortcut],
+            PROTOCOL.batch,
+            seed,
+            (N_LABELS,),
+            solved,
+        )
+    row |= solved()
+    bank, asked = encode(method, train_set), encode(method, test_set)
+    for label in LABELS[data.split(",")[0]]:
+        row[label] = probe(bank, asked, label, seed)
+    if isinstance(method, Rotation):
+        with frozen(method):
+            turned, true = method.puzzle(test_set.images)
+            said = torch.cat([method.logits(part).argmax(1) for part in turned.split(500)])
+        n = len(method.angles)
+        row["confusion"] = torch.bincount(true * n + said, minlength=n * n).view(n, n).tolist()
+        if stages:
+            label, row["stages"] = STAGE_LABEL[data.split(",")[0]], []
+            for stage in range(4):
+                bank, asked = (encode(Stage(method, stage), d) for d in (train_set, test_set))
+                row["stages"].append(probe(bank, asked, label, seed))
+    return row
+
+
+def probe(bank: Labelled, asked: Labelled, label: str, seed: int) -> float:
+    """Accuracy, the mean of 5 draws of the labels."""
+    found = linear_probe(None, train=bank, test=asked, label=label, n_labels=N_LABELS, seed=seed)
+    return round(found.accuracy, 4)
 
 
 def block_features(method: Rotation, x: torch.Tensor) -> list[torch.Tensor]:
@@ -138,51 +150,56 @@ class Stage(torch.nn.Module):
         return block_features(self.method, x)[self.stage]
 
 
+def cells(seeds: int) -> list[dict]:
+    """Seed by seed, so that a run that is stopped leaves whole seeds behind."""
+    return [
+        {"shortcut": shortcut, "data": data, "arm": arm, "seed": seed}
+        for seed in range(seeds)
+        for shortcut, sets in ROWS.items()
+        for data in sets
+        for arm in ("random", *ARMS)
+    ]
+
+
+def about() -> dict:
+    """What holds for all cells."""
+    return {
+        "protocol": (
+            f"steps of {PROTOCOL.batch} pictures of {PROTOCOL.size} px: {STEPS}; {PROTOCOL.n_train} scenes to train on and"
+            f" {PROTOCOL.n_test} to test on, of the Earth as many as there are; linear probe with {N_LABELS} labels, mean of 5"
+            " draws; chance of a puzzle: corners 1/4, else 1/12"
+        ),
+        "varies with the seed": "scenes, first weights, batches, puzzles in training, labels; the pictures of the Earth do not",
+    }
+
+
 def summary(rows: list[dict]) -> str:
     """A line for each shortcut, set and arm: mean ± standard deviation over the seeds."""
     lines = []
     for shortcut, sets in ROWS.items():
-        for name in sets:
+        for data in sets:
             for arm in ("random", *ARMS):
-                mine = [r for r in rows if (r["shortcut"], r["data"], r["arm"]) == (shortcut, name, arm)]
-                if mine:
-                    parts = []
-                    for key in ("puzzle", *LABELS[name.split(",")[0]]):
-                        values = np.array([r[key] for r in mine])
-                        spread = f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else ""
-                        parts.append(f"{key} {values.mean():.3f}{spread}")
-                    lines.append(f"{shortcut:<8} {name:<13} {arm:<7} " + "  ".join(parts))
+                here = {"shortcut": shortcut, "data": data, "arm": arm}
+                mine = [r for r in rows if here.items() <= r["cell"].items()]
+                parts = []
+                for key in ("puzzle", *LABELS[data.split(",")[0]]):
+                    values = np.array([r[key] for r in mine])
+                    spread = f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else ""
+                    parts.append(f"{key} {values.mean():.3f}{spread}")
+                lines.append(f"{shortcut:<8} {data:<13} {arm:<7} " + "  ".join(parts))
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Every shortcut on every set, open and closed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Every shortcut on every set, open and closed, or what is missing of it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json")
     given = parser.parse_args()
-    began, rows = time.perf_counter(), []
-    for shortcut, sets in ROWS.items():
-        for name in sets:
-            for arm in ("random", *ARMS):
-                for seed in range(given.seeds):
-                    rows.append(measure(shortcut, name, arm, seed))
-                    print(rows[-1], flush=True)
-    print(summary(rows))
-    if given.json:
-        kept = {
-            "command": shlex.join(["python", *sys.argv]),
-            "date": str(date.today()),
-            "machine": machine(),
-            "seconds": round(time.perf_counter() - began),
-            "protocol": (
-                f"{STEPS} steps on {N_TRAIN} pictures of {SIZE} px, {N_TEST} test pictures; linear probe with"
-                f" {N_LABELS} labels, mean of 5 draws; chance of a puzzle: corners 1/4, else 1/12"
-            ),
-            "results": rows,
-        }
-        with open(given.json, "w", encoding="utf-8") as file:
-            json.dump(kept, file, indent=1)
+    torch.set_num_threads(1)
+    print(summary(record(given.json, cells(given.seeds), measure, about(), bar=True)))
 
 
 if __name__ == "__main__":

@@ -261,10 +261,13 @@ def run_cell(
 
 
 def learn(
-    learner: Method, encode: Network, train_set: Pictures, test_set: Pictures,
-    steps: int, batch: int, seed: int, numbers: Sequence[int] = N_LABELS,
+    learner: Method, encode: Network, train_set: Pictures, test_set: Pictures, steps: int, batch: int, seed: int,
+    numbers: Sequence[int] = N_LABELS, also: Callable[[], dict[str, float]] = dict,
 ) -> dict[str, Any]:  # fmt: skip
-    """Train, and probe on the way: ``samples``, ``cpu_seconds``, ``loss`` and ``curve`` of `run_cell`."""
+    """Train, and probe on the way: ``samples``, ``cpu_seconds``, ``loss`` and ``curve`` of `run_cell`.
+
+    ``also`` is asked for more numbers at each point of the curve.
+    """
     labels = [label for label in CURVE if label in train_set.labels]
     labelled = train_set[:LABELLED]
     number = max(n for n in numbers[: len(numbers) // 2 + 1] if n <= len(labelled))
@@ -279,6 +282,7 @@ def learn(
         curve.append(
             {"samples": step.index * batch, "cpu_seconds": round(spent, 1)}
             | {label: by_n[str(number)] for label, by_n in accuracy.items()}
+            | also()
         )
         began = time.process_time()
     loss = ends_of(losses)

@@ -209,13 +209,45 @@ def test_bad_input_is_named(call, message):
 KEPT = json.loads((Path(__file__).parents[2] / "assets" / "results" / "shortcuts.json").read_text())
 
 
+def recorded(**cell):
+    return [r for r in KEPT["results"] if cell.items() <= r["cell"].items()]
+
+
 def test_every_row_was_recorded():
     assert KEPT["command"] == "python benchmarks/shortcuts.py --json assets/results/shortcuts.json"
-    found = sorted((r["shortcut"], r["data"], r["arm"], r["seed"]) for r in KEPT["results"])
-    arms = ("random", *shortcuts.ARMS)
-    assert found == sorted(
-        (s, d, a, i) for s, ds in shortcuts.ROWS.items() for d in ds for a in arms for i in range(3)
-    )
+    assert KEPT["about"] == json.loads(json.dumps(shortcuts.about()))
+    kept = [json.dumps(r["cell"], sort_keys=True) for r in KEPT["results"]]
+    assert sorted(kept) == sorted(json.dumps(c, sort_keys=True) for c in shortcuts.cells(3))
+
+
+def test_curves_end_where_their_rows_do():
+    for row in KEPT["results"]:
+        if row["cell"]["arm"] == "random":
+            assert "curve" not in row
+            continue
+        seen = [p["samples"] for p in row["curve"]]
+        assert seen == sorted(seen) and 5 <= len(seen)
+        assert (
+            seen[-1] == row["samples"] == shortcuts.STEPS[row["cell"]["shortcut"]] * shortcuts.PROTOCOL.batch
+        )
+        assert row["curve"][-1]["puzzle"] == row["puzzle"]
+
+
+def test_a_confusion_is_the_accuracy_told_apart():
+    for row in recorded(shortcut="corners"):
+        table = np.array(row["confusion"])  # (4, 4): true, said
+        assert len(set(table.sum(1))) == 1  # each picture in all angles
+        assert np.trace(table) / table.sum() == pytest.approx(row["puzzle"])
+
+
+def test_on_the_earth_two_angles_are_told_from_the_corners_and_two_by_a_coin():
+    for row in recorded(shortcut="corners", data="earth, gray", arm="open"):
+        table = np.array(row["confusion"])
+        with_corners, flat = table[[1, 2]], table[[0, 3]]
+        assert with_corners[0, 1] + with_corners[1, 2] > 0.98 * with_corners.sum()
+        assert flat[:, [0, 3]].sum() > 0.98 * flat.sum()  # of those two it knows that they have none
+        right = (flat[0, 0] + flat[1, 3]) / flat.sum()
+        assert abs(right - 0.5) < 3 * (0.25 / flat.sum()) ** 0.5 + 0.05
 
 
 def test_arms_differ_in_the_shortcut_alone():
@@ -228,11 +260,7 @@ def test_arms_differ_in_the_shortcut_alone():
 def test_a_recorded_row_comes_out_again():
     """Another seed than those recorded: within four standard deviations, and .03, three seeds being few."""
     again = shortcuts.measure("corners", "earth, gray", "open", seed=7, stages=False)
-    mine = [
-        r
-        for r in KEPT["results"]
-        if (r["shortcut"], r["data"], r["arm"]) == ("corners", "earth, gray", "open")
-    ]
+    mine = recorded(shortcut="corners", data="earth, gray", arm="open")
     for key in ("puzzle", "biome"):
         values = np.array([r[key] for r in mine])
         assert abs(again[key] - values.mean()) < 4 * values.std(ddof=1) + 0.03, key
