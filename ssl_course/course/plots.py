@@ -106,9 +106,10 @@ class FigureImage:
 def figure(fig: Figure, alt: str, caption: str | None = None, width: int | None = None) -> FigureImage:
     """Turn a matplotlib figure into a drawing with alt text that follows the page's theme, and close it.
 
-    It is stored in an <img>, whose letters nobody can select: of an <svg> in the page itself JupyterLab 4.6 and
-    Notebook 7 keep, where a notebook is not trusted (as every one is that somebody else has run), nothing but its letters
-    in one line, without the drawing. Where they trust it they keep it whole. The alt text is what is read aloud.
+    It is stored in an <img>, whose letters nobody can select: of an <svg> in the page itself JupyterLab 4.6
+    and Notebook 7 keep, where a notebook is not trusted (as every one is that somebody else has run), nothing
+    but its letters in one line, without the drawing. Where they trust it they keep it whole. The alt text is
+    what is read aloud.
 
     Args:
         fig: drawn figure; closed here, so that the notebook does not show it a second time.

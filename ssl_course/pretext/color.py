@@ -30,7 +30,7 @@ def _matrix(like: torch.Tensor) -> torch.Tensor:
 
 
 def _in_pieces(function: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The same pictures, where there are many (N, C, H, W), a few dozen at a time: each step would copy all of them."""
+    """The same pictures, where there are many (N, C, H, W), a few dozen at a time: steps copy them."""
 
     @wraps(function)
     def piece_by_piece(pictures: torch.Tensor) -> torch.Tensor:

@@ -261,8 +261,8 @@ def run_cell(
 
 
 def learn(
-    learner: Method, encode: Network, train_set: Pictures, test_set: Pictures, steps: int, batch: int, seed: int,
-    numbers: Sequence[int] = N_LABELS, also: Callable[[], dict[str, float]] = dict,
+    learner: Method, encode: Network, train_set: Pictures, test_set: Pictures, steps: int, batch: int,
+    seed: int, numbers: Sequence[int] = N_LABELS, also: Callable[[], dict[str, float]] = dict,
 ) -> dict[str, Any]:  # fmt: skip
     """Train, and probe on the way: ``samples``, ``cpu_seconds``, ``loss`` and ``curve`` of `run_cell`.
 

@@ -172,7 +172,7 @@ def verdicts(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> di
 
 
 def late_gains(results: Sequence[dict[str, Any]], labels: Iterable[str]) -> dict[tuple[str, str], Difference]:
-    """(label, method) → what the last three quarters of its pictures still gave to its probe, `corrected` together.
+    """(label, method) → what the last three quarters of its pictures still gave its probe, `corrected`.
 
     Args:
         results: rows of `recorded.record`, whose curves have their points at halves of the whole run.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Alone:
     """What a `Run` asks of a Fabric, for one process on the CPU, where it is no more than this.
 
-    Lightning itself brings PyTorch's compiler (`ssl_course.training.optimizer`), and seconds before the first step.
+    Lightning itself brings PyTorch's compiler (`ssl_course.training.optimizer`) and seconds of waiting.
     """
 
     device, world_size, global_rank, is_global_zero = torch.device("cpu"), 1, 0, True

@@ -56,9 +56,9 @@ def train(
         schedule, warmup: see `rate`.
         seed: decides order and draws of this run, whatever else happens in the process. (Initial weights are
             the method's.)
-        fabric: a Lightning Fabric; by default that of `make_fabric()`, or none where one process has only the CPU.
-        compile: torch.compile the method. Off: on two cores the first step then took 29 to 37 s (SimCLR, MAE) and
-            the others at most a tenth less than before; meant for long runs on a GPU.
+        fabric: a Lightning Fabric; by default that of `make_fabric()`, none on one process and its CPU.
+        compile: torch.compile the method. Off: on two cores the first step then took 29 to 37 s (SimCLR, MAE)
+            and the others at most a tenth less than before; meant for long runs on a GPU.
         on_step: called with every step.
         save: called with the state, every ``every`` steps, at the end, and when the run is stopped. The state
             is a dict of tensors and plain values, `checkpoints.save` writes it.

@@ -56,7 +56,7 @@ def parameter_groups(method: nn.Module, lr: float, weight_decay: float) -> list[
 def _without_compiler(kind: Any) -> Any:
     """``kind`` whose first step does not load PyTorch's compiler, which only a compiled step would ask.
 
-    torch.optim wraps these methods for it, and the wrappers import it whole: 95 MB written, 70 more of libraries.
+    torch.optim wraps these methods for it, and the wrappers import it whole: 95 MB written, 70 of libraries.
     """
     names = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
     bare = {name: inspect.unwrap(getattr(kind, name)) for name in names}

@@ -88,7 +88,8 @@ class HidingCurves(Explorer):
             seen = f"; the curve is {peak}" if whole else ""
             panels.append(plot.panel(name, f"{name}: {now[k]:.2f} at a share of {hidden / PIXELS:.2f}{seen}"))
         line = (
-            f"Hidden: <b>{hidden}</b> of {PIXELS}. Dependence given the class <b>{now[0]:.2f}</b> nats, ε<sub>CI</sub>² <b>{now[1]:.2f}</b>, "
+            f"Hidden: <b>{hidden}</b> of {PIXELS}. Dependence given the class <b>{now[0]:.2f}</b> nats, "
+            f"ε<sub>CI</sub>² <b>{now[1]:.2f}</b>, "
             f"class information <b>{now[2]:.2f}</b>. "
         )
         if not whole:

@@ -109,7 +109,8 @@ class _Scenes:
 
 
 def k_means(x: np.ndarray, k: int, seed: int, starts: int = 2) -> np.ndarray:
-    """The cluster of each row of x (n, d), (n,) in 0..k−1: Lloyd's algorithm from k-means++ (Arthur, Vassilvitskii 2007).
+    """The cluster of each row of x (n, d), (n,) in 0..k−1: Lloyd's algorithm from k-means++ (Arthur,
+    Vassilvitskii 2007).
 
     The numbers are scikit-learn's, which with SciPy's statistics would take 60 MB of each kernel.
     """

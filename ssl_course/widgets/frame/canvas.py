@@ -68,11 +68,11 @@ class Panel:
         width: CSS pixels; None is the picture's own width.
         pixelated: True keeps the pixels of a small picture sharp, False smooths (plots).
         operable: takes strokes and keys: the pointer is a cross there, and Tab stops at it.
-        columns: small pictures beside each other in it, none of which is ever shown less than 64 CSS pixels wide.
-        touch: what a stroke does, for the browser to draw it under the pointer until the kernel's picture comes:
-            ``{"brush": r}`` hides what is within r of its width, or with Shift shows it; ``{"cells": (rows, columns)}``
-            chooses one; ``"hidden": "01…"`` beside that, row by row, hides or shows those on its way as the first of
-            them was not. Empty: the stroke leaves its trace.
+        columns: small pictures beside each other in it, none of which is shown less than 64 CSS pixels wide.
+        touch: what a stroke does, for the browser to draw it under the pointer until the kernel's picture
+            comes: ``{"brush": r}`` hides what is within r of its width, or with Shift shows it; ``{"cells":
+            (rows, columns)}`` chooses one; ``"hidden": "01…"`` beside that, row by row, hides or shows those
+            on its way as the first of them was not. Empty: the stroke leaves its trace.
     """
 
     picture: Any
@@ -102,9 +102,9 @@ class Panel:
     def layout(self) -> dict[str, Any]:
         """All that a browser needs to know of it besides its content."""
         return {
-            "width": self.size[0], "height": self.size[1], "css": self.width, "caption": self.caption, "alt": self.alt,
-            "pixelated": self.pixelated, "operable": self.operable, "columns": self.columns, "touch": self.touch,
-            "picture": not self.drawn or self.picture.over_picture,
+            "width": self.size[0], "height": self.size[1], "css": self.width, "caption": self.caption,
+            "alt": self.alt, "pixelated": self.pixelated, "operable": self.operable, "columns": self.columns,
+            "touch": self.touch, "picture": not self.drawn or self.picture.over_picture,
         }  # fmt: skip
 
     @cached_property

@@ -32,8 +32,8 @@ def guessed(at: Place | None, cells: Cells) -> int | None:
 
 
 def along(path: Sequence[Place], step: float) -> list[Place]:
-    """The points and, between any two that lie further apart than half a step, more on the straight line: a fast
-    stroke has no gaps."""
+    """The points and, between any two that lie further apart than half a step, more on the straight line: a
+    fast stroke has no gaps."""
     points = [path[0]]
     for (x0, y0), (x1, y1) in zip(path, path[1:], strict=False):
         n = max(1, ceil(2 * np.hypot(x1 - x0, y1 - y0) / step))

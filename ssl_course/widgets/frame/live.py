@@ -78,13 +78,13 @@ class Live(Explorer):
         data, steps, batch_size, lr, seed, more: see `train`; what is not given comes from the method's
             defaults, the seed is 0.
         controls: name → what moves it. The name is an attribute of the method ("temperature", or dotted,
-            "augment.strength"), set to the newest value before the next step; or "lr", the learning rate, which
-            the schedule goes on to multiply. What moves it is an ipywidget with a description; or
-            (low, high) or (low, high, step), a slider that starts at the method's own value; or a list of choices;
+            "augment.strength"), set to the newest value before the next step; or "lr", the learning rate,
+            which the schedule goes on to multiply. What moves it is an ipywidget with a description; or (low,
+            high) or (low, high, step), a slider that starts at the method's own value; or a list of choices;
             or True or False. With ``(ipywidget, function)``, ``function(method, value)`` is called instead.
-        views: called with the method, gives the Panels beside the curve. It runs in eval mode, without gradients,
-            and draws the same random numbers each time, so that the same masks come again. None shows X₁ and X₂ of
-            one example, as the method's own `pair` makes them, where they can be drawn.
+        views: called with the method, gives the Panels beside the curve. It runs in eval mode, without
+            gradients, and draws the same random numbers each time, so that the same masks come again. None
+            shows X₁ and X₂ of one example, as the method's own `pair` makes them, where they can be drawn.
         landmarks: words → the loss at which the curve has a dashed line.
         every: steps between two calls of ``views``; never more often than pictures are shown.
         save: see `train`.

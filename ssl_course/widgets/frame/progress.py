@@ -191,7 +191,8 @@ def curve_panel(
         plot.text((begin + end) / 2, high, empty, palette.INK, 12, "ma", offset=(0, 8), halo=True)
         alt = f"loss curve of {name}, still empty: 0 of {steps - begin} steps; {empty}"
         if len(before.step):
-            alt += f"; faint, of an earlier run: {before.mean[0]:.3g} at the start, {before.mean[-1]:.3g} at the end"
+            first, last = before.mean[0], before.mean[-1]
+            alt += f"; faint, of an earlier run: {first:.3g} at the start, {last:.3g} at the end"
     alt += "".join(f"; dashed at {loss:.3g}: {words}" for words, loss in landmarks.items())
     return plot.panel(caption, alt + (f"; {note}" if note else ""))
 

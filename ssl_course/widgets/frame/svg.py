@@ -1,8 +1,8 @@
 """Drawings as SVG: sharp at any zoom, its text is text, and the palette's colours follow the page's theme.
 
-A colour of the palette becomes a variable of `canvas.css` with its light value behind it, so that a drawing which
-leaves the course's pages keeps its colours. Thousands of dots take fewer bytes as a picture inside the drawing, one for
-each theme; axes and text stay as they are.
+A colour of the palette becomes a variable of `canvas.css` with its light value behind it, so that a drawing
+which leaves the course's pages keeps its colours. Thousands of dots take fewer bytes as a picture inside the
+drawing, one for each theme; axes and text stay as they are.
 """
 
 import base64
@@ -21,7 +21,7 @@ from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Line, Pict
 from ssl_course.widgets.frame.paint import Sheet, paint
 
 TELLING = 300  # of more points than this none says its values: they would be most of the drawing
-# From about 2,400 dots on, a path of 13 bytes each is longer than two pictures of a plot of 300 × 220 (31 KB).
+# From about 2,400 dots on, a path of 13 bytes each is longer than two pictures of a plot of 300 × 220.
 CROWD = 2000  # from here the shorter of the two is taken
 LEVELS = 16  # of opacity in such a picture: twice as many bytes would be edges that nobody sees
 EM = 12  # CSS pixels of a drawing's own letters: who shows it small may enlarge them all
@@ -115,7 +115,7 @@ def _dots(mark: Discs) -> str:
 
 
 def _crowd(mark: Discs, drawing: Drawing) -> str:
-    """Very many dots: as a path, or as the pictures that `paint` makes of them, whatever takes fewer bytes."""
+    """Very many dots: as a path, or as the pictures that `paint` makes of them, whatever takes less."""
     path = _discs(mark)
     if None in mark.fills or mark.outline is not None:
         return path
@@ -150,7 +150,8 @@ def _crowd(mark: Discs, drawing: Drawing) -> str:
 
 
 def _fills(mark: Discs) -> list[str]:
-    """Each by its name; thousands are often one and the same object (a `Mixed` colour equals another that is none)."""
+    """Each by its name; thousands are often one and the same object (a `Mixed` colour equals another that is
+    none)."""
     names = {at: "none" if fill is None else css(fill) for at, fill in {id(f): f for f in mark.fills}.items()}
     return [names[id(fill)] for fill in mark.fills]
 
