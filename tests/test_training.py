@@ -540,7 +540,15 @@ def test_a_killed_process_goes_on_to_the_same_weights(name, tmp_path, one_thread
     assert torch.equal(*flat)
 
 
-def test_ctrl_c_waits_for_the_step_and_loses_nothing():
+@pytest.fixture
+def listening():
+    """SIGINT as Python has it in front of a terminal: who starts the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_waits_for_the_step_and_loses_nothing(listening):
     class Interrupted(Mean):
         def forward(self, batch):
             if len(self.seen) == 2:
