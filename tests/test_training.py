@@ -355,6 +355,8 @@ def test_bf16_only_where_the_gpu_computes_in_it(gpu, native, precision):
     assert (found["accelerator"], found["precision"]) == ("cuda", precision)
     assert make_fabric(precision="16-mixed").settings["precision"] == "16-mixed"
     assert make_fabric("cpu").settings["precision"] == "32-true"
+    apple = make_fabric("mps").settings  # only where it is asked for
+    assert (apple["accelerator"], apple["precision"]) == ("mps", "32-true")
 
 
 def test_a_gpu_that_cannot_compute_is_left_alone_and_named(gpu, monkeypatch):
@@ -541,14 +543,14 @@ def test_a_killed_process_goes_on_to_the_same_weights(name, tmp_path, one_thread
 
 
 @pytest.fixture
-def listening():
-    """SIGINT as Python has it in front of a terminal: who starts the tests in the background has it ignored."""
+def interruptible():
+    """Python's own answer to Ctrl-C, which a shell takes from what it starts in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_waits_for_the_step_and_loses_nothing(listening):
+def test_ctrl_c_waits_for_the_step_and_loses_nothing(interruptible):
     class Interrupted(Mean):
         def forward(self, batch):
             if len(self.seen) == 2:

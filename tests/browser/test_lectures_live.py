@@ -46,7 +46,7 @@ def test_lecture(path: Path, lab: Lab, open_notebook: Opener, known_errors: set[
 
     if sys.platform == "linux":
         held = notebook.ask("print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])")
-        assert int(held) < 1.8e6, "kB at its peak: a hub of small seats ends a kernel at 2 GB"
+        assert int(held) < 2e6, "kB at its peak: a hub of small seats ends it at 2 GB"
 
     serious = []
     for theme in (DARK, LIGHT):
