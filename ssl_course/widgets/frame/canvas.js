@@ -108,6 +108,9 @@ function enlarge({ picture, width }, panel) {
   }
 }
 
+const HIDDEN = "#808080"; // as the kernel paints it
+const SHOWN = "#ffffffb0"; // what was hidden there only the kernel knows
+
 /** Draws over a panel what a stroke does as soon as the pointer does it, and forgets it when the kernel's picture has it. */
 function toucher(figure) {
   const layer = document.createElementNS("http://www.w3.org/2000/svg", "svg");
