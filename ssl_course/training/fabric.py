@@ -40,7 +40,7 @@ def make_fabric(accelerator: str | None = None, precision: Any = None) -> Fabric
     """Lightning Fabric for this process, all ranks of `torchrun` included.
 
     Args:
-        accelerator: "cpu", "cuda" or "mps"; None takes an NVIDIA GPU where there is one that works, else the CPU.
+        accelerator: "cpu", "cuda" or "mps"; None takes an NVIDIA GPU that works, else the CPU.
         precision: as Lightning calls it; None is "bf16-mixed" on a GPU that computes in bf16, else "32-true".
     """
     from lightning_fabric import Fabric  # late: it takes a second to load
