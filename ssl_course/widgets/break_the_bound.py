@@ -188,9 +188,7 @@ def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) ->
     plot.names([excess], row=1).names(others)
     most = np.log10(0.5)  # 1 − ΣP(y)²
     plot.line([(SMALLEST, most), (0, most)], palette.INK, 1.5, (1, 4))
-    plot.text(
-        0, 0, "no constant loses more: 1 − ΣP(y)²", palette.INK, 11, "rb", offset=(-3, -4), halo=True
-    )
+    plot.text(0, 0, "no constant loses more: 1 − ΣP(y)²", palette.INK, 11, "rb", offset=(-3, -4), halo=True)
     at, low, high = np.log10(delta), np.log10(now.promise), np.log10(now.excess)
     low, high = (float(np.clip(v, -6.1, 0.3)) for v in (low, high))
     plot.line([(at, -6.2), (at, 1.2)], palette.GRID, 2)
