@@ -24,7 +24,7 @@ def as_float(images: Tensor, module: nn.Module | None = None) -> Tensor:
     """Pictures as floats in [0, 1], on the module's device: uint8 is divided by 255, floats pass through."""
     if module is not None and (weight := next(module.parameters(), None)) is not None:
         images = images.to(weight.device)
-    return images.float() / 255 if images.dtype == torch.uint8 else images
+    return images.float().div_(255) if images.dtype == torch.uint8 else images
 
 
 @lru_cache(maxsize=16)

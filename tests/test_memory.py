@@ -1,8 +1,11 @@
 """The table of what lectures take: measured rows replace old ones, others stay."""
 
+import json
+import re
 import sys
 
 import pytest
+import yaml
 
 from tools import build, memory
 
@@ -23,6 +26,24 @@ def test_a_file_without_a_place_says_so(tmp_path):
     (tmp_path / "README.md").write_text("nothing")
     with pytest.raises(ValueError, match="has no place"):
         memory.write({}, tmp_path / "README.md")
+
+
+def test_a_hub_reserves_what_was_measured():
+    """A lecture to its end; and at its peak, beside its server and a second kernel that was left open."""
+    of = yaml.safe_load((build.ROOT / "deploy/values.yaml").read_text(encoding="utf-8"))["singleuser"][
+        "memory"
+    ]
+    megabytes = {
+        name: 1024 * float(given.removesuffix("G")) for name, given in of.items()
+    }  # the chart's G is 2³⁰
+    table = (build.ROOT / "lectures/README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d\d) \| [\d,]+ \| ([\d,]+) \| [*]*([\d,]+)[*]* \|$", table, re.M)
+    end, peak = ({row[0]: float(row[k].replace(",", "")) for row in rows} for k in (1, 2))
+    assert len(rows) == 14
+    results = json.loads((build.ROOT / "assets/results/class.json").read_text(encoding="utf-8"))["results"]
+    server = results[-1]["server_mb"]
+    assert megabytes["guarantee"] >= max(end.values()) + server["private"]
+    assert megabytes["limit"] >= max(peak.values()) + end["01"] + server["resident"]
 
 
 @pytest.mark.slow
