@@ -7,6 +7,8 @@ import collapse as study
 import numpy as np
 import pytest
 
+from ssl_course.studies.verdicts import corrected
+
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = json.loads((ROOT / "assets" / "results" / "collapse.json").read_text())
 
@@ -87,3 +89,46 @@ def test_masked_patches_collapse_again_without_a_fixed_target():
         study.safeguards("MAE", "none", seed=0)["variance"] < kept.min() / 10
         and known.max() < kept.min() / 10
     )
+
+
+# ---- SimSiam, long enough to learn ---------------------------------------------------------------------------
+
+LEARNED = json.loads((ROOT / "assets" / "results" / "simsiam_learned.json").read_text())
+
+
+def learned(data, setting, label="biome"):
+    """seed → accuracy at the end."""
+    return {
+        r["cell"]["seed"]: next(iter(r["accuracy"][label].values()))
+        for r in LEARNED["results"]
+        if (r["cell"]["data"], r["cell"]["setting"]) == (data, setting)
+    }
+
+
+def test_every_learned_cell_is_there():
+    have = sorted(json.dumps(r["cell"], sort_keys=True) for r in LEARNED["results"])
+    assert have == sorted(json.dumps(c, sort_keys=True) for c in study.learned_cells(5))
+    for row in LEARNED["results"]:
+        assert ("curve" in row) == (row["cell"]["setting"] in study.LEARNED)
+
+
+def test_the_recipe_leads():
+    """Paired over five seeds, corrected for both rivals and three labels."""
+    labels = ("biome", "texture", "object")
+    pairs = {
+        (label, rival): (learned("scenes", "faithful", label), learned("scenes", rival, label))
+        for label in labels
+        for rival in (study.PIXELS, study.UNTRAINED)
+    }
+    gaps = corrected(pairs)
+    assert any(all(gaps[label, r].better for r in (study.PIXELS, study.UNTRAINED)) for label in labels)
+
+
+@pytest.mark.slow
+def test_a_learned_cell_comes_out_again():
+    """Another seed than those recorded: within four standard deviations, and .03."""
+    row = study.learned("faithful", "scenes", seed=9)
+    for label in ("biome", "texture", "object"):
+        known = np.array([*learned("scenes", "faithful", label).values()])
+        again = row["accuracy"][label]["30"]
+        assert abs(again - known.mean()) < 4 * known.std(ddof=1) + 0.03, label
