@@ -191,14 +191,14 @@ def test_a_run_outlives_a_server_that_culls_and_one_that_is_killed(
 @pytest.mark.skipif(os.name != "posix", reason="Windows stops no process for a while")
 def test_a_run_goes_on_when_the_laptop_wakes(browser: BrowserContext, tmp_path: Path) -> None:
     """Everything stands still; the server wakes first and gives the page up, which must find it again."""
-    soon = "{'ws_ping_interval': 1000, 'ws_ping_timeout': 1000}"  # milliseconds, where Jupyter waits half a minute
+    soon = "{'ws_ping_interval': 3000, 'ws_ping_timeout': 3000}"  # milliseconds, where Jupyter waits half a minute
     lab = Lab(tmp_path, f"--ServerApp.tornado_settings={soon}")
     try:
         notebook = Notebook(lab, browser, lab.write("slept.ipynb", [LONG]))
         opened: list[int] = []
         notebook.page.on("websocket", lambda _: opened.append(1))  # each is a new connection
         notebook.run_all()
-        notebook.page.get_by_role("button", name="Start", exact=True).click()
+        notebook.page.get_by_role("button", name="Start", exact=True).click(timeout=60_000)
         steps(notebook, 1)
         servers = [psutil.Process(lab.process.pid)]
         servers += servers[0].children(recursive=True)
@@ -211,7 +211,7 @@ def test_a_run_goes_on_when_the_laptop_wakes(browser: BrowserContext, tmp_path: 
             time.sleep(2)
             for process in servers:
                 process.resume()
-            time.sleep(4)
+            time.sleep(8)
         finally:
             for process in servers + pages:
                 process.resume()
