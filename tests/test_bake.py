@@ -268,3 +268,26 @@ def test_the_hash_is_of_the_code_that_bakes_not_of_what_an_author_writes_meanwhi
     assert bake.follows(Two) == before
     bake._code.cache_clear()
     assert bake.follows(Two) != before
+
+
+def test_the_hash_follows_the_helpers_of_a_plan_and_no_other_function(tmp_path, monkeypatch):
+    from tools import plans
+
+    file = tmp_path / "own_plans.py"
+
+    def hash_of(helper, deeper, other):
+        text = (
+            "def plan_own(explorer):\n    return helper(1)\n\n\n"
+            f"def helper(x):\n    return deeper(x) + {helper}\n\n\n"
+            f"def deeper(x):\n    return {deeper}\n\n\ndef other():\n    return {other}\n"
+        )
+        file.write_text(text, encoding="utf-8")
+        space = {}
+        exec(compile(text, str(file), "exec"), space)
+        monkeypatch.setitem(plans.PLANS, "Two", space["plan_own"])
+        bake._code.cache_clear()
+        return bake.follows(Two)
+
+    before = hash_of(1, 1, 1)
+    assert hash_of(1, 1, 2) == before
+    assert hash_of(2, 1, 1) != before and hash_of(1, 2, 1) != before

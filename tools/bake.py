@@ -662,16 +662,28 @@ def _put(table: dict[Any, int], key: Any) -> int:
 
 # -------------------------------------------------------------------------------------------------- in the folder
 def follows(kind: type) -> str:
-    """A hash of what a bake follows from beside its lecture: the widget's own code, comments apart, and its plan."""
+    """A hash of what a bake follows from beside its lecture: the widget's own code, comments apart, and its plan with
+    the helpers that it calls."""
     from tools import plans
 
     asked = plans.PLANS.get(kind.__name__, plans.each_alone)
-    body = _code(Path(inspect.getfile(asked))).body
-    plan = next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == asked.__name__)
+    plan = _with_what_it_calls(_code(Path(inspect.getfile(asked))), asked.__name__)
     modules = {base.__module__ for base in kind.__mro__ if base.__module__.startswith("ssl_course.widgets.")}
     files = [Path(inspect.getfile(sys.modules[name])) for name in sorted(modules) if ".frame." not in name]
-    trees = [*(_code(file) for file in files), ast.Module([plan], [])]
+    trees = [*(_code(file) for file in files), ast.Module(plan, [])]
     return _hash("\n".join(_bare(tree) for tree in trees))
+
+
+def _with_what_it_calls(module: ast.Module, name: str) -> list[ast.stmt]:
+    """A function and those of its module that it uses, and those that they use, in the order of the file."""
+    functions = {node.name: node for node in module.body if isinstance(node, ast.FunctionDef)}
+    used, new = set(), {name}
+    while new:
+        used |= new
+        new = {
+            n.id for f in new for n in ast.walk(functions[f]) if isinstance(n, ast.Name)
+        } & functions.keys() - used
+    return [node for name, node in functions.items() if name in used]
 
 
 @cache
