@@ -26,7 +26,7 @@ FLICKR_FOLDERS = ("flickr8k", "flickr8k_1000", "Flickr8k")
 FLICKR_LIST, FLICKR_IMAGES = "Flickr8k.token.txt", ("images", "Flicker8k_Dataset", "Images")
 
 
-# --- emoji --------------------------------------------------------------------------------------------------
+# ---- emoji -------------------------------------------------------------------------------------------------
 def load_emoji(size: int, split: str, root: str | PathLike | None = None) -> Pictures:
     """Emoji without skin tones, with their English names as captions, labels ``group``
     (9) and ``subgroup`` (about 99).
@@ -143,7 +143,7 @@ def _from_font(path: Path, size: int):
     return paint
 
 
-# - Flickr8k -------------------------------------------------------------------------------------------------
+# ---- Flickr8k ----------------------------------------------------------------------------------------------
 def load_flickr8k(size: int, split: str, root: str | PathLike | None = None, captions: int = 5) -> Pictures:
     """Photographs with captions by five people: one row for each of the first ``captions`` of a photograph.
 

@@ -41,18 +41,17 @@ def load(
     "photos"                class      the class folders in ``root``; see `photos.load_photos`
     "cifar10", "stl10",     class      from ``root``, $SSL_COURSE_DATA, the user's cache, or downloaded there
     "fashion_mnist"                    (170 MB, 2.6 GB, 30 MB); a part of a set is read with a warning
-    "emoji"                 group      emoji and their names,
-    drawn from the font and list that Debian packages,
-                                       or from ``root``; see `captioned.load_emoji`
+    "emoji"                 group      emoji and their names, drawn from the font and list that Debian
+                                       packages, or from ``root``; see `captioned.load_emoji`
     "flickr8k"                         photographs with five captions each, from ``root``, $SSL_COURSE_DATA or
                                        the user's cache; option ``captions``; see `captioned.load_flickr8k`
     "reviews"               sentiment  the film-review world, `reviews.World`; options ``n`` (default 20,000
                             …          for train, 4,096 for test), ``seed``, ``single`` and those of ``World``
     "sst2", "rt-polarity"   sentiment  sentences of film reviews, 0 negative, 1 positive; from files in
                                        ``root``, $SSL_COURSE_DATA or the user's cache, or by ``datasets``
-    "text"                             passages of the file ``root``; see `corpora.load_text`, option
-    ``length`` ======================  =========
-    ======================================================================
+    "text"                             passages of the file ``root``, option ``length``; see
+                                       `corpora.load_text`
+    ======================  =========  ======================================================================
 
     Pictures are always resized, bicubic and antialiased; scenes are painted at their size. Gray sets
     get three equal channels. The same call gives the same pictures in the same order.

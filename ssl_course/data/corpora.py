@@ -109,7 +109,7 @@ def passages(text: str, length: int) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-# --- finding and fetching ----------------------------------------------------------------------------------
+# ---- finding and fetching ----------------------------------------------------------------------------------
 
 
 def find(name: str, root: str | os.PathLike | None = None, split: str = "train") -> list[Path] | None:
@@ -141,7 +141,7 @@ def _fetch(name: str, split: str, root: str | os.PathLike[str] | None, download:
     raise missing(spec.title, name, why, files.places(root), spec.by_hand, belongs, install)
 
 
-# --- reading -----------------------------------------------------------------------------------------------
+# ---- reading -----------------------------------------------------------------------------------------------
 
 
 def _text_of(path: Path) -> str:
@@ -212,7 +212,7 @@ CORPORA = {
         hub="cornell-movie-review-data/rotten_tomatoes",
         text="text",
         splits={"train": "train+validation", "test": "test"},
-        by_hand="unpack https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz (0.5 "
-        "MB)",
+        by_hand="unpack https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz "
+        "(0.5 MB)",
     ),
 }

@@ -258,7 +258,7 @@ class World(worlds.Enumerated):
         tokens = (_table().ids > CLS).sum(1).double()
         return math.exp(self.entropy() / float(self.probabilities() @ tokens))
 
-    # --- the sample -----------------------------------------------------------------------------------------
+    # ---- the sample ----------------------------------------------------------------------------------------
 
     def sample(self, n: int, seed: int = 0, single: float = 0.0) -> Texts:
         """Draw n texts with the labels of `NAMES`; the same seed gives the same texts, and λ alone changes

@@ -149,7 +149,7 @@ class World(Enumerated):
         """Accuracy of the best classifier of ``label`` from the lightness."""
         return float(self.joint(label).sum(1).max(1).values.sum())
 
-    # --- the pictures ---------------------------------------------------------------------------------------
+    # ---- the pictures --------------------------------------------------------------------------------------
 
     def sample(
         self, n: int, size: int = 64, seed: int = 0, device: str | torch.device = "cpu", parts: bool = False,

@@ -73,7 +73,7 @@ def load_set(name: str, size: int, split: str, root: str | os.PathLike | None, d
     )
 
 
-# --- finding and fetching ----------------------------------------------------------------------------------
+# ---- finding and fetching ----------------------------------------------------------------------------------
 
 
 def places(name: str, root: str | os.PathLike | None = None) -> list[Path]:
@@ -125,7 +125,7 @@ def _patience(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-# --- reading -----------------------------------------------------------------------------------------------
+# ---- reading -----------------------------------------------------------------------------------------------
 
 
 def _bytes_of(folder: Path, file: str) -> tuple[Path, bytes]:

@@ -82,7 +82,7 @@ class CLIP(CaptionReader):
         self.logit_scale = nn.Parameter(torch.tensor(START))
         self.augment = None if augmentation is None else as_augmentation(augmentation)
 
-    # - pictures ---------------------------------------------------------------------------------------------
+    # ---- pictures ------------------------------------------------------------------------------------------
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (N, 3, H, W), uint8 or in [0, 1] → features h (N, dim), averaged over places,
         before any head."""
@@ -97,7 +97,7 @@ class CLIP(CaptionReader):
         """The same as `encode_image`: what the loss compares."""
         return self.encode_image(x)
 
-    # - captions ---------------------------------------------------------------------------------------------
+    # ---- captions ------------------------------------------------------------------------------------------
     def encode_text(self, texts: Sequence[str] | Tensor) -> Tensor:
         """Captions, or their ids (N, T), → (N, d), each of length 1: the state at the end token, projected.
 
@@ -113,7 +113,7 @@ class CLIP(CaptionReader):
             self.text_projection(states[torch.arange(len(ids), device=ids.device), end]), dim=1
         )
 
-    # - training ---------------------------------------------------------------------------------------------
+    # ---- training ------------------------------------------------------------------------------------------
     def pair(self, batch: Pictures) -> Pair:
         """X₁: the pictures (N, 3, H, W) in [0, 1], augmented if so. X₂: the ids of their captions (N, T).
 
@@ -153,7 +153,7 @@ class CLIP(CaptionReader):
         """Keeps logit_scale in [0, log 100], "to prevent training instability" (§2.5)."""
         self.logit_scale.clamp_(0, LARGEST)
 
-    # - use --------------------------------------------------------------------------------------------------
+    # ---- use -----------------------------------------------------------------------------------------------
     @torch.no_grad()
     def class_features(self, prompts: Iterable[str | Sequence[str]]) -> Tensor:
         """A row for each class, (K, d) of length 1: the mean of the features of its texts (§3.1.4).

@@ -103,7 +103,7 @@ def label_noise(joint: Array) -> torch.Tensor:
     return table.sum((1, 2)) @ (1 - posterior(table).square().sum(1))
 
 
-# -- the conditions: how well X₂ tells the classes apart -----------------------------------------------------
+# ---- the conditions: how well X₂ tells the classes apart ---------------------------------------------------
 
 
 def kth_singular_value(matrix: torch.Tensor, k: int) -> torch.Tensor:
@@ -153,7 +153,7 @@ def smallest_class_correlation(joint: Array, x2: Array) -> torch.Tensor:
     return kth_singular_value(prior[:, None] * means, len(means))  # of E[Y X₂ᵀ]
 
 
-# --- the statements -----------------------------------------------------------------------------------------
+# ---- the statements ----------------------------------------------------------------------------------------
 
 
 def over_square(value: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:

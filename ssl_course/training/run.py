@@ -156,7 +156,7 @@ class Run:
 
         Raises:
             Diverged: the loss is no number; the weights are the last good ones.
-                MemoryError: too large a batch.
+            MemoryError: too large a batch.
         """
         try:
             loss = self._step()

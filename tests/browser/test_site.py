@@ -85,6 +85,15 @@ def serious(page: Page, part: str = "article") -> list[str]:
     ]
 
 
+def on_a_phone(page: tuple[Page, list[str]], address: str, name: str) -> tuple[Page, list[str]]:
+    """The tab, as narrow as a phone, at a page of the site, and what goes wrong from now on."""
+    tab, wrong = page
+    wrong.clear()
+    tab.set_viewport_size({"width": 360, "height": 780})
+    tab.goto(f"{address}/{name}")
+    return tab, wrong
+
+
 def whole(page: tuple[Page, list[str]], address: str, name: str, part: str = "article") -> None:
     """Opens a page from a phone's width to a wall's, one theme narrow and the other wide: nothing goes wrong, is cut off, or is not typeset."""
     tab, wrong = page
@@ -189,10 +198,7 @@ WORD = "a.ssl-word"
 def test_words_of_the_glossary_tell_their_meaning(
     page: tuple[Page, list[str]], address: str, name: str
 ) -> None:
-    tab, wrong = page
-    wrong.clear()
-    tab.set_viewport_size({"width": 360, "height": 780})
-    tab.goto(f"{address}/{name}")
+    tab, wrong = on_a_phone(page, address, name)
     words = tab.locator(WORD)
     assert words.count() >= 5, "a lecture uses words of the glossary"
     assert tab.locator(f"article :is(h1, h2, h3, h4, code, pre, .katex, button) {WORD}").count() == 0
@@ -449,10 +455,7 @@ STANDS = """() => {
 def test_on_a_narrow_screen_keys_reach_the_lists_and_nothing_unseen(
     page: tuple[Page, list[str]], address: str, name: str
 ) -> None:
-    tab, wrong = page
-    wrong.clear()
-    tab.set_viewport_size({"width": 360, "height": 780})
-    tab.goto(f"{address}/{name}")
+    tab, wrong = on_a_phone(page, address, name)
     lists = {"__navigation": ".sidebar-drawer", "__toc": ".toc-drawer"}
     reached = []
     for _ in range(30):

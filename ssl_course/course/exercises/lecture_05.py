@@ -61,7 +61,7 @@ def hamming(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _right, _DISTANCES, praise, hint)
 
 
-# - what corners alone are worth -----------------------------------------------------------------------------
+# ---- what corners alone are worth --------------------------------------------------------------------------
 
 
 def _ceiling(angles: list[int]) -> float:
