@@ -176,8 +176,15 @@ def test_a_fork_leaves_nothing_behind_but_what_it_writes(tmp_path):
 @pytest.mark.parametrize(
     "name", ["Leaderboard", "JigsawGame", "DrawnRow", "Live", "MaskingExplorer", "HolePainter"]
 )
-def test_every_kind_has_a_plan_that_can_be_carried_out(name):
+def test_every_kind_has_a_plan_that_can_be_carried_out(name, monkeypatch):
+    from tools import plans
+
     explorer = example(name)
+    if (
+        name == "HolePainter"
+    ):  # a guess goes to the nearest place: nine do as well as 64, and take a minute less
+        all_places = plans.places
+        monkeypatch.setattr(plans, "places", lambda side: all_places(3))
     table = bake.bake(explorer, "")
     assert table["frames"] and (table["controls"] or table["moves"]["down"])
     if name == "Live":  # a film for each mask
