@@ -19,6 +19,7 @@ metrics in the header), or print what Flickr8k's photographs give.
 """
 
 import argparse
+import base64
 import json
 import math
 import shlex
@@ -26,6 +27,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ssl_course import checkpoints
@@ -47,7 +49,8 @@ ABOUT = {
     "protocol": (
         f"CLIP(), {STEPS} steps of {BATCH} pairs on {N_TRAIN} scenes of {SIZE} px with captions of all six labels; "
         f"{N_TEST} test scenes; zero-shot with words, phrases, the mean feature of all captions of a class, or the summed probabilities of each; probes: mean of {DRAWS} "
-        "draws of labels (one of 1,000), l2 by cross-validation; recall among all 1,458 captions, and among the test pictures"
+        "draws of labels (one of 1,000), l2 by cross-validation; recall among all 1,458 captions, and among the test pictures; "
+        "named and answered (each caption): a bit for each test picture, np.packbits as base64"
     ),
     "labels": list(FEW),
     "recall": list(RANKS),
@@ -112,17 +115,21 @@ def classes(captions: torch.Tensor, index: torch.Tensor, k: int) -> torch.Tensor
     return torch.stack([captions[index == j].mean(0) for j in range(k)])
 
 
-def naming(p: torch.Tensor, test: Pictures) -> dict[str, list[float]]:
+def naming(right: torch.Tensor, test: Pictures) -> dict[str, list[float]]:
     """How often (count, object, light) is named among all 27, by which of them were held out where: [held out, seen].
 
-    ``p`` (N, 27) are the probabilities of the combinations.
+    ``right`` (N,) bool: of which pictures.
     """
-    right = p.argmax(1) == (test.labels["count"] * 3 + test.labels["object"]) * 3 + test.labels["light"]
     shares = {}
     for arm in ("triples", "pairs"):
         out = held_out(test.labels, arm)
         shares[arm] = [float(right[mask].double().mean()) for mask in (out, ~out)]
     return shares
+
+
+def packed(yes: torch.Tensor) -> str:
+    """A bit a picture, eight a byte, as base64: an interval over pictures needs each picture's answer."""
+    return base64.b64encode(np.packbits(yes.numpy())).decode()
 
 
 def measure(arm: str, seed: int, steps: int = STEPS) -> dict:
@@ -135,13 +142,18 @@ def measure(arm: str, seed: int, steps: int = STEPS) -> dict:
     spent, scale = time.process_time() - began, float(method.logit_scale.detach().exp())
     labels = texts()[1]
     combination = (labels["count"] * 3 + labels["object"]) * 3 + labels["light"]
+    named = by_each_text(images, captions, combination, scale).argmax(1)  # (N,) which of the 27
+    right = named == (test.labels["count"] * 3 + test.labels["object"]) * 3 + test.labels["light"]
     metrics: dict = {
         "cpu seconds": round(spent, 1),
         "first loss": losses[0],
         "last loss": sum(losses[-20:]) / len(losses[-20:]),
         "scale": scale,
         "retrieval": retrieval(images, captions, test),
-        "naming": naming(by_each_text(images, captions, combination, scale), test),
+        "naming": naming(right, test),
+        "named": packed(right),
+        "held out": {a: packed(held_out(test.labels, a)) for a in ("triples", "pairs")},
+        "answered": {},
     }
     features = [encode(method, d) for d in (data[:4096], test)] if arm == "all" else []
     metrics["zero-shot"], metrics["probe"] = {}, {}
@@ -153,6 +165,7 @@ def measure(arm: str, seed: int, steps: int = STEPS) -> dict:
         }
         answer = by_each_text(images, captions, labels[label], scale).argmax(1)
         metrics["zero-shot"][label]["each caption"] = float((answer == test.labels[label]).double().mean())
+        metrics["answered"][label] = packed(answer == test.labels[label])
         if arm == "all":
             metrics["probe"][label] = [
                 linear_probe(

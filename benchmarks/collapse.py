@@ -45,7 +45,8 @@ SMALL, TINY = (16, 32, 64), (8, 16, 32)
 STEPS = 120
 PIXELS, UNTRAINED = "raw pixels", "untrained"
 LEARNED = {name: SETTINGS[name] for name in ("faithful", "no predictor", "no stop-gradient")} | {
-    "no output norm": {"output_norm": False}
+    "no output norm": {"output_norm": False},
+    "no predictor norm": {},  # the BatchNorm inside the prediction head, which no setting takes away
 }
 ROWS = {"scenes": [PIXELS, UNTRAINED, *LEARNED], "cifar10": [PIXELS, UNTRAINED, *list(LEARNED)[:3]]}
 LEARNED_STEPS, BATCH = 240, 128  # 30,720 pictures, as many as the live run of lecture 09
@@ -249,6 +250,9 @@ def learned(setting: str, data: str, seed: int, steps: int = LEARNED_STEPS) -> d
     labels, numbers = PROBED[data]
     torch.manual_seed(seed)
     method = SimSiam(protocol.backbone(), **LEARNED.get(setting, {})).eval()
+    if setting == "no predictor norm":
+        layers = (nn.Identity() if isinstance(m, nn.BatchNorm1d) else m for m in method.prediction_head)
+        method.prediction_head = nn.Sequential(*layers)
     method.defaults = SimSiam.defaults | RECIPE
     row: dict[str, object] = {"pictures": [len(train_set), len(test_set)]}
     if setting in LEARNED:
