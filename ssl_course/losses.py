@@ -117,8 +117,11 @@ def clip_floor(p: Tensor, batch_size: int) -> Tensor:
     k = torch.arange(n + 1, dtype=torch.float64)  # how many of the others have this caption too
     # the logarithm of "n choose k", which itself overflows at batches of a thousand
     ways = torch.lgamma(k.new_tensor(n + 1.0)) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
-    chance = (ways + k * p.log() + (n - k) * torch.log1p(-p)).exp()  # (captions, n + 1)
-    return (p[:, 0] * (chance @ torch.log1p(k))).sum()
+    paid = []
+    for some in p.split(128):  # in pieces: 1,458 captions by 4,096 places would be 190 MB
+        chance = (ways + k * some.log() + (n - k) * torch.log1p(-some)).exp()  # (128, n + 1)
+        paid.append(chance @ torch.log1p(k))  # (128,)
+    return (p[:, 0] * torch.cat(paid)).sum()
 
 
 def similarity(eta: Tensor, psi: Tensor) -> Tensor:

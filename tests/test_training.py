@@ -310,8 +310,20 @@ def test_training_on_a_cpu_does_not_load_the_compiler():
 import sys, torch
 from ssl_course.data import scenes
 from ssl_course.methods import SimCLR
-from ssl_course.training import fit
+from ssl_course.training import fit, optimizer
 fit(SimCLR(projection=(32, 16)), scenes.World().sample(16, 16), steps=2, batch_size=8, bar=False)
+for kind in (optimizer.Adam, optimizer.LBFGS, optimizer.SGD):  # as lectures use them
+    number = torch.ones(1, requires_grad=True)
+    descent = kind([number], lr=0.1)
+    slower = torch.optim.lr_scheduler.CosineAnnealingLR(descent, 2)
+    def closure():
+        descent.zero_grad()
+        loss = number.square().sum()
+        loss.backward()
+        return loss
+    descent.step(closure)
+    slower.step()
+    assert float(number.detach()) < 1
 print(sorted({"torch._dynamo", "sympy", "triton", "lightning_fabric"} & set(sys.modules)))
 """
     without_gpu = os.environ | {"CUDA_VISIBLE_DEVICES": ""}

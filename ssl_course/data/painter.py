@@ -317,21 +317,22 @@ def _objects(picture: Tensor, kind: Tensor, count: Tensor, u: Tensor, h: Tensor)
     """Stand 1 to 3 objects on the ground, side by side, larger when nearer; count is the label 0..2."""
     size = picture.shape[-1]
     r, c = _grid(size, u)
-    stamp = sprites(str(picture.device))[kind]  # (n, 2, 96, 96)
+    stamps = sprites(str(picture.device))  # (3, 2, 96, 96)
     near = (0.30 + 0.70 * u[:, 24:27]).sort(1).values
     for slot in range(3):
-        on = (count >= slot).nonzero()[:, 0]
-        if not len(on):
-            continue
-        foot = h[on, 0, 0] + (1 - h[on, 0, 0]) * (0.12 + 0.80 * near[on, slot])
-        tall = 0.17 + 0.25 * near[on, slot]
-        place = _frac(u[on, 30] + slot / 3 + 0.16 * (u[on, 27 + slot] - 0.5))
-        x = 0.12 + 0.76 * place
-        across = 2 * (c[:, 0] - x[:, None]) / tall[:, None]  # (m, s), −1 … 1 over the sprite
-        down = 2 * (r[:, :, 0] - foot[:, None]) / tall[:, None] + 0.8  # its ground line is y = 0.9
-        where = torch.stack([across[:, None].expand(-1, size, -1), down[:, :, None].expand(-1, -1, size)], -1)
-        drawn = grid_sample(stamp[on], where, align_corners=False)  # (m, 2, s, s)
-        picture[on] = picture[on] * (1 - drawn[:, 1]) + drawn[:, 0]
+        # In pieces: a stamp is 36 times as large as a picture of 16 pixels.
+        for on in (count >= slot).nonzero()[:, 0].split(32):
+            if not len(on):
+                continue
+            foot = h[on, 0, 0] + (1 - h[on, 0, 0]) * (0.12 + 0.80 * near[on, slot])
+            tall = 0.17 + 0.25 * near[on, slot]
+            place = _frac(u[on, 30] + slot / 3 + 0.16 * (u[on, 27 + slot] - 0.5))
+            x = 0.12 + 0.76 * place
+            across = 2 * (c[:, 0] - x[:, None]) / tall[:, None]  # (m, s), −1 … 1 over the sprite
+            down = 2 * (r[:, :, 0] - foot[:, None]) / tall[:, None] + 0.8  # its ground line is y = 0.9
+            where = [across[:, None].expand(-1, size, -1), down[:, :, None].expand(-1, -1, size)]
+            drawn = grid_sample(stamps[kind[on]], torch.stack(where, -1), align_corners=False)  # (m, 2, s, s)
+            picture[on] = picture[on] * (1 - drawn[:, 1]) + drawn[:, 0]
     return picture
 
 

@@ -122,7 +122,7 @@ def fit_draws(xs: list[Floats], ys: list[Ints], solver: str, l2: float | None) -
     """A classifier for each draw of xs, all (n, D), and ys (n,); l2 None is chosen, for each draw anew."""
     present = [np.unique(y) for y in ys]
     k = len(present[0])
-    if len(xs) > 1 and (len(xs) * xs[0].size > JOINT_NUMBERS or any(len(p) != k for p in present)):
+    if any(len(p) != k for p in present):
         return [fit_draws([x], [y], solver, l2)[0] for x, y in zip(xs, ys, strict=True)]
     if k == 1:
         strength = L2_FEW if l2 is None else l2
@@ -130,6 +130,7 @@ def fit_draws(xs: list[Floats], ys: list[Ints], solver: str, l2: float | None) -
     means, axes, rows = zip(*(_along_axes(x) for x in xs), strict=True)
     rank = max(z.shape[1] for z in rows)
     z = np.stack([np.pad(z, ((0, 0), (0, rank - z.shape[1]))) for z in rows])  # (B, n, r)
+    del rows
     y = np.stack([np.searchsorted(p, y) for p, y in zip(present, ys, strict=True)])  # (B, n)
     used = choose_l2(z, y, k, solver) if l2 is None else np.full(len(xs), l2)
     even = np.full((*y.shape, 1), 1 / y.shape[1])
@@ -251,14 +252,19 @@ def linear_probe(
     x = known.inputs.double()  # (N, D)
     mean, std = x.mean(0), x.std(0, correction=0)
     std = torch.where(std > 1e-6 * x.square().mean(0).sqrt().max(), std, 1.0)
+    dim = x.shape[1]
+    del x  # twice the bytes of the features; each draw makes floats of its own rows
     x_test = ((asked.inputs.double() - mean) / std).numpy()
     accuracies, used = [], []
     # Threads that wait for one another on a busy machine made 30 labels take 38 s instead of 0.3 s.
-    with threadpool_limits(1 if len(rows[0]) * x.shape[1] < MANY_NUMBERS else None, user_api="blas"):
-        labelled = [((x[drawn] - mean) / std).numpy() for drawn in rows]  # (n, D) each
-        for classifier in fit_draws(labelled, [y[drawn].numpy() for drawn in rows], solver, l2):
-            accuracies.append(float((classifier.predict(x_test) == y_test.numpy()).mean()))
-            used.append(classifier.l2)
+    with threadpool_limits(1 if len(rows[0]) * dim < MANY_NUMBERS else None, user_api="blas"):
+        # What is not fitted jointly is not held jointly either: five draws of 3,000 rows of pixels are 90 MB.
+        joint = len(rows) * len(rows[0]) * dim <= JOINT_NUMBERS
+        for drawn in [rows] if joint else [[one] for one in rows]:
+            labelled = [((known.inputs[one].double() - mean) / std).numpy() for one in drawn]  # (n, D) each
+            for classifier in fit_draws(labelled, [y[one].numpy() for one in drawn], solver, l2):
+                accuracies.append(float((classifier.predict(x_test) == y_test.numpy()).mean()))
+                used.append(classifier.l2)
     return Probe(
         name=known.name,
         label=label,
@@ -267,7 +273,7 @@ def linear_probe(
         l2=tuple(used),
         l2_rule="fixed" if l2 else f"by {FOLDS}-fold cross-validation on the labelled train rows",
         solver=solver,
-        dim=x.shape[1],
+        dim=dim,
         n_train=len(y),
         n_test=len(y_test),
         seed=seed,

@@ -64,7 +64,8 @@ def _without_compiler(kind: Any) -> Any:
     return type(kind.__name__, (kind,), bare)
 
 
-AdamW, SGD = _without_compiler(torch.optim.AdamW), _without_compiler(torch.optim.SGD)
+Adam, AdamW = _without_compiler(torch.optim.Adam), _without_compiler(torch.optim.AdamW)
+LBFGS, SGD = _without_compiler(torch.optim.LBFGS), _without_compiler(torch.optim.SGD)
 
 
 def make_optimizer(method: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
