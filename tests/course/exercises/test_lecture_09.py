@@ -32,6 +32,11 @@ def by_search(noise, decay):
     return high
 
 
+def test_directions_live_above_it_and_die_below():
+    edge = by_search(0.25, 0.05)
+    assert lives(edge * 1.1, 0.25, 0.05) and not lives(edge * 0.9, 0.25, 0.05)
+
+
 def settled(noise, predictor_decay, encoder_decay):
     """Where the two equations end, by many steps of their own."""
     kappa = omega = 0.5
