@@ -256,10 +256,11 @@ class Bar:
 
     Args:
         name: of what is trained.
+        landmarks: see `curve_panel`.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, landmarks: Mapping[str, float] = MappingProxyType({})) -> None:
+        self.name, self.landmarks = name, landmarks
         self.canvas: Canvas | None = None
         self.pictures = 0
         self._next = 0.0
@@ -290,15 +291,19 @@ class Bar:
             caption += f" · stopped at step {done:,} of {steps:,}; fit(…, resume=history.state) goes on"
         elif done < steps:
             caption += f" · broken off by an error after step {done:,} of {steps:,}"
-        panel = curve_panel(self.name, self.curve.losses(), begin, done, steps, caption)
+        panel = self._panel(caption)
         self._handle.update(still(panel) | {"text/plain": f"{self.name}: {caption}"}, raw=True)
         self.canvas.close()
+
+    def _panel(self, caption: str) -> Panel:
+        run = (self.curve.losses(), self.curve.begin, self.step.index, self.step.steps)
+        return curve_panel(self.name, *run, caption, landmarks=self.landmarks)
 
     def _draw(self, now: float) -> None:
         begin, done, steps = self.curve.begin, self.step.index, self.step.steps
         pace = (now - self._began) / (done - begin - 1) if done > begin + 1 else None
         caption = so_far(done, steps, self.step.loss, self.step, pace)
-        self.canvas.show([curve_panel(self.name, self.curve.losses(), begin, done, steps, caption)])
+        self.canvas.show([self._panel(caption)])
         if self.pictures == 0:
             from IPython.display import display
 
