@@ -502,8 +502,8 @@ def say(template: str, **numbers: object) -> Prose:
     Inside a formula only ``{name:spec}`` is filled, since ``{n}`` there is LaTeX's own.
 
     Raises:
-        ValueError: a number that the text does not use, a ``{name:spec}`` without its number, or an expression of an f-string
-            that lacks its f, ``{name.mean}``.
+        ValueError: a number that the text does not use, or a ``{name:spec}`` without its number; so does
+            ``{name.mean}``, which a string with an f before it would have filled.
     """
     values = {name: plain(value) for name, value in numbers.items()}
     used: set[str] = set()
