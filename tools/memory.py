@@ -1,7 +1,8 @@
 """What each lecture takes: ``python -m tools.memory [LECTURE …] --write`` measures, and puts the table into lectures/README.md.
 
 A lecture is run whole in a kernel of its own. Peak is the most that it held at once (VmHWM), libraries included. Private is what
-each further kernel on a machine costs: what it wrote itself; the libraries as they lie on the disk are there once for all. Linux only.
+each further kernel on a machine costs: what it wrote itself; the libraries as they lie on the disk are there once for all. A PyTorch
+with CUDA's libraries gives the last column, one for CPUs, as hubs and laptops get it, the others. Linux only.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import torch
 from nbclient import NotebookClient
 from tqdm import tqdm
 
@@ -23,12 +25,16 @@ BEGIN, END = "<!-- memory: made by python -m tools.memory -->", "<!-- /memory --
 LARGEST = 1000  # MB that a lecture may hold at its peak
 
 
-def measure(src: Path) -> dict[str, float]:
-    """Megabytes of one lecture: at its peak, after its set-up, and private at its end."""
+def measure(src: Path, go_on: bool = False) -> dict[str, float]:
+    """Megabytes of one lecture: at its peak, after its set-up, and private at its end.
+
+    With ``go_on`` a cell that fails does not end the run: another PyTorch comes to other numbers than the cells that assert some.
+    """
     notebook, found, first = read_source(src), {}, True
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,
+        allow_errors=go_on,
         kernel_name="python3",
         resources={"metadata": {"path": str(src.parent.parent)}},
     )
@@ -56,12 +62,27 @@ def _private(pid: int) -> float:
     return _read(pid, "smaps_rollup", "Private_Dirty")
 
 
+COLUMNS = {
+    "import": "first cell, private MB",
+    "private": "end, private MB",
+    "peak": "peak, MB",
+    "cuda": "peak with CUDA's libraries",
+}
+
+
 def table(measured: dict[str, dict[str, float]]) -> str:
-    """Markdown, a row a lecture; what is above the limit in bold."""
-    rows = ["| | first cell, private MB | end, private MB | peak, MB |", "| --- | --- | --- | --- |"]
+    """Markdown, a row a lecture; a peak above the limit in bold."""
+    rows = [f"| | {' | '.join(COLUMNS.values())} |", "| --- " * (1 + len(COLUMNS)) + "|"]
     for name, of in sorted(measured.items()):
-        peak = f"**{of['peak']:,.0f}**" if of["peak"] > LARGEST else f"{of['peak']:,.0f}"
-        rows.append(f"| {name} | {of['import']:,.0f} | {of['private']:,.0f} | {peak} |")
+        cells = [
+            ""
+            if key not in of
+            else f"**{of[key]:,.0f}**"
+            if key == "peak" and of[key] > LARGEST
+            else f"{of[key]:,.0f}"
+            for key in COLUMNS
+        ]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
@@ -76,14 +97,13 @@ def write(measured: dict[str, dict[str, float]], file: Path) -> None:
         raise ValueError(f"{file} has no place for the table: put {BEGIN} and {END} into it.")
     before, _, rest = text.partition(BEGIN)
     old, _, after = rest.partition(END)
-    names = ("import", "private", "peak")
-    kept = {
-        row[0]: dict(zip(names, (float(cell.strip("* ").replace(",", "")) for cell in row[1:]), strict=True))
-        for row in re.findall(r"^\| (\d\d) \| ([\d,]+) \| ([\d,]+) \| ([\d,*]+) \|$", old, re.M)
-    }
-    file.write_text(
-        f"{before}{BEGIN}\n\n{table(kept | measured)}\n\n{END}{after}", encoding="utf-8", newline="\n"
-    )
+    rows: dict[str, dict[str, float]] = {}
+    for line in re.findall(r"^\| \d\d .*\|$", old, re.M):
+        name, *cells = (cell.strip("* ").replace(",", "") for cell in line.strip("|").split("|"))
+        rows[name] = {key: float(cell) for key, cell in zip(COLUMNS, cells, strict=False) if cell}
+    for name, of in measured.items():
+        rows[name] = rows.get(name, {}) | of
+    file.write_text(f"{before}{BEGIN}\n\n{table(rows)}\n\n{END}{after}", encoding="utf-8", newline="\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,11 +111,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.memory", description=__doc__)
     parser.add_argument("lectures", nargs="*", help="numbers or names; all by default")
     parser.add_argument("--write", action="store_true", help="into lectures/README.md, after each lecture")
+    parser.add_argument("--go-on", action="store_true", help="past cells that fail, as with another PyTorch")
     given = parser.parse_args(arguments)
     measured: dict[str, dict[str, float]] = {}
     try:
         for src in tqdm(sources(given.lectures), desc="lectures"):
-            measured[src.stem[:2]] = measure(src)
+            found = measure(src, given.go_on)
+            measured[src.stem[:2]] = {"cuda": found["peak"]} if torch.version.cuda else found
             if given.write:
                 write(measured, ROOT / "lectures" / "README.md")
     except (ValueError, FileNotFoundError) as error:

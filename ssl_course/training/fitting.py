@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,13 +41,15 @@ def fit(
     steps: int | None = None,
     batch_size: int | None = None,
     bar: bool = True,
+    landmarks: Mapping[str, float] | None = None,
     **settings: Any,
 ) -> History:
     """`train` with a progress bar: a line in a terminal, a live loss curve in a notebook.
 
     Ctrl-C (or the notebook's ■) stops after the step; the method keeps what it has learned, and
     ``fit(…, resume=history.state)`` goes on as if nothing had happened. The arguments are those of `train`;
-    ``bar=False`` shows nothing, for cells that train many networks.
+    ``bar=False`` shows nothing, for cells that train many networks. ``landmarks``: words → the loss at which
+    the notebook's curve has a dashed line, as in `live`.
     """
     history = History(state=settings.get("resume"))
     save = settings.pop("save", None)
@@ -56,7 +59,7 @@ def fit(
         if save is not None:
             save(state)
 
-    shown = _bar(type(method).__name__) if bar else None
+    shown = _bar(type(method).__name__, landmarks or {}) if bar else None
     unread: list[Step] = []
     began = time.perf_counter()
     try:
@@ -78,7 +81,7 @@ def fit(
     return history
 
 
-def _bar(name: str) -> Any:
+def _bar(name: str, landmarks: Mapping[str, float]) -> Any:
     """The notebook's bar inside a notebook, a line of tqdm elsewhere; none on ranks but the first."""
     if int(os.environ.get("RANK", 0)) > 0:
         return None
@@ -89,7 +92,7 @@ def _bar(name: str) -> Any:
     if shell == "ZMQInteractiveShell":
         from ssl_course.widgets.frame.progress import Bar  # late and upwards: widgets stand above training
 
-        return Bar(name)
+        return Bar(name, landmarks)
     return _Line(name)
 
 

@@ -18,7 +18,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import features
 from ssl_course.interfaces import pair_of
 from ssl_course.pretext.augment import Augmentation, Draw, apply
-from ssl_course.widgets.frame import Panel, draw
+from ssl_course.widgets.frame import Frame, Panel, draw
 from ssl_course.widgets.frame.pairs import as_set, untrained
 from ssl_course.widgets.frame.sheet import SHOWN, THUMB, Gallery, SheetExplorer
 from ssl_course.widgets.frame.upload import Upload
@@ -163,6 +163,7 @@ class AugmentationExplorer(SheetExplorer):
         if len(data) < 2:
             raise ValueError(f"data has {len(data)} pictures; two at least, so that there is another one")
         state = _State({"untrained ψ": untrained(method), "trained ψ": method.eval()}, data)
+        guesses = [UNKNOWN, *state.networks]
         controls: dict[str, Widget] = {
             "crop": FloatSlider(0.2, min=0.05, max=1, step=0.05, description="crop, smallest area"),
             "zoom": FloatSlider(1.0, min=0.4, max=2.5, step=0.05, description="zoom up to"),
@@ -175,24 +176,19 @@ class AugmentationExplorer(SheetExplorer):
             "mode": Dropdown(options=MODES, value="separate", description="both views from"),
             "seed": IntSlider(0, min=0, max=99, description="draw number"),
             "head": Checkbox(False, description="after the head (z)"),
-            "guess": Dropdown(
-                options=[UNKNOWN, *state.networks], description="your guess: better recognised by"
-            ),
+            "guess": Dropdown(options=guesses, description="your guess: better recognised by"),
         }
-        rows = [
-            ["crop", "hue", "mode", "flip"],
-            ["zoom", "turn", *LIGHT, "gray", "blur", "seed"],
-            ["guess", "head"],
-        ]
+        often, seldom = ["crop", "hue", "mode", "flip"], ["zoom", "turn", *LIGHT, "gray", "blur", "seed"]
         actions = {
             "another draw": lambda: self.set(seed=(self.values()["seed"] + 1) % 100),
             "no augmentation": lambda: self.set(**OFF),
         }
+        rows = [often, seldom, ["guess", "head"]]
         super().__init__(controls, state=state, rows=rows, size=state.size, actions=actions)
         self.fold(1, "more augmentations")
 
     @staticmethod
-    def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
+    def render(state: Any, **values: Any) -> Frame:
         """The panels; pure."""
         setting = tuple(float(values[name]) for name in STEPS)
         key = (setting, values["mode"], values["seed"], values["picture"], values["upload"])
@@ -246,11 +242,9 @@ def _row(made: Views, exact: bool) -> Panel:
     half = MANY // 2
     pairs = [draw.tile([*small[k : k + half], *small[MANY + k :][:half]], half) for k in (0, half)]
     rows = draw.tile(pairs, 1, gap=12)
-    caption = f"{MANY} draws: X₁ above, X₂ below; the first pair is shown large"
-    if exact:
-        caption = "from the full setting (first) to hardly any"
-    alt = f"{MANY} pairs of views of the picture"
-    return Panel(rows, caption, alt, rows.shape[1], pixelated=False, columns=half)
+    drawn = f"{MANY} draws: X₁ above, X₂ below; the first pair is shown large"
+    caption, alt = "from the full setting (first) to hardly any", f"{MANY} pairs of views of the picture"
+    return Panel(rows, caption if exact else drawn, alt, rows.shape[1], pixelated=False, columns=half)
 
 
 def _plot(cosines: dict[str, tuple[np.ndarray, np.ndarray]]) -> Panel:

@@ -13,19 +13,19 @@ from ssl_course.data import scenes
 from ssl_course.theory import bounds
 from ssl_course.theory.gaussian import gaussian_world
 from ssl_course.theory.worlds import Simulated, simulate_excess, table_excess
-from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame import Explorer, Frame, Panel, draw
 
 D1, D2 = 40, 10
 LABELS = [8, 12, 20, 30, 50, 80, 120, 200, 300, 500, 800, 1200, 2000, 5000]
 WORLDS = {
     "Gaussian: dependence beside the class": "aside",
-    "Gaussian: dependence in the class's coordinates": "class",
+    "Gaussian: dependence along the class": "class",
     "Gaussian: dependence in all coordinates": "all",
     "scenes, X₂ = sky and ground": "sky and ground",
     "scenes, X₂ = average colour": "average colour",
 }
 PROBES = {"all of ψ": "full", "top k of ψ": "top"}
-GRID = np.geomspace(6, 8000, 90)
+GRID, NOISES = np.geomspace(6, 8000, 90), [0.1, 0.3, 0.5, 0.7, 0.9]
 ONLY_GAUSSIAN = ("k", "sigma", "noise")
 
 
@@ -109,8 +109,7 @@ class BoundExplorer(Explorer):
     """n_L, k, the dependence, σ_k and V: which of the curves lies where, and who wins with how many labels?
 
     Args:
-        measured: λ → name → n → `Simulated`: points of a trained network,
-            drawn where the world is the scenes.
+        measured: λ → name → n → `Simulated`: a trained network's points, drawn where the world is the scenes.
         repeats: of each simulation.
     """
 
@@ -122,9 +121,7 @@ class BoundExplorer(Explorer):
             "dependence": FloatSlider(0.3, min=0, max=1, step=0.05, description="dependence ρ, λ"),
             "k": IntSlider(3, min=1, max=6, description="classes k"),
             "sigma": SelectionSlider(options=[0.25, 0.5, 1.0, 2.0, 4.0], value=0.5, description="σ_k(M)"),
-            "noise": SelectionSlider(
-                options=[0.1, 0.3, 0.5, 0.7, 0.9], value=0.5, description="label noise V/k"
-            ),
+            "noise": SelectionSlider(options=NOISES, value=0.5, description="label noise V/k"),
         }
         rows = [["world", "probe"], ["n", "dependence"], ["k", "sigma", "noise"]]
         super().__init__(controls, state=_Source(measured or {}, repeats), rows=rows)
@@ -137,7 +134,7 @@ class BoundExplorer(Explorer):
     @staticmethod
     def render(
         state: Any, *, world: str, probe: str, n: int, dependence: float, k: int, sigma: float, noise: float
-    ) -> tuple[list[Panel], str]:
+    ) -> Frame:
         """The curves against n_L, and what they are made of at the chosen n_L; pure."""
         c = state.curves(world, probe, k, dependence, sigma, noise)
         gaussian = () if world in scenes.SEES else (k, dependence, sigma, noise)

@@ -9,7 +9,7 @@ from ssl_course.course import palette
 from ssl_course.theory import independence
 from ssl_course.theory.bounds import approximation_error, label_noise, literal_bound, probe_limit, sigma_k
 from ssl_course.theory.worlds import two_bits
-from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
+from ssl_course.widgets.frame import Explorer, Frame, Key, Panel, Pointer, draw
 
 SMALLEST, LARGEST, STEP = -2.0, -0.1, 0.05  # log10 of δ
 UNITS = {"as it is": 1.0, "a tenth": 0.1, "a hundredth": 0.01, "ten times": 10.0}
@@ -53,20 +53,17 @@ class BreakTheBound(Explorer):
     def __init__(self) -> None:
         grid = 10 ** np.linspace(SMALLEST, LARGEST, 39)
         state = np.array([[d, *broken(d)[:3]] for d in grid])  # (39, 4): δ, ε², σ₂, a, in the plain unit
-        ends = {"base": 10, "min": SMALLEST, "max": LARGEST, "step": STEP}
+        range_ = {"base": 10, "min": SMALLEST, "max": LARGEST, "step": STEP, "readout_format": ".3f"}
+        numbers = [(f"{v:,}", v) for v in LABELS]
         controls = {
-            "delta": FloatLogSlider(
-                0.1, **ends, description="δ, how often x₂ decides Y", readout_format=".3f"
-            ),
-            "n": SelectionSlider(
-                options=[(f"{v:,}", v) for v in LABELS], value=1000, description="labels n_L"
-            ),
+            "delta": FloatLogSlider(0.1, **range_, description="δ, how often x₂ decides Y"),
+            "n": SelectionSlider(options=numbers, value=1000, description="labels n_L"),
             "unit": Dropdown(options=UNITS, value=1.0, description="unit of X₂"),
         }
         super().__init__(controls, state=state)
 
     @staticmethod
-    def render(state: Any, *, delta: float, n: int, unit: float) -> tuple[list[Panel], str]:
+    def render(state: Any, *, delta: float, n: int, unit: float) -> Frame:
         """The world, the magnifying glass, promise against truth; pure."""
         now = broken(delta, n, unit)
         times, allowed = now.excess / now.promise, now.epsilon_squared / now.sigma**2
@@ -106,20 +103,15 @@ def _world(delta: float) -> Panel:
     """A mosaic: four equal cells (x₁, x₂), each cut where Y changes."""
     joint = two_bits(delta).joint.numpy()  # (2, 2, 2)
     plot = draw.Plot(190, 230, (0, 2), (0, 2), margin=(26, 8, 24, 44))
-    for i in range(2):
-        for j in range(2):
-            ones = joint[i, j, 1] / joint[i, j].sum()  # P(Y = 1 | x₁, x₂)
-            top, left = 2 - i, j
-            parts = (
-                (0, ones, palette.Y, palette.PAPER, 1),
-                (ones, 1, palette.ground(palette.Y, 0.4), palette.INK, 0),
-            )
-            for low, high, colour, ink, y in parts:
-                bottom, end = (top - 0.97 + 0.94 * share for share in (low, high))
-                if high > low:
-                    plot.rect(left + 0.03, bottom, left + 0.97, end, fill=colour)
-                if high - low > 0.2:
-                    plot.text(left + 0.5, (bottom + end) / 2, f"Y = {y}", ink, 12)
+    for i, j in np.ndindex(2, 2):
+        ones = joint[i, j, 1] / joint[i, j].sum()  # P(Y = 1 | x₁, x₂)
+        zeros = (ones, 1, palette.ground(palette.Y, 0.4), palette.INK, 0)
+        for low, high, colour, ink, y in ((0, ones, palette.Y, palette.PAPER, 1), zeros):
+            bottom, end = (2 - i - 0.97 + 0.94 * share for share in (low, high))
+            if high > low:
+                plot.rect(j + 0.03, bottom, j + 0.97, end, fill=colour)
+            if high - low > 0.2:
+                plot.text(j + 0.5, (bottom + end) / 2, f"Y = {y}", ink, 12)
     for j in range(2):
         plot.text(j + 0.5, 2, f"x₂ = {j}", palette.X2, 12, "mb", True, (0, -4))
         plot.text(0, 1.5 - j, f"x₁ = {j}", palette.X1, 12, "rm", True, (-3, 0))

@@ -21,7 +21,7 @@ from ssl_course.losses import clip_loss
 from ssl_course.methods import CLIP
 from ssl_course.methods.captions import words_of
 from ssl_course.methods.clip import by_each_text
-from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, chips, draw
+from ssl_course.widgets.frame import Explorer, Frame, Key, Panel, Pointer, chips, draw
 from ssl_course.widgets.frame.sheet import cell_at
 
 GALLERY, COLUMNS, ROWS = 240, 4, 3  # pictures searched; the best of them are shown
@@ -166,15 +166,13 @@ class CaptionSearch(Explorer):
                 galleries["yours"] = _Gallery(network, data, candidates, START)
         first = next(iter(galleries.values()))
         labels = list(dict.fromkeys(label for g in galleries.values() for label in g.labels))
-        own = min(max(first.scale, 1.0), 100.0)
+        own, ends = min(max(first.scale, 1.0), 100.0), {"base": 10, "min": 0, "max": 2, "step": 0.01}
         controls = {
             "caption": Text(first.start, description="caption", layout={"width": "420px"}),
             "pictures": Dropdown(options=list(galleries), description="pictures"),
             "label": Dropdown(options=labels or ["(no label)"], description="zero-shot: which"),
             "prompts": Dropdown(options=(*scenes.PROMPTS, EACH), value=EACH, description="asked by"),
-            "scale": FloatLogSlider(
-                own, base=10, min=0, max=2, step=0.01, description="exp(logit_scale)", readout_format=".1f"
-            ),
+            "scale": FloatLogSlider(own, **ends, description="exp(logit_scale)", readout_format=".1f"),
             "masked": Checkbox(False, description="mask equal captions"),
         }
         rows = [["caption", "pictures"], ["label", "prompts"], ["scale", "masked"]]
@@ -183,7 +181,7 @@ class CaptionSearch(Explorer):
         self.controls["pictures"].observe(lambda _: self.attempt(self._moved), names="value")
 
     @staticmethod
-    def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
+    def render(state: Any, **values: Any) -> Frame:
         """Ranked pictures, the chosen one with its captions, the zero-shot matrix, the loss. Pure."""
         v = SimpleNamespace(**values)
         gallery: _Gallery = state[v.pictures]
@@ -323,10 +321,8 @@ def _matrix(gallery: _Gallery, label: str, kind: str) -> Panel:
     left, top = 118, 26
     plot = draw.Plot(left + cell * k + 8, top + cell * k + 4, (0, k), (k, 0), margin=(top, 8, 4, left))
     for i, name in enumerate(names):
-        for j in range(k):
-            share = float(table[i, j])
-            colour = palette.ground(palette.PSI, share)
-            plot.rect(j, i, j + 1, i + 1, colour, palette.GRID)
+        for j, share in enumerate(table[i].tolist()):
+            plot.rect(j, i, j + 1, i + 1, palette.ground(palette.PSI, share), palette.GRID)
             if k <= 6 or share >= 0.2:
                 text = f"{share:.2f}".lstrip("0") if share < 1 else "1"
                 plot.text(j + 0.5, i + 0.5, text, palette.INK, 12 if k <= 6 else 10)
@@ -336,9 +332,8 @@ def _matrix(gallery: _Gallery, label: str, kind: str) -> Panel:
         above = name if whole else _cut(name, 3).rstrip("…")
         plot.text(i + 0.5, 0, above, palette.INK, 11, "ms", offset=(0, -6))
     right = float(gallery.accuracy(label, kind))
-    alt = f"zero-shot answers for {label}, asked by {kind}: accuracy {right:.2f}; " + ", ".join(
-        f"{name} {table[i, i]:.2f} right" for i, name in enumerate(names)
-    )
+    each = ", ".join(f"{name} {table[i, i]:.2f} right" for i, name in enumerate(names))
+    alt = f"zero-shot answers for {label}, asked by {kind}: accuracy {right:.2f}; {each}"
     return plot.panel(f"zero-shot: Y in rows, answers in columns; accuracy {right:.2f}", alt)
 
 
@@ -384,10 +379,8 @@ def _of_the_caption(network: CLIP, caption: str) -> Iterator[str]:
     if not caption.strip():
         yield "The caption is empty: type one. Until then the pictures stand in their own order."
     elif not words:
-        yield (
-            "There is <b>no word</b> in this caption: "
-            "signs and emoji say nothing to a network that has read words."
-        )
+        why = "signs and emoji say nothing to a network that has read words"
+        yield f"There is <b>no word</b> in this caption: {why}."
     else:
         tokens, room = len(network.tokenizer.ids(caption)), network.context - 2
         if tokens > room:

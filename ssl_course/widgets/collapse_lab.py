@@ -134,12 +134,7 @@ class CollapseCircle(CollapseLab):
     """
 
     def __init__(
-        self,
-        data: Pictures | None = None,
-        *,
-        steps: int = 600,
-        batch_size: int = 64,
-        seed: int = 0,
+        self, data: Pictures | None = None, *, steps: int = 600, batch_size: int = 64, seed: int = 0
     ) -> None:
         data = scenes.World().sample(1024, size=PIXELS, seed=seed) if data is None else data
         super().__init__(circle(seed), data, steps=steps, batch_size=batch_size, lr=0.05, seed=seed)
@@ -154,8 +149,7 @@ class CollapseCircle(CollapseLab):
         first = torch.cat(few)[:12]
         rest = torch.ones(len(unit), dtype=torch.bool).index_fill(0, first, False).nonzero()[:, 0]
         order = torch.cat([first, rest])
-        shown = self._pictures.images[first].cpu()
-        return [circle_panel(unit[order], classes[order], names, shown)]
+        return [circle_panel(unit[order], classes[order], names, self._pictures.images[first].cpu())]
 
 
 def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
@@ -167,16 +161,12 @@ def _map(unit: Tensor, classes: Tensor, names: list[str]) -> Panel:
     plot = draw.Plot(250, 250, (-1.2, 1.2), (-1.2, 1.2), margin=(4, 4, 4, 4), equal=True)
     turn = np.linspace(0, 2 * np.pi, 121)
     plot.line(np.stack([np.cos(turn), np.sin(turn)], 1), palette.GRID, 1)
-    colours = colours_of(names)
-    for k, colour in enumerate(colours):
+    for k, colour in enumerate(colours := colours_of(names)):
         plot.dots(at[(classes == k).numpy()], colour + "a0", r=3)
     legend(plot, names, colours)
     far = float(np.hypot(*at.T).mean())
-    return plot.panel(
-        f"map of z around its mean; mean distance {far:.2f}",
-        f"{len(unit)} rows z along their two main directions; "
-        f"their mean distance from the middle is {far:.3f}",
-    )
+    alt = f"rows z along their two main directions; their mean distance from the middle is {far:.3f}"
+    return plot.panel(f"map of z around its mean; mean distance {far:.2f}", f"{len(unit)} {alt}")
 
 
 def _spread(history: list[Gauge], begin: int, end: int) -> Panel:
@@ -211,6 +201,5 @@ def _spectrum(unit: Tensor) -> Panel:
     plot.bars(x, np.log10(values), palette.PSI, 0.8, base=low)
     plot.line([(0, 0), (len(values) + 1, 0)], palette.MUTED, 1, dash=(4, 3))
     words = f"effective rank {rank:.1f} of {d}"
-    return plot.panel(
-        words, f"spectrum of z: {words}; the largest of d times an eigenvalue is {values[0]:.3g}"
-    )
+    alt = f"spectrum of z: {words}; the largest of d times an eigenvalue is {values[0]:.3g}"
+    return plot.panel(words, alt)

@@ -15,7 +15,7 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.methods.colorization import Colorization, paint
 from ssl_course.pretext.color import annealed_mean, lab_to_rgb, rebalance_weights, rgb_to_lab
-from ssl_course.widgets.frame import Key, Panel, Pointer, draw
+from ssl_course.widgets.frame import Frame, Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.sheet import SHOWN, Gallery, SheetExplorer, cell_at, moved
 from ssl_course.widgets.frame.upload import Upload
 
@@ -75,7 +75,7 @@ class ColorizationExplorer(SheetExplorer):
         )
 
     @staticmethod
-    def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
+    def render(state: Any, **values: Any) -> Frame:
         """The panels; pure."""
         v = SimpleNamespace(**values)
         method, psi = state.networks[v.network], state.predicted(v.network, v.picture, v.upload)
@@ -107,10 +107,8 @@ class ColorizationExplorer(SheetExplorer):
         if not open_:
             line += ".<br>Where in the plane lies the true colour of the marked place? Click there to see."
         else:
-            off = float((here - true_here).norm())
-            line += (
-                f", of the truth <b>{true_vivid:.0f}</b>; at the ring ψ is <b>{off:.0f}</b> Lab units off."
-            )
+            off = f"<b>{float((here - true_here).norm()):.0f}</b> Lab units off"
+            line += f", of the truth <b>{true_vivid:.0f}</b>; at the ring ψ is {off}."
         return panels, v.upload.line + line
 
     def on_pointer(self, event: Pointer) -> None:
@@ -176,18 +174,14 @@ def _plane(
     if guess is not None:
         plot.dot(*plot.at(*guess), color=None, r=6, outline=palette.Y, width=2.5)
     plot.dot(*here, color=palette.PSI, r=4.5, outline=palette.PAPER)
-    caption = (
-        "the marked place: ● ψ" + (", × X₂" if truth is not None else "") + (", ○ guess" if guess else "")
-    )
+    marks = ["● ψ"] + ["× X₂"] * (truth is not None) + ["○ guess"] * bool(guess)
     alt = f"the answer lies at a {here[0]:.0f}, b {here[1]:.0f}"
     if p is not None:
         top = int(p.argmax())
-        alt += (
-            f"; the likeliest bin, at a {centres[top][0]:.0f}, b {centres[top][1]:.0f}, "
-            f"has {100 * p[top]:.0f} %"
-        )
+        a, b = centres[top]
+        alt += f"; the likeliest bin, at a {a:.0f}, b {b:.0f}, has {100 * p[top]:.0f} %"
     alt = f"the ab plane in bins, with what the network holds possible; {alt}"
-    return plot.panel(caption, alt, operable=True)
+    return plot.panel(f"the marked place: {', '.join(marks)}", alt, operable=True)
 
 
 def _settings_in_words(p: np.ndarray | None, weights: torch.Tensor | None, temperature: float) -> str:

@@ -7,7 +7,7 @@ from ipywidgets import Dropdown, FloatSlider, IntSlider, SelectionSlider
 
 from ssl_course.course import palette
 from ssl_course.theory.ace import SHAPES, STEPS, Straightened, straightened
-from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame import Explorer, Frame, Panel, draw
 from ssl_course.widgets.frame.progress import smooth
 
 SPANS = {"narrow": 0.08, "middle": 0.2, "wide": 0.5}
@@ -28,9 +28,7 @@ class DependenceExplorer(Explorer):
         super().__init__(controls)
 
     @staticmethod
-    def render(
-        state: Any, *, shape: str, noise: float, step: int, n: int, span: float
-    ) -> tuple[list[Panel], str]:
+    def render(state: Any, *, shape: str, noise: float, step: int, n: int, span: float) -> Frame:
         """The pairs, ψ, η, the straightened pairs, the correlation step by step; pure."""
         fit = straightened(shape, noise, n, span, step)
         rho = float(fit.now.correlation)
@@ -46,8 +44,7 @@ class DependenceExplorer(Explorer):
         line = (
             f"Linear correlation of x₁ and x₂: <b>{fit.linear:+.2f}</b>. After {step} step{'s' * (step > 1)} "
             f"the correlation of ψ(x₁) and η(x₂) is <b>{rho:.2f}</b>, whitened L_sim = 2 − 2ρ = "
-            f"{2 - 2 * rho:.2f}. On fresh pairs: "
-            f"<b>{fit.fresh:.2f}</b>."
+            f"{2 - 2 * rho:.2f}. On fresh pairs: <b>{fit.fresh:.2f}</b>."
         )
         if fit.fresh < rho - 0.15:
             line += " The difference is fitted noise: more samples or a wider window."

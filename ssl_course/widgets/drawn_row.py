@@ -8,7 +8,7 @@ import numpy as np
 from ipywidgets import Checkbox, Dropdown, Widget
 
 from ssl_course.course import palette
-from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
+from ssl_course.widgets.frame import Explorer, Frame, Key, Pointer, draw
 
 WIDTH, HEIGHT, LEFT, TOP = 440, 270, 58, 32
 STEP = 0.05  # what an arrow moves, and the grid of guesses
@@ -66,7 +66,7 @@ class DrawnRow(Explorer):
         return {c: v for c, v in zip(self.state.columns, drawn, strict=False) if v is not None}
 
     @staticmethod
-    def render(state: Any, *, row: str, show: bool, drawn: Drawn, column: int) -> tuple[list[Panel], str]:
+    def render(state: Any, *, row: str, show: bool, drawn: Drawn, column: int) -> Frame:
         """The panels; pure."""
         mine = dict(drawn).get(row, (None,) * len(state.columns))
         open_ = show and None not in mine
@@ -90,9 +90,8 @@ class DrawnRow(Explorer):
                 if math.isfinite(error):
                     plot.line([(k, mean - 2 * error), (k, mean + 2 * error)], palette.PSI, 2)
                 plot.dot(k, mean, palette.PSI, r=5)
-        caption = f"line: {state.called} · dotted: chance · purple: you" + (
-            " · dot: measured ± 2 s.e." if open_ else ""
-        )
+        dot = " · dot: measured ± 2 s.e." if open_ else ""
+        caption = f"line: {state.called} · dotted: chance · purple: you{dot}"
         drawn_so_far = [f"{c} {g:.2f}" for c, g in zip(state.columns, mine, strict=True) if g is not None]
         alt = f"your row for {row}: {', '.join(drawn_so_far) or 'nothing yet'}"
         return [plot.panel(caption, alt, operable=True)], _readout(state, row, show, mine)
@@ -147,6 +146,5 @@ def _readout(state: _State, row: str, show: bool, mine: Sequence[float | None]) 
     bar = f" ± {error:.2f}" if math.isfinite(error) else ""
     return (
         f"On average you were off by <b>{mean:.2f}</b>; most at {worst}: you said "
-        f"{measured + off[worst]:.2f}, "
-        f"measured {measured:.2f}{bar}."
+        f"{measured + off[worst]:.2f}, measured {measured:.2f}{bar}."
     )

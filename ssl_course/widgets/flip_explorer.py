@@ -14,7 +14,7 @@ from ssl_course.pretext.color import lab_to_rgb
 from ssl_course.theory.bounds import probe_features
 from ssl_course.theory.correlation import maximal_functions
 from ssl_course.theory.worlds import WORDS_1, WORDS_2, film_words
-from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
+from ssl_course.widgets.frame import Explorer, Frame, Key, Panel, Pointer, draw
 
 WORLDS = {"film reviews, one number": "words", "scenes, two numbers": "scenes"}
 SHARED = palette.X2  # what λ ties: intensity of the words, light of the scenes
@@ -47,9 +47,8 @@ def _view_of_words(dependence: float) -> View:
     joint = film_words(dependence).joint  # (4, 4, 2)
     table = joint.sum(2)
     psi, rho, _ = maximal_functions(table)
-    strong = torch.zeros(4, 4, 2, dtype=torch.float64)
-    for i in range(4):
-        strong[i, :, i % 2] = table[i]
+    strong, states = torch.zeros(4, 4, 2, dtype=torch.float64), torch.arange(4)
+    strong[states, :, states % 2] = table
     accuracy = _accuracies({"happy or unhappy": joint, "mild or strong": strong}, psi, rho, 1)
     names = [("sentiment", 0.64), ("intensity", dependence), ("both", 0.64 * dependence)]
     return View(table, rho.numpy(), names, psi[:, :1].numpy(), accuracy)
@@ -86,7 +85,7 @@ class FlipExplorer(Explorer):
         super().__init__(controls, state=_thumbs(), hidden={"chosen": 1})
 
     @staticmethod
-    def render(state: Any, *, world: str, dependence: float, chosen: int) -> tuple[list[Panel], str]:
+    def render(state: Any, *, world: str, dependence: float, chosen: int) -> Frame:
         """The joint table, the leading features, the correlations and what a probe of the narrow ψ reaches;
         pure."""
         v = view(world, dependence)
@@ -99,9 +98,8 @@ class FlipExplorer(Explorer):
         leading = v.names[0][0] if v.names[0][1] > dependence else v.names[1][0]
         line = (
             f"The leading feature is <b>{leading.split(',')[0]}</b>. A probe of the narrow ψ names "
-            f"<i>{wanted}</i> with accuracy "
-            f"<b>{narrow:.2f}</b> (all features: {full:.2f}) and <i>{shared}</i> with <b>{other:.2f}</b>. "
-            f"The flip is at λ* = {v.names[0][1]:.3g}."
+            f"<i>{wanted}</i> with accuracy <b>{narrow:.2f}</b> (all features: {full:.2f}) and "
+            f"<i>{shared}</i> with <b>{other:.2f}</b>. The flip is at λ* = {v.names[0][1]:.3g}."
         )
         return panels, line
 
@@ -121,12 +119,11 @@ def _thumbs() -> list[np.ndarray]:
     """One gray scene for each (biome's texture, light), 9 RGBA pictures."""
     pictures = scenes.World().sample(400, size=THUMB, seed=5, parts=True)
     thumbs = []
-    for biome in range(3):
-        for light in range(3):
-            own = pictures.labels["texture"] == 2 * biome
-            row = int((own & (pictures.labels["light"] == light)).nonzero()[0])
-            lab = torch.cat([pictures.parts["L"][row], torch.zeros(2, THUMB, THUMB)])
-            thumbs.append(draw.rgba(lab_to_rgb(lab).clamp(0, 1)))
+    for biome, light in np.ndindex(3, 3):
+        own = pictures.labels["texture"] == 2 * biome
+        row = int((own & (pictures.labels["light"] == light)).nonzero()[0])
+        lab = torch.cat([pictures.parts["L"][row], torch.zeros(2, THUMB, THUMB)])
+        thumbs.append(draw.rgba(lab_to_rgb(lab).clamp(0, 1)))
     return thumbs
 
 
@@ -144,8 +141,7 @@ def _table_words(v: View, chosen: int) -> Panel:
     plot = draw.Plot(236, 236, (0, 4), (0, 4), margin=(34, 4, 4, 72))
     for i in range(4):
         for j in range(4):
-            share = p[i, j] / p.max()
-            plot.rect(j, 3 - i, j + 1, 4 - i, fill=palette.ground(palette.PSI, share))
+            plot.rect(j, 3 - i, j + 1, 4 - i, fill=palette.ground(palette.PSI, p[i, j] / p.max()))
             plot.text(j + 0.5, 3.5 - i, f"{100 * p[i, j]:.1f}", palette.INK, 11)
         plot.text(0, 3.5 - i, WORDS_1[i], palette.X1, 12, "rm", i == chosen, (-6, 0))
         plot.text(i + 0.5, 4, WORDS_2[i], palette.X2, 12, "mb", False, (0, -5))
@@ -197,8 +193,7 @@ def _table_scenes(v: View, thumbs: list[np.ndarray]) -> Panel:
     swatches = _swatches()
     for i in range(9):
         for j in range(9):
-            colour = palette.mix(palette.PAPER, palette.PSI, p[i, j] / p.max())
-            plot.rect(j, 8 - i, j + 1, 9 - i, fill=colour)
+            plot.rect(j, 8 - i, j + 1, 9 - i, palette.mix(palette.PAPER, palette.PSI, p[i, j] / p.max()))
         plot.image(thumbs[i], -1.12, 8.06 - i, -0.1, 8.94 - i, smooth=True)
         plot.image(swatches[i], i + 0.06, 9.1, i + 0.94, 10.1, smooth=True)
     for at in (0, 3, 6, 9):

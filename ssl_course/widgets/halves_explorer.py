@@ -15,7 +15,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import linear_probe
 from ssl_course.pretext.halves import GRID, halves
 from ssl_course.theory.correlation import CCA, PCA
-from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame import Explorer, Frame, Panel, draw
 
 KEPT = 8  # components
 COUNTS = [1, 2, 4, 8]  # of the accuracy curve
@@ -100,20 +100,20 @@ class HalvesExplorer(Explorer):
         super().__init__(controls, state=_Source(pictures), rows=rows)
 
     @staticmethod
-    def render(state: Any, *, split: str, method: str, component: int, label: str) -> tuple[list[Panel], str]:
+    def render(state: Any, *, split: str, method: str, component: int, label: str) -> Frame:
         """The component's pattern, the pictures that it sorts, the accuracies of both methods; pure."""
         parts = state.parts(split, method)
         i = component - 1
         curves = {m: state.accuracy(split, m, label) for m in ("pca", "cca")}
+        _, few, *_, many = zip(*curves.values(), strict=True)
         value = parts.value[i]
         says = f"correlates {value:.2f} with its partner in X₂"
         if method == "pca":
             says = f"holds {100 * value:.1f} % of the variance of X₁"
         line = (
             f"Component {component} of {method.upper()} <b>{says}</b>. A probe of the first 2 numbers with "
-            f"100 labels names <i>{label}</i> with accuracy PCA <b>{curves['pca'][1]:.2f}</b>, CCA "
-            f"<b>{curves['cca'][1]:.2f}</b>; "
-            f"of the first 8: {curves['pca'][-1]:.2f} and {curves['cca'][-1]:.2f}."
+            f"100 labels names <i>{label}</i> with accuracy PCA <b>{few[0]:.2f}</b>, CCA <b>{few[1]:.2f}</b>;"
+            f" of the first 8: {many[0]:.2f} and {many[1]:.2f}."
         )
         panels = [_pattern(parts, i, split), _sorted(state, parts, i, split), _curve(state, label, curves)]
         return panels, line
@@ -139,14 +139,9 @@ def _sorted(state: Any, parts: Parts, i: int, split: str) -> Panel:
     cells = [draw.rgba(state.test.images[int(k)]).copy() for row in rows for k in row]
     for cell in cells:
         (cell.swapaxes(0, 1) if split == "left" else cell)[len(cell) // 2] = 255
-    sheet = draw.tile(cells, SHOWN)
-    alt = (
-        "held-out pictures: above those with the lowest value of the component, in the middle average ones, "
-        "below the highest"
-    )
-    return Panel(
-        sheet, "lowest, average, highest value; held-out pictures", alt, SHOWN * (THUMB + 2), columns=SHOWN
-    )
+    sheet, caption = draw.tile(cells, SHOWN), "lowest, average, highest value; held-out pictures"
+    alt = "held-out pictures: above those with the lowest value of the component, in the middle average ones"
+    return Panel(sheet, caption, f"{alt}, below the highest", SHOWN * (THUMB + 2), columns=SHOWN)
 
 
 def _curve(state: Any, label: str, curves: dict[str, list[float]]) -> Panel:

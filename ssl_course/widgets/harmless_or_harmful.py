@@ -11,7 +11,7 @@ from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.theory import bounds, independence
 from ssl_course.theory.gaussian import gaussian_world
-from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame import Explorer, Frame, Panel, draw
 
 WHERE = {
     "beside the classes": "aside",
@@ -103,7 +103,7 @@ class HarmlessOrHarmful(Explorer):
         super().__init__(controls)
 
     @staticmethod
-    def render(state: Any, *, where: str, dependence: float) -> tuple[list[Panel], str]:
+    def render(state: Any, *, where: str, dependence: float) -> Frame:
         """ψ* against the way through Y, the probe against the truth, ε²/σ² against a; pure."""
         v = view(where, dependence)
         finite = where in scenes.SEES

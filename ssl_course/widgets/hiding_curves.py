@@ -89,18 +89,15 @@ class HidingCurves(Explorer):
             panels.append(plot.panel(name, f"{name}: {now[k]:.2f} at a share of {hidden / PIXELS:.2f}{seen}"))
         line = (
             f"Hidden: <b>{hidden}</b> of {PIXELS}. Dependence given the class <b>{now[0]:.2f}</b> nats, "
-            f"ε<sub>CI</sub>² <b>{now[1]:.2f}</b>, "
-            f"class information <b>{now[2]:.2f}</b>. "
+            f"ε<sub>CI</sub>² <b>{now[1]:.2f}</b>, class information <b>{now[2]:.2f}</b>. "
         )
         if not whole:
             line += "Where is each of them largest? Guess, then show the curves."
         elif rho == 0:
             line += "Pixels that share nothing given the class: ε<sub>CI</sub>² is 0 whatever you hide."
         elif pattern == "block":
-            line += (
-                "A block touches what is seen at one pixel only: "
-                "for the dependence its length does not matter."
-            )
+            line += "A block touches what is seen at one pixel only: "
+            line += "for the dependence its length does not matter."
         return panels, line
 
 

@@ -11,7 +11,7 @@ from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 from ssl_course.theory.independence import conditional_mutual_information
-from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame import Explorer, Frame, Panel, draw
 
 SHOWN = 12
 HOLE = (0.44, 1.0)  # rows that are cut out: the ground with its objects
@@ -38,7 +38,7 @@ class HoleExplorer(Explorer):
         super().__init__(controls, state=_State(world.sample(SHOWN, 96, seed=28), world.hole_table()))
 
     @staticmethod
-    def render(state: Any, *, picture: int, guess: str, known: bool) -> tuple[list[Panel], str]:
+    def render(state: Any, *, picture: int, guess: str, known: bool) -> Frame:
         """X₁, the probabilities of X₂, and after a guess X₂; pure."""
         labels = {k: int(v[picture]) for k, v in state.pictures.labels.items()}
         around, texture, thing = labels["biome"] * 3 + labels["tint"], labels["texture"], labels["object"]

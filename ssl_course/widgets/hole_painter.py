@@ -19,7 +19,7 @@ from ssl_course.interfaces import pair_of
 from ssl_course.methods.context_encoder import ContextEncoder
 from ssl_course.pretext import holes
 from ssl_course.pretext.holes import PARTS, part_means
-from ssl_course.widgets.frame import Panel, draw
+from ssl_course.widgets.frame import Frame, Panel, draw
 from ssl_course.widgets.frame.hide_and_fill import WIDE, Cells, HideAndFill, Mark, Place, guessed
 from ssl_course.widgets.frame.pairs import as_set, seeded
 from ssl_course.widgets.frame.sheet import SHOWN, Gallery
@@ -144,7 +144,7 @@ class HolePainter(HideAndFill):
         super().__init__(controls, state=_State(offered, data), actions={"No hole": self._clear})
 
     @staticmethod
-    def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
+    def render(state: Any, **values: Any) -> Frame:
         """The panels; pure."""
         v = SimpleNamespace(**values)
         _, hole = HolePainter.hiding(state, values)
@@ -200,20 +200,16 @@ def _readout(filled: _Filled, hole: Cells, at: int | None, open_: bool) -> str:
         return "Nothing is hidden: there is nothing to fill. Paint on the picture, or raise the hole's share."
     text = f"The hole has <b>{100 * sum(hole) / len(hole):.0f} %</b> of the pixels. "
     if bool(filled.hidden.all()):
-        text += (
-            "Nothing is left to see: what stands there is all that the network "
-            "can say about no picture at all. "
-        )
+        what = "what stands there is all that the network can say about no picture at all"
+        text += f"Nothing is left to see: {what}. "
     if not open_:
         question = "Where is the filling worst? Point at it, in the network's filling, to see what was there."
         return f"{text}<br>{question}"
     if at is not None:
         inside = np.frombuffer(hole, np.uint8) > 0
         worse = float((filled.place[inside] > filled.place[at]).mean())
-        text += (
-            f"<br>{100 * (1 - worse):.0f} % of the hole is filled as well or "
-            "better than the place you chose. "
-        )
+        share = f"{100 * (1 - worse):.0f} % of the hole"
+        text += f"<br>{share} is filled as well or better than the place you chose. "
     network, part, one = filled.errors.values()
     return text + (
         f"Squared error: the network <b>{network:.4f}</b>, the mean of the part ({filled.whose}) "

@@ -14,7 +14,7 @@ from ssl_course.course import palette
 from ssl_course.data.pictures import Pictures
 from ssl_course.interfaces import pair_of
 from ssl_course.methods import Jigsaw
-from ssl_course.widgets.frame import Key, Panel, Pointer, draw
+from ssl_course.widgets.frame import Frame, Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.game import Boards, Game, opponent, pictures_for, readout
 from ssl_course.widgets.frame.pairs import as_set, seeded
 from ssl_course.widgets.frame.sheet import cell_at
@@ -74,7 +74,7 @@ class JigsawGame(Game):
         return state.puzzles[puzzle].start
 
     @staticmethod
-    def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
+    def render(state: Any, **values: Any) -> Frame:
         """The board; after the commit also the network's board and its confidence. Pure."""
         v = SimpleNamespace(**values)
         this: _Puzzle = state.puzzles[v.puzzle, v.gaps]
@@ -223,12 +223,13 @@ def _answer(state: _State, this: _Puzzle) -> list[Panel]:
         plot.rect(0, y - 0.35, p, y + 0.35, fill=RIGHT if all_right else palette.MUTED)
         words = f"{p:.2f}  {'✓ the order' if all_right else f'{tiles} right'}"
         plot.text(min(p, 0.35), y, words, palette.INK, 11, "lm", offset=(6, 0), halo=True)
-    alt = "the network's most probable orders: " + ", ".join(
-        f"{p:.2f} with {t} of the tiles right" for p, t, _ in this.best
-    )
+    odds = ", ".join(f"{p:.2f} with {t} of the tiles right" for p, t, _ in this.best)
     return [
         _marked(this, this.guess, state.grid, "the network"),
-        plot.panel(f"ψ's {len(this.best)} best orders of {state.orders}", alt),
+        plot.panel(
+            f"ψ's {len(this.best)} best orders of {state.orders}",
+            f"the network's most probable orders: {odds}",
+        ),
         Panel(this.picture, "the picture", "the whole picture", 96, pixelated=False),
     ]
 

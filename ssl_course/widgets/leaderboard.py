@@ -15,7 +15,7 @@ from ssl_course.course.lecture import Shown, boxed
 from ssl_course.studies import comparison, verdicts
 from ssl_course.studies.entry import Entry, try_out
 from ssl_course.training import Diverged, fit
-from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame import Explorer, Frame, draw
 
 TABLES = {
     "scenes, lightness (table G)": "comparison_scenes_G",
@@ -43,14 +43,10 @@ class Board(NamedTuple):
 
 
 def recorded(folder: Path | None = None) -> dict[str, list[dict[str, Any]]]:
-    """The tables that have been measured so far, by what the switch says;
-    files that are not there are left out."""
-    there = {}
-    for label, name in TABLES.items():
-        file = folder / f"{name}.json" if folder else assets.results(name)
-        if file.is_file():
-            there[label] = json.loads(file.read_text(encoding="utf-8"))["results"]
-    return there
+    """The tables that have been measured so far, by what the switch says; what is not there is left out."""
+    where = {k: folder / f"{name}.json" if folder else assets.results(name) for k, name in TABLES.items()}
+    read = {label: file.read_text(encoding="utf-8") for label, file in where.items() if file.is_file()}
+    return {label: json.loads(text)["results"] for label, text in read.items()}
 
 
 class Leaderboard(Explorer):
@@ -81,10 +77,8 @@ class Leaderboard(Explorer):
         tables = ({self.LIVE: list(live)} if live else {}) | recorded(folder)
         tables = {label: rows for label, rows in tables.items() if rows}
         if not tables:
-            raise ValueError(
-                "there is nothing to rank yet: give live=rows, or measure the tables with "
-                "python -m ssl_course compare"
-            )
+            how = "give live=rows, or measure the tables with python -m ssl_course compare"
+            raise ValueError(f"there is nothing to rank yet: {how}")
         labels = list(dict.fromkeys(k for rows in tables.values() for r in rows for k in r["accuracy"]))
         controls = {
             "data": Dropdown(options=list(tables), description="data"),
@@ -116,13 +110,11 @@ class Leaderboard(Explorer):
             # What the other rows were probed for, and no more: that is what can be compared.
             asked = [r["accuracy"] for r in self.state.tables.get(self.LIVE, ())] or [{}]
             numbers = sorted({int(n) for by_n in asked[0].values() for n in by_n})
-            accuracy = comparison.probe_all(
-                method, train_set, test_set, SEED, list(asked[0]), numbers or comparison.N_LABELS
-            )
-        except (Entry, Diverged, ValueError) as error:
-            return _reply(f"Not entered. {error}", palette.WRONG)
+            what = (list(asked[0]), numbers or comparison.N_LABELS)
+            accuracy = comparison.probe_all(method, train_set, test_set, SEED, *what)
         except Exception as error:
-            return _reply(f"Not entered. {type(error).__name__}: {error}", palette.WRONG)
+            kind = "" if isinstance(error, Entry | Diverged | ValueError) else f"{type(error).__name__}: "
+            return _reply(f"Not entered. {kind}{error}", palette.WRONG)
         if history.interrupted:
             return _reply("Not entered: its training was stopped.", palette.WRONG)
         cell = {"data": "scenes", "table": "G", "method": name, "seed": SEED}
@@ -144,7 +136,7 @@ class Leaderboard(Explorer):
         )
 
     @staticmethod
-    def render(state: Board, *, data: str, label: str, n_labels: str) -> tuple[list[Panel], str]:
+    def render(state: Board, *, data: str, label: str, n_labels: str) -> Frame:
         """Bars, best first, with 95 % intervals over seeds; pure."""
         rows = state.tables.get(data, [])
         cells = verdicts.summary(rows, label, int(n_labels))
@@ -173,9 +165,9 @@ class Leaderboard(Explorer):
                 plot.text(1, y + 0.2, note, palette.MUTED, 10, "rm", offset=(-100, 0), halo=True)
             spoken.append(f"{name} {cell.mean:.3f}")
         seeds = sorted({cell.seeds for cell in cells.values()})
-        line = (
-            f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else f"{seeds[0]} seed{'s' * (seeds[0] > 1)}"
-        )
+        line = f"{seeds[0]} to {seeds[-1]} seeds"
+        if len(seeds) == 1:
+            line = f"{seeds[0]} seed" + "s" * (seeds[0] > 1)
         line += ": no error bar" if seeds == [1] else "; 95 % intervals over seeds"
         if tied := _tied(rows, label, int(n_labels)):
             line += f". Not to be told from the first: {html.escape(', '.join(tied))}"

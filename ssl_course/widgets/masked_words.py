@@ -15,7 +15,7 @@ from ssl_course.data.texts import Texts
 from ssl_course.methods import BERT
 from ssl_course.pretext.words import IGNORE, SPECIAL
 from ssl_course.theory.independence import conditional_mutual_information
-from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, chips, draw
+from ssl_course.widgets.frame import Explorer, Frame, Key, Panel, Pointer, chips, draw
 
 NOTE = reviews.review()
 FOX = "A quick brown fox jumps over the lazy dog."
@@ -131,7 +131,7 @@ class MaskedWords(Explorer):
     @staticmethod
     def render(
         state: Any, *, text: str, feeling: str, dependence: float, masked: tuple[int, ...], cursor: int
-    ) -> tuple[list[Panel], str]:
+    ) -> Frame:
         """The sentence, bars for the hidden words nearest to the cursor, and the leading feature. Pure."""
         words = chips.words_of(text)
         holes = _holes(words, masked)

@@ -20,7 +20,7 @@ from ssl_course.interfaces import pair_of
 from ssl_course.methods.mae import MAE, encoder_flops, hidden_error, mean_picture, patch_means
 from ssl_course.pretext import holes
 from ssl_course.pretext.masking import KINDS, patchify, to_pixels
-from ssl_course.widgets.frame import Panel, draw
+from ssl_course.widgets.frame import Frame, Panel, draw
 from ssl_course.widgets.frame.hide_and_fill import WIDE, Cells, HideAndFill, Mark, Place, cell_of, guessed
 from ssl_course.widgets.frame.pairs import as_set, seeded
 from ssl_course.widgets.frame.sheet import SHOWN, Gallery
@@ -135,7 +135,7 @@ class MaskingExplorer(HideAndFill):
         self._hiding = True  # what the stroke now under way does
 
     @staticmethod
-    def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
+    def render(state: Any, **values: Any) -> Frame:
         """The panels; pure."""
         v = SimpleNamespace(**values)
         method, (_, hidden) = state.networks[v.network], MaskingExplorer.hiding(state, values)

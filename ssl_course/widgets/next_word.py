@@ -14,7 +14,7 @@ from ssl_course.data import reviews
 from ssl_course.methods import GPT
 from ssl_course.methods.gpt import sharpen
 from ssl_course.pretext.words import CLS, MASK, SEP, UNK
-from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, chips, draw
+from ssl_course.widgets.frame import Explorer, Frame, Key, Panel, Pointer, chips, draw
 
 START = "I like this movie. The"
 SHIPPED = {"film reviews": "gpt_reviews", "Shakespeare": "gpt_shakespeare"}
@@ -148,7 +148,7 @@ class NextWord(Explorer):
     @staticmethod
     def render(
         state: Any, *, network: str, text: str, temperature: float, top_k: int, cursor: int, ended: bool
-    ) -> tuple[list[Panel], str]:
+    ) -> Frame:
         """The words so far, and bars for the next. Pure."""
         gpt = state.networks[network]
         told = state.told(network, text)
@@ -273,11 +273,9 @@ def _bars(gpt: GPT, coming: _Next, cursor: int) -> Panel:
         for value, colour, middle, half in bars:
             plot.rect(0, y + middle - half, value, y + middle + half, fill=colour)
         drawn = coming.drawn[row]
-        told = f"{drawn:.2f}" if drawn >= LEAST else "rarely" if drawn else "cut off"
-        plot.text(
-            drawn, y - 5, told, palette.INK if drawn >= LEAST else palette.MUTED, 11, "lm", offset=(4, 0)
-        )
-        spoken.append(f"{word} {coming.drawn[row]:.2f}")
+        told, ink = (f"{drawn:.2f}", palette.INK) if drawn >= LEAST else ("rarely", palette.MUTED)
+        plot.text(drawn, y - 5, told if drawn else "cut off", ink, 11, "lm", offset=(4, 0))
+        spoken.append(f"{word} {drawn:.2f}")
     plot.text(0, 0, "■ drawn with", palette.PSI, 11, "ls", offset=(-102, -18))
     plot.text(0, 0, "■ the network's P(X₂ | X₁)", palette.MUTED, 11, "ls", offset=(-14, -18))
     if coming.exact is not None:

@@ -10,7 +10,7 @@ from ipywidgets import Checkbox, Dropdown, FloatSlider, IntSlider, SelectionSlid
 
 from ssl_course.course import palette
 from ssl_course.theory.correlation import CCA, noise_edge, sample_noise
-from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame import Explorer, Frame, Panel, draw
 
 ROWS = [10, 15, 20, 30, 40, 50, 60, 80, 120, 200, 400, 800, 2000]
 RIDGES = {"none": 0.0, "0.1": 0.1, "1": 1.0, "10": 10.0}  # every column has variance 1
@@ -57,9 +57,7 @@ class NoiseFit(Explorer):
         super().__init__(controls, rows=[["n", "p", "q"], ["shared", "ridge", "fresh"]])
 
     @staticmethod
-    def render(
-        state: Any, *, n: int, p: int, q: int, shared: float, ridge: float, fresh: bool
-    ) -> tuple[list[Panel], str]:
+    def render(state: Any, *, n: int, p: int, q: int, shared: float, ridge: float, fresh: bool) -> Frame:
         """The first pair on training rows, on fresh rows when asked for, and both correlations against n;
         pure."""
         f = fitted(n, p, q, round(shared, 1), ridge)
@@ -107,8 +105,6 @@ def _curves(n: int, p: int, q: int, shared: float, ridge: float, fresh: bool) ->
     theory = ("theory for pure noise, no ridge", palette.MUTED)
     names = [("fitted", palette.PSI), ("fresh", palette.X2)] if fresh else [("fitted", palette.PSI)]
     plot.names([*names, theory], gap=16)
-    numbers = [
-        f"{m} rows {f.train:.2f}" + (f" and {f.fresh:.2f} fresh" if fresh else "")
-        for m, f in zip(ROWS, fits, strict=True)
-    ]
+    told = [f"{f.train:.2f}" + f" and {f.fresh:.2f} fresh" * fresh for f in fits]
+    numbers = [f"{m} rows {words}" for m, words in zip(ROWS, told, strict=True)]
     return plot.panel("the first canonical correlation against the number of rows", ", ".join(numbers))

@@ -20,7 +20,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import Encoded, encode, label_draws, linear_probe, pixels
 from ssl_course.evaluation.solvers import ridge_map
 from ssl_course.interfaces import pair_of
-from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame import Explorer, Frame, Panel, draw
 from ssl_course.widgets.frame.pairs import SIDE, as_set, pair_panels, seeded, words_panel
 
 
@@ -84,15 +84,14 @@ class PipelineTour(Explorer):
 
     def __init__(self, data: Pictures | None = None, n_train: int = 600, n_test: int = 400) -> None:
         pictures = scenes.World(0.5).sample(12, size=96, seed=21) if data is None else data[:12]
+        counts = [n for n in COUNTS if n <= n_train]
         controls = {
             "task": Dropdown(options=list(TASKS), description="pretext task"),
             "picture": IntSlider(min(7, len(pictures) - 1), 0, len(pictures) - 1, description="picture"),
             "hide": FloatSlider(0.5, min=0.1, max=0.9, step=0.05, description="how much is hidden"),
             "draw": IntSlider(0, 0, 9, description="random draw"),
             "label": Dropdown(options=list(LABELS), description="label Y"),
-            "n_labels": SelectionSlider(
-                options=[n for n in COUNTS if n <= n_train], value=30, description="labels for w"
-            ),
+            "n_labels": SelectionSlider(options=counts, value=30, description="labels for w"),
         }
         rows = [["task", "picture"], ["hide", "draw"], ["label", "n_labels"]]
         super().__init__(controls, state=Tour(pictures, n_train, n_test), rows=rows)
@@ -110,7 +109,7 @@ class PipelineTour(Explorer):
     @staticmethod
     def render(
         state: Tour, *, task: str, picture: int, hide: float, draw: int, label: str, n_labels: int
-    ) -> tuple[list[Panel], str]:
+    ) -> Frame:
         """x, X₁ and X₂; then ψ(x), wψ(x) and what w needs; pure."""
         panels = [Panel(state.pictures.images[picture], *["x: a picture without a label"] * 2, SIDE)]
         line = f"<b>{QUESTIONS[task]}</b>"
@@ -132,9 +131,8 @@ class PipelineTour(Explorer):
             truth = f" It is <b>{names[int(state.pictures.labels[label][picture])]}</b>."
         line += (
             f"<br>ψ reads the lightness alone. wψ(x) says <b>{names[int(scores.argmax())]}</b>, with w from "
-            f"{n_labels} labels.{truth} On {state.n_test} other scenes it is "
-            f"right in <b>{accuracy:.0%}</b>, w on raw pixels, {PIXEL_SIDE} × {PIXEL_SIDE}, in "
-            f"<b>{curve[PIXELS][n_labels]:.0%}</b>."
+            f"{n_labels} labels.{truth} On {state.n_test} other scenes it is right in <b>{accuracy:.0%}</b>, "
+            f"w on raw pixels, {PIXEL_SIDE} × {PIXEL_SIDE}, in <b>{curve[PIXELS][n_labels]:.0%}</b>."
         )
         return panels, line
 
@@ -185,17 +183,15 @@ class Known(NamedTuple):
 
 @lru_cache(maxsize=16)
 def _known(task: str, n_train: int, n_test: int) -> Known:
-    sets = []
-    for data in _bank(TASKS[task].size, n_train, n_test):
-        sets.append(Encoded(_features(task, data.images), data.labels, task))
+    bank = _bank(TASKS[task].size, n_train, n_test)
+    sets = [Encoded(_features(task, data.images), data.labels, task) for data in bank]
     spread = sets[0].inputs.std(0, correction=0)
     return Known(*sets, sets[0].inputs.mean(0), torch.where(spread > 1e-6, spread, 1.0))
 
 
 @lru_cache(maxsize=4)
-def _pixel_bank(n_train: int, n_test: int) -> tuple[Encoded, Encoded]:
-    train, test = (encode(pixels(PIXEL_SIDE), data) for data in _bank(64, n_train, n_test))
-    return train, test
+def _pixel_bank(n_train: int, n_test: int) -> list[Encoded]:
+    return [encode(pixels(PIXEL_SIDE), data) for data in _bank(64, n_train, n_test)]
 
 
 @lru_cache(maxsize=64)
@@ -204,13 +200,9 @@ def _curve(task: str, label: str, n_train: int, n_test: int) -> dict[str, dict[i
     known = _known(task, n_train, n_test)
     accuracies = {}
     for name, (train, test) in {task: known[:2], PIXELS: _pixel_bank(n_train, n_test)}.items():
-        accuracies[name] = {
-            n: linear_probe(
-                None, train=train, test=test, label=label, n_labels=n, draws=DRAWS, solver="ridge", l2=L2
-            ).accuracy
-            for n in COUNTS
-            if n <= n_train
-        }
+        how = {"train": train, "test": test, "label": label, "draws": DRAWS, "solver": "ridge", "l2": L2}
+        counts = [n for n in COUNTS if n <= n_train]
+        accuracies[name] = {n: linear_probe(None, n_labels=n, **how).accuracy for n in counts}
     return accuracies
 
 

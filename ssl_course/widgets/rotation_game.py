@@ -13,7 +13,7 @@ from ssl_course.course import palette
 from ssl_course.data.pictures import Pictures
 from ssl_course.interfaces import pair_of
 from ssl_course.methods import Rotation
-from ssl_course.widgets.frame import Key, Panel, Pointer, draw
+from ssl_course.widgets.frame import Frame, Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.game import Boards, Game, opponent, pictures_for, readout
 
 SIDE = 200  # CSS pixels
@@ -56,7 +56,7 @@ class RotationGame(Game):
         return 0
 
     @staticmethod
-    def render(state: Any, *, puzzle: int, zoom: str, boards: tuple) -> tuple[list[Panel], str]:
+    def render(state: Any, *, puzzle: int, zoom: str, boards: tuple) -> Frame:
         """The turned picture; after the commit also the network's answer. Pure."""
         this: _Puzzle = state[puzzle, zoom]
         back, done = RotationGame.board(state, (puzzle, zoom), boards)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from ipywidgets import Checkbox, Dropdown, FloatSlider, Widget
 
 from ssl_course.course import palette
@@ -14,10 +15,9 @@ from ssl_course.data import painter, scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 from ssl_course.theory.independence import Estimate, estimate_epsilon_ci_squared, predictor_through_y
-from ssl_course.widgets.frame import Key, Panel, Pointer, draw
+from ssl_course.widgets.frame import Frame, Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, moved, sheet
 
-COLUMNS = 4
 STARTS = 20  # of k-means: one alone ends up to 7 % further from its means, and what is told of colour follows
 SAMPLES = 2000  # for the estimate of ε_CI²
 KINDS = 30  # of gray that are told apart on real pictures
@@ -74,22 +74,13 @@ class _Scenes:
         else:
             shares = world.tint_given_light()[shown["light"]]  # (SHOWN, 3)
             known = torch.einsum("nz,nzd->nd", shares, values[::2].reshape(3, 3, -1)[shown["biome"]])
-        limit = world.probe_limit(label)
-        return View(
-            classes=scenes.NAMES[label],
-            weight=joint.sum((1, 2)).numpy(),
-            psi=psi.numpy(),
-            through=predictor_through_y(joint, values).numpy(),
-            posterior=world.posterior(label).numpy(),
-            means=world.class_means(label).numpy(),
-            known=known.numpy(),
-            cell=cell.numpy(),
-            label=shown[label].numpy(),
-            exact=float(world.epsilon_ci_squared(label)),
-            variance=float(x2.var(0).sum()),
-            estimate=estimate_epsilon_ci_squared(world.x1_index(latents), x2, latents[label]),
-            probe=(limit.excess, limit.accuracy),
-        )
+        limit, through = world.probe_limit(label), predictor_through_y(joint, values)
+        posterior, means = world.posterior(label), world.class_means(label)
+        drawn = (joint.sum((1, 2)), psi, through, posterior, means, known, cell, shown[label])
+        exact, variance = float(world.epsilon_ci_squared(label)), float(x2.var(0).sum())
+        estimate = estimate_epsilon_ci_squared(world.x1_index(latents), x2, latents[label])
+        probe = (limit.excess, limit.accuracy)
+        return View(scenes.NAMES[label], *(t.numpy() for t in drawn), exact, variance, estimate, probe)
 
     def _shown(self, world: scenes.World) -> dict[str, torch.Tensor]:
         return world.latents(SHOWN, torch.Generator().manual_seed(3 * SEED), "cpu")[0]
@@ -98,9 +89,8 @@ class _Scenes:
         world = scenes.World(dependence=dependence)
         latents = {k: v[picture : picture + 1] for k, v in self._shown(world).items()}
         sky, ground = world.colours(latents["biome"], latents["tint"], torch.ones(1))
-        return _rgba(
-            self.lightness[picture], painter.paint_colour(sky, ground, latents["biome"], None, SIZE)[0]
-        )
+        ab = painter.paint_colour(sky, ground, latents["biome"], None, SIZE)[0]
+        return _rgba(self.lightness[picture], ab)
 
     def paint(self, x2: np.ndarray, picture: int, contrast: float = 1.0) -> np.ndarray:
         """The gray picture, or a paler one, in these colours: (sky, ground) or one colour for all."""
@@ -146,9 +136,8 @@ class _Photos:
         lightness = lab[:, :1]
         self.x2 = lab[:, 1:].mean((2, 3)).double()  # (N, 2)
         self.y, self.classes = pictures.labels[name].cpu(), list(names)
-        coarse = torch.nn.functional.adaptive_avg_pool2d(lightness, 4).flatten(1)
-        fine = lightness - torch.nn.functional.avg_pool2d(lightness, 5, 1, 2)
-        rough = torch.nn.functional.adaptive_avg_pool2d(fine.abs(), 2).flatten(1)
+        coarse, fine = F.adaptive_avg_pool2d(lightness, 4), lightness - F.avg_pool2d(lightness, 5, 1, 2)
+        coarse, rough = coarse.flatten(1), F.adaptive_avg_pool2d(fine.abs(), 2).flatten(1)
         gray = torch.cat([coarse / coarse.std(), 2 * rough / rough.std()], 1)  # (N, 20)
         self.cells = torch.as_tensor(kinds_of(gray.double().numpy(), KINDS, SEED))
         stream = torch.Generator().manual_seed(SEED)
@@ -166,10 +155,9 @@ class _Photos:
     @lru_cache(maxsize=64)  # noqa: B019
     def view(self, dependence: float, sees: str, label: str) -> View:
         cells, y, k, c = self.cells, self.y, len(self.classes), int(self.cells.max()) + 1
-        count = torch.zeros(c, k, dtype=torch.float64).index_put_(
-            (cells, y), torch.ones(1).double(), accumulate=True
-        )
-        total = torch.zeros(c, k, 2, dtype=torch.float64).index_put_((cells, y), self.x2, accumulate=True)
+        none, one = torch.zeros(c, k, 2, dtype=torch.float64), torch.ones(1).double()
+        count = none[:, :, 0].clone().index_put_((cells, y), one, accumulate=True)
+        total = none.index_put_((cells, y), self.x2, accumulate=True)
         means = total.sum(0) / count.sum(0)[:, None]  # (k, 2)
         posterior = count / count.sum(1, keepdim=True)
         through = posterior @ means
@@ -178,21 +166,10 @@ class _Photos:
         shown, kept = self.shown, (self.keep < dependence)
         colour = torch.where(kept[:, None], self.x2, self.x2[self.other])
         known = dependence * both[cells[shown], y[shown]] + (1 - dependence) * means[y[shown]]
-        return View(
-            classes=self.classes,
-            weight=(count.sum(1) / len(y)).numpy(),
-            psi=(dependence * own + (1 - dependence) * through).numpy(),
-            through=through.numpy(),
-            posterior=posterior.numpy(),
-            means=means.numpy(),
-            known=known.numpy(),
-            cell=cells[shown].numpy(),
-            label=y[shown].numpy(),
-            exact=None,
-            variance=float(colour.var(0).sum()),
-            estimate=estimate_epsilon_ci_squared(cells, colour, y),
-            probe=None,
-        )
+        weight, psi = count.sum(1) / len(y), dependence * own + (1 - dependence) * through
+        drawn = (weight, psi, through, posterior, means, known, cells[shown], y[shown])
+        variance, estimate = float(colour.var(0).sum()), estimate_epsilon_ci_squared(cells, colour, y)
+        return View(self.classes, *(t.numpy() for t in drawn), None, variance, estimate, probe=None)
 
     def truth(self, dependence: float, picture: int) -> np.ndarray:
         row = int(self.shown[picture])
@@ -251,14 +228,11 @@ class SceneExplorer(SheetExplorer):
     says.
 
     Args:
-        data: pictures with one label (`load("earth")`, a folder of photographs),
-            or None for the scenes world.
+        data: pictures with one label (`load("earth")`, a folder of photographs); None is the scenes world.
 
     Raises:
         ValueError: fewer than 100 pictures, or fewer than 2 classes.
     """
-
-    sheet_columns = COLUMNS
 
     def __init__(self, data: Pictures | None = None) -> None:
         source = _Scenes() if data is None else _Photos(data)
@@ -272,7 +246,7 @@ class SceneExplorer(SheetExplorer):
         super().__init__(controls, state=source, hidden={"guess": None})
 
     @staticmethod
-    def render(state: Any, **values: Any) -> tuple[list[Panel], str]:
+    def render(state: Any, **values: Any) -> Frame:
         """The panels; pure."""
         v = SimpleNamespace(**values)
         view: View = state.view(v.dependence, v.sees, v.label)
@@ -300,7 +274,7 @@ class SceneExplorer(SheetExplorer):
                 (truth, "one true X₂", "the picture with the colours that it was given"),
             ]
         panels = [
-            sheet(state.thumbs, picture, "choose X₁", "gray pictures", COLUMNS),
+            sheet(state.thumbs, picture, "choose X₁", "gray pictures"),
             colours,
             *(Panel(pixels, caption, alt, WIDE) for pixels, caption, alt in shown),
         ]
@@ -326,7 +300,7 @@ class SceneExplorer(SheetExplorer):
 def _grays(lightness: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The pictures in gray as RGBA, and as thumbnails; made once, since no control changes them."""
     none = torch.zeros(2, 1, 1)
-    small = torch.nn.functional.interpolate(lightness, (48, 48), mode="bilinear", antialias=True)
+    small = F.interpolate(lightness, (48, 48), mode="bilinear", antialias=True)
     return [_rgba(x, none) for x in lightness], [_rgba(x, none) for x in small]
 
 
@@ -374,9 +348,8 @@ def _paint(plot: draw.Plot, triangle: _Triangle, n: int = 9) -> None:
     origin, *sides = triangle.corners[0], *(triangle.corners[1:] - triangle.corners[0]) / n  # (2,) each
     small = []
     for i, j in [(row, column) for row in range(n) for column in range(n - row)]:
-        a, b, c, d = (
-            origin + (i + u) * sides[0] + (j + v) * sides[1] for u, v in ((0, 0), (1, 0), (0, 1), (1, 1))
-        )
+        ends = ((0, 0), (1, 0), (0, 1), (1, 1))
+        a, b, c, d = (origin + (i + u) * sides[0] + (j + v) * sides[1] for u, v in ends)
         small += [np.array(corners) for corners in [(a, b, c)] + [(d, b, c)] * (i + j < n - 1)]
     colours = np.stack([triangle.colour(corners.mean(0))[-2:] for corners in small], 1)  # (2, n²)
     ab = torch.as_tensor(colours, dtype=torch.float32)[:, None]
@@ -392,15 +365,11 @@ def _readout(view: View, cell: int, known: str | None, open_: bool, guessed: flo
     parts = ["ε<sub>CI</sub>² =", f"<b>{view.exact:.2f}</b> exact," if exact else ""]
     parts.append(
         f"{estimate.value:.2f} ± {estimate.standard_error:.2f} estimated from "
-        f"{SAMPLES if exact else 'these'} pictures, "
-        f"{share:.1f} % of the variance of X₂."
+        f"{SAMPLES if exact else 'these'} pictures, {share:.1f} % of the variance of X₂."
     )
     if view.probe is not None:
-        excess, accuracy = view.probe
-        parts.append(
-            f"Best linear probe of ψ*: accuracy <b>{accuracy:.3f}</b>, "
-            f"excess squared risk <b>{excess:.3f}</b>."
-        )
+        excess, accuracy = (f"<b>{number:.3f}</b>" for number in view.probe)
+        parts.append(f"Best linear probe of ψ*: accuracy {accuracy}, excess squared risk {excess}.")
     if not open_:
         parts.append("<br>Commit to a guess: click in the triangle; then the answer appears.")
         return " ".join(filter(None, parts))

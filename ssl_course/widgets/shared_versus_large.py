@@ -10,7 +10,7 @@ from ipywidgets import Dropdown, FloatSlider, IntSlider
 
 from ssl_course.course import palette
 from ssl_course.theory.correlation import CCA, PCA
-from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame import Explorer, Frame, Panel, draw
 
 LABELS = {"shared: the sign of z": "shared", "private: the sign of X₁'s own u": "private"}
 FRESH = 4000
@@ -99,9 +99,7 @@ class SharedVersusLarge(Explorer):
         super().__init__(controls)
 
     @staticmethod
-    def render(
-        state: Any, *, shared: float, private: float, angle: int, n: int, label: str
-    ) -> tuple[list[Panel], str]:
+    def render(state: Any, *, shared: float, private: float, angle: int, n: int, label: str) -> Frame:
         """Both views with the two directions, the components against each other, the accuracies; pure."""
         f = fitted(n, round(shared, 2), round(private, 2), angle)
         panels = [_view(f, 0, label), _view(f, 1, label), _components(f, label), _scores(f, label)]

@@ -18,7 +18,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.evaluation import frozen
 from ssl_course.interfaces import pair_of
 from ssl_course.losses import nt_xent
-from ssl_course.widgets.frame import Explorer, Key, Panel, Pointer, draw
+from ssl_course.widgets.frame import Explorer, Frame, Key, Panel, Pointer, draw
 from ssl_course.widgets.frame.pairs import seeded, untrained
 
 LEAST, MOST = 2, 10  # pairs
@@ -100,10 +100,9 @@ class SimilarityMatrix(Explorer):
         if len(data) < LEAST:
             raise ValueError(f"data has {len(data)} pictures; a pair needs another one as its negative")
         state = _State({"trained ψ": method, "untrained ψ": untrained(method)}, data)
+        range_ = {"base": 10, "min": -1.5, "max": 1.5, "step": 0.05, "readout_format": ".2f"}
         controls: dict[str, Widget] = {
-            "temperature": FloatLogSlider(
-                0.2, base=10, min=-1.5, max=1.5, step=0.05, description="temperature τ", readout_format=".2f"
-            ),
+            "temperature": FloatLogSlider(0.2, **range_, description="temperature τ"),
             "n": IntSlider(min(4, state.most), min=LEAST, max=state.most, description="pictures N"),
             "network": Dropdown(options=list(state.z), description="z from"),
         }
@@ -111,18 +110,14 @@ class SimilarityMatrix(Explorer):
         super().__init__(controls, state=state, hidden=hidden, actions=actions)
 
     @staticmethod
-    def render(
-        state: Any, *, temperature: float, n: int, network: str, row: int, guess: int | None
-    ) -> tuple[list[Panel], str]:
+    def render(state: Any, *, temperature: float, n: int, network: str, row: int, guess: int | None) -> Frame:
         """The panels; pure."""
         row = row % (2 * n)
         loss = state.loss(network, n, temperature)
         views, other = state.rows(n), (row + n) % (2 * n)
         panels = [_matrix(state, loss, n, row, guess)]
-        for view, words in (
-            (row, f"X₁: view {row + 1}, the row"),
-            (other, f"X₂: view {other + 1}, its other view"),
-        ):
+        both = {row: f"X₁: view {row + 1}, the row", other: f"X₂: view {other + 1}, its other view"}
+        for view, words in both.items():
             panels.append(Panel(state.thumbs[views[view]], words, width=128, pixelated=False))
         if guess is not None:
             words = f"softmax of row {row + 1}, its loss {float(loss.rows[row]):.3f}"
@@ -181,9 +176,8 @@ def _matrix(state: Any, loss: Loss, n: int, row: int, guess: int | None) -> Pane
                     plot.text(x, y, f"{cosine[k, j]:.2f}".replace("-", "−"), palette.INK, 9)
     top = EDGE + row * unit
     plot.rect(1, top, SIDE - 1, top + unit, outline=palette.Y, width=2.5)
-    caption = "cosines of all views; orange: the two views of one picture" + (
-        ". Click the row that will be hardest" if guess is None else ". Click a row"
-    )
+    click = "Click the row that will be hardest" if guess is None else "Click a row"
+    caption = f"cosines of all views; orange: the two views of one picture. {click}"
     alt = f"{m} by {m} cosines; row {row + 1} is chosen, its positive is {cosine[row, (row + n) % m]:.2f}"
     return plot.panel(caption, alt, operable=True)
 

@@ -10,7 +10,7 @@ from ipywidgets import Checkbox, Dropdown, SelectionSlider
 from ssl_course.course import palette
 from ssl_course.theory.gaussian import GaussianWorld, gaussian_world
 from ssl_course.theory.worlds import Simulated
-from ssl_course.widgets.frame import Explorer, Panel, draw
+from ssl_course.widgets.frame import Explorer, Frame, Panel, draw
 
 K, D1, D2, NOISE = 3, 40, 10, 1.596
 RHO = [0.0, 0.0001, 0.001, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5]
@@ -61,7 +61,7 @@ class WhereKComesFrom(Explorer):
         super().__init__(controls, state=_Worlds(repeats))
 
     @staticmethod
-    def render(state: Any, *, dependence: float, n: int, pairs: int, ridge: bool) -> tuple[list[Panel], str]:
+    def render(state: Any, *, dependence: float, n: int, pairs: int, ridge: bool) -> Frame:
         """Spectrum, risk against ρ, risk against n_L; pure."""
         penalty = RIDGE if ridge else 0.0
         world = state.world(dependence)

@@ -32,6 +32,14 @@ FAULTS = """(box) => {
   const label = [...box.querySelectorAll("button")].filter((node) => node.scrollWidth > node.clientWidth);
   for (const node of label) faults.push(`no room for the word ${node.textContent}`);
 
+  const pen = document.createElement("canvas").getContext("2d");
+  for (const menu of box.querySelectorAll("select")) {
+    const { font, paddingLeft, paddingRight } = getComputedStyle(menu);
+    const room = menu.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight) + 0.5; // rounded
+    pen.font = font;
+    for (const { text } of menu.options) if (pen.measureText(text).width > room) faults.push(`a menu cuts "${text}"`);
+  }
+
   const rows = {};
   for (const picture of box.querySelectorAll(".ssl-picture")) {
     const { top, width, height } = picture.getBoundingClientRect();

@@ -19,10 +19,10 @@ SEEDS = [101, 102, 103]
 SECONDS = 12
 CHEAT = (
     "from ssl_course.course.exercises.card import Card\nCard.passed = property(lambda self: True)\n"
-    "check.watershed = check.two_points = check.faster_predictor = lambda *a, **k: type('Card', (), {'passed': True, 'text': ''})()\n"
+    "check.two_decays = check.two_points = check.faster_predictor = lambda *a, **k: type('Card', (), {'passed': True, 'text': ''})()\n"
 )
 WRONG = {
-    "my_watershed": "def my_watershed(noise, decay):\n    return decay",
+    "my_rest": "def my_rest(noise, predictor_decay, encoder_decay):\n    return encoder_decay, predictor_decay",
     "my_gauge": "def my_gauge(u):\n    return 1.0",
     "my_faster": "def my_faster(noise, decay, speed):\n    return 0.5",
 }
@@ -38,7 +38,7 @@ STUDENTS = {
 }
 # otter runs each submission by itself, half a minute: the odd ones together, one a question
 MIXED = {
-    "my_watershed": STUDENTS["cheating"]["my_watershed"],
+    "my_rest": STUDENTS["cheating"]["my_rest"],
     "my_gauge": STUDENTS["endless"]["my_gauge"],
     "my_faster": "def my_faster(noise, decay, speed):\n    import os; os._exit(1)",
 }

@@ -124,7 +124,7 @@ def test_a_class(hub, programs):
     names = {entry["name"] for entry in anna.file("lectures")["content"]}
     assert "09_collapse_and_how_to_avoid_it.ipynb" in names and "src" not in names
     text = "\n".join(cells(anna))
-    assert "check.epsilon_ci_squared(my_epsilon)" in text and "verdict.passed" not in text
+    assert "check.careless_labels(my_share)" in text and "verdict.passed" not in text
 
     # lecture 01 whole, in both students' kernels at once, then a slider through the proxy
     with ThreadPoolExecutor(2) as pool:

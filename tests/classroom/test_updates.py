@@ -187,7 +187,7 @@ def test_the_branch_is_made_once_and_then_goes_on(course):
     files = git("ls-tree", "-r", "--name-only", "students", cwd=course).split()
     assert sorted(files) == [".gitattributes", "README.md", "lectures/09_x.ipynb"]
     book = git("show", "students:lectures/09_x.ipynb", cwd=course)
-    assert "solution_of_exercise_1" not in book and "For the lecturer" not in book and "my_watershed" in book
+    assert "solution_of_exercise_1" not in book and "For the lecturer" not in book and "my_rest" in book
     assert handout.student_branch("students", course) is None
     source = course / "lectures" / "src" / "09_x.md"
     source.write_text(source.read_text() + '\n+++ {"slideshow": {"slide_type": "slide"}}\n\nNew.\n')

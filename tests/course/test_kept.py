@@ -153,7 +153,7 @@ def test_an_answer_is_shown_again_where_the_stub_is_back(folder):
     assert run_cell(WRONG).state == "wrong"
     card = run_cell(STUB)
     assert card.state == "unsolved" and card.earlier == WRONG and "return 3  # ≥" in card._repr_html_()
-    assert not run_cell(STUB.replace("labels_needed", "epsilon_ci_squared"), lecture_01).earlier
+    assert not run_cell(STUB.replace("labels_needed", "careless_labels"), lecture_01).earlier
     data = card._repr_mimebundle_(include=None, exclude=None)
     assert "application/vnd.jupyter.widget-view+json" in data and "return 3" in data["text/html"]
     card.forget()

@@ -18,11 +18,12 @@ from tools.build import ROOT, read_source, sources
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="graders run on Linux and macOS")
 SET_UP = "import numpy as np\nfrom ssl_course.course.exercises import lecture_09 as check"
 GAUGE = Exercise("09", "two_points", ("my_gauge",), 4711)
-WATERSHED = Exercise("09", "watershed", ("my_watershed",), 4712)
+DECAYS = Exercise("09", "two_decays", ("my_rest",), 4712)
 RIGHT = "def my_gauge(u):\n    return np.abs(u).sum() / np.linalg.norm(u) / np.sqrt(len(u))"
 RIGHT_TOO = (
-    "import math\ndef my_watershed(noise, decay):\n    under = 1 - 4 * decay * (1 + noise)\n"
-    "    return (1 - math.sqrt(under)) / (2 * (1 + noise)) if under >= 0 else math.inf"
+    "def my_rest(noise, predictor_decay, encoder_decay):\n"
+    "    kappa = (1 + (1 - 4 * encoder_decay * (1 + noise)) ** 0.5) / (2 * (1 + noise))\n"
+    "    return kappa, kappa * (predictor_decay / encoder_decay) ** 0.5"
 )
 
 
@@ -72,13 +73,13 @@ def test_a_crash_is_a_sentence(cell):
 @pytest.mark.parametrize("cell", ["def my_gauge(u):\n    while True: pass", "while True: pass\n" + RIGHT,
                                   "import subprocess\nsubprocess.run(['sleep', '600'])\n" + RIGHT])  # fmt: skip
 def test_an_endless_answer_ends_and_the_other_exercise_is_judged(cell):
-    first, second = grade([SET_UP, cell, RIGHT_TOO], [GAUGE, WATERSHED], 4)
+    first, second = grade([SET_UP, cell, RIGHT_TOO], [GAUGE, DECAYS], 4)
     assert first.state == "wrong" and "did not come to an end" in first.text and second.passed
 
 
 def test_what_stopped_is_said_where_no_cell_gives_the_answer():
     cells = ["def my_gauge(u):\n    import os; os._exit(1)", "my_gauge", "1 / 0"]
-    assert "ZeroDivisionError" in grade([SET_UP, *cells], [GAUGE, WATERSHED], 20)[1].text
+    assert "ZeroDivisionError" in grade([SET_UP, *cells], [GAUGE, DECAYS], 20)[1].text
 
 
 CHEATS = [

@@ -1,4 +1,4 @@
-"""Exercises of lecture 01: ε_CI² by hand and in closed form,
+"""Exercises of lecture 01: what careless labels do to ε_CI², its closed form in the scenes,
 and a world with ε_CI = 0 that is not conditionally independent."""
 
 from typing import Any
@@ -9,81 +9,38 @@ from ssl_course.course.exercises.card import Card, check, passed, wrong
 from ssl_course.course.exercises.judging import judge
 from ssl_course.theory import independence
 
-
-def _pieces(joint: np.ndarray, x2: np.ndarray) -> tuple[np.ndarray, ...]:
-    """P(x₁), E[X₂|x₁], P(y|x₁), E[X₂|y] as NumPy arrays."""
-    psi = independence.best_predictor(joint, x2).numpy()[:, 0]
-    means = independence.class_means(joint, x2).numpy()[:, 0]
-    return joint.sum((1, 2)), psi, independence.posterior(joint).numpy(), means
-
-
-def _gaps(joint: np.ndarray, x2: np.ndarray) -> np.ndarray:
-    _, psi, posterior, means = _pieces(joint, x2)
-    return psi - posterior @ means
-
-
-def _right(joint: np.ndarray, x2: np.ndarray) -> float:
-    return float(independence.epsilon_ci_squared(joint, x2))
-
-
-def _against_the_mean(joint: np.ndarray, x2: np.ndarray) -> float:
-    p1, psi, _, _ = _pieces(joint, x2)
-    return float(p1 @ (psi - p1 @ psi) ** 2)
-
-
-def _square_inside(joint: np.ndarray, x2: np.ndarray) -> float:
-    p1, psi, posterior, means = _pieces(joint, x2)
-    return float(p1 @ (posterior * (psi[:, None] - means) ** 2).sum(1))
-
-
-def _given_both(joint: np.ndarray, x2: np.ndarray) -> float:
-    both = np.einsum("ijy,j->iy", joint, x2) / joint.sum(1)  # E[X₂|x₁,y]
-    return float((joint.sum(1) * (both - _pieces(joint, x2)[3]) ** 2).sum())
-
-
-def _bayes_reversed(joint: np.ndarray, x2: np.ndarray) -> float:
-    p1, psi, _, means = _pieces(joint, x2)
-    given_y = joint.sum(1) / joint.sum((0, 1))  # P(x₁|y)
-    return float(p1 @ (psi - given_y @ means) ** 2)
-
-
-_MISTAKES = {
-    "That is the root, ε_CI. Wanted is its square, ε_CI².": lambda p, x2: np.sqrt(_right(p, x2)),
-    "You average the size of the gaps: the square is forgotten.": lambda p, x2: (
-        p.sum((1, 2)) @ np.abs(_gaps(p, x2))
+_CARELESS = {
+    "That is the share of ε_CI. Wanted is that of its square: what is left open is squared.": lambda e, k: (
+        1 - (1 - e) ** 2
     ),
-    "It is always 0. Either the gaps are averaged without the square, and cancel; or E[X₂|y] was taken "
-    "given x₁ as well, and averaging E[X₂|x₁,y] over y gives E[X₂|x₁] back.": lambda p, x2: 0.0,
-    "You compare E[X₂|x₁] with the plain mean of X₂. That happens with P(y) in place of P(y|x₁), and when "
-    "the conditioning on y is dropped, P(x₁)P(x₂): it measures dependence, not dependence "
-    "given Y.": _against_the_mean,
-    "The mean over x₁ counts every x₁ alike. The expectation weighs each with P(x₁).": lambda p, x2: (
-        _gaps(p, x2) ** 2
-    ).mean(),
-    "You sum over x₁ without weights. The expectation weighs each x₁ with P(x₁).": lambda p, x2: (
-        _gaps(p, x2) ** 2
-    ).sum(),
-    "You square first and average over y then. "
-    "The average over y, E_Y[E[X₂|Y] | x₁], belongs inside the square.": _square_inside,
-    "You compare E[X₂|x₁,y] with E[X₂|y] in each (x₁, y). "
-    "ε_CI² compares after averaging over y given x₁.": _given_both,
-    "You weigh the classes with P(x₁|y). Wanted is P(y|x₁).": _bayes_reversed,
+    "The label errs twice: it blurs the class means, and it blurs what X₁ says of the label. Each gives a factor "
+    "1 − errors.": (lambda e, k: e**2, lambda e, k: e),
+    "A label that is drawn anew may come out right. A mean moves to 1 − errors of its distance from the mean of all "
+    "classes, however many they are.": lambda e, k: (1 - (1 - e * (k - 1) / k) ** 2) ** 2,
+    "That is what still goes through the label. Wanted is the share that no longer does.": (
+        lambda e, k: (1 - e) ** 4,
+        lambda e, k: (1 - e) ** 2,
+    ),
+    "0 holds for the true label. With errors in it X₁ knows more of X₂ than the label "
+    "passes on.": lambda e, k: 0.0,
+    "Only a label that says nothing leaves everything open; then errors is 1.": lambda e, k: 1.0,
 }
 
 
 @check()
-def epsilon_ci_squared(function: Any, seed: int = 0) -> Card:
-    """Check ``function(joint, x2)``: ε_CI² of a 2×2×2 table (note §3.4).
+def careless_labels(function: Any, seed: int = 0) -> Card:
+    """Check ``function(errors, classes)``: ε_CI² given a label with errors, as a share of the variance of
+    E[X₂|X₁], where X₁ ⟂ X₂ given the true label (note §3.4).
 
-    It gets joint[x1, x2, y] of shape (2, 2, 2) and the values x2 of shape (2,).
+    It gets the probability that a label is drawn anew, uniformly, and the number of classes, equally frequent.
     """
     rng = np.random.default_rng(seed)
-    cases = [(rng.dirichlet(np.ones(8)).reshape(2, 2, 2), rng.normal(0, 3, 2)) for _ in range(6)]
-    praise = (
-        "For every x₁: the best guess of X₂, less the guess that goes through Y; squared; weighed with P(x₁)."
-    )
-    hint = "In four steps: E[X₂|x₁], E[X₂|y], P(y|x₁), then P(x₁)-weighted squares of E[X₂|x₁] − Σ_y P(y|x₁) E[X₂|y]."
-    return judge(function, cases, _right, _MISTAKES, praise, hint)
+    cases = [
+        (float(e), int(k)) for e, k in zip(rng.uniform(0.05, 0.95, 6), rng.integers(2, 9, 6), strict=True)
+    ]
+    praise = "(1 − (1 − errors)²)²: the class means shrink, and so does what X₁ says of the label."
+    hint = "How far are E[X₂|label] and P(label|x₁) from their means, next to those of the true class? Then the gap, squared."
+    return judge(function, cases, lambda e, k: (1 - (1 - e) ** 2) ** 2, _CARELESS, praise, hint)
 
 
 @check("the table itself, an array joint[x1, x2, y]")

@@ -1,4 +1,4 @@
-"""Exercises of lecture 04: what the encoder reads, what hiding saves, what a row's gaps say of dependence."""
+"""Exercises of lecture 04: hidden among hidden patches, what hiding saves, what a row's gaps say of dependence."""
 
 from functools import partial
 from typing import Any
@@ -9,65 +9,43 @@ from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 
 
-# ------------------------------------------------------------------------------------- what the encoder reads
-def _after(cls: np.ndarray, patches: np.ndarray) -> np.ndarray:
-    """The class token, then the patches."""
-    return np.concatenate([cls[None], patches])
+# --------------------------------------------------------------------------------- hidden among hidden patches
+def _chances(length: int, hidden: int, many: int = 4) -> float:
+    """That ``many`` patches, drawn without putting back, are all among ``hidden`` of ``length``."""
+    return float(np.prod([(hidden - i) / (length - i) for i in range(many)]))
 
 
-def _input(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    return _after(cls, (patches + positions)[ids])
-
-
-def _mask_tokens(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    tokens = np.zeros_like(patches)
-    tokens[ids] = patches[ids]
-    return _after(cls, tokens + positions)
-
-
-def _zeroed_after(patches: np.ndarray, positions: np.ndarray, cls: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    tokens = np.zeros_like(patches)
-    tokens[ids] = (patches + positions)[ids]
-    return _after(cls, tokens)
-
-
-_INPUT_MISTAKES = {
-    "The positions are added after masking: the first kept patch gets place 0, "
-    "wherever it was. Add them before.": lambda x, p, c, i: _after(c, x[i] + p[: len(i)]),
-    "The positions are missing: a bag of patches, in no place.": lambda x, p, c, i: _after(c, x[i]),
-    "The class token is missing, in front.": lambda x, p, c, i: (x + p)[i],
-    "The class token stands behind the patches; it comes first.": lambda x, p, c, i: np.concatenate(
-        [(x + p)[i], c[None]]
+_ALONE = {
+    "Nearly: the neighbours are drawn without putting back. Each hidden one leaves one hidden patch less for "
+    "the next.": (lambda n, k: (1 - k / n) ** 4, lambda n, k: ((n - k - 1) / (n - 1)) ** 4),
+    "The patch itself is hidden: of the other L − 1, only L − visible − 1 are.": lambda n, k: _chances(
+        n, n - k
     ),
-    "You feed mask tokens (zeros) to the encoder. It reads the visible patches only: that makes it fast, "
-    "and keeps it from ever seeing tokens that do not occur when it is used. Mask tokens enter the "
-    "decoder.": _mask_tokens,
-    "Removed patches are zeroed, but still there: the encoder reads all L tokens. Leave them out; mask "
-    "tokens enter the decoder.": _zeroed_after,
-    "Nothing is removed: the encoder reads what it is to predict.": lambda x, p, c, i: _after(c, x + p),
-    "You keep the patches that were to be removed.": lambda x, p, c, i: _after(c, np.delete(x + p, i, 0)),
-    "The class token gets the position of the first patch: it has no place.": lambda x, p, c, i: (
-        np.concatenate([c[None] + p[:1], (x + p)[i]])
+    "That is the probability that it *has* a visible neighbour.": lambda n, k: 1 - _chances(n - 1, n - k - 1),
+    "That all five are hidden. It is known of the patch in the middle already: the four "
+    "count.": lambda n, k: _chances(n, n - k, 5),
+    "That is for the eight around it, corners too. Neighbours share a side: four.": lambda n, k: _chances(
+        n - 1, n - k - 1, 8
+    ),
+    "You let all four be visible. Wanted is that none is.": (
+        lambda n, k: _chances(n - 1, k),
+        lambda n, k: (k / n) ** 4,
     ),
 }
 
 
 @check()
-def encoder_input(function: Any, seed: int = 0) -> Card:
-    """Check ``function(patches, positions, cls, ids_keep)``: the tokens that MAE's encoder reads, (1 + K, d).
+def alone(function: Any, seed: int = 0) -> Card:
+    """Check ``function(length, visible)``: the probability that a hidden patch with four neighbours sees none of
+    them, under random masking (MAE, §3).
 
-    The class token first, then the kept patches with the positions of their own places (note §3.1; MAE, §3).
-
-    It gets patches (L, d), positions (L, d), cls (d,), ids_keep (K,).
+    It gets the number of patches and how many stay visible.
     """
     rng = np.random.default_rng(seed)
-    cases = [
-        (rng.normal(size=(9, 4)), rng.normal(size=(9, 4)), rng.normal(size=4), rng.permutation(9)[:k])
-        for k in (2, 3, 4)
-    ]
-    praise = "Positions first, then the selection; nothing of what is removed."
-    hint = "Add the positions to all patches, take the rows ids_keep, put cls in front."
-    return judge(function, cases, _input, _INPUT_MISTAKES, praise, hint)
+    cases = [(int(n), int(rng.integers(5, n - 9))) for n in rng.integers(20, 200, 6)]
+    praise = "At 75 % nearly a third of what is hidden has no visible neighbour: copying is not enough."
+    hint = "Given that it is hidden: L − visible − 1 hidden ones among L − 1 others. Draw four, one after the other."
+    return judge(function, cases, lambda n, k: _chances(n - 1, n - k - 1), _ALONE, praise, hint)
 
 
 # ------------------------------------------------------------------------------------------ what hiding saves

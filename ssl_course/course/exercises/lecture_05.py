@@ -1,6 +1,6 @@
-"""Checks of lecture 05: how far apart orders are, what corners are worth, an angle read off the corners."""
+"""Checks of lecture 05: how many orders can be far apart, what corners are worth, an angle read off the corners."""
 
-from itertools import combinations
+from math import comb, factorial
 from typing import Any
 
 import numpy as np
@@ -10,55 +10,42 @@ from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 from ssl_course.pretext.puzzles import turn
 
-# ---- the smallest Hamming distance -------------------------------------------------------------------------
+# ---- how many orders can be far apart -----------------------------------------------------------------------
 
-
-def _apart(orders: np.ndarray) -> np.ndarray:
-    """In how many places each pair of orders differs, (pairs,)."""
-    return np.array([(a != b).sum() for a, b in combinations(orders, 2)])
-
-
-def _right(orders: np.ndarray) -> float:
-    return _apart(orders).min()
-
-
-_DISTANCES = {
-    "That is the largest distance. A set is as good as its two most similar orders: take the "
-    "smallest.": lambda o: _apart(o).max(),
-    "That is the mean distance. It can be large although two orders are nearly equal: take the "
-    "smallest.": lambda o: _apart(o).mean(),
-    "It is always 0: each order has distance 0 to itself. Compare different rows only.": lambda o: 0.0,
-    "You count the places that agree. The Hamming distance counts those that differ.": lambda o: (
-        o.shape[1] - _apart(o)
-    ).min(),
-    "You add up how far the numbers are apart. Tiles have no size: "
-    "a place differs or it does not.": lambda o: min(np.abs(a - b).sum() for a, b in combinations(o, 2)),
-    "You compare with the first order only. Every pair counts.": lambda o: (o[1:] != o[0]).sum(1).min(),
-    "You compare neighbouring rows only. Every pair counts.": lambda o: (o[1:] != o[:-1]).sum(1).min(),
-    "You divide by the number of tiles. The distance is a number of places.": lambda o: (
-        _right(o) / o.shape[1]
+_MOST_ORDERS = {
+    "One place too few: two orders that agree in the first n − d places may still differ in the d others. Take one "
+    "place more.": lambda n, d: factorial(n) // factorial(d),
+    "One place too many: with d places left, they already differ in too few.": lambda n, d: (
+        factorial(n) // factorial(d - 2)
+    ),
+    "Each tile occurs once: n for the first place, n − 1 for the second, and so on.": lambda n, d: (
+        n ** (n - d + 1)
+    ),
+    "It matters which of these tiles lies where, not only which they are.": lambda n, d: comb(n, n - d + 1),
+    "These are the orders of the places that are left over. Count the ways to fill the first ones.": (
+        lambda n, d: factorial(d - 1),
+        lambda n, d: factorial(n - d + 1),
+    ),
+    "That many there are without any demand.": lambda n, d: factorial(n),
+    "The half is the case of three places, the one of the proof. Each place more costs more.": lambda n, d: (
+        factorial(n) // 2
     ),
 }
 
 
 @check()
-def hamming(function: Any, seed: int = 0) -> Card:
-    """Check ``function(orders)``: the smallest Hamming distance between two rows (lecture 05).
+def most_orders(function: Any, seed: int = 0) -> Card:
+    """Check ``function(n, distance)``: at most how many orders of n tiles differ pairwise in that many places,
+    since no two may agree in the first n − distance + 1 (lecture 05).
 
-    It gets (P, n) whole numbers, each row an order of n tiles, no two rows equal.
+    It gets n and a distance of 4 to n.
     """
     rng = np.random.default_rng(seed)
-    cases: list[tuple[np.ndarray]] = []
-    rules = [_right, *_DISTANCES.values()]
-    # until each usual mistake gives itself away, and is taken for no other
-    while len(cases) < 8 or len({tuple(rule(o) for (o,) in cases) for rule in rules}) < len(rules):
-        n, many = int(rng.integers(4, 10)), int(rng.integers(3, 6))
-        orders = np.array([rng.permutation(n) for _ in range(many)])
-        if _right(orders) > 0:
-            cases.append((orders,))
-    praise = "In so many places do even the two most similar orders differ."
-    hint = "For every pair of different rows count the places where they differ; then take the smallest."
-    return judge(function, cases, _right, _DISTANCES, praise, hint)
+    cases = [(4, 4), (9, 8)] + [(n, int(rng.integers(4, n + 1))) for n in (6, 7, 8, 10, 12)]
+    praise = "n!/(d − 1)!: for d = 3 the n!/2 of the proof, for d = n the n rows of a Latin square."
+    hint = "Two orders that agree in the first n − d + 1 places differ in d − 1 at most. In how many ways can these be filled?"
+    right = lambda n, d: factorial(n) // factorial(d - 1)  # noqa: E731
+    return judge(function, cases, right, _MOST_ORDERS, praise, hint)
 
 
 # ---- what corners alone are worth --------------------------------------------------------------------------

@@ -1,87 +1,58 @@
-"""Exercises of lecture 06: one head of attention, the flip of two unlike words,
+"""Exercises of lecture 06: a head by hand, the flip of two unlike words,
 and how far a shown word may be trusted."""
 
 from typing import Any
 
 import numpy as np
 
-from ssl_course.course.exercises.card import Card, check
+from ssl_course.course.exercises.card import Card, ask, check, passed, wrong
 from ssl_course.course.exercises.judging import Rule, judge
 
-# ---- one head of attention ---------------------------------------------------------------------------------
-
-
-def _softmax(scores: np.ndarray, axis: int = 1) -> np.ndarray:
-    e = np.exp(scores - scores.max(axis, keepdims=True))
-    return e / e.sum(axis, keepdims=True)
-
-
-def _earlier(n: int, k: int = 0) -> np.ndarray:
-    return np.tri(n, k=k, dtype=bool)
-
-
-def _attends(
-    scale: str = "root", axis: int = 1, sees: Any = _earlier, hide: float = -1e30, turned: bool = False
-) -> Rule:
-    """Attention, or a wrong one that scales, normalises or hides otherwise; ``sees`` None hides nothing."""
-
-    def rule(queries: np.ndarray, keys: np.ndarray, values: np.ndarray, causal: bool) -> np.ndarray:
-        n, d = queries.shape
-        scores = (keys @ queries.T if turned else queries @ keys.T) / {
-            "root": np.sqrt(d), "no": 1.0, "d": d, "places": np.sqrt(n),
-        }[scale]  # fmt: skip
-        if causal and sees is not None:
-            scores = np.where(sees(n), scores, hide)
-        return _softmax(scores, axis) @ values
-
-    return rule
-
-
-def _hides_too_late(queries: np.ndarray, keys: np.ndarray, values: np.ndarray, causal: bool) -> np.ndarray:
-    weights = _softmax(queries @ keys.T / np.sqrt(queries.shape[1]))
-    return (np.where(_earlier(len(queries)), weights, 0) if causal else weights) @ values
-
-
-_ATTENTION: dict[str, Rule | tuple[Rule, ...]] = {
-    "Divide the scores by √d: without it they have a variance of d, and one word takes nearly all the "
-    "weight.": _attends("no"),
-    "Divide by the root of d, not by d: the variance of a score is d, its standard deviation √d.": _attends("d"),
-    "d is the length of a query, not the number of words.": _attends("places"),
-    "The softmax runs along the wrong axis: each word shares out ITS weights among the words that it sees, so the "
-    "rows of the table sum to 1.": _attends(axis=0),
-    "Queries and keys have changed places: row i of the table is the query of word i against all keys.": _attends(
-        turned=True
-    ),
-    "With causal=True nothing is hidden: word i may see the words up to i only.": _attends(sees=None),
-    "Transposed: the first word sees all, the last one only itself. Row i says what word i "
-    "sees.": _attends(sees=lambda n: _earlier(n).T),
-    "Off by one: word i sees word i + 1, which is what it is to predict. The loss falls to 0 and nothing is "
-    "learned.": _attends(sees=lambda n: _earlier(n, 1)),
-    "A hidden score is −∞, not 0: exp(0) is 1, so the hidden words still get weight.": _attends(hide=0.0),
-    "Hide before the softmax. Weights that are set to 0 after it leave a row that no longer sums to "
-    "1.": _hides_too_late,
-    "Without the softmax the weights are no shares: they may be negative, and do not sum to 1.": (
-        lambda q, k, v, causal: (np.where(_earlier(len(q)), q @ k.T, 0) if causal else q @ k.T) / np.sqrt(q.shape[1]) @ v,
-        lambda q, k, v, causal: (np.where(_earlier(len(q)), q @ k.T, 0) if causal else q @ k.T) @ v,
-    ),
-}  # fmt: skip
+# ---- a head by hand ----------------------------------------------------------------------------------------
 
 
 @check()
-def attention(function: Any, seed: int = 0) -> Card:
-    """Check ``function(queries, keys, values, causal)``: one head of attention
-    (lecture 06; Vaswani et al. 2017, §3.2.1).
-
-    It gets queries and keys (n, d), values (n, e), floats, and whether word i may see the words up to i only;
-    returns (n, e).
+def looks_back(function: Any) -> Card:
+    """Check ``function(n)``: queries and keys (n, d) of a causal head in which each of n places gives at least
+    .99 of its weight to the one before it (lecture 06).
     """
-    rng, cases = np.random.default_rng(seed), []
-    for causal in (False, True, True, False):
-        n, d = (int(size) for size in rng.choice([3, 5, 6, 7, 9], 2, replace=False))
-        cases.append((rng.normal(size=(n, d)), rng.normal(size=(n, d)), rng.normal(size=(n, 4)), causal))
-    praise = "BERT and GPT differ in this one switch: who may be looked at."
-    hint = "Scores (n, n): queries times keys over √d; where causal, −∞ above the diagonal; softmax of each row; times values."
-    return judge(function, cases, _attends(), _ATTENTION, praise, hint)
+    for n in (7, 3, 12):
+        try:
+            queries, keys = (np.asarray(x, dtype=float) for x in ask(function, n))
+            if queries.ndim != 2 or queries.shape != keys.shape or len(keys) != n:
+                return wrong(
+                    f"For n = {n}, two arrays of {n} rows and equally many numbers a row are wanted."
+                )
+        except (TypeError, ValueError):
+            return wrong("Two arrays are wanted, the queries (n, d) and the keys (n, d).")
+        scores = queries @ keys.T / np.sqrt(keys.shape[1])
+        if not np.isfinite(scores).all():
+            return wrong("No infinite numbers: the mask is applied for you, and products are finite.")
+        seen = np.where(np.tri(n, dtype=bool), scores, -np.inf)
+        weights = np.exp(seen - seen.max(1, keepdims=True))
+        weights /= weights.sum(1, keepdims=True)
+        if np.diagonal(weights, -1).min() >= 0.99:
+            continue
+        if np.ptp(scores) < 1e-9:
+            return wrong(
+                "All scores are equal: each place shares its weight out evenly. What tells two places apart?"
+            )
+        if (scores.argmax(1)[:-1] == np.arange(1, n)).all():
+            return wrong(
+                "Each query fits the key of the place *after* it, which is hidden: the row asks, the column is asked."
+            )
+        if (weights.argmax(1) == np.arange(n)).all():
+            return wrong("Each place looks at itself: query i should fit the key of place i − 1.")
+        if (weights.argmax(1)[1:] == np.arange(n - 1)).all():
+            return wrong(
+                f"It looks back, but too softly: at n = {n} one place gives only {np.diagonal(weights, -1).min():.2f} of its weight. The "
+                "product is divided by √d, and up to n − 1 others share in the softmax."
+            )
+        return wrong(
+            f"At n = {n}, row {int((weights.argmax(1)[1:] != np.arange(n - 1)).argmax()) + 1} looks elsewhere. Let each place "
+            "have a direction of its own."
+        )
+    return passed("Positions alone do it, whatever the words are: so can a head that has learned to.")
 
 
 # ---- the flip of two unlike words --------------------------------------------------------------------------

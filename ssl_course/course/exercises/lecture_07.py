@@ -1,7 +1,6 @@
-"""Exercises of lecture 07: CCA by whitening and SVD, fool it with noise, when noise is certain to."""
+"""Exercises of lecture 07: an SVD without whitening, fool CCA with noise, when noise is certain to."""
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,90 +13,41 @@ ROWS, FRESH = 50, 2000  # of `fooled_by_noise`
 FOOLED, HONEST = 0.99, 0.2  # training correlation at least, correlation on fresh rows at most
 
 
-def _right(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return canonical_correlations(x, y).numpy()
-
-
-def _covariances(x: np.ndarray, y: np.ndarray, centre: bool = True) -> tuple[np.ndarray, ...]:
-    if centre:
-        x, y = x - x.mean(0), y - y.mean(0)
-    return x.T @ x / len(x), y.T @ y / len(x), x.T @ y / len(x)
-
-
-def _power(s: np.ndarray, exponent: float) -> np.ndarray:
-    """A power of a symmetric matrix."""
-    values, vectors = np.linalg.eigh(s)
-    return vectors * values**exponent @ vectors.T
-
-
-def _svd(matrix: np.ndarray) -> np.ndarray:
-    return np.linalg.svd(matrix, compute_uv=False)
-
-
-def _spoilt(whiten: Callable[..., np.ndarray], centre: bool = True) -> Callable[..., np.ndarray]:
-    """Singular values of ``whiten(sxx, syy, sxy)``."""
-    return lambda x, y: _svd(whiten(*_covariances(x, y, centre)))
-
-
-def _powers(first: float, second: float, centre: bool = True) -> Callable[..., np.ndarray]:
-    """Singular values of Σ₁₁^first Σ₁₂ Σ₂₂^second; whitening has −½ twice."""
-    return _spoilt(lambda a, b, c: _power(a, first) @ c @ _power(b, second), centre)
-
-
-def _wrong_triangle(sxx: np.ndarray, syy: np.ndarray, sxy: np.ndarray) -> np.ndarray:
-    lx, ly = (np.linalg.inv(np.linalg.cholesky(s)) for s in (sxx, syy))
-    return lx.T @ sxy @ ly
-
-
-_MISTAKES = {
-    "Uncentred: without the means taken off first, the constant counts as something shared.": _powers(
-        -0.5, -0.5, centre=False
+_LOUDNESS = {
+    "The same number twice? A white X₁ has lost its loudness: a remains once, not squared.": (
+        lambda p, q: [np.sqrt(q / p)] * 2,
+        lambda p, q: [q / p] * 2,
     ),
-    "You whiten with the wrong side: Σ₁₁^(−½) belongs to the side of X₁, the rows of Σ₁₂, and Σ₂₂^(−½) to "
-    "its columns. It only fits here since both views have equally many numbers.": _spoilt(
-        lambda a, b, c: _power(b, -0.5) @ c @ _power(a, -0.5)
-    ),
-    "You whiten with the transposed factors: with Σ = L Lᵀ the whitened cross-covariance is L₁⁻¹ Σ₁₂ L₂⁻ᵀ, "
-    "not L₁⁻ᵀ Σ₁₂ L₂⁻¹.": _spoilt(_wrong_triangle),
-    "No whitening: these are the singular values of the cross-covariance, covariances with units. "
-    "They favour what is large.": _powers(0, 0),
-    "You divide by standard deviations only. Whitening must also undo the correlations within "
-    "each view.": _spoilt(lambda a, b, c: c / np.sqrt(np.outer(np.diag(a), np.diag(b)))),
-    "Too much: you multiply by the inverses. Whitening takes inverse square roots, Σ^(−½).": _powers(-1, -1),
-    "You multiply by the square roots. Whitening takes their inverses, Σ^(−½).": _powers(0.5, 0.5),
-    "Only the first view is whitened. Both must be, "
-    "or the answer depends on the units of the second.": _powers(-0.5, 0),
-    "Only the second view is whitened. Both must be, "
-    "or the answer depends on the units of the first.": _powers(0, -0.5),
-    "These are the squares ρ², the eigenvalues of Σ₁₁⁻¹ Σ₁₂ Σ₂₂⁻¹ Σ₂₁. Wanted is ρ.": lambda x, y: (
-        _right(x, y) ** 2
-    ),
-    "The right numbers, in ascending order: largest first.": lambda x, y: _right(x, y)[::-1],
-    "That is the first canonical correlation. "
-    "Return all of them, as many as each view has numbers.": lambda x, y: _right(x, y)[0],
+    "They have changed places. Without any whitening a counts twice, a², so there is a root; with X₁ white it counts "
+    "once.": lambda p, q: [q / p, np.sqrt(q / p)],
+    "These are the squares. Wanted is a, a standard deviation, and correlations count as they are.": lambda p, q: [
+        q / p,
+        (q / p) ** 2,
+    ],
+    "The other way round: the weaker the loud signal is correlated, the louder it must be, above 1 in both "
+    "cases.": lambda p, q: [np.sqrt(p / q), p / q],
+    "From 1 on the loud signal has the larger *variance*: that is PCA, which asks for no correlation. Here a singular "
+    "value is a covariance.": lambda p, q: [1.0, 1.0],
+    "Right for CCA, where both views are white. Here one is not, or neither.": lambda p, q: [np.inf, np.inf],
 }
 
 
 @check()
-def cca_by_whitening(function: Any, seed: int = 0) -> Card:
-    """Check ``function(x, y)``: the canonical correlations of samples, descending (note §3.2).
+def first_pair(function: Any, seed: int = 0) -> Card:
+    """Check ``function(rho_loud, rho_quiet)``: how loud a signal must be to be the first pair of an SVD of the
+    cross-covariance without whitening, and with X₁ alone white (note §3.2).
 
-    It gets x (N, p) and y (N, p), N well above 2p.
+    It gets the correlations of both signals between the views, the quiet one's larger; returns two standard
+    deviations, in units of the quiet one's.
     """
     rng = np.random.default_rng(seed)
-    cases = []
-    for p in (2, 3, 4):
-        z = rng.normal(size=(60, 2))
-        views = [
-            z @ rng.normal(size=(2, p)) + rng.normal(size=(60, p)) @ rng.normal(size=(p, p)) for _ in "12"
-        ]
-        cases.append(tuple(v + rng.normal(size=p) * 3 for v in views))
-    praise = (
-        "Centre, whiten both views, and the singular values of their cross-covariance are the canonical "
-        "correlations."
-    )
-    hint = "x and y less their means; Σ₁₁, Σ₂₂ and Σ₁₂; then the singular values of Σ₁₁^(−½) Σ₁₂ Σ₂₂^(−½)."
-    return judge(function, cases, _right, _MISTAKES, praise, hint)
+    cases = [
+        (float(p), float(q)) for p, q in zip(rng.uniform(0.1, 0.5, 5), rng.uniform(0.6, 0.99, 5), strict=True)
+    ]
+    praise = "√(ρ_quiet/ρ_loud), and ρ_quiet/ρ_loud with one view white: only two white views make loudness nothing."
+    hint = "The covariances of the pairs are a² ρ_loud and ρ_quiet. What becomes of them when X₁ is divided by its standard deviations?"
+    right = lambda p, q: [np.sqrt(q / p), q / p]  # noqa: E731
+    return judge(function, cases, right, _LOUDNESS, praise, hint)
 
 
 @check()

@@ -1,4 +1,4 @@
-"""Checks of lecture 09: the watershed of a linear SimSiam, the spread of two opposite points,
+"""Checks of lecture 09: a linear SimSiam with two decays, the spread of two opposite points,
 a faster predictor."""
 
 import math
@@ -9,53 +9,56 @@ import numpy as np
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
 
-# ---- the watershed -----------------------------------------------------------------------------------------
+# ---- two decays -----------------------------------------------------------------------------------------
 
 
-def _root(noise: float, decay: float, sign: float = -1, below: float | None = None) -> float:
-    under = 1 - 4 * decay * (1 + noise)
-    if under < 0:
-        return math.inf
-    return (1 + sign * math.sqrt(under)) / (2 * (1 + noise) if below is None else below)
+def _root(noise: float, decay: float, sign: float = -1) -> float:
+    return (1 + sign * math.sqrt(1 - 4 * decay * (1 + noise))) / (2 * (1 + noise))
 
 
-_WATERSHEDS = {
-    "That is κ₊, where a direction comes to rest. The watershed is the smaller zero.": lambda noise, decay: (
-        _root(noise, decay, sign=1)
+def _rest(noise: float, first: float, second: float, sign: float = 1) -> list[float]:
+    """(κ, ω) with ``first`` in the bracket and the ratio ``second``/``first`` under the root."""
+    kappa = _root(noise, first, sign)
+    return [kappa, kappa * math.sqrt(second / first)]
+
+
+_DECAYS = {
+    "κ = ω holds where both decays are equal. Divide κ̇ = 0 by ω̇ = 0 to see how they differ.": (
+        lambda v, p, e: [_root(v, e, 1)] * 2,
+        lambda v, p, e: [_root(v, p, 1)] * 2,
     ),
-    "Where the square root is not real nothing lives: return math.inf there. 0 would say that everything "
-    "does.": lambda noise, decay: 0.0 if math.isinf(_root(noise, decay)) else _root(noise, decay),
-    "The noise is missing: E[x₁²] is 1 + ν, which multiplies κ².": lambda noise, decay: _root(0, decay),
-    "Divide by twice the coefficient of κ², 2 (1 + ν).": (
-        lambda noise, decay: _root(noise, decay, below=2),
-        lambda noise, decay: _root(noise, decay, below=1),
-        lambda noise, decay: _root(noise, decay, below=1 + noise),
+    "The decays have changed places. ω̇ = 0 says κ(1 − (1 + ν)κ) = γ_e: it is the *encoder's* decay that sets κ.": (
+        lambda v, p, e: _rest(v, p, e)
     ),
-    "That is the first term for a small decay. Solve κ − (1 + ν)κ² − γ = 0 as it is.": lambda noise, decay: (
-        decay
+    "κ is right. The ratio is upside down: the more the predictor decays, the more the encoder must "
+    "hold up.": lambda v, p, e: [_root(v, e, 1), _root(v, e, 1) * math.sqrt(e / p)],
+    "κ is right. ω² = (γ_p/γ_e) κ²: take the root.": lambda v, p, e: [_root(v, e, 1), _root(v, e, 1) * p / e],
+    "That is the watershed, the smaller zero. It comes to rest at the larger one.": lambda v, p, e: _rest(
+        v, e, p, -1
     ),
-    "That is the slope of the best predictor, where the encoder would rest without decay. Here κ − (1 + ν)κ² − γ "
-    "must be 0.": lambda noise, decay: 1 / (1 + noise),
+    "κ first, then ω.": lambda v, p, e: _rest(v, e, p)[::-1],
+    "The noise is missing: E[x₁²] is 1 + ν, which multiplies κ².": lambda v, p, e: _rest(0, e, p),
 }
 
 
 @check()
-def watershed(function: Any, seed: int = 0) -> Card:
-    """Check ``function(noise, decay)``: the least κ = ω from which a direction of a linear SimSiam lives
-    (lecture 09).
+def two_decays(function: Any, seed: int = 0) -> Card:
+    """Check ``function(noise, predictor_decay, encoder_decay)``: where a direction comes to rest, (κ, ω), when
+    the two have decays of their own (lecture 09).
 
-    It gets ν and γ, and returns a number, infinity where nothing lives.
+    It gets ν and both decays, small enough that something lives.
     """
     rng = np.random.default_rng(seed)
-    noises = rng.uniform(0.1, 1.0, 6)
-    # two of the six decays are above the limit 1 / (4 (1 + ν))
-    cases = [
-        (float(noise), float(share / (4 * (1 + noise))))
-        for noise, share in zip(noises, [*rng.uniform(0.1, 0.9, 4), 1.3, 2.0], strict=True)
-    ]
-    praise = "Below it a direction dies, however good the safeguards; too large a decay leaves none alive."
-    hint = "The smaller zero of κ − (1 + ν)κ² − γ; math.inf where it has none."
-    return judge(function, cases, _root, _WATERSHEDS, praise, hint)
+    cases = []
+    for noise in rng.uniform(0.1, 1, 6):
+        limit = 1 / (4 * (1 + noise))
+        predictor, encoder = limit * rng.choice([0.2, 0.4, 0.6, 0.8], 2, replace=False)
+        cases.append((float(noise), float(predictor), float(encoder)))
+    praise = (
+        "κ knows the encoder's decay alone; ω = κ √(γ_p/γ_e): to decay the predictor strengthens the encoder."
+    )
+    hint = "Set ω̇ = 0 for κ. Then κ̇ = 0 gives ω² (1 − (1 + ν)κ) = γ_p κ; put γ_e/κ for the bracket."
+    return judge(function, cases, lambda v, p, e: _rest(v, e, p), _DECAYS, praise, hint)
 
 
 # ---- two opposite points -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Exercises of lecture 10: what a contrast learns, its floor where captions repeat, the floor taken away."""
+"""Exercises of lecture 10: what a contrast learns, where a masked loss begins, the floor taken away."""
 
 from collections.abc import Callable
 from typing import Any
@@ -80,52 +80,51 @@ def optimal_scores(function: Any, seed: int = 0) -> Card:
     )
 
 
-# ---- its floor ---------------------------------------------------------------------------------------------
+# ---- where the masked loss begins ---------------------------------------------------------------------------------------------
 def _counts(captions: Array) -> Array:
     """How often each row's caption occurs."""
     return (captions[:, None] == captions).sum(1)
 
 
-def _floor(captions: Array) -> float:
-    return float(np.log(_counts(captions)).mean())
-
-
-_FLOOR = {
-    "0 would need probability 1 for one caption out of several equal ones. They have the same feature, so "
-    "the softmax cannot tell them apart.": lambda c: 0.0,
-    "log N is where a network starts that knows nothing. How low can the best one get?": lambda c: np.log(
-        len(c)
+_SILENCE = {
+    "log N is where it starts without the mask. A masked row contrasts its pair with fewer.": lambda c: (
+        np.log(len(c))
     ),
-    "You take the log of the mean count. Wanted is the mean of the logs.": lambda c: np.log(
-        _counts(c).mean()
+    "The pair itself stays in its row: of the m with its caption m − 1 go.": lambda c: np.log(
+        np.maximum(len(c) - _counts(c), 1)
+    ).mean(),
+    "Log N less the floor is another number. A row of N − m + 1 equal scores pays their log, not "
+    "log N − log m.": lambda c: np.log(len(c) / _counts(c)).mean(),
+    "Repeated captions of *others* still count, each of them: not the number of different captions, but of "
+    "entries.": lambda c: np.log(len(np.unique(c))),
+    "You take the log of the mean. Wanted is the mean of the logs.": lambda c: np.log(
+        (len(c) - _counts(c) + 1).mean()
     ),
     "You average over different captions. The loss averages over rows: a caption that occurs m times has m "
-    "of them.": lambda c: np.log(np.unique(c, return_counts=True)[1]).mean(),
-    "You count the others with the same caption. The pair itself is among the m that share the "
-    "probability.": lambda c: np.log(np.maximum(_counts(c) - 1, 1)).mean(),
-    "You treat all captions as equally frequent. Count each one: "
-    "a row whose caption occurs m times pays log m.": lambda c: np.log(len(c) / len(np.unique(c))),
-    "Both directions pay log m, and the loss takes half of each: log m, not 2 log m.": lambda c: (
-        2 * _floor(c)
-    ),
-    "Rows *and* columns pay log m; half of each adds up to log m.": lambda c: _floor(c) / 2,
-    "That is the share of wrong answers. The loss is a mean of −log probabilities.": lambda c: (
-        1 - 1 / len(c) * (1 / _counts(c)).sum()
+    "of them.": lambda c: np.log(len(c) - np.unique(c, return_counts=True)[1] + 1).mean(),
+    "0 is the other end, of one who knows everything.": lambda c: 0.0,
+    "Rows *and* columns pay this, and the loss takes half of each.": (
+        lambda c: 2 * _silence(c),
+        lambda c: _silence(c) / 2,
     ),
 }
 
 
+def _silence(captions: Array) -> float:
+    return float(np.log(len(captions) - _counts(captions) + 1).mean())
+
+
 @check()
-def floor(function: Any, seed: int = 0) -> Card:
-    """Check ``function(captions)``: the least loss that any network can have on a batch with these captions.
+def silence(function: Any, seed: int = 0) -> Card:
+    """Check ``function(captions)``: the loss of a network whose scores are all equal, with equal captions masked.
 
     It gets the number of each pair's caption, (N,) integers.
     """
     rng = np.random.default_rng(seed)
     cases = [(np.r_[0, 0, 0, rng.integers(0, k, n)],) for n, k in ((6, 4), (9, 6), (12, 5), (7, 9))]
-    praise = "A caption that occurs m times shares the probability m ways: log m for each of its rows."
-    hint = "In the best case, what is the softmax of a row whose caption occurs m times in the batch?"
-    return judge(function, cases, _floor, _FLOOR, praise, hint)
+    praise = "The mean of log(N − m + 1). From here down to 0 the masked loss goes, and not from log N."
+    hint = "How many entries are left in a row whose caption occurs m times? All have the same score."
+    return judge(function, cases, _silence, _SILENCE, praise, hint)
 
 
 # ---- and the floor taken away ------------------------------------------------------------------------------

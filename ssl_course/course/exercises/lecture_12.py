@@ -1,4 +1,4 @@
-"""Exercises of lecture 12: ACE on a table, how softly VICReg whitens, and a broken rank condition."""
+"""Exercises of lecture 12: how many rounds ACE takes, how softly VICReg whitens, and a broken rank condition."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,74 +9,42 @@ from ssl_course.course.exercises.card import UNSOLVED, Card, check, is_stub, pas
 from ssl_course.course.exercises.judging import judge
 from ssl_course.theory import bounds, correlation, independence
 
-
-def _right(joint: np.ndarray) -> float:
-    return float(correlation.maximal_correlations(joint)[0])
-
-
-def _wrong_way(joint: np.ndarray) -> float:
-    """Alternating with P(x₁|x₂) where P(x₂|x₁) belongs, otherwise as it should be."""
-    p, q = joint.sum(1), joint.sum(0)
-    eta = np.arange(joint.shape[1], dtype=float) ** 2
-    psi = np.zeros(len(p))
-    for _ in range(3000):
-        psi = _white((joint / q) @ eta, p)
-        eta = _white((joint / p[:, None]).T @ psi, q)
-    return float(psi @ joint @ eta)
-
-
-def _white(f: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    f = f - weight @ f
-    return f / max(np.sqrt(weight @ f**2), 1e-300)
-
-
-def _linear(joint: np.ndarray) -> float:
-    i, j = np.arange(joint.shape[0]), np.arange(joint.shape[1])
-    p, q = joint.sum(1), joint.sum(0)
-    return float(_white(i.astype(float), p) @ joint @ _white(j.astype(float), q))
-
-
-def _largest_singular_value(joint: np.ndarray) -> float:
-    return float(np.linalg.svd(joint - np.outer(joint.sum(1), joint.sum(0)), compute_uv=False)[0])
+_ROUNDS = {
+    "That is for the second function's share, which falls by ρ₂/ρ₁ in each half round. The correlation falls short by "
+    "its square.": lambda a, b, d: d * np.log(10) / (2 * np.log(a / b)),
+    "A round has two half rounds, ψ and η, and the gap is quadratic in what is left of the second function: (ρ₂/ρ₁)⁴ a "
+    "round.": lambda a, b, d: d * np.log(10) / np.log(a / b),
+    "Digits are powers of 10, and that logarithm is natural: d ln 10.": lambda a, b, d: (
+        d / (4 * np.log(a / b))
+    ),
+    "The first function shrinks as well, by ρ₁, and is brought back to variance 1: only the ratio counts.": (
+        lambda a, b, d: -d * np.log(10) / (4 * np.log(b)),
+        lambda a, b, d: -d * np.log(10) / (2 * np.log(b)),
+    ),
+    "It is the ratio of the two that counts, not their difference.": lambda a, b, d: (
+        -d * np.log(10) / (4 * np.log(a - b))
+    ),
+    "The sign: ρ₂/ρ₁ is below 1, and its logarithm negative.": lambda a, b, d: (
+        d * np.log(10) / (4 * np.log(b / a))
+    ),
+}
 
 
 @check()
-def ace_of_a_table(function: Any, seed: int = 0) -> Card:
-    """Check ``function(joint)``: the first maximal correlation of P(X₁, X₂) by alternating (note §3.5.2).
+def rounds_of_ace(function: Any, seed: int = 0) -> Card:
+    """Check ``function(rho1, rho2, digits)``: how many rounds of ACE, late in the run, until its correlation falls
+    short of ρ₁ by 10^digits less (note §3.5.2).
 
-    It gets joint[x1, x2], non-negative, sum 1, of shape (4, 5) or the like.
+    It gets the two largest maximal correlations and the digits; returns a number, fractions allowed.
     """
     rng = np.random.default_rng(seed)
-    cases = []
-    while len(cases) < 5:
-        table = rng.dirichlet(np.full(20, 0.4)).reshape(4, 5) + 0.004
-        table /= table.sum()
-        rho = correlation.maximal_correlations(table)
-        if rho[1] < 0.85 * rho[0]:  # far enough apart to converge in a few dozen steps
-            cases.append((table,))
-    mistakes = {
-        "It ends at 1: the constant functions are perfectly correlated. "
-        "Take the mean off in every step.": lambda p: 1.0,
-        "It shrinks to 0: E[E[η|X₁]|X₂] is smaller than η each time. "
-        "Bring the functions back to variance 1.": lambda p: 0.0,
-        "That is ρ², the factor by which a full round shrinks η. "
-        "The correlation is E[ψη] with both of variance 1.": lambda p: _right(p) ** 2,
-        "That is the smallest L_sim, 2 − 2ρ. Wanted is ρ.": lambda p: 2 - 2 * _right(p),
-        "You condition the wrong way: "
-        "E[η(X₂)|x₁] weighs with P(x₂|x₁), rows that sum to 1, not with P(x₁|x₂).": _wrong_way,
-        "That is the correlation of the numbers of the states. "
-        "Functions may give each state any value.": _linear,
-        "That is a singular value of P − pqᵀ without whitening: "
-        "divide by √(p_i q_j), or variances are not 1.": _largest_singular_value,
-    }
-    praise = (
-        "ACE on a table is the power method: it finds the first singular value of the whitened joint table."
-    )
-    hint = (
-        "Start with any η; repeat a few hundred times: ψ = E[η|X₁], centred, variance 1 under P(x₁); η = "
-        "E[ψ|X₂] likewise."
-    )
-    return judge(function, cases, _right, mistakes, praise, hint)
+    cases = [
+        (float(a), float(a * s), int(d))
+        for a, s, d in zip(rng.uniform(0.3, 0.95, 5), rng.uniform(0.3, 0.9, 5), range(1, 6), strict=True)
+    ]
+    praise = "d ln 10 / (4 ln(ρ₁/ρ₂)): where two functions are shared almost alike, ACE takes its time."
+    hint = "Write η = φ₁ + c φ₂. What has a half round made of c, at variance 1? And E[ψη], by how much is it below ρ₁?"
+    return judge(function, cases, lambda a, b, d: d * np.log(10) / (4 * np.log(a / b)), _ROUNDS, praise, hint)
 
 
 def _overlap(scale: float = 1.0, most: float = 1.0) -> Callable[[float, float, float, float], float]:

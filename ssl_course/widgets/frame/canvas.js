@@ -35,6 +35,7 @@ const SMALL = 0.85; // of its own size: a plot that is smaller gets larger lette
 const LETTERS = 1.35;
 const BESIDE = 0.66; // a page, or its last row, less filled than that has room for the line below
 const LINE = 240; // at least so wide
+const PHONE = 360; // a page so narrow has pictures side by side rather than large
 
 /** Panels row by row, of one height each: of all ways the one that keeps them nearest to their own size, pictures
  * nearest to each other's height, letters to each other's size, and leaves least of the page empty. */
@@ -70,7 +71,7 @@ function shape(row, page) {
   const height = Math.min(...tops, room / row.reduce((sum, panel) => sum + panel.width / panel.height, 0));
   const widths = row.map((panel) => Math.floor((100 * height * panel.width) / panel.height) / 100);
   const used = widths.reduce((sum, width) => sum + width, GAP * (row.length - 1));
-  let cost = 2 * (1 - used / page) ** 2;
+  let cost = 2 * (1 - used / page) ** 2 + (page < PHONE ? 0.2 * (height / page) : 0); // else a phone scrolls for long
   const pictures = [];
   const letters = [];
   row.forEach((panel, i) => {

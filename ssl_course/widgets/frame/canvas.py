@@ -128,6 +128,9 @@ class Panel:
         return file.getvalue()
 
 
+Frame = tuple[list[Panel], str]  # what ``render`` gives: the panels and the line of HTML below them
+
+
 @dataclass(frozen=True)
 class Pointer:
     """A stroke on an operable panel.

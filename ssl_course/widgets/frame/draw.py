@@ -11,7 +11,12 @@ from PIL import Image, ImageDraw
 from ssl_course.course.palette import GRID, INK, MUTED, PAPER, rgb
 from ssl_course.widgets.frame import paint, svg
 from ssl_course.widgets.frame.canvas import Panel, rgba
-from ssl_course.widgets.frame.marks import Area, Box, Color, Discs, Drawing, Line, Mark, Picture, Text
+from ssl_course.widgets.frame.marks import Area, Box, Color, Dash, Discs, Drawing, Line, Mark, Picture, Text
+
+Colors = Color | Sequence[Color]  # of all, or of each
+Fill = Color | None  # None: nothing is painted
+Point = Sequence[float]  # x, y
+Tick = Sequence[float] | dict[float, str] | None  # positions, or {position: text}; None: round numbers
 
 
 def printable(text: str) -> str:
@@ -47,8 +52,7 @@ def framed(picture: Any, color: Color, width: int = 3) -> np.ndarray:
     """A picture (anything `rgba` takes) with a frame on its edges, `width` of its pixels wide:
     a copy, (H, W, 4)."""
     image = Image.fromarray(rgba(picture))
-    box = (0, 0, image.width - 1, image.height - 1)
-    ImageDraw.Draw(image).rectangle(box, outline=color, width=width)
+    ImageDraw.Draw(image).rectangle((0, 0, image.width - 1, image.height - 1), outline=color, width=width)
     return np.asarray(image)
 
 
@@ -164,18 +168,14 @@ class Plot:
 
     # shapes
 
-    def line(
-        self, points: Any, color: Color = INK, width: float = 2, dash: tuple[float, float] | None = None
-    ) -> Plot:
+    def line(self, points: Any, color: Color = INK, width: float = 2, dash: Dash = None) -> Plot:
         """Through (N, 2) points; `dash` = (on, off) in CSS pixels."""
         p = self._points(points)
         # A smooth curve of many points shows no gaps at its joints.
         self._marks.append(Line(p, color, width, dash, rounded=len(p) <= 16))
         return self
 
-    def polygon(
-        self, points: Any, fill: Color | None = None, outline: Color | None = None, width: float = 1
-    ) -> Plot:
+    def polygon(self, points: Any, fill: Fill = None, outline: Fill = None, width: float = 1) -> Plot:
         """With (N, 2) corners; a fill such as "#1f77b440" lets what is below shine through."""
         p = self._points(points)
         if fill is not None:
@@ -190,21 +190,15 @@ class Plot:
         y0: float,
         x1: float,
         y1: float,
-        fill: Color | None = None,
-        outline: Color | None = None,
+        fill: Fill = None,
+        outline: Fill = None,
         width: float = 1,
     ) -> Plot:
         """A box between two opposite corners; as a `polygon` otherwise."""
         return self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], fill, outline, width)
 
     def dot(
-        self,
-        x: float,
-        y: float,
-        color: Color | None = INK,
-        r: float = 4,
-        outline: Color | None = None,
-        width: float = 1.5,
+        self, x: float, y: float, color: Fill = INK, r: float = 4, outline: Fill = None, width: float = 1.5
     ) -> Plot:
         """A disc of radius r, or a ring if `color` is None."""
         told = self._told([(x, y)])
@@ -216,7 +210,7 @@ class Plot:
         for it has an edge of another colour on both sides."""
         return self.dot(x, y, None, r + 3, halo, 6).dot(x, y, None, r + 1.8, color, 3.6)
 
-    def dots(self, points: Any, color: Color | Sequence[Color] = INK, r: float = 2.5) -> Plot:
+    def dots(self, points: Any, color: Colors = INK, r: float = 2.5) -> Plot:
         """(N, 2) discs, of one colour or one each."""
         p = np.asarray(points, float).reshape(-1, 2)
         self._marks.append(Discs(self._points(p), r, _each(color, len(p)), told=self._told(p)))
@@ -229,14 +223,7 @@ class Plot:
             self._marks.append(Line(middle + r * np.array([(-1, -sign), (1, sign)]), color, width))
         return self
 
-    def arrow(
-        self,
-        tail: Sequence[float],
-        tip: Sequence[float],
-        color: Color = INK,
-        width: float = 2,
-        head: float = 9,
-    ) -> Plot:
+    def arrow(self, tail: Point, tip: Point, color: Color = INK, width: float = 2, head: float = 9) -> Plot:
         """From tail to tip, with a filled head; nothing where they coincide."""
         a, b = self._points([tail, tip])
         length = float(np.hypot(*(b - a)))
@@ -249,9 +236,7 @@ class Plot:
         self._marks.append(Area(np.stack([b, neck + across, neck - across]), color))
         return self
 
-    def bars(
-        self, x: Any, height: Any, color: Color | Sequence[Color] = INK, width: float = 0.8, base: Any = 0.0
-    ) -> Plot:
+    def bars(self, x: Any, height: Any, color: Colors = INK, width: float = 0.8, base: Any = 0.0) -> Plot:
         """Bars centred at x, from `base` up to `height`, `width` in data units."""
         x, height = np.asarray(x, float), np.asarray(height, float)
         base = np.broadcast_to(np.asarray(base, float), x.shape)
@@ -301,12 +286,7 @@ class Plot:
         return self
 
     def axes(
-        self,
-        xlabel: str = "",
-        ylabel: str = "",
-        xticks: Sequence[float] | dict[float, str] | None = None,
-        yticks: Sequence[float] | dict[float, str] | None = None,
-        grid: bool = True,
+        self, xlabel: str = "", ylabel: str = "", xticks: Tick = None, yticks: Tick = None, grid: bool = True
     ) -> Plot:
         """Labels, ticks and quiet grid lines.
 
@@ -335,9 +315,7 @@ class Plot:
         """What each of (N, 2) points says of itself: its values on both axes, where the axes give them."""
         if not self._tells or len(points) > svg.TELLING:
             return []
-        pairs = (
-            [axis.says(value) for axis, value in zip(self._tells, point, strict=True)] for point in points
-        )
+        pairs = ([axis.says(v) for axis, v in zip(self._tells, point, strict=True)] for point in points)
         told = [", ".join(filter(None, pair)) for pair in pairs]
         return told if any(told) else []
 
@@ -364,7 +342,7 @@ class _Axis(NamedTuple):
     """What a mark says of its place on one axis."""
 
     label: str
-    ticks: Sequence[float] | dict[float, str] | None
+    ticks: Tick
 
     def says(self, value: float) -> str:
         """ "steps 300"; only ticks' own words where an axis has words, which may stand for anything,
@@ -377,7 +355,7 @@ class _Axis(NamedTuple):
         return f"{self.label} {text}".strip() if text else ""
 
 
-def _each(color: Color | Sequence[Color], n: int) -> Sequence[Color]:
+def _each(color: Colors, n: int) -> Sequence[Color]:
     one = isinstance(color, str) or (len(color) > 0 and isinstance(color[0], int))
     return [color] * n if one else color
 

@@ -83,9 +83,8 @@ class Explorer(ipywidgets.VBox):
         self._held = 0
 
         self.canvas = Canvas(self._on_events)
-        self.reset_button = ipywidgets.Button(
-            description="Reset", tooltip="Put every control back to its start"
-        )
+        tip = "Put every control back to its start"
+        self.reset_button = ipywidgets.Button(description="Reset", tooltip=tip)
         self.reset_button.on_click(lambda _: self.attempt(self.reset))
         self.action_buttons = {}
         for label, action in (actions or {}).items():
@@ -202,8 +201,7 @@ class Explorer(ipywidgets.VBox):
             self._refresh()
 
     def png(self) -> bytes:
-        """All panels with their captions, the settings and the line below, as one PNG,
-        for where no SVG is shown."""
+        """All panels, their captions, the settings and the line below, as one PNG, where no SVG is shown."""
         return paint.still(self._sheet())
 
     def _sheet(self) -> paint.Sheet:
@@ -245,8 +243,7 @@ class Explorer(ipywidgets.VBox):
         answer_while_busy(self.canvas)
 
     def attempt(self, action: Callable[[], None]) -> None:
-        """Run it; an error becomes the line under the pictures:
-        for callbacks, which have no cell to show it in."""
+        """Run it; an error becomes the line under the pictures: callbacks have no cell to show it in."""
         try:
             action()
         except Exception as error:
@@ -254,10 +251,8 @@ class Explorer(ipywidgets.VBox):
             where = traceback.extract_tb(error.__traceback__)[-1]
             text = html.escape(f"{type(error).__name__}: {error}")
             place = html.escape(f"{where.name}, line {where.lineno}")
-            line = (
-                f'<span class="ssl-error"><b>The widget stumbled.</b> {text} <small>({place})</small></span>'
-            )
-            self.canvas.show(self.canvas.panels, line)
+            line = f"<b>The widget stumbled.</b> {text} <small>({place})</small>"
+            self.canvas.show(self.canvas.panels, f'<span class="ssl-error">{line}</span>')
 
     def _on_events(self, events: list[Pointer | Key]) -> None:
         def handle() -> None:

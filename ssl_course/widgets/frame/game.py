@@ -43,8 +43,7 @@ def readout(task: str, sure: float | None, answer: str, played: int, score: str)
 
 
 class Game(Explorer):
-    """An `Explorer` with the buttons Commit and Next puzzle.
-    A puzzle that was committed is closed until Reset.
+    """An `Explorer` with the buttons Commit and Next puzzle. A committed puzzle is closed until Reset.
 
     A puzzle is named by its number and by the value of the second control: (1, "whole"). The hidden value
     ``boards`` holds what was answered so far.

@@ -75,9 +75,8 @@ class HideAndFill(SheetExplorer):
         fitting = {name: m for name, m in networks.items() if m.image_size == pixels} or networks
         sizes = sorted({m.image_size for m in fitting.values()})
         if len(sizes) > 1:
-            raise ValueError(
-                f"the networks are made for pictures of {sizes} px: give one of them, or data of its size"
-            )
+            made = f"the networks are made for pictures of {sizes} px"
+            raise ValueError(f"{made}: give one of them, or data of its size")
         return fitting, sizes[0]
 
     @staticmethod
@@ -98,8 +97,7 @@ class HideAndFill(SheetExplorer):
 
     @classmethod
     def hiding(cls, state: Any, values: dict[str, Any]) -> tuple[tuple, Cells]:
-        """The settings, and what is hidden: by hand, as long as they are those that it was painted over.
-        Pure.
+        """The settings, and what is hidden: by hand, as long as they are those it was painted over. Pure.
 
         Else it is drawn: ``state.drawn(network, *settings)`` gives the cells that the network's own `pair`
         hides.

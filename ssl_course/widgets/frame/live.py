@@ -142,9 +142,8 @@ class Live(Explorer):
         self.recipe = f"{type(method).__name__}, {size} weights, {planned} × {batch} of {of}, lr {rate}"
         self._recorded = None if self._given else replay.recorded(self.recipe)
         self._steps = min(planned, int(os.environ.get("SSL_COURSE_MAX_STEPS", planned)))
-        self._leftover = Leftover(
-            f"{self.recipe}, seed {seed}", "" if self._given else (self._cell or ("",))[0]
-        )
+        cell = "" if self._given or not self._cell else self._cell[0]
+        self._leftover = Leftover(f"{self.recipe}, seed {seed}", cell)
         self._offered = step if (step := self._leftover.step()) < self._steps else 0
         self._lr = lr or defaults["lr"]
         if controls and "lr" in controls and callable(lr):
@@ -164,17 +163,15 @@ class Live(Explorer):
         self._first = _snapshot(method)
         self._clear()
         self._panels = self._views()
-        super().__init__(
-            self.controls, state=self._now(), actions={"Start": self._start_or_pause, "Step": self._one}
-        )
+        actions = {"Start": self._start_or_pause, "Step": self._one}
+        super().__init__(self.controls, state=self._now(), actions=actions)
         tips = {"Start": "Train until Pause or the last step", "Step": "One step"}
         for name, tip in tips.items():
             self.action_buttons[name].tooltip = tip
         self.reset_button.tooltip = "Put the first weights and every control back"
         if self._offered:
-            self._resume_button = ipywidgets.Button(
-                description=f"Resume at {self._offered:,}", tooltip="Go on with the run that was broken off"
-            )
+            words, tip = f"Resume at {self._offered:,}", "Go on with the run that was broken off"
+            self._resume_button = ipywidgets.Button(description=words, tooltip=tip)
             self._resume_button.on_click(lambda _: self._at_home(lambda: self.attempt(self._take_up)))
             self.add(self._resume_button)
         _ALIVE.add(self)
@@ -337,8 +334,7 @@ class Live(Explorer):
 
     @property
     def losses(self) -> list[float]:
-        """Of all steps so far; read from the device when asked for, all at once,
-        since each reading waits for it."""
+        """Of all steps so far; read from the device when asked for, all at once, as each reading waits."""
         self._losses += self._curve.read()
         return self._losses
 
@@ -564,10 +560,8 @@ def _control(name: str, what: Any, method: nn.Module, lr: Any) -> tuple[ipywidge
             step = what[2] if len(what) == 3 else 1
             return ipywidgets.IntSlider(now, low, high, step, description=label), None
         if 0 < low and high >= 100 * low and len(what) == 2:
-            ends = {"min": math.log10(low), "max": math.log10(high)}
-            return ipywidgets.FloatLogSlider(
-                now, **ends, step=0.05, description=label, readout_format=".1e"
-            ), None
+            how = {"min": math.log10(low), "max": math.log10(high), "step": 0.05, "readout_format": ".1e"}
+            return ipywidgets.FloatLogSlider(now, **how, description=label), None
         step = what[2] if len(what) == 3 else 10.0 ** math.floor(math.log10((high - low) / 20))
         return ipywidgets.FloatSlider(now, min=low, max=high, step=step, description=label), None
     raise TypeError(
@@ -615,8 +609,7 @@ def _snapshot(method: nn.Module) -> dict[str, Any]:
 
 @torch.no_grad()
 def _restore(method: nn.Module, first: dict[str, Any]) -> None:
-    """The method as it was, in the same tensors wherever they still fit,
-    so that others who hold them see it too."""
+    """The method as it was, in the same tensors wherever they fit, so that others who hold them see it."""
     method.zero_grad(set_to_none=True)
     for name, module in method.named_modules():
         tensors, plain = first.get(name, ({}, {}))

@@ -10,15 +10,16 @@ from typing import NamedTuple
 import numpy as np
 
 Color = str | tuple[int, int, int] | tuple[int, int, int, int]
+Dash = tuple[float, float] | None  # on and off, in CSS pixels
 
 
 class Line(NamedTuple):
-    """Through points, (N, 2); dash = (on, off)."""
+    """Through points, (N, 2)."""
 
     points: np.ndarray
     color: Color
     width: float
-    dash: tuple[float, float] | None = None
+    dash: Dash = None
     rounded: bool = False  # at its joints
 
 

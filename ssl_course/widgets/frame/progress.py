@@ -136,9 +136,8 @@ def curve_panel(
     if before is None:
         before, end = Losses(*[np.zeros(0)] * 4), _end(begin, done, end)
     known = np.array([*landmarks.values()], float)  # they belong to the axis, from the first picture on
-    value, (low, high), yticks = _axis(
-        Losses(*map(np.concatenate, zip(losses, before, [known] * 4, strict=True)))
-    )
+    both = zip(losses, before, [known] * 4, strict=True)
+    value, (low, high), yticks = _axis(Losses(*map(np.concatenate, both)))
     top = 38 if note else 24
     plot = draw.Plot(width, height, (begin, end), (low, high), margin=(top, 26, 36, 58))
 
@@ -156,9 +155,8 @@ def curve_panel(
         plot.text(begin, high, note, palette.MUTED, 11, anchor="ls", offset=(0, -8))
     for words, loss in landmarks.items():
         level = (value(loss) - low) / (high - low)
-        under = (
-            0.12 < level < 0.4 or level > 0.85
-        )  # a curve ends above its floor, and begins below what knows nothing
+        # a curve ends above its floor, and begins below what knows nothing
+        under = 0.12 < level < 0.4 or level > 0.85
         plot.line([(begin, value(loss)), (end, value(loss))], palette.INK, width=1, dash=(6, 4))
         anchor, down = ("ra", 3) if under else ("rs", -3)
         plot.text(end, value(loss), words, palette.INK, 11, anchor, offset=(-4, down), halo=True)
@@ -183,10 +181,8 @@ def curve_panel(
             plot.line(np.stack([x, mean], 1), palette.PSI, width=2)
         plot.dot(x[-1], mean[-1], palette.PSI, r=3.5)
         first, last, least = losses.mean[0], losses.mean[-1], losses.low.min()
-        alt = (
-            f"loss curve of {name}: {first:.3g} at the start, {last:.3g} after step {done} of {steps}, "
-            f"least {least:.3g}"
-        )
+        alt = f"loss curve of {name}: {first:.3g} at the start, {last:.3g} after step {done} of {steps}"
+        alt += f", least {least:.3g}"
     else:
         plot.text((begin + end) / 2, high, empty, palette.INK, 12, "ma", offset=(0, 8), halo=True)
         alt = f"loss curve of {name}, still empty: 0 of {steps - begin} steps; {empty}"
@@ -251,15 +247,15 @@ class Bar:
     """A run's bar and curve in the output of its cell; `ssl_course.training.fit` makes one in a notebook.
 
     While the cell is busy, a canvas shows at most five pictures a second and takes at most a sixtieth of the
-    time. At the end a still picture with alt text takes its place, which needs no kernel,
-    and the canvas goes.
+    time. At the end a still picture with alt text, which needs no kernel, takes the place of the canvas.
 
     Args:
         name: of what is trained.
+        landmarks: see `curve_panel`.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, landmarks: Mapping[str, float] = MappingProxyType({})) -> None:
+        self.name, self.landmarks = name, landmarks
         self.canvas: Canvas | None = None
         self.pictures = 0
         self._next = 0.0
@@ -290,15 +286,19 @@ class Bar:
             caption += f" · stopped at step {done:,} of {steps:,}; fit(…, resume=history.state) goes on"
         elif done < steps:
             caption += f" · broken off by an error after step {done:,} of {steps:,}"
-        panel = curve_panel(self.name, self.curve.losses(), begin, done, steps, caption)
+        panel = self._panel(caption)
         self._handle.update(still(panel) | {"text/plain": f"{self.name}: {caption}"}, raw=True)
         self.canvas.close()
+
+    def _panel(self, caption: str) -> Panel:
+        run = (self.curve.losses(), self.curve.begin, self.step.index, self.step.steps)
+        return curve_panel(self.name, *run, caption, landmarks=self.landmarks)
 
     def _draw(self, now: float) -> None:
         begin, done, steps = self.curve.begin, self.step.index, self.step.steps
         pace = (now - self._began) / (done - begin - 1) if done > begin + 1 else None
         caption = so_far(done, steps, self.step.loss, self.step, pace)
-        self.canvas.show([curve_panel(self.name, self.curve.losses(), begin, done, steps, caption)])
+        self.canvas.show([self._panel(caption)])
         if self.pictures == 0:
             from IPython.display import display
 
@@ -322,8 +322,7 @@ def rate_words(step: Any) -> str:
 
 
 def still(panel: Panel) -> dict[str, str]:
-    """A drawing as an output that needs no kernel: a figure with alt text, the same as PNG,
-    its caption as text."""
+    """A drawing as an output that needs no kernel: a figure with alt text, a PNG, its caption as text."""
     image = Image.fromarray(panel.rgba).convert("RGB")
     return {
         "text/html": themes.figure(panel.svg, panel.alt, panel.width, panel.caption),

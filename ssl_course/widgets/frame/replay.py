@@ -1,7 +1,6 @@
 """The recorded run of a lecture's recipe, which a live widget shows before anything is trained here.
 
-`benchmarks/live.py` records them into ``assets/results/live.json``:
-each its losses and its last views, as drawings.
+`benchmarks/live.py` records them into ``assets/results/live.json``: losses and last views, as drawings.
 """
 
 import base64
@@ -16,7 +15,7 @@ from PIL import Image
 
 from ssl_course import assets
 from ssl_course.course.palette import PAPER
-from ssl_course.widgets.frame import paint, svg
+from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Panel
 from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Line, Picture, Text
 from ssl_course.widgets.frame.progress import Losses
@@ -32,7 +31,7 @@ class Recorded(NamedTuple):
     panels: tuple[Panel, ...]  # its last views, faint
 
 
-class _Still:
+class _Still(draw.Plot):
     """A drawing that is finished, as `Panel` takes it."""
 
     def __init__(self, drawing: Drawing) -> None:
@@ -41,12 +40,6 @@ class _Still:
 
     def drawing(self) -> Drawing:
         return self._drawing
-
-    def svg(self) -> str:
-        return svg.write(self._drawing)
-
-    def array(self) -> np.ndarray:
-        return paint.paint(self._drawing)
 
 
 def unpack(text: str) -> Recorded:

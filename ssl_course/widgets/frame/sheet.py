@@ -42,8 +42,7 @@ class Gallery:
     def which(self, picture: int, upload: Upload) -> int:
         """The place of the chosen picture, or −1 if it is the upload.
 
-        Any number beyond the pictures is the upload; while there is none,
-        counting begins again at the first picture.
+        Any number beyond the pictures is the upload; while there is none, counting begins again at the first.
         """
         count = len(self.images)
         return -1 if picture >= count and upload.image is not None else picture % count
@@ -59,21 +58,15 @@ class Gallery:
 
 
 def sheet(
-    thumbs: list[np.ndarray],
-    chosen: int,
-    caption: str = "choose a picture",
-    kind: str = "pictures",
-    columns: int = COLUMNS,
+    thumbs: list[np.ndarray], chosen: int, caption: str = "choose a picture", kind: str = "pictures"
 ) -> Panel:
     """The panel; ``chosen`` is −1 for the upload, ``kind`` what the alt text calls the thumbnails."""
     cells = [draw.framed(cell, palette.X1) if k == chosen else cell for k, cell in enumerate(thumbs)]
     choice = f"number {chosen + 1} is chosen" if chosen >= 0 else "your own picture is chosen"
-    columns = min(columns, len(cells))
-    alt = f"{len(cells)} {kind}; {choice}"
-    picture = draw.tile(cells, columns)
-    touch = {"cells": (-(-len(cells) // columns), columns)}
-    width = picture.shape[1]
-    return Panel(picture, caption, alt, width, pixelated=False, operable=True, columns=columns, touch=touch)
+    columns, alt = min(COLUMNS, len(cells)), f"{len(cells)} {kind}; {choice}"
+    touch, picture = {"cells": (-(-len(cells) // columns), columns)}, draw.tile(cells, columns)
+    shown = {"pixelated": False, "operable": True, "columns": columns, "touch": touch}
+    return Panel(picture, caption, alt, picture.shape[1], **shown)
 
 
 def moved(at: tuple[float, float], dx: float, dy: float, edge: float = 0.0) -> tuple[float, float]:
@@ -98,7 +91,6 @@ class SheetExplorer(Explorer):
         hidden, more: see `Explorer`; ``picture`` and ``upload`` are added to what is hidden.
     """
 
-    sheet_columns = COLUMNS
     fresh: Mapping[str, Any] = {"guess": None}  # a new picture, a new guess
 
     def __init__(
@@ -121,15 +113,14 @@ class SheetExplorer(Explorer):
         """On the sheet: choose the picture under the pointer."""
         n = len(self.state.thumbs)
         if event.panel == 0 and event.kind == "down":
-            columns = min(self.sheet_columns, n)
-            picture = cell_at(event.x, event.y, -(-n // self.sheet_columns), columns)
+            picture = cell_at(event.x, event.y, -(-n // COLUMNS), min(COLUMNS, n))
             self._choose(min(picture, n - 1))  # the last row may be short
 
     def on_key(self, event: Key) -> None:
         """On the sheet: choose the next picture in the arrow's direction, round and round."""
         if event.panel == 0:
             dx, dy = event.arrow
-            picture = self.values()["picture"] + dx + self.sheet_columns * dy
+            picture = self.values()["picture"] + dx + COLUMNS * dy
             self._choose(picture % len(self.state.thumbs))
 
     def _choose(self, picture: int) -> None:

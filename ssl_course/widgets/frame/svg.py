@@ -35,17 +35,15 @@ def write(drawing: Drawing) -> str:
     """One <svg> element; texts last, above all else."""
     marks = sorted(drawing.marks, key=lambda mark: isinstance(mark, Text))  # stable
     paper = _box(Box(0, 0, drawing.width, drawing.height, drawing.paper))
-    inside = paper + "".join(
-        _crowd(mark, drawing)
-        if isinstance(mark, Discs) and len(mark.points) > CROWD
-        else _WRITE[type(mark)](mark)
-        for mark in marks
-    )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="ssl-drawing" viewBox="0 0 {drawing.width} '
-        f'{drawing.height}" '
-        f'width="{drawing.width}" height="{drawing.height}" font-size="{EM}">{inside}</svg>'
-    )
+    crowds = [isinstance(mark, Discs) and len(mark.points) > CROWD for mark in marks]
+    written = zip(crowds, marks, strict=True)
+    inside = [_crowd(mark, drawing) if many else _WRITE[type(mark)](mark) for many, mark in written]
+    return _whole(drawing, paper + "".join(inside), ' class="ssl-drawing"')
+
+
+def _whole(of: Drawing | Sheet, inside: str, look: str = "") -> str:
+    size = f'viewBox="0 0 {of.width} {of.height}" width="{of.width}" height="{of.height}" font-size="{EM}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg"{look} {size}>{inside}</svg>'
 
 
 def sheet(there: Sheet) -> str:
@@ -60,12 +58,7 @@ def sheet(there: Sheet) -> str:
             parts.append(f'<g transform="translate({x} {y}) scale({scale:.4g})">{inside}</g>')
         else:
             parts.append(_picture(Picture(panel.rgba, x, y, x + w, y + h, not panel.pixelated)))
-    parts.extend(_text(mark) for mark in there.words)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {there.width} {there.height}" '
-        f'width="{there.width}" '
-        f'height="{there.height}" font-size="{EM}">{"".join(parts)}</svg>'
-    )
+    return _whole(there, "".join([*parts, *map(_text, there.words)]))
 
 
 def _path(points: np.ndarray, close: str = "") -> str:
@@ -142,10 +135,8 @@ def _crowd(mark: Discs, drawing: Drawing) -> str:
         pictures.append(base64.b64encode(file.getvalue()).decode())
     looks = [""] if light == dark else [' class="ssl-light"', ' class="ssl-dark" display="none"']
     whole = f'<image width="{drawing.width}" height="{drawing.height}"'
-    shown = "".join(
-        f'{whole} href="data:image/png;base64,{data}"{look}/>'
-        for data, look in zip(pictures, looks, strict=True)
-    )
+    both = zip(pictures, looks, strict=True)
+    shown = "".join(f'{whole} href="data:image/png;base64,{data}"{look}/>' for data, look in both)
     return min(path, shown, key=len)
 
 
@@ -179,16 +170,12 @@ def _text(mark: Text) -> str:
     look = f'font-size="{mark.size / EM:.3g}em" fill="{css(mark.color)}"{bold}'
     if mark.halo:
         look += f' stroke="{css(PAPER)}" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
+    across, along = "ma" if mark.turned else mark.anchor
+    x, y, down = _n(mark.x), _n(mark.y), BASELINE[along] * mark.size
+    where = f'x="{x}" y="{_n(mark.y + down)}"'
     if mark.turned:
-        where = (
-            f'transform="translate({_n(mark.x + BASELINE["a"] * mark.size)} {_n(mark.y)}) rotate(-90)" '
-            'text-anchor="middle"'
-        )
-    else:
-        across, along = mark.anchor
-        where = (
-            f'x="{_n(mark.x)}" y="{_n(mark.y + BASELINE[along] * mark.size)}" text-anchor="{ANCHORS[across]}"'
-        )
+        where = f'transform="translate({_n(mark.x + down)} {y}) rotate(-90)"'
+    where += f' text-anchor="{ANCHORS[across]}"'
     return f"<text {where} {look}>{escape(mark.text)}</text>"
 
 

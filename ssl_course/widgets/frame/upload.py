@@ -47,9 +47,8 @@ NOTHING = Upload()
 def read_upload(content: bytes, size: int) -> Upload:
     """A file's bytes as an `Upload` of size × size pixels; never raises for what is in them."""
     if not content:
-        return Upload(
-            message="The file is empty: choose a picture (JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, JPEG 2000)."
-        )
+        kinds = "JPEG, PNG, GIF, BMP, WebP, TIFF, AVIF, JPEG 2000"
+        return Upload(message=f"The file is empty: choose a picture ({kinds}).")
     try:
         image = open_picture(content, size)
     except (DataError, ValueError, MemoryError) as error:

@@ -17,88 +17,61 @@ def e_x2(p, v, i=None, y=None):
     return sum(w * x for w, x in rows) / sum(w for w, _ in rows)
 
 
-def p_y(p, y, i):
-    return sum(p[i, j, y] for j in R) / sum(p[i, j, c] for j in R for c in R)
-
-
 def p_1(p, i):
     return sum(p[i, j, c] for j in R for c in R)
 
 
-def through_y(p, v, i):
-    return sum(p_y(p, y, i) * e_x2(p, v, y=y) for y in R)
-
-
 def gap(p, v, i):
-    return e_x2(p, v, i) - through_y(p, v, i)
+    return e_x2(p, v, i) - sum(sum(p[i, j, y] for j in R) / p_1(p, i) * e_x2(p, v, y=y) for y in R)
 
 
 def right(p, v):
     return sum(p_1(p, i) * gap(p, v, i) ** 2 for i in R)
 
 
-def plain_p_y(p, v):
-    def other(i):
-        return sum(sum(p[a, j, y] for a in R for j in R) * e_x2(p, v, y=y) for y in R)
-
-    return sum(p_1(p, i) * (e_x2(p, v, i) - other(i)) ** 2 for i in R)
-
-
-def conditional_dropped(p, v):  # P(x₁, x₂) against P(x₁) P(x₂)
-    def apart(i):
-        return sum((sum(p[i, j]) / p_1(p, i) - sum(p[a, j, c] for a in R for c in R)) * v[j] for j in R)
-
-    return sum(p_1(p, i) * apart(i) ** 2 for i in R)
-
-
-def given_x1_too(p, v):
-    return sum(p_1(p, i) * (e_x2(p, v, i) - sum(p_y(p, y, i) * e_x2(p, v, i, y) for y in R)) ** 2 for i in R)
-
-
-def per_cell(p, v):
-    return sum(sum(p[i, :, y]) * (e_x2(p, v, i, y) - e_x2(p, v, y=y)) ** 2 for i in R for y in R)
-
-
-def square_inside(p, v):
-    return sum(p_1(p, i) * p_y(p, y, i) * (e_x2(p, v, i) - e_x2(p, v, y=y)) ** 2 for i in R for y in R)
-
-
-def reversed_bayes(p, v):
-    def weight(i, y):
-        return sum(p[i, :, y]) / sum(p[a, j, y] for a in R for j in R)
-
-    return sum(p_1(p, i) * (e_x2(p, v, i) - sum(weight(i, y) * e_x2(p, v, y=y) for y in R)) ** 2 for i in R)
+def by_states(errors, classes):
+    """Of a world with three states of X₁, X₂ decided by the class, and labels drawn anew: state by state."""
+    rng, k = np.random.default_rng(classes), range(classes)
+    given, v = rng.dirichlet(np.ones(3), classes), rng.normal(size=classes)  # P(x₁|y), E[X₂|y]
+    says = [[(1 - errors) * (y == z) + errors / classes for z in k] for y in k]  # P(label z|y)
+    of_label = [sum(says[y][z] * v[y] for y in k) for z in k]
+    left = spread = 0.0
+    for i in range(3):
+        p = sum(given[y, i] for y in k) / classes
+        posterior = [given[y, i] / classes / p for y in k]
+        expected = sum(posterior[y] * v[y] for y in k)
+        through = sum(posterior[y] * says[y][z] * of_label[z] for y in k for z in k)
+        left += p * (expected - through) ** 2
+        spread += p * (expected - v.mean()) ** 2
+    return left / spread
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_right(seed):
-    assert check.epsilon_ci_squared(right, seed).passed
+def test_careless_labels(seed):
+    assert check.careless_labels(by_states, seed).passed
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (lambda p, v: math.sqrt(right(p, v)), "the root"),
-        (lambda p, v: sum(p_1(p, i) * abs(gap(p, v, i)) for i in R), "square is forgotten"),
-        (lambda p, v: sum(p_1(p, i) * gap(p, v, i) for i in R), "always 0"),
-        (given_x1_too, "always 0"),
-        (plain_p_y, "P(y) in place of P(y|x₁)"),
-        (conditional_dropped, "P(x₁)P(x₂)"),
-        (lambda p, v: sum(gap(p, v, i) ** 2 for i in R) / 2, "counts every x₁ alike"),
-        (lambda p, v: sum(gap(p, v, i) ** 2 for i in R), "without weights"),
-        (square_inside, "square first"),
-        (per_cell, "in each (x₁, y)"),
-        (reversed_bayes, "P(x₁|y)"),
-        (lambda p, v: 0.25, "In four steps"),
-        (lambda p, v: ..., "Replace the dots"),
-        (lambda p, v: p.sum(1), "shape (2, 2)"),
-        (lambda p, v: float("nan"), "NaN"),
-        (lambda p, v: p["x1"], "IndexError"),
+        (lambda e, k: math.sqrt(by_states(e, k)), "share of ε_CI. Wanted"),
+        (lambda e, k: e * e, "errs twice"),
+        (lambda e, k: e, "errs twice"),
+        (lambda e, k: by_states(e * (k - 1) / k, 2), "may come out right"),
+        (lambda e, k: (1 - e) ** 4, "still goes through"),
+        (lambda e, k: (1 - e) ** 2, "still goes through"),
+        (lambda e, k: 0, "holds for the true label"),
+        (lambda e, k: 1, "Only a label that says nothing"),
+        (lambda e, k: 0.25, "How far are"),
+        (lambda e, k: ..., "Replace the dots"),
+        (lambda e, k: [e, k], "shape (2,)"),
+        (lambda e, k: float("nan"), "NaN"),
+        (lambda e, k: e["x1"], "TypeError"),
     ],
 )
 def test_wrong_answers_are_named(wrong, says, seed):
-    card = check.epsilon_ci_squared(wrong, seed)
+    card = check.careless_labels(wrong, seed)
     assert not card.passed and says in card.text
 
 

@@ -1,4 +1,6 @@
-"""The checks of lecture 04: right answers pass, usual wrong ones are named; the truth here is a search, or determinants."""
+"""The checks of lecture 04: right answers pass, usual wrong ones are named; the truth here is a count, a search, or determinants."""
+
+import math
 
 import numpy as np
 import pytest
@@ -8,37 +10,30 @@ from ssl_course.nets import encoder_flops
 from ssl_course.theory.masking import ar1_covariance, masked_curves
 
 
-def tokens(x, p, c, ids):
-    return [list(c), *([a + b for a, b in zip(x[i], p[i], strict=True)] for i in ids)]
-
-
-def with_mask_tokens(x, p, c, ids):
-    return [list(c), *((x[i] if i in ids else 0 * x[i]) + p[i] for i in range(len(x)))]
-
-
-def zeroed(x, p, c, ids):
-    return [list(c), *((x[i] + p[i]) * (i in ids) for i in range(len(x)))]
+def by_counting(length, visible):
+    """Of all ways to choose the visible ones among the others, those that leave out the four."""
+    return math.comb(length - 5, visible) / math.comb(length - 1, visible)
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (tokens, None),
-        (lambda x, p, c, i: [c, *(x[a] + p[k] for k, a in enumerate(i))], "after masking"),
-        (lambda x, p, c, i: [c, *(x[a] for a in i)], "positions are missing"),
-        (lambda x, p, c, i: tokens(x, p, c, i)[1:], "class token is missing"),
-        (lambda x, p, c, i: [*tokens(x, p, c, i)[1:], c], "behind"),
-        (with_mask_tokens, "mask tokens (zeros) to the encoder"),
-        (zeroed, "still there"),
-        (lambda x, p, c, i: [c + p[0], *tokens(x, p, c, i)[1:]], "it has no place"),
-        (lambda x, p, c, i: [c, *(x + p)], "Nothing is removed"),
-        (lambda x, p, c, i: [c, *((x + p)[k] for k in range(len(x)) if k not in i)], "were to be removed"),
-        (lambda x, p, c, i: x[:1], "is wanted"),
-        (lambda x, p, c, i: x["cls"], "IndexError"),
+        (by_counting, None),
+        (lambda n, k: (1 - k / n) ** 4, "without putting back"),
+        (lambda n, k: (1 - k / (n - 1)) ** 4, "without putting back"),
+        (lambda n, k: math.comb(n - 4, k) / math.comb(n, k), "The patch itself"),
+        (lambda n, k: 1 - by_counting(n, k), "*has* a visible"),
+        (lambda n, k: math.comb(n - 5, k) / math.comb(n, k), "all five"),
+        (lambda n, k: math.comb(n - 9, k) / math.comb(n - 1, k), "corners too"),
+        (lambda n, k: math.comb(n - 5, k - 4) / math.comb(n - 1, k), "none is"),
+        (lambda n, k: (k / n) ** 4, "none is"),
+        (lambda n, k: 0.5, "one after the other"),
+        (lambda n, k: [1, 2], "One number"),
+        (lambda n, k: n["visible"], "TypeError"),
     ],
 )
-def test_encoder_input(answer, says):
-    card = check.encoder_input(lambda *a: np.array(answer(*a)))
+def test_alone(answer, says):
+    card = check.alone(answer)
     assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
 
 
@@ -108,7 +103,7 @@ def test_from_gaps(answer, says):
     assert card.passed if says is None else (card.state == "wrong" and says in card.text), card.text
 
 
-@pytest.mark.parametrize("function", [check.encoder_input, check.most_visible, check.from_gaps])
+@pytest.mark.parametrize("function", [check.alone, check.most_visible, check.from_gaps])
 @pytest.mark.parametrize("stub", [None, ..., lambda *a: ..., lambda *a: None])
 def test_stubs(function, stub):
     assert function(stub).state == "unsolved"

@@ -1,5 +1,8 @@
 """The checks of lecture 05: right answers pass, wrong ones are named; the truth here is a plain loop."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,42 +11,52 @@ from ssl_course.course.exercises import lecture_05 as check
 from ssl_course.pretext.puzzles import turn
 
 
-def right(orders):
-    best = 99
-    for i in range(len(orders)):
-        for j in range(i):
-            best = min(best, sum(1 for a, b in zip(orders[i], orders[j], strict=True) if a != b))
-    return best
-
-
-def pairs(orders):
-    return [(a, b) for i, a in enumerate(orders) for b in orders[:i]]
+def by_filling(n, distance):
+    """The ways to fill the first places, one factor a place."""
+    ways = 1
+    for taken in range(n - distance + 1):
+        ways *= n - taken
+    return ways
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_hamming(seed):
-    assert check.hamming(right, seed).passed
-    assert check.hamming(lambda o: np.int64(right(o)), seed).passed
+def test_most_orders(seed):
+    assert check.most_orders(by_filling, seed).passed
+
+
+@pytest.mark.parametrize(("n", "distance"), [(3, 3), (4, 3), (4, 4)])
+def test_no_more_can_be_chosen_and_so_many_can(n, distance):
+    """By trying every set: the bound is reached for few tiles."""
+    orders = list(itertools.permutations(range(n)))
+    far = {
+        p: {q for q in orders if sum(a != b for a, b in zip(p, q, strict=True)) >= distance} for p in orders
+    }
+
+    def largest(free):
+        return max((1 + largest({q for q in free & far[p] if q > p}) for p in free), default=0)
+
+    first = orders[0]  # any order may be renamed to the first
+    assert 1 + largest(far[first]) == by_filling(n, distance)
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda o: max(sum(a != b) for a, b in pairs(o)), "largest distance"),
-        (lambda o: sum(sum(a != b) for a, b in pairs(o)) / len(pairs(o)), "mean distance"),
-        (lambda o: min(sum(a != b) for a in o for b in o), "always 0"),
-        (lambda o: min(sum(a == b) for a, b in pairs(o)), "places that agree"),
-        (lambda o: min(sum(abs(a - b)) for a, b in pairs(o)), "Tiles have no size"),
-        (lambda o: min(sum(o[0] != b) for b in o[1:]), "first order only"),
-        (lambda o: min(sum(o[i] != o[i + 1]) for i in range(len(o) - 1)), "neighbouring rows"),
-        (lambda o: right(o) / o.shape[1], "divide by the number"),
-        (lambda o: right(o) + 1, "For every pair"),
-        (lambda o: ..., "Replace the dots"),
-        (lambda o: o[99], "IndexError"),
+        (lambda n, d: by_filling(n, d + 1), "One place too few"),
+        (lambda n, d: by_filling(n, d - 1), "One place too many"),
+        (lambda n, d: n ** (n - d + 1), "Each tile occurs once"),
+        (lambda n, d: by_filling(n, d) / math.factorial(n - d + 1), "lies where"),
+        (lambda n, d: math.factorial(d - 1), "left over"),
+        (lambda n, d: math.factorial(n - d + 1), "left over"),
+        (lambda n, d: math.factorial(n), "without any demand"),
+        (lambda n, d: math.factorial(n) / 2, "three places"),
+        (lambda n, d: by_filling(n, d) + 1, "In how many ways"),
+        (lambda n, d: ..., "Replace the dots"),
+        (lambda n, d: n[99], "TypeError"),
     ],
 )
-def test_wrong_distances_are_named(answer, says):
-    card = check.hamming(answer)
+def test_wrong_numbers_of_orders_are_named(answer, says):
+    card = check.most_orders(answer)
     assert not card.passed and says in card.text
 
 

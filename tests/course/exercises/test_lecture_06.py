@@ -12,55 +12,56 @@ from ssl_course.course.exercises import lecture_06 as check
 SEEDS = pytest.mark.parametrize("seed", range(4))
 
 
-# ---- one head of attention ----------------------------------------------------------------------------------------
+# ---- a head by hand -----------------------------------------------------------------------------------------------
 
 
-def by_torch(queries, keys, values, causal):
-    q, k, v = (torch.tensor(x)[None, None] for x in (queries, keys, values))
-    return F.scaled_dot_product_attention(q, k, v, is_causal=causal)[0, 0]
+def looks(offset, size=12.0, d=None):
+    """A direction of its own for each place; the query of place i is the key of place i + offset."""
 
-
-def attends(scale=None, dim=1, hide=lambda n: np.triu(np.ones((n, n)), 1), hidden=-math.inf, late=False):
-    """Attention, or one with a mistake in it."""
-
-    def answer(q, k, v, causal):
-        scores = torch.tensor(q @ k.T / (math.sqrt(q.shape[1]) if scale is None else scale(q)))
-        hides = torch.tensor(hide(len(q)), dtype=torch.bool) & causal
-        if late:
-            return torch.where(hides, 0.0, scores.softmax(dim)) @ torch.tensor(v)
-        return torch.where(hides, hidden, scores).softmax(dim) @ torch.tensor(v)
+    def answer(n):
+        keys = np.eye(n, d or n)
+        return size * np.sqrt(keys.shape[1]) * np.roll(keys, -offset, 0), keys
 
     return answer
 
 
-@SEEDS
-@pytest.mark.parametrize("answer", [by_torch, attends(), lambda *case: by_torch(*case).tolist()])
-def test_attention(answer, seed):
-    assert check.attention(answer, seed).passed
+def on_a_circle(n):
+    angles = 2 * math.pi * np.arange(n) / n
+    keys = torch.tensor(np.stack([np.cos(angles), np.sin(angles)], 1))
+    return 100 * keys.roll(1, 0), keys
+
+
+@pytest.mark.parametrize(
+    "answer", [looks(-1), looks(-1, d=20), on_a_circle, lambda n: map(list, looks(-1)(n))]
+)
+def test_a_head_that_looks_back(answer):
+    assert check.looks_back(answer).passed
+    queries, keys = (torch.tensor(np.array(list(x)))[None] for x in answer(9))
+    weights = F.scaled_dot_product_attention(queries, keys, torch.eye(9).double()[None], is_causal=True)[0]
+    assert weights.diagonal(-1).min() > 0.99
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (attends(scale=lambda q: 1), "without it they have a variance"),
-        (attends(scale=lambda q: q.shape[1]), "root of d, not by d"),
-        (attends(scale=lambda q: math.sqrt(len(q))), "not the number of words"),
-        (attends(dim=0), "wrong axis"),
-        (lambda q, k, v, causal: by_torch(k, q, v, causal), "changed places"),
-        (lambda q, k, v, causal: by_torch(q, k, v, False), "nothing is hidden"),
-        (attends(hide=lambda n: np.tril(np.ones((n, n)), -1)), "Transposed"),
-        (attends(hide=lambda n: np.triu(np.ones((n, n)), 2)), "Off by one"),
-        (attends(hidden=0.0), "not 0"),
-        (attends(late=True), "before the softmax"),
-        (lambda q, k, v, causal: np.where(np.tri(len(q)) > 1 - causal, q @ k.T, 0) @ v, "give"),
-        (lambda q, k, v, causal: (q @ k.T if not causal else np.tril(q @ k.T)) @ v, "no shares"),
-        (lambda q, k, v, causal: q @ k.T, "shape"),
-        (lambda q, k, v, causal: by_torch(q, k, v, True) * 2, "Scores"),
-        (lambda q, k, v, causal: None, "Replace the dots"),
+        (looks(0), "at itself"),
+        (looks(1), "*after* it"),
+        (looks(1, size=1e4), "*after* it"),
+        (lambda n: looks(-1)(n)[::-1], "*after* it"),
+        (looks(-1, size=3.0), "too softly"),
+        (lambda n: (np.roll(np.eye(n), 1, 0), np.eye(n)), "too softly"),
+        (lambda n: (np.ones((n, 4)), np.ones((n, 4))), "evenly"),
+        (looks(-2), "looks elsewhere"),
+        (lambda n: (np.eye(n), np.eye(n)[:, :2]), "arrays of"),
+        (lambda n: np.eye(n), "Two arrays"),
+        (lambda n: 3, "Two arrays"),
+        (lambda n: (np.full((n, 2), np.inf), np.ones((n, 2))), "infinite"),
+        (lambda n: 1 / 0, "ZeroDivisionError"),
+        (lambda n: None, "Replace the dots"),
     ],
 )
-def test_wrong_attention_is_named(answer, says):
-    card = check.attention(answer)
+def test_heads_that_do_not_are_named(answer, says):
+    card = check.looks_back(answer)
     assert not card.passed and says in card.text
 
 

@@ -2,72 +2,58 @@
 
 import numpy as np
 import pytest
-import scipy.linalg
 
 from ssl_course.course.exercises import lecture_07 as check
 from ssl_course.theory.correlation import canonical_correlations
 
 
-def right(x, y):
-    """By principal angles between the column spaces: no covariance, no whitening."""
-    one, two = (np.linalg.qr(v - v.mean(0))[0] for v in (x, y))
-    return np.linalg.svd(one.T @ two)[1]
+def by_bisection(loud, quiet):
+    """Where the loud signal becomes the first singular pair, from SVDs of covariances between turned views."""
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(2, 2)))[0]
 
+    def first(a, white):
+        within, between = np.diag([a**2, 1.0]), np.diag([a**2 * loud, quiet])
+        left = np.diag(1 / np.sqrt(np.diag(within))) @ between if white else between
+        return abs(np.linalg.svd(left @ turn)[0][0, 0]) > 0.5  # of X₁'s direction that is loud
 
-def spoilt(centre=True, swap=False, one=-0.5, two=-0.5, transposed=False):
-    """By scipy's matrix functions, with ways to spoil it."""
-
-    def answer(x, y):
-        if centre:
-            x, y = x - x.mean(0), y - y.mean(0)
-        n = len(x)
-        a, b, c = x.T @ x / n, y.T @ y / n, x.T @ y / n
-        if transposed:
-            la, lb = scipy.linalg.cholesky(a, lower=True), scipy.linalg.cholesky(b, lower=True)
-            return np.linalg.svd(np.linalg.solve(la.T, c) @ np.linalg.inv(lb))[1]
-        wa, wb = (np.real(scipy.linalg.fractional_matrix_power(s, e)) for s, e in ((a, one), (b, two)))
-        return np.linalg.svd(wb @ c @ wa if swap else wa @ c @ wb)[1]
-
-    return answer
-
-
-def by_standard_deviations(x, y):
-    p = x.shape[1]
-    return np.linalg.svd(np.corrcoef(x.T, y.T)[:p, p:])[1]
+    found = []
+    for white in (False, True):
+        low, high = 0.5, 20.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if first(middle, white) else (middle, high)
+        found.append(high)
+    return found
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_cca_right(seed):
-    assert check.cca_by_whitening(right, seed).passed
-    assert check.cca_by_whitening(spoilt(), seed).passed
+def test_first_pair(seed):
+    assert check.first_pair(by_bisection, seed).passed
+    assert check.first_pair(lambda p, q: np.array([(q / p) ** 0.5, q / p]), seed).passed
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (spoilt(centre=False), "Uncentred"),
-        (spoilt(swap=True), "wrong side"),
-        (spoilt(transposed=True), "transposed factors"),
-        (spoilt(one=0, two=0), "No whitening"),
-        (by_standard_deviations, "standard deviations only"),
-        (spoilt(one=-1, two=-1), "Too much"),
-        (spoilt(one=0.5, two=0.5), "their inverses"),
-        (spoilt(two=0), "Only the first view"),
-        (spoilt(one=0), "Only the second view"),
-        (lambda x, y: right(x, y) ** 2, "squares ρ²"),
-        (lambda x, y: right(x, y)[::-1], "ascending"),
-        (lambda x, y: right(x, y)[0], "Return all of them"),
-        (lambda x, y: right(x, y) * 0.9, "is right"),
-        (lambda x, y: np.full(x.shape[1], np.nan), "NaN"),
-        (lambda x, y: None, "Replace the dots"),
-        (lambda x: 1.0, "TypeError"),
+        (lambda p, q: [(q / p) ** 0.5] * 2, "same number twice"),
+        (lambda p, q: [q / p] * 2, "same number twice"),
+        (lambda p, q: by_bisection(p, q)[::-1], "changed places"),
+        (lambda p, q: np.square(by_bisection(p, q)), "the squares"),
+        (lambda p, q: by_bisection(q, p) if p > q else [(p / q) ** 0.5, p / q], "other way round"),
+        (lambda p, q: (1, 1), "that is PCA"),
+        (lambda p, q: (np.inf, np.inf), "Right for CCA"),
+        (lambda p, q: (q / p) ** 0.5, "shape"),
+        (lambda p, q: (2, 3), "is right"),
+        (lambda p, q: (np.nan, 1), "NaN"),
+        (lambda p, q: None, "Replace the dots"),
+        (lambda p: 1.0, "TypeError"),
         (3.0, "the function itself"),
         (..., "Replace the dots"),
     ],
 )
-def test_cca_wrong(wrong, says, seed):
-    card = check.cca_by_whitening(wrong, seed)
+def test_wrong_first_pairs_are_named(wrong, says, seed):
+    card = check.first_pair(wrong, seed)
     assert not card.passed and says in card.text
 
 

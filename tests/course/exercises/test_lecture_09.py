@@ -32,39 +32,54 @@ def by_search(noise, decay):
     return high
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_watershed(seed):
-    assert check.watershed(by_search, seed).passed
-
-
 def test_directions_live_above_it_and_die_below():
     edge = by_search(0.25, 0.05)
     assert lives(edge * 1.1, 0.25, 0.05) and not lives(edge * 0.9, 0.25, 0.05)
 
 
-def zero(noise, decay, sign=-1, below=None, a=None):
-    a = 1 + noise if a is None else a
-    under = 1 - 4 * decay * a
-    return math.inf if under < 0 else (1 + sign * under**0.5) / (2 * a if below is None else below)
+def settled(noise, predictor_decay, encoder_decay):
+    """Where the two equations end, by many steps of their own."""
+    kappa = omega = 0.5
+    for _ in range(60_000):
+        slope = 1 - (1 + noise) * kappa
+        kappa, omega = (
+            kappa + 0.05 * (omega**2 * slope - predictor_decay * kappa),
+            omega + 0.05 * (kappa * omega * slope - encoder_decay * omega),
+        )
+    return kappa, omega
+
+
+def test_two_decays():
+    assert check.two_decays(settled).passed
+
+
+def zero(noise, decay, sign=-1):
+    return (1 + sign * (1 - 4 * decay * (1 + noise)) ** 0.5) / (2 * (1 + noise))
+
+
+def rest(noise, predictor_decay, encoder_decay):
+    kappa = zero(noise, encoder_decay, 1)
+    return kappa, kappa * (predictor_decay / encoder_decay) ** 0.5
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda v, g: zero(v, g, sign=1), "κ₊"),
-        (lambda v, g: 0.0 if math.isinf(zero(v, g)) else zero(v, g), "return math.inf"),
-        (lambda v, g: zero(v, g, a=1), "noise is missing"),
-        (lambda v, g: zero(v, g, below=2), "Divide by twice"),
-        (lambda v, g: zero(v, g, below=1 + v), "Divide by twice"),
-        (lambda v, g: g, "small decay"),
-        (lambda v, g: 1 / (1 + v), "best predictor"),
-        (lambda v, g: zero(v, g) + 1, "smaller zero"),
-        (lambda v, g: (1 - math.sqrt(1 - 4 * g * (1 + v))) / 2, "ValueError"),
-        (lambda v, g: ..., "Replace the dots"),
+        (lambda v, p, e: [zero(v, e, 1)] * 2, "both decays are equal"),
+        (lambda v, p, e: [zero(v, p, 1)] * 2, "both decays are equal"),
+        (lambda v, p, e: rest(v, e, p), "changed places"),
+        (lambda v, p, e: (zero(v, e, 1), zero(v, e, 1) * (e / p) ** 0.5), "upside down"),
+        (lambda v, p, e: (zero(v, e, 1), zero(v, e, 1) * p / e), "take the root"),
+        (lambda v, p, e: (zero(v, e), zero(v, e) * (p / e) ** 0.5), "watershed"),
+        (lambda v, p, e: rest(v, p, e)[::-1], "κ first"),
+        (lambda v, p, e: rest(0, p, e), "noise is missing"),
+        (lambda v, p, e: (v, p), "for the bracket"),
+        (lambda v, p, e: v, "shape"),
+        (lambda v, p, e: ..., "Replace the dots"),
     ],
 )
-def test_wrong_watersheds_are_named(answer, says):
-    card = check.watershed(answer)
+def test_wrong_places_of_rest_are_named(answer, says):
+    card = check.two_decays(answer)
     assert not card.passed and says in card.text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import builtins
 import io
 import math
 from types import SimpleNamespace
@@ -16,7 +17,9 @@ import torch
 from PIL import Image, ImageColor
 
 from ssl_course.course import palette
-from ssl_course.training import History, Step
+from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import Pair
+from ssl_course.training import History, Step, fit
 from ssl_course.widgets.frame import progress
 from ssl_course.widgets.frame.progress import BINS, Bar, Curve, Losses, curve_panel, duration, smooth
 
@@ -226,6 +229,24 @@ def test_a_bar_while_it_runs_and_afterwards(output: Shown) -> None:
     assert is_psi(np.asarray(image.convert("RGB"))).sum() > 1000, "the curve and the bar are in the picture"
     assert len(still["image/png"]) < 30_000
     assert canvas.comm is None, "a canvas that nobody sees any more is closed"
+
+
+def test_landmarks_of_a_fit_are_in_its_curve_while_it_runs_and_afterwards(
+    output: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = type("ZMQInteractiveShell", (), {})  # in a notebook `fit` makes a Bar
+    monkeypatch.setattr(builtins, "get_ipython", lambda: shell(), raising=False)
+    while_it_ran: list[str] = []
+    show = progress.Canvas.show
+    monkeypatch.setattr(progress.Canvas, "show", lambda c, p: (while_it_ran.append(p[0].alt), show(c, p)))
+    toy = torch.nn.Linear(16, 1)
+    toy.pair = lambda batch: Pair(batch.inputs, batch.inputs)  # type: ignore[assignment]
+    toy.forward = lambda batch: toy.weight.square().mean()  # type: ignore[method-assign]
+    data = Pictures(torch.zeros(16, 3, 4, 4, dtype=torch.uint8))
+    fit(toy, data, 2, 8, landmarks={"one answer for all": 0.25})  # type: ignore[arg-type]
+    for alt in (while_it_ran[0], output.bundles[-1]["text/html"]):
+        assert "dashed at 0.25: one answer for all" in alt
+    assert len(output.bundles) == 2
 
 
 def test_a_run_that_ends_early_says_so(output: Shown) -> None:
