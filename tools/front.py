@@ -33,7 +33,7 @@ MEASURED = {
     "00": ("00-labels", "To name the biome as a probe on SimCLR’s ψ does with a hundred labels, raw pixels need {} of them."),
     "01": ("01-double", "Twice the dependence λ gives {} times the ε_CI²."),
     "02": ("02-explains", "At λ = ½ gray predicts {} % of the colour’s variance that the biome leaves open."),
-    "03": ("03-part", "Told which ground or sky it is, the surroundings add {} % of a hole’s variance."),
+    "03": ("03-part", "Told which ground or sky it is, the surroundings add {} % of a hole’s variance.", r"measured: [a-z ]+\. ([\d.]+ ± [\d.]+) %"),
     "04": ("04-work", "With three quarters hidden the encoder does {} % of its work."),
     "05": ("05-coin", "Black corners and a coin name a share of {} of four angles, whatever is in the picture."),
     "06": ("06-rest", "Told the sentiment, a share of {} of what two words say of each other is left."),

@@ -502,7 +502,8 @@ def say(template: str, **numbers: object) -> Prose:
     Inside a formula only ``{name:spec}`` is filled, since ``{n}`` there is LaTeX's own.
 
     Raises:
-        ValueError: a number that the text does not use, or a ``{name:spec}`` without its number.
+        ValueError: a number that the text does not use, or a ``{name:spec}`` without its number; so does
+            ``{name.mean}``, which a string with an f before it would have filled.
     """
     values = {name: plain(value) for name, value in numbers.items()}
     used: set[str] = set()
@@ -515,14 +516,14 @@ def say(template: str, **numbers: object) -> Prose:
     def fill_named(match: re.Match) -> str:
         name, spec = match["name"], match["spec"]
         if name not in values:
-            if spec is not None:
-                raise ValueError(f"the text asks for {{{name}:{spec}}}, but {name} was not given")
+            if spec is not None or "." in name:
+                raise ValueError(f"the text asks for {match[0]}, but {name} was not given")
             return match[0]
         used.add(name)
         return format(values[name], spec) if spec else number(values[name])
 
-    pattern_with_spec = re.compile(r"\{(?P<name>[A-Za-z_]\w*):(?P<spec>[^{}]*)\}")
-    pattern = r"(?P<formula>\$[^$]+\$)|\{(?P<name>[A-Za-z_]\w*)(?::(?P<spec>[^{}]*))?\}"
+    pattern_with_spec = re.compile(r"\{(?P<name>[A-Za-z_][\w.]*):(?P<spec>[^{}]*)\}")
+    pattern = r"(?P<formula>\$[^$]+\$)|\{(?P<name>[A-Za-z_][\w.]*)(?::(?P<spec>[^{}]*))?\}"
     text = re.sub(pattern, fill, textwrap.dedent(template).strip())
     if unused := sorted(set(values) - used):
         raise ValueError(f"the text does not use {', '.join(unused)}")

@@ -241,8 +241,9 @@ def test_say():
 
 
 @pytest.mark.parametrize(
-    ("text", "numbers"), [("It is {x:.2f}", {}), ("It is", {"x": 1}), ("It is {y:.2f}", {"x": 1})]
-)
+    ("text", "numbers"), [("It is {x:.2f}", {}), ("It is", {"x": 1}), ("It is {y:.2f}", {"x": 1}),
+                          ("It is {x.mean:+.3f}", {}), ("It is {x.mean}", {}), ("It is {x} and {x.mean}", {"x": 1})]
+)  # fmt: skip
 def test_say_with_a_number_missing(text, numbers):
     with pytest.raises(ValueError, match="[xy]"):
         lecture.say(text, **numbers)

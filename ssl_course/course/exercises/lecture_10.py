@@ -1,25 +1,14 @@
-"""Exercises of lecture 10: what a contrast learns, where a masked loss begins, the floor taken away."""
+"""Exercises of lecture 10: what a contrast learns, where a masked loss begins,
+what half a mask and a shared target leave of the floor."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 
 from ssl_course.course.exercises.card import Card, check, is_stub
 from ssl_course.course.exercises.judging import Rule, judge
 
 Array = np.ndarray
-
-
-def _rows(logits: Array) -> float:
-    """Mean over rows of −log softmax at the diagonal."""
-    return float((logsumexp(logits, 1) - logits.diagonal()).mean())
-
-
-def _both(logits: Array, one: Callable[[Array], float] = _rows) -> float:
-    """The mean over both directions of a loss of one."""
-    return (one(logits) + one(logits.T)) / 2
 
 
 # ---- what a contrast learns --------------------------------------------------------------------------------
@@ -80,7 +69,7 @@ def optimal_scores(function: Any, seed: int = 0) -> Card:
     )
 
 
-# ---- where the masked loss begins ---------------------------------------------------------------------------------------------
+# ---- where the masked loss begins --------------------------------------------------------------------------
 def _counts(captions: Array) -> Array:
     """How often each row's caption occurs."""
     return (captions[:, None] == captions).sum(1)
@@ -127,51 +116,43 @@ def silence(function: Any, seed: int = 0) -> Card:
     return judge(function, cases, _silence, _SILENCE, praise, hint)
 
 
-# ---- and the floor taken away ------------------------------------------------------------------------------
-def _masked(logits: Array, captions: Array, fill: float = -np.inf) -> Array:
-    same = captions[:, None] == captions
-    return np.where(same & ~np.eye(len(captions), dtype=bool), fill, logits)
+# ---- half a mask, and a shared target ----------------------------------------------------------------------
+def _floor(captions: Array) -> float:
+    return float(np.log(_counts(captions)).mean())
 
 
-def _as_positives(logits: Array, captions: Array) -> float:
-    target = (captions[:, None] == captions) / _counts(captions)[:, None]
-    return _both(logits, lambda a: float(-(target * (a - logsumexp(a, 1)[:, None])).sum(1).mean()))
-
-
-def _dropped(logits: Array, captions: Array) -> float:
-    _, first = np.unique(captions, return_index=True)
-    return _both(logits[np.ix_(first, first)])
-
-
-_MASKED = {
-    "Nothing is masked: equal captions still count as wrong answers.": lambda a, c: _both(a),
-    "Masked rightly, but one direction only: add the columns, and halve.": lambda a, c: _rows(_masked(a, c)),
-    "Masked rightly, but one direction only: add the rows, and halve.": lambda a, c: _rows(_masked(a, c).T),
-    "You set the masked logits to 0, and exp(0) = 1 still takes part in the softmax. Set "
-    "them to −∞.": lambda a, c: _both(_masked(a, c, 0.0)),
-    "You count equal captions as further right answers (soft targets). That is another remedy, and its "
-    "least loss is the floor again; here they are to be left out.": _as_positives,
-    "You drop the repeated pairs altogether. Each pair keeps its row and its column; only what they are "
-    "compared with shrinks.": _dropped,
-    "That is the sum of both directions; CLIP takes half of it.": lambda a, c: 2 * _both(_masked(a, c)),
+_FLOORS = {
+    "(1) Nothing is masked in the columns: each of the m rows of a caption still pays log m there, and the columns are "
+    "half of the loss.": (lambda c: (0.0, _floor(c)), lambda c: (0.0, 0.0)),
+    "(1) The masked rows can reach 0; only the columns pay, and they are half of the loss.": lambda c: (
+        _floor(c),
+        _floor(c),
+    ),
+    "(2) A target of 1/m for m equal captions is met by a softmax of 1/m each, and −log of that is log m, not 0: "
+    "the loss has the entropy of its target in it.": (
+        lambda c: (_floor(c) / 2, 0.0),
+        lambda c: (_floor(c), 0.0),
+    ),
+    "(2) Rows *and* columns pay log m; half of each adds up to log m.": lambda c: (_floor(c) / 2,) * 2,
+    "(1) and (2) have changed places.": lambda c: (_floor(c), _floor(c) / 2),
+    "You take the log of the mean count. Wanted is the mean of the logs.": lambda c: (
+        np.log(_counts(c).mean()) * np.array([0.5, 1])
+    ),
+    "You average over different captions. The loss averages over rows: a caption that occurs m times has m "
+    "of them.": lambda c: np.log(np.unique(c, return_counts=True)[1]).mean() * np.array([0.5, 1]),
 }
 
 
 @check()
-def masked_loss(function: Any, seed: int = 0) -> Card:
-    """Check ``function(logits, captions)``: the symmetric loss that leaves equal captions out of the
-    contrast.
+def two_floors(function: Any, seed: int = 0) -> Card:
+    """Check ``function(captions)``: the least loss (1) with equal captions masked in the rows only, (2) with
+    nothing masked and a target of 1/m for each of the m equal captions.
 
-    It gets scaled cosines (N, N) and the number of each pair's caption, (N,) integers.
+    It gets the number of each pair's caption, (N,) integers, and returns two numbers.
     """
     rng = np.random.default_rng(seed)
-    cases = []
-    for n, k in ((5, 3), (6, 4), (8, 5), (7, 4)):
-        captions = np.concatenate([[0, 0], rng.integers(0, k, n - 2)])
-        cases.append((rng.normal(0, 3, (n, n)), captions))
-    praise = "Equal captions at −∞, the diagonal kept; now the least loss is 0."
-    hint = (
-        "NaN or ∞? Then the diagonal went too: the pair itself must stay. Else: −∞ where captions i ≠ j are "
-        "equal, then as before."
-    )
-    return judge(function, cases, lambda a, c: _both(_masked(a, c)), _MASKED, praise, hint)
+    cases = [(np.r_[0, 0, 0, rng.integers(0, k, n)],) for n, k in ((6, 4), (9, 6), (12, 5), (7, 9))]
+    praise = "Half of the floor is left by half a mask; a shared target leaves all of it, as its own entropy."
+    hint = "What do rows pay, and what columns, when equal captions have one feature and the others are far away?"
+    right = lambda c: (_floor(c) / 2, _floor(c))  # noqa: E731
+    return judge(function, cases, right, _FLOORS, praise, hint)
