@@ -64,7 +64,8 @@ def test_table_g_shows_lightness_and_keeps_the_colour_as_a_target():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*comparison.row_names("scenes", "G"), "MAE 0.9", "context encoder 0.5"])
-def test_every_row_trains_and_is_probed(name):
+def test_every_row_trains_and_is_probed(name, monkeypatch):
+    monkeypatch.setattr(comparison, "SUPERVISED_STEPS", 3)
     row = comparison.run_cell("scenes", "G", name, 0, replace(TINY, samples=32))
     assert set(row["accuracy"]) == {"biome", "light", "tint", "texture", "object", "count"}
     assert set(row["accuracy"]["biome"]) == {"3", "10", "30"}  # what 64 pictures allow
