@@ -1,15 +1,17 @@
 """The runs that the lectures' live widgets open on: ``python benchmarks/live.py --json assets/results/live.json``.
 
 A lecture's cells run in order, with training cut short where no live widget is made. Each live widget is trained to its
-end and packed: its losses and its last views (`packing.py`).
+end and packed: its losses and its last views (`packing.py`). What the file holds is not run again, but for ``--anew 13``.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
 import re
+from pathlib import Path
 
 import matplotlib
 from packing import pack
@@ -61,8 +63,19 @@ def main() -> None:
     """Every lecture that is not in the file yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json")
+    parser.add_argument(
+        "--anew",
+        nargs="*",
+        default=[],
+        choices=LECTURES,
+        help="record these again, whose recipes have changed",
+    )
     given = parser.parse_args()
     matplotlib.use("agg")
+    if given.anew and given.json:
+        kept = json.loads(Path(given.json).read_text(encoding="utf-8"))
+        kept["results"] = [row for row in kept["results"] if row["cell"]["lecture"] not in given.anew]
+        Path(given.json).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     record(given.json, [{"lecture": name} for name in LECTURES], runs, {"views": "after the last step"})
 
 

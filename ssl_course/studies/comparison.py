@@ -30,7 +30,7 @@ from ssl_course.evaluation.encoding import Labelled, Network
 from ssl_course.evaluation.finetuning import FineTuned
 from ssl_course.interfaces import Method
 from ssl_course.pretext.color import rgb_to_lab
-from ssl_course.training import train
+from ssl_course.training import read_losses, train
 
 TABLES = ("G", "C")
 N_LABELS = (3, 10, 30, 100, 1000)
@@ -272,9 +272,9 @@ def learn(
     labelled = train_set[:LABELLED]
     number = max(n for n in numbers[: len(numbers) // 2 + 1] if n <= len(labelled))
     reading = {steps} | {max(steps >> halves, 1) for halves in range(HALVINGS + 1)}
-    losses, curve, spent, began = [], [], 0.0, time.process_time()
+    done, curve, spent, began = [], [], 0.0, time.process_time()
     for step in train(learner, train_set, steps, batch, seed=seed):
-        losses.append(step.loss)
+        done.append(step)
         if step.index not in reading:
             continue
         spent += time.process_time() - began
@@ -285,7 +285,7 @@ def learn(
             | also()
         )
         began = time.process_time()
-    loss = ends_of(losses)
+    loss = ends_of(read_losses(done))  # at the end: each reading waits for the device
     return {"samples": steps * batch, "cpu_seconds": round(spent, 1), "loss": loss, "curve": curve}
 
 

@@ -20,6 +20,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         shutil.rmtree(SCREENSHOTS, ignore_errors=True)
 
 
+@pytest.hookimpl(trylast=True)  # when those that are not asked for are gone
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The site's pages first, the lectures in the middle: of two workers, which begin with a half each, one makes the
     site, for which nobody need wait, and one runs the lectures, which take longest."""
