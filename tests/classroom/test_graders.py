@@ -22,7 +22,8 @@ CHEAT = (
     "check.two_decays = check.two_points = check.faster_predictor = lambda *a, **k: type('Card', (), {'passed': True, 'text': ''})()\n"
 )
 WRONG = {
-    "my_rest": "def my_rest(noise, predictor_decay, encoder_decay):\n    return encoder_decay, predictor_decay",
+    "my_rest": "def my_rest(noise, predictor_decay, encoder_decay):\n"
+    "    kappa = (1 + (1 - 4 * encoder_decay * (1 + noise)) ** 0.5) / (2 * (1 + noise))\n    return kappa, kappa",
     "my_gauge": "def my_gauge(u):\n    return 1.0",
     "my_faster": "def my_faster(noise, decay, speed):\n    return 0.5",
 }
@@ -113,10 +114,10 @@ def graded(folder, programs, solutions):
 def test_students_get_neither_solutions_nor_seeds(graded):
     text = (graded / "release" / "lecture_09" / "lecture_09.ipynb").read_text()
     assert "SOLUTION" not in text and "HIDDEN" not in text and not any(str(seed) in text for seed in SEEDS)
-    assert "math.sqrt(under)" not in text
+    assert "predictor_decay / encoder_decay" not in text
     notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)
-    assert sum("...  # your lines" in cell.source for cell in notebook.cells) == 3
+    assert sum(bool(re.search(r"^    \.\.\.  # ", cell.source, re.MULTILINE)) for cell in notebook.cells) == 3
 
 
 def test_nbgrader_gives_each_what_is_due_and_a_table_of_it(graded):
@@ -128,14 +129,14 @@ def test_nbgrader_gives_each_what_is_due_and_a_table_of_it(graded):
 @pytest.mark.parametrize(
     "student, words",
     [
-        ("right", "A predictor"),
-        ("wrong", "That is the first term for a small decay"),
+        ("right", "decay alone; ω = κ √(γ_p/γ_e)"),
+        ("wrong", "κ = ω holds where both decays are equal"),
         ("wrong", "root of the *mean square*"),
         ("empty", "Not solved yet"),
         ("crashing", "ended the process"),
         ("crashing", "ZeroDivisionError"),
         ("endless", "did not come to an end in time"),
-        ("cheating", "That is the first term for a small decay"),
+        ("cheating", "κ = ω holds where both decays are equal"),
     ],
 )
 def test_the_feedback_has_the_sentence_on_the_misconception(graded, student, words):
@@ -163,8 +164,8 @@ def otter(folder, programs):
 def test_otter_s_students_get_neither_solutions_nor_seeds(otter):
     student, archive = otter
     text = student.read_text()
-    assert "math.sqrt(under)" not in text and not any(str(seed) in text for seed in SEEDS)
-    assert text.count("...  # your lines") == 3
+    assert "predictor_decay / encoder_decay" not in text and not any(str(seed) in text for seed in SEEDS)
+    assert text.count("    ...  # ") == 3
     with zipfile.ZipFile(archive) as packed:
         assert str(SEEDS[1]) in packed.read("otter_config.json").decode()
 
@@ -183,6 +184,6 @@ def test_otter_gives_each_what_is_due(otter, student, solutions, programs, tmp_p
     )
     said = json.dumps(results, ensure_ascii=False)
     if student in ("wrong", "mixed"):
-        assert "That is the first term for a small decay" in said
+        assert "κ = ω holds where both decays are equal" in said
     if student == "mixed":
         assert "did not come to an end in time" in said and "ended the process" in said
