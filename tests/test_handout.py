@@ -97,6 +97,7 @@ def test_nothing_needs_what_only_a_cell_left_out_defines(src, edition):
     for cell in (c for c in edition[1][src].cells if c.cell_type == "code"):
         tree = ast.parse(cell.source)
         bound = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
         kept |= defines(tree) | bound
         assert not (loads(tree) - kept) & gone, f"a cell uses what no kept cell defined: {cell.source[:80]}"
 
