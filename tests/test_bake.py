@@ -180,9 +180,8 @@ def test_every_kind_has_a_plan_that_can_be_carried_out(name, monkeypatch):
     from tools import plans
 
     explorer = example(name)
-    if (
-        name == "HolePainter"
-    ):  # a guess goes to the nearest place: nine do as well as 64, and take a minute less
+    # A guess goes to the nearest place: nine do as well as 64, and take a minute less.
+    if name == "HolePainter":
         all_places = plans.places
         monkeypatch.setattr(plans, "places", lambda side: all_places(3))
     table = bake.bake(explorer, "")

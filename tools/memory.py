@@ -74,14 +74,9 @@ def table(measured: dict[str, dict[str, float]]) -> str:
     """Markdown, a row a lecture; a peak above the limit in bold."""
     rows = [f"| | {' | '.join(COLUMNS.values())} |", "| --- " * (1 + len(COLUMNS)) + "|"]
     for name, of in sorted(measured.items()):
-        cells = [
-            ""
-            if key not in of
-            else f"**{of[key]:,.0f}**"
-            if key == "peak" and of[key] > LARGEST
-            else f"{of[key]:,.0f}"
-            for key in COLUMNS
-        ]
+        cells = [f"{of[key]:,.0f}" if key in of else "" for key in COLUMNS]
+        if of.get("peak", 0) > LARGEST:
+            cells[[*COLUMNS].index("peak")] = f"**{of['peak']:,.0f}**"
         rows.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -116,8 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measured: dict[str, dict[str, float]] = {}
     try:
         for src in tqdm(sources(given.lectures), desc="lectures"):
-            found = measure(src, given.go_on)
-            measured[src.stem[:2]] = {"cuda": found["peak"]} if torch.version.cuda else found
+            taken = measure(src, given.go_on)
+            measured[src.stem[:2]] = {"cuda": taken["peak"]} if torch.version.cuda else taken
             if given.write:
                 write(measured, ROOT / "lectures" / "README.md")
     except (ValueError, FileNotFoundError) as error:

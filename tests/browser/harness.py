@@ -27,22 +27,20 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = REPOSITORY / "build"
 SCREENSHOTS = BUILD / "screenshots"
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
-# What axe-core finds wrong in a part of the page. It takes seconds for thousands of spans: of those with one class in one
-# block of code or one signature it is given the first, of a formula the longest word; the others are put back after it.
+# What axe-core finds wrong in a part of the page. It takes seconds for thousands of spans, so some are away meanwhile: in a block
+# of code or a signature all but the first of one look, in a formula the letters that stand alone, which it does not ask.
 LOOK_THROUGH = """async (part) => {
   const away = [];
   const lift = (e) => { away.push([e, e.parentNode, e.nextSibling]); e.remove(); };
   for (const block of document.querySelectorAll("pre, dt.sig")) {
     const seen = new Set();
     for (const e of block.querySelectorAll("span[class]")) {
-      const kind = e.childElementCount ? "" : `${e.parentNode.className}>${e.className}`;
-      if (seen.has(kind)) lift(e); else if (kind) seen.add(kind);
+      const look = e.childElementCount ? "" : `${e.parentNode.className}>${e.className} ${e.style.cssText}`;
+      if (seen.has(look)) lift(e); else if (look) seen.add(look);
     }
   }
-  for (const formula of document.querySelectorAll(".katex")) {
-    const leaves = [...formula.querySelectorAll(".katex-html *")].filter((e) => !e.childElementCount);
-    const leaf = leaves.sort((a, b) => b.textContent.length - a.textContent.length)[0]; // it asks no letter that stands alone
-    for (const e of formula.querySelectorAll(".katex-html *")) if (e.isConnected && !e.contains(leaf)) lift(e);
+  for (const e of document.querySelectorAll(".katex-html *")) {
+    if (e.isConnected && !e.childElementCount && e.textContent.trim().length < 2) lift(e);
   }
   const { violations } = await axe.run(part, { resultTypes: ["violations"] });
   for (const [e, parent, next] of away.reverse()) parent.insertBefore(e, next);
