@@ -93,8 +93,10 @@ class Method(Protocol):
         ...
 
 
-def pair_of(method: Any, batch: Batch) -> Pair:
+def pair_of(method: Any, batch: Batch, **how: Any) -> Pair:
     """``method.pair(batch)``, checked: for who trains, draws or measures methods written by others.
+
+    ``how``: what else the method's ``pair`` takes, as BERT's ``generator``.
 
     Raises:
         TypeError: the method has no ``pair``, or it returns something else than a `Pair` of tensors (N, …).
@@ -106,7 +108,7 @@ def pair_of(method: Any, batch: Batch) -> Pair:
             f"{name} has no pair(batch): give it one that returns Pair(x1, x2), what its network sees and "
             "what it must predict, and let forward call it"
         )
-    pair = method.pair(batch)
+    pair = method.pair(batch, **how)
     if not isinstance(pair, Pair):
         raise TypeError(
             f"{name}.pair(batch) returned a {type(pair).__name__}: return ssl_course.interfaces.Pair(x1, x2)"

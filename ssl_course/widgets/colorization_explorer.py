@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import torch
 from ipywidgets import Checkbox, Dropdown, FloatSlider
-from torch.nn.functional import adaptive_avg_pool2d
 
 from ssl_course.checkpoints import together
 from ssl_course.course import palette
 from ssl_course.data import scenes
 from ssl_course.data.pictures import Pictures
+from ssl_course.interfaces import Pair, pair_of
 from ssl_course.methods.colorization import Colorization, paint
-from ssl_course.pretext.color import annealed_mean, lab_to_rgb, rebalance_weights, rgb_to_lab
+from ssl_course.pretext.color import annealed_mean, lab_to_rgb, rebalance_weights
 from ssl_course.widgets.frame import Frame, Key, Panel, Pointer, draw
+from ssl_course.widgets.frame.pairs import picture_of
 from ssl_course.widgets.frame.sheet import SHOWN, Gallery, SheetExplorer, cell_at, moved
 from ssl_course.widgets.frame.upload import Upload
 
@@ -34,6 +35,11 @@ class _State(Gallery):
         method = self.networks[network]
         with torch.no_grad():
             return method.eval().predict(self.image(picture, upload)).float().cpu()
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def pair(self, network: str, picture: int, upload: Upload) -> Pair:
+        """X₁ (1, 1, s, s) and X₂ (1, 2, h, w), as the network gets them when it learns."""
+        return pair_of(self.networks[network], Pictures(self.image(picture, upload)))
 
 
 class ColorizationExplorer(SheetExplorer):
@@ -85,24 +91,24 @@ class ColorizationExplorer(SheetExplorer):
             weights = rebalance_weights(method.prior.cpu(), 1 - v.rebalancing)  # (Q,)
             psi = psi + (weights.log() - method.weights.cpu().log())[:, None, None]
         ab = annealed_mean(psi, centres, v.temperature) if classes else psi  # (1, 2, h, w)
-        truth = rgb_to_lab(image.float() / 255)[:, 1:]  # (1, 2, s, s)
+        x1, x2 = (x.cpu() for x in state.pair(v.network, v.picture, v.upload))
         row, column = divmod(cell_at(*v.place, *psi.shape[-2:]), psi.shape[-1])
-        here, true_here = (x[0, :, row, column] for x in (ab, adaptive_avg_pool2d(truth, psi.shape[-2:])))
-        gray, open_ = Pictures(image).gray().images[0], v.answer or v.guess is not None
+        here, true_here = (x[0, :, row, column] for x in (ab, x2))
+        open_ = v.answer or v.guess is not None
         p = psi[0, :, row, column].softmax(0).numpy() if classes else None
         true_there = true_here.numpy() if open_ else None
         alt = "the picture in the network's colours, with a ring around the place you chose"
         painted, original = (_ringed(x, v.place) for x in (paint(image, ab)[0], image[0]))
         panels = [
             state.sheet(v.picture, v.upload, "choose X₁", "gray pictures"),
-            Panel(gray, "X₁: what the network sees", "the chosen picture in gray", WIDE),
+            Panel(picture_of(x1[0]), "X₁: what the network sees", "the chosen picture in gray", WIDE),
             painted.panel("ψ(X₁): what it says; click a place", alt, operable=True),
             _plane(centres.numpy(), p, method.prior.cpu().numpy(), here.numpy(), true_there, v.guess),
         ]
         if open_:
             panels.append(original.panel("X₂: its true colours", "the picture as it was"))
         line = _settings_in_words(p, weights, v.temperature)
-        vivid, true_vivid = (float(x.norm(dim=1).mean()) for x in (ab, truth))
+        vivid, true_vivid = (float(x.norm(dim=1).mean()) for x in (ab, x2))
         line += f"Vividness (mean chroma) <b>{vivid:.0f}</b>"
         if not open_:
             line += ".<br>Where in the plane lies the true colour of the marked place? Click there to see."

@@ -42,6 +42,7 @@ class _Source:
 
     @lru_cache(maxsize=8)  # noqa: B019 - one instance lives as long as its widget
     def parts(self, split: str, method: str) -> Parts:
+        # PCA and CCA are solved for, no network learns here: the pair is that of the note's §3.2.
         (l, r), (lt, rt) = halves(self.train.images, split), halves(self.test.images, split)
         if method == "pca":
             model = PCA(KEPT).fit(l)

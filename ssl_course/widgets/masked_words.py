@@ -12,6 +12,7 @@ from ssl_course.checkpoints import shipped
 from ssl_course.course import palette
 from ssl_course.data import reviews
 from ssl_course.data.texts import Texts
+from ssl_course.interfaces import pair_of
 from ssl_course.methods import BERT
 from ssl_course.pretext.words import IGNORE, SPECIAL
 from ssl_course.theory.independence import conditional_mutual_information
@@ -209,7 +210,7 @@ class MaskedWords(Explorer):
         """The words of which a piece, or all, is in one drawn X₂."""
         text, network = self.values()["text"], self.state.network
         ids, _ = network.tokenizer.rows([text], network.context)  # (1, T)
-        chosen = network.pair(Texts(ids), self._stream).x2[0, 1:] != IGNORE  # after [CLS]
+        chosen = pair_of(network, Texts(ids), generator=self._stream).x2[0, 1:] != IGNORE  # after [CLS]
         places = [at for at, yes in zip(network.tokenizer.spans(text), chosen, strict=False) if yes]
         words = enumerate(chips.words_of(text))
         return [k for k, word in words if any(a < word.end and b > word.start for a, b in places)]
