@@ -6,6 +6,7 @@ ours lies in root's home it is made from another one of the same version.
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import os
 import re
@@ -72,6 +73,7 @@ def ensure() -> Path:
         (VENV / "etc/jupyter/jupyter_server_config.d/nbgrader.json").unlink(missing_ok=True)
         for part in ("share/jupyter", "etc/jupyter"):
             _look_into(Path(sys.prefix) / part, VENV / part)
+        _compile(Path(here))
         stamp.write_text(digest)
     if not PROXY.exists():
         npm = shutil.which("npm")
@@ -143,10 +145,23 @@ def prepare(state: Path) -> None:
            for what, value in (("NAME", "ssl-course"), ("EMAIL", "class@localhost"))}  # fmt: skip
     handout.commit_folder(bare, fresh / "lectures", "refs/heads/lectures", "The lectures", **who)
     shutil.rmtree(state / "course", ignore_errors=True)
+    compileall.compile_dir(fresh / "ssl_course", quiet=2, stripdir=str(fresh), prependdir=str(state / "course"))
     fresh.rename(state / "course")
     for path in [state, *state.rglob("*")]:
         if "private" not in path.parts:
             path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
+
+
+def _compile(packages: Path) -> None:
+    """Bytecode for all: students may not write there, so each of their kernels would compile PyTorch for itself."""
+    owner = packages.stat()  # who installed them must be able to remove them: not root, under sudo
+    rights = (
+        {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+        if os.name == "posix" and os.geteuid() == 0
+        else {}
+    )
+    # Some packages carry files that are no Python of this version; what cannot be compiled is left.
+    subprocess.run([sys.executable, "-m", "compileall", "-qq", "-j", "0", str(packages)], cwd="/", **rights)
 
 
 def _run(argv: list[str]) -> None:

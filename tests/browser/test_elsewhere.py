@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from harness import DARK, LIGHT, OF_NOTEBOOK_7, Lab, Notebook, Opener, Shown
+from harness import DARK, LIGHT, OF_NOTEBOOK_7, REPOSITORY, Lab, Notebook, Opener, Shown
 
 from tools.build import HOME, guard
 
@@ -43,6 +43,15 @@ FIGURES = (
     ".filter(o => o.data && !('application/vnd.jupyter.widget-view+json' in o.data))"
     ".flatMap(o => o.data['text/html'] ?? []).filter(h => h.includes('ssl-figure'))"
 )
+
+TRACKER = "@jupyterlab/notebook-extension:tracker"
+STORED = REPOSITORY / "lectures" / "13_which_pretext_task.ipynb"
+PICTURES = """() => [...document.querySelectorAll("img.ssl-shown")].map((i) => {
+  const { width, height } = i.getBoundingClientRect();
+  return [i.alt, i.complete && i.naturalWidth > 0, width, height];
+})"""
+TRUSTED = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(
+  (c) => c.type === "code" && c.outputs.length && c.trusted).length"""
 
 
 @contextmanager
@@ -239,7 +248,7 @@ def test_how_to_install_is_in_sight_after_run_all(lab: Lab, open_notebook: Opene
         "() => [...document.querySelectorAll('.jp-OutputArea-output')].some(e => e.innerText.includes('Not installed')"
         " && e.getBoundingClientRect().top > 0 && e.getBoundingClientRect().bottom < window.innerHeight)"
     )
-    with setting(lab, "@jupyterlab/notebook-extension:tracker", windowingMode=windowing):
+    with setting(lab, TRACKER, windowingMode=windowing):
         notebook = open_notebook(name)
         assert notebook.page.locator(".jp-InputPlaceholder").count() == 1, "its code is folded"
         notebook.command("notebook:run-all-cells")
@@ -257,7 +266,7 @@ def test_windowing(lab: Lab, open_notebook: Opener, known_errors: set[str], wind
     name = lab.write(
         f"windowed_{windowing}.ipynb", [BEGIN, TINY, *[tall] * 12, K, *[tall] * 12, FIGURE.format(2)]
     )
-    with setting(lab, "@jupyterlab/notebook-extension:tracker", windowingMode=windowing):
+    with setting(lab, TRACKER, windowingMode=windowing):
         notebook = open_notebook(name)
         notebook.run_all()
 
@@ -289,3 +298,24 @@ def test_windowing(lab: Lab, open_notebook: Opener, known_errors: set[str], wind
             assert slider.get_attribute("aria-label") == label
             notebook.screenshot(f"back_{widget.kind}")
         assert notebook.new_errors(known_errors) == []
+
+
+@pytest.mark.parametrize("at", ["lab/tree", "notebooks"])
+def test_a_stored_lecture_that_nobody_trusts_shows_all_its_pictures(
+    lab: Lab, open_notebook: Opener, at: str
+) -> None:
+    """Downloaded and opened, not run: Jupyter strips scripts and styles of what it shows; widgets' stills are there."""
+    outputs = [o for c in json.loads(STORED.read_text("utf-8"))["cells"] for o in c.get("outputs", ())]
+    stored = sum("".join(o.get("data", {}).get("text/html", "")).count('class="ssl-shown"') for o in outputs)
+    (lab.root / "nobody_trusts.ipynb").write_bytes(STORED.read_bytes())
+    with setting(lab, TRACKER, windowingMode="none"):
+        notebook = open_notebook("nobody_trusts.ipynb", at=at)
+        assert notebook.page.evaluate(TRUSTED) == 0
+        for theme in (DARK, LIGHT):
+            notebook.theme(theme)
+            pictures = notebook.page.evaluate(PICTURES)
+            assert len(pictures) == stored >= 3
+            for alt, whole, width, height in pictures:
+                assert alt and whole and width > 150 and height > 50, f"not to be seen: {alt!r}"
+            notebook.page.locator("img.ssl-shown").first.scroll_into_view_if_needed()
+            notebook.screenshot(f"untrusted_{at[:3]}_{theme.split()[-1].lower()}")
