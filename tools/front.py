@@ -35,7 +35,7 @@ MEASURED = {
     "02": ("02-explains", "At λ = ½ gray predicts {} % of the colour’s variance that the biome leaves open."),
     "03": ("03-part", "Told which ground or sky it is, the surroundings add {} % of a hole’s variance.", r"measured: [a-z ]+\. ([\d.]+ ± [\d.]+) %"),
     "04": ("04-work", "With three quarters hidden the encoder does {} % of its work."),
-    "05": ("05-coin", "Black corners and a coin name a share of {} of four angles, whatever is in the picture."),
+    "05": ("05-corners", "Black corners and a coin name a share of {} of four angles, whatever is in the picture."),
     "06": ("06-rest", "Told the sentiment, a share of {} of what two words say of each other is left."),
     "07": ("07-large", "The first principal component’s sign names the shared coin in a share of {}."),
     "08": ("08-tint", "After views of arbitrary hues a probe reads one tint of three with accuracy {}."),

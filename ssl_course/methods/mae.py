@@ -135,7 +135,7 @@ class MAE(nn.Module):
         gaps = self.mask_token.to(x.dtype).expand(n, length + 1 - x.shape[1], -1)  # (N, L − K, decoder_dim)
         tokens = torch.cat([x[:, 1:], gaps], 1)  # (N, L, decoder_dim): kept ones, then gaps
         tokens = tokens.gather(1, ids_restore[:, :, None].expand(-1, -1, x.shape[2]))  # each to its place
-        # all gaps hold the same vector: the position tells them apart
+        # each token is told where it stands
         tokens = tokens + self.decoder_position
         decoded = self.decoder(torch.cat([x[:, :1], tokens], 1))  # (N, 1 + L, decoder_dim)
         return self.decoder_pred(decoded[:, 1:])

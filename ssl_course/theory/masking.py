@@ -55,11 +55,11 @@ def masked_curves(
 
     - dependence: Σ_y P(y) ½ log(|Σ_V| |Σ_H| / |Σ|), covariances of the visible and hidden numbers within
       class y.
-    - ε_CI²: with R = X₂ − E[X₂|Y], Tr(C Σ⁻¹ Cᵀ) a hidden number, where C is the covariance of R with X₁ and Σ
-      that of X₁ over all classes: what the best linear predictor finds, a lower bound of the exact one. With
-      one class there is nothing but R, and it is the share of the variance that is predictable.
-    - class information: the mean over pairs of classes of (m − m')ᵀ Σ_V⁻¹ (m − m'),
-      Σ_V the mean covariance within.
+    - ε_CI²: with R = X₂ − E[X₂|Y], Tr(Σ_R1 Σ⁻¹ Σ_R1ᵀ) a hidden number, where Σ_R1 is the covariance of R with
+      X₁ and Σ that of X₁ over all classes: what the best linear predictor finds, a lower bound of the exact
+      one. With one class there is nothing but R, and it is the share of the variance that is predictable.
+    - class information: the mean over pairs of classes of (x̄ − x̄')ᵀ Σ_V⁻¹ (x̄ − x̄'), the squared
+      distance of their means; Σ_V is the mean covariance within.
 
     Args:
         shares: P(y) (k,).

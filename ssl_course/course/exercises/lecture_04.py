@@ -99,7 +99,7 @@ def most_visible(function: Any, seed: int = 0) -> Card:
 
 # ------------------------------------------------------------------------------------------ the gaps of a row
 def _logs(places: np.ndarray, rho: float, power: int = 2) -> float:
-    """Logarithm of the determinant of the covariance of these places: neighbours among them, g apart."""
+    """Logarithm of the determinant of the covariance of these places: neighbours among them, q apart."""
     return float(np.log1p(-(rho ** (power * np.diff(places)))).sum())
 
 
@@ -125,7 +125,7 @@ _GAPS_MISTAKES = {
         partial(_gaps, whole=False),
         partial(_gaps, whole=False, factor=-0.5),
     ),
-    "The variance that a neighbour g places away leaves open is 1 − ρ^(2g): its correlation is ρ^g, and it is "
+    "The variance that a neighbour q places away leaves open is 1 − ρ^(2q): its correlation is ρ^q, and it is "
     "squared.": partial(_gaps, power=1),
     "You add ½ log 1/(1 − ρ²) for each border. That is right for one border; with several, a border tells in part what "
     "the last one has told. Count the gaps instead.": _borders,
@@ -138,7 +138,7 @@ def from_gaps(function: Any, seed: int = 0) -> Card:
     (note §3.5).
 
     The row has covariance ρ^|i−j| within each class (`theory.masking.ar1_covariance`), so the determinant of
-    the covariance of some of its places is the product of 1 − ρ^(2g) over neighbours among them, g apart.
+    the covariance of some of its places is the product of 1 − ρ^(2q) over neighbours among them, q apart.
 
     It gets hidden (n,), True where a number is X₂, and ρ.
     """
@@ -149,5 +149,5 @@ def from_gaps(function: Any, seed: int = 0) -> Card:
         hidden[:3] = [False, True, False]
         cases.append((hidden, rho))
     praise = "Two sums over gaps, less that of the whole row, and a half."
-    hint = "Logarithms of 1 − ρ^(2g) over the gaps of the seen places, plus over those of the hidden ones, less over the row; half of it."
+    hint = "Logarithms of 1 − ρ^(2q) over the gaps of the seen places, plus over those of the hidden ones, less over the row; half of it."
     return judge(function, cases, _gaps, _GAPS_MISTAKES, praise, hint)
