@@ -98,9 +98,9 @@ def clip_loss(
 def clip_floor(p: Tensor, batch_size: int) -> Tensor:
     """The least value that `clip_loss` can have on average, when pairs have captions drawn from ``p``.
 
-    A caption that occurs m times in a batch gives its m rows, and its m columns, equal logits at best: each
-    of them pays log m, whatever the network. The mean over batches is E log(1 + B), B binomial(batch_size −
-    1, p_c), averaged over the captions c.
+    A caption that occurs q times in a batch gives its q rows, and its q columns, equal logits at best: each
+    of them pays log q, whatever the network. The mean over batches is E log q, q − 1 binomial(batch_size − 1,
+    p_c), averaged over the captions c (lecture 10 has the proof).
 
     Args:
         p: probabilities of the captions, any shape, summing to 1.
