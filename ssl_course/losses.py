@@ -98,9 +98,9 @@ def clip_loss(
 def clip_floor(p: Tensor, batch_size: int) -> Tensor:
     """The least value that `clip_loss` can have on average, when pairs have captions drawn from ``p``.
 
-    A caption that occurs m times in a batch gives its m rows, and its m columns, equal logits at best: each
-    of them pays log m, whatever the network. The mean over batches is E log(1 + B), B binomial(batch_size −
-    1, p_c), averaged over the captions c.
+    A caption that occurs q times in a batch gives its q rows, and its q columns, equal logits at best: each
+    of them pays log q, whatever the network. The mean over batches is E log q, q − 1 binomial(batch_size − 1,
+    p_c), averaged over the captions c (lecture 10 has the proof).
 
     Args:
         p: probabilities of the captions, any shape, summing to 1.
@@ -130,7 +130,7 @@ def similarity(eta: Tensor, psi: Tensor) -> Tensor:
 
 
 def barlow_twins(z1: Tensor, z2: Tensor, weight: float = 5e-3) -> Tensor:
-    """Σ_i (1 − C_ii)² + weight Σ_{i≠j} C_ij², C the cross-correlation of the batch
+    """Σ_i (1 − corr_ii)² + weight Σ_{i≠j} corr_ij², corr the cross-correlation of the batch
     (Zbontar et al., 2103.03230, eq. 1-2).
 
     Whitening asked for softly (lecture 12). Blind to the scale of z,
@@ -141,7 +141,7 @@ def barlow_twins(z1: Tensor, z2: Tensor, weight: float = 5e-3) -> Tensor:
         weight: of the entries off the diagonal, the paper's λ.
     """
     z1, z2 = ((z - z.mean(0)) / z.std(0, correction=0) for z in (z1, z2))  # (N, d), variance 1 in the batch
-    cross = z1.T @ z2 / len(z1)  # (d, d) C: number i of one view with number j of the other
+    cross = z1.T @ z2 / len(z1)  # (d, d) corr: number i of one view with number j of the other
     agree = (1 - cross.diagonal()).square().sum()  # each number the same in both views …
     return agree + weight * _off_diagonal(cross)  # … and different from all others
 

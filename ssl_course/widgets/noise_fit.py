@@ -92,7 +92,7 @@ def _curves(n: int, p: int, q: int, shared: float, ridge: float, fresh: bool) ->
     if p + q > ROWS[0]:
         at = float(np.log10(p + q))
         plot.line([(at, -0.25), (at, 1.08)], palette.INK, 1, (3, 3))
-        plot.text(at, -0.25, f"n = p + q = {p + q}", palette.INK, 11, "lb", offset=(5, -4), halo=True)
+        plot.text(at, -0.25, f"{p + q} rows", palette.INK, 11, "lb", offset=(5, -4), halo=True)
     x = np.log10(ROWS)
     fits = [fitted(m, p, q, shared, ridge) for m in ROWS]
     series = [([f.train for f in fits], palette.PSI, None)]

@@ -24,10 +24,10 @@ from ssl_course.course.exercises import lecture_00 as check
 from ssl_course.course.lecture import predict, reveal"""
 ASK = 'predict("00-jigsaw", "Nine tiles: how many orders?")'
 CHOOSE = 'predict("00-labels", "How many labels?", "choice", ["about 60", "about 300"])'
-STUB = "def mine(n_labels, accuracy, target):\n    ...\n\n\ncheck.labels_needed(mine)"
-ANSWER = STUB.replace("...", "return n_labels[0]  # mine")
+STUB = "def mine(n, k):\n    ...\n\n\ncheck.perfect_psi(mine)"
+ANSWER = STUB.replace("...", "return n / k  # mine")
 SOLUTION = """\
-verdict = check.labels_needed(lambda n, a, t: min((m for m, b in zip(n, a) if b >= t), default=None))
+verdict = check.perfect_psi(lambda n, k: 1 - (1 - 1 / k) ** n)
 assert verdict.passed
 verdict"""
 

@@ -128,12 +128,12 @@ def test_two_kernels_and_their_threads_lose_nothing(folder):
 
 # ---- exercises ----------------------------------------------------------------------------------------------------
 
-STUB = "def mine(n_labels, accuracy, target):\n    ...\n\n\ncheck.labels_needed(mine)"
+STUB = "def mine(n, k):\n    ...\n\n\ncheck.perfect_psi(mine)"
 WRONG = STUB.replace("...", "return 3  # ≥")
 SOLUTION = """\
-def solution(n_labels, accuracy, target):
-    return min((n for n, a in zip(n_labels, accuracy, strict=True) if a >= target), default=None)
-verdict = check.labels_needed(solution)
+def solution(n, k):
+    return 1 - (1 - 1 / k) ** n
+verdict = check.perfect_psi(solution)
 verdict"""
 
 
@@ -153,15 +153,15 @@ def test_an_answer_is_shown_again_where_the_stub_is_back(folder):
     assert run_cell(WRONG).state == "wrong"
     card = run_cell(STUB)
     assert card.state == "unsolved" and card.earlier == WRONG and "return 3  # ≥" in card._repr_html_()
-    assert not run_cell(STUB.replace("labels_needed", "careless_labels"), lecture_01).earlier
+    assert not run_cell(STUB.replace("perfect_psi", "careless_labels"), lecture_01).earlier
     data = card._repr_mimebundle_(include=None, exclude=None)
     assert "application/vnd.jupyter.widget-view+json" in data and "return 3" in data["text/html"]
     card.forget()
-    assert run_cell(STUB) == lecture_00.labels_needed(None) and not run_cell(STUB)._repr_mimebundle_()
+    assert run_cell(STUB) == lecture_00.perfect_psi(None) and not run_cell(STUB)._repr_mimebundle_()
 
 
 def test_answers_that_are_no_cells_are_not_kept(folder):
-    lecture_00.labels_needed(lambda *_: 3)
+    lecture_00.perfect_psi(lambda *_: 3)
     assert not folder.exists()
 
 

@@ -1,5 +1,5 @@
-"""Exercises of lecture 00: read the number of labels off a label-efficiency curve;
-tell pretext tasks from what is none."""
+"""Exercises of lecture 00: how few labels the best ψ needs; tell pretext tasks from what is none;
+what a linear probe does not notice."""
 
 import math
 from typing import Any
@@ -9,78 +9,58 @@ import numpy as np
 from ssl_course.course.exercises.card import UNSOLVED, Card, check, is_stub, passed, wrong
 from ssl_course.course.exercises.judging import judge
 
-# Each rule is given n_labels (m,), accuracy (m,) and the target; infinity stands for "never".
+# ---- how few labels can be enough --------------------------------------------------------------------------
 
 
-def _first(hits: np.ndarray, values: np.ndarray) -> float:
-    return float(values[np.argmax(hits)]) if hits.any() else math.inf
+def _named(n: int, k: int) -> float:
+    return 1 - (1 - 1 / k) ** n
 
 
-def _right(n_labels: np.ndarray, accuracy: np.ndarray, target: float) -> float:
-    return _first(accuracy >= target, n_labels)
-
-
-_MISTAKES = {
-    "Almost: to reach the target is enough. You ask for strictly more (>); use ≥.": lambda n, a, t: _first(
-        a > t, n
+_SHARES = {
+    "That is the share that is missed: none of the n labels is of their class.": lambda n, k: (
+        1 - _named(n, k)
     ),
-    "That is the position in the array. Wanted is n_labels at that position.": lambda n, a, t: _first(
-        a >= t, np.arange(len(n))
+    "Labels do not share the classes out among themselves: two of them may fall on one class.": (
+        lambda n, k: min(1.0, n / k),
+        lambda n, k: n / k,
     ),
-    "That is the accuracy there. Wanted is the number of labels.": lambda n, a, t: _first(a >= t, a),
-    "One step too early: there the accuracy is still below the target.": lambda n, a, t: _first(
-        a >= t, np.r_[n[0], n[:-1]]
+    "That is how likely *every* class has a label, or nearly. A picture needs one class only, its own.": (
+        lambda n, k: _named(n, k) ** k,
+        lambda n, k: 1 - k * (1 - 1 / k) ** n,
     ),
-    "That is where the accuracy is closest to the target; it may still be below, and never "
-    "reach it.": lambda n, a, t: float(n[np.argmin(np.abs(a - t))]),
-    "When no count is enough, np.argmax of nothing but False is 0. Return None there.": lambda n, a, t: float(
-        n[np.argmax(a >= t)]
+    "1/k is how likely a label is of the class. The picture is missed if all n labels are *not* of "
+    "it.": lambda n, k: 1 - (1 / k) ** n,
+    "All n labels are drawn, and each may be of the class: n factors, one for each.": lambda n, k: _named(
+        n - 1, k
     ),
-    "When the curve never gets there, the largest count is no answer. Return None.": lambda n, a, t: min(
-        _right(n, a, t), float(n[-1])
+    "Close for many classes: e^(−1/k) is 1 − 1/k only in the limit. Wanted is the value "
+    "itself.": lambda n, k: 1 - math.exp(-n / k),
+    "One chance too many: w does not guess. A picture whose class has no label is never named rightly.": (
+        lambda n, k: _named(n, k) + (1 - _named(n, k)) / k,
     ),
-    "When the curve never gets there, 0 labels is no answer. Return None.": lambda n, a, t: (
-        _right(n, a, t) if (a >= t).any() else 0.0
-    ),
-    "That is the largest count that reaches the target. Wanted is the smallest.": lambda n, a, t: _first(
-        (a >= t)[::-1], n[::-1]
-    ),
-    "You wait until the curve stays above the target. Measured curves dip; wanted is the first count that "
-    "reaches it.": lambda n, a, t: _first(np.minimum.accumulate((a >= t)[::-1])[::-1], n),
+    "That is what guessing gets, or a single label. More labels show more classes.": lambda n, k: 1 / k,
+    "ψ is perfect, and still w has never heard of a class without a label.": lambda n, k: 1.0,
 }
 
 
 @check()
-def labels_needed(function: Any, seed: int = 0) -> Card:
-    """Check ``function(n_labels, accuracy, target)``: the fewest labels with which a probe reaches
-    ``target``.
+def perfect_psi(function: Any, seed: int = 0) -> Card:
+    """Check ``function(n, k)``: the accuracy of w on a ψ that makes one point of each class, with n labels
+    drawn at random, on average (note §2: w is learned from n_L labels).
 
-    The right answer is the smallest entry of ``n_labels`` whose accuracy is at least ``target``, and None
-    when there is none (note §2: w is learned from n_L labels).
-
-    It gets increasing counts n_labels (m,), accuracy (m,), and a number.
+    It gets the numbers of labels and of classes, which are equally frequent, and returns a number.
     """
     rng = np.random.default_rng(seed)
-    cases = []
-    for trial in range(12):
-        n_labels = np.sort(rng.choice(np.arange(2, 200), 8, replace=False)) * 10
-        # Measured curves are not monotone: the first hit may be followed by a dip.
-        accuracy = np.round(0.4 + np.linspace(0, 0.4, 8) + rng.normal(0, 0.04, 8), 3)
-        target = float(np.round(rng.uniform(0.5, 0.7), 4))
-        if trial % 4 == 0:  # reached exactly, later exceeded
-            target = float(accuracy[:6].max())
-            accuracy[7] = target + 0.05
-        elif trial % 4 == 1:  # never reached
-            target = float(accuracy.max()) + 0.01
-        elif trial % 4 == 2:  # reached, then a dip
-            accuracy[3:5] = target + 0.01, target - 0.02
-            accuracy[:3] = np.minimum(accuracy[:3], target - 0.001)
-            accuracy[7] = target + 0.05
-        cases.append((n_labels, accuracy, target))
-    praise = "The first count at which the probe reaches the target."
-    hint = "Walk through the counts from the smallest; return the first whose accuracy is ≥ target, None if none is."
-    return judge(function, cases, _right, _MISTAKES, praise, hint, none=math.inf)
+    cases = [(int(n), int(k)) for n, k in zip(rng.integers(2, 12, 5), rng.integers(3, 9, 5), strict=True)]
+    praise = (
+        "1 − (1 − 1/k)ⁿ: with as many labels as classes it is near 1 − 1/e, however good ψ is. "
+        "So a curve over labels drawn at random says something of the draw as well."
+    )
+    hint = "Take one new picture. How likely is it that none of the n labels is of its class?"
+    return judge(function, [*cases, (1000, 1000), (3, 40)], _named, _SHARES, praise, hint)
 
+
+# ---- letters with one word each ----------------------------------------------------------------------------
 
 _KINDS = ("yes", "label", "copy", "chance")
 _PAIRS = {  # letter → what is right, and what to tell who says something else
@@ -100,6 +80,32 @@ _PAIRS = {  # letter → what is right, and what to tell who says something else
     ),
 }  # fmt: skip
 
+_REACHES = ("same", "fewer", "more", "other")
+_CHANGES = {
+    "a": ("same", "Divide w by ten: the scores are what they were."),
+    "b": ("same", "An invertible matrix can be undone: give w its inverse, and the scores are what they were."),
+    "c": ("fewer", "With weight 0 on the second half w could do all this before; what it read from there is gone."),
+    "d": ("more", "With weight 0 on the squares w has all that it had, and now it can bend as well."),
+    "e": (
+        "more",
+        "With weight 0 on the noise w has all that it had. The new scores help nobody, and they are there to be chosen: that is what costs labels.",
+    ),
+    "f": ("other", "What is linear in a number is not linear in its square, nor the other way round: scores are lost, and others come in."),
+}  # fmt: skip
+
+
+def _letters(answers: Any, table: dict[str, tuple[str, str]], kinds: tuple[str, ...], praise: str) -> Card:
+    if not isinstance(answers, dict) or set(answers) != set(table):
+        return wrong(f"Hand over a dict with the letters {', '.join(table)}.")
+    if any(is_stub(answer) for answer in answers.values()):
+        return UNSOLVED
+    for letter, (right, why) in table.items():
+        if answers[letter] not in kinds:
+            return wrong(f"{letter}: write one of {', '.join(map(repr, kinds))}.")
+        if answers[letter] != right:
+            return wrong(f"{letter} is not {answers[letter]!r}. {why}")
+    return passed(praise)
+
 
 @check("the answers, a dict of letters")
 def pretext_tasks(answers: Any) -> Card:
@@ -108,13 +114,19 @@ def pretext_tasks(answers: Any) -> Card:
     Args:
         answers: letter a to f → "yes", "label", "copy" or "chance".
     """
-    if not isinstance(answers, dict) or set(answers) != set(_PAIRS):
-        return wrong(f"Hand over a dict with the letters {', '.join(_PAIRS)}.")
-    if any(is_stub(answer) for answer in answers.values()):
-        return UNSOLVED
-    for letter, (right, why) in _PAIRS.items():
-        if answers[letter] not in _KINDS:
-            return wrong(f"{letter}: write one of {', '.join(map(repr, _KINDS))}.")
-        if answers[letter] != right:
-            return wrong(f"{letter} is not {answers[letter]!r}. {why}")
-    return passed("A pretext task: the data give X₂, X₁ tells of it, and X₁ does not contain it.")
+    praise = "A pretext task: the data give X₂, X₁ tells of it, and X₁ does not contain it."
+    return _letters(answers, _PAIRS, _KINDS, praise)
+
+
+@check("the answers, a dict of letters")
+def unnoticed(answers: Any) -> Card:
+    """Check what six changes of ψ do to the scores wψ + constant that a linear probe can choose from (note §2).
+
+    Args:
+        answers: letter a to f → "same", "fewer", "more" or "other", which is neither fewer nor more.
+    """
+    praise = (
+        "A linear probe sees what can be read off linearly, not how it is written. "
+        "More to choose from costs labels, whether it is of use or not."
+    )
+    return _letters(answers, _CHANGES, _REACHES, praise)

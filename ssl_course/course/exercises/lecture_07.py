@@ -14,13 +14,13 @@ FOOLED, HONEST = 0.99, 0.2  # training correlation at least, correlation on fres
 
 
 _LOUDNESS = {
-    "The same number twice? A white X₁ has lost its loudness: a remains once, not squared.": (
+    "The same number twice? A white X₁ has lost its loudness: c remains once, not squared.": (
         lambda p, q: [np.sqrt(q / p)] * 2,
         lambda p, q: [q / p] * 2,
     ),
-    "They have changed places. Without any whitening a counts twice, a², so there is a root; with X₁ white it counts "
+    "They have changed places. Without any whitening c counts twice, c², so there is a root; with X₁ white it counts "
     "once.": lambda p, q: [q / p, np.sqrt(q / p)],
-    "These are the squares. Wanted is a, a standard deviation, and correlations count as they are.": lambda p, q: [
+    "These are the squares. Wanted is c, a standard deviation, and correlations count as they are.": lambda p, q: [
         q / p,
         (q / p) ** 2,
     ],
@@ -45,7 +45,7 @@ def first_pair(function: Any, seed: int = 0) -> Card:
         (float(p), float(q)) for p, q in zip(rng.uniform(0.1, 0.5, 5), rng.uniform(0.6, 0.99, 5), strict=True)
     ]
     praise = "√(ρ_quiet/ρ_loud), and ρ_quiet/ρ_loud with one view white: only two white views make loudness nothing."
-    hint = "The covariances of the pairs are a² ρ_loud and ρ_quiet. What becomes of them when X₁ is divided by its standard deviations?"
+    hint = "The covariances of the pairs are c² ρ_loud and ρ_quiet. What becomes of them when X₁ is divided by its standard deviations?"
     right = lambda p, q: [np.sqrt(q / p), q / p]  # noqa: E731
     return judge(function, cases, right, _LOUDNESS, praise, hint)
 
@@ -55,7 +55,7 @@ def fooled_by_noise(function: Any, seed: int = 0) -> Card:
     """Check ``function(n, rng)``: two views with nothing in common that CCA, on 50 rows,
     finds perfectly correlated.
 
-    Returns x (n, p) and y (n, q), n rows of the same distribution each time.
+    Returns x (n, d₁) and y (n, d₂), n rows of the same distribution each time.
     """
     drawn = []
     for n, stream in ((ROWS, 1), (FRESH, 2)):
@@ -63,7 +63,7 @@ def fooled_by_noise(function: Any, seed: int = 0) -> Card:
         try:
             x, y = (np.array(v, dtype=float) for v in views)
         except (TypeError, ValueError):
-            return wrong("Two arrays are wanted, x of shape (n, p) and y of shape (n, q).")
+            return wrong("Two arrays are wanted, x of shape (n, d₁) and y of shape (n, d₂).")
         if x.ndim != 2 or y.ndim != 2 or len(x) != n or len(y) != n:
             return wrong(f"Two arrays with {n} rows are wanted, got the shapes {x.shape} and {y.shape}.")
         drawn.append((x, y))
@@ -101,28 +101,28 @@ def fooled_by_noise(function: Any, seed: int = 0) -> Card:
 
 @check()
 def certain_to_be_fooled(function: Any, seed: int = 0) -> Card:
-    """Check ``function(p, q)``: the most rows at which independent noise is certain to give a correlation of
+    """Check ``function(d1, d2)``: the most rows at which independent noise is certain to give a correlation of
     1.
 
-    P and q numbers in the two views, CCA with centring (note §3.2).
+    It gets d₁ and d₂, how many numbers the two views have; CCA with centring (note §3.2).
     """
     rng = np.random.default_rng(seed)
     cases = [(int(p), int(q)) for p, q in rng.integers(2, 30, (6, 2))] + [(3, 9)]
     mistakes = {
         "Nearly: that is right without centring. "
         "Taking off the means leaves n − 1 dimensions, so one row more.": lambda p, q: p + q - 1,
-        "Nearly: with p + q + 1 rows both spaces just fill the p + q dimensions that "
+        "Nearly: with d₁ + d₂ + 1 rows both spaces just fill the d₁ + d₂ dimensions that "
         "centring leaves.": lambda p, q: p + q + 1,
         "That many rows let the larger view fit *anything*. Less is enough: "
         "the views only need to meet somewhere.": (max, lambda p, q: max(p, q) + 1),
-        "Both views choose weights: p and q of them count together.": min,
-        "The weights of the views add up: p + q are chosen, not p times q.": lambda p, q: p * q,
+        "Both views choose weights: d₁ and d₂ of them count together.": min,
+        "The weights of the views add up: d₁ + d₂ are chosen, not d₁ times d₂.": lambda p, q: p * q,
         "At that many rows noise is still fitted well, but not perfectly. "
         "When must the two spaces intersect?": lambda p, q: 2 * (p + q),
     }
-    praise = "Spaces of dimension p and q within n − 1 dimensions meet once p + q > n − 1: up to n = p + q."
+    praise = "Spaces of dimension d₁ and d₂ within n − 1 dimensions meet once d₁ + d₂ > n − 1: up to n = d₁ + d₂."
     hint = (
-        "After centring, what a view can make of n rows is a space of dimension p within n − 1. When must "
+        "After centring, what a view can make of n rows is a space of dimension d₁ within n − 1. When must "
         "two such spaces share a direction?"
     )
     return judge(function, cases, lambda p, q: p + q, mistakes, praise, hint)

@@ -28,7 +28,7 @@ _PULLS = {
     "so the chain rule gives 1/τ.": lambda s, j, t: _softmax(s / t) - _hot(s, j),
     "The sign: raising the positive's cosine must lower the loss.": lambda s, j, t: -_pull(s, j, t),
     "The positive has a term of its own: "
-    "−s_j/τ is part of the loss, so 1 is taken off at j.": lambda s, j, t: _softmax(s / t) / t,
+    "−sim_j/τ is part of the loss, so 1 is taken off at j.": lambda s, j, t: _softmax(s / t) / t,
     "The softmax itself does not feel τ: take it of s/τ.": lambda s, j, t: (_softmax(s) - _hot(s, j)) / t,
     "You multiplied by τ where the chain rule divides by it.": lambda s, j, t: (
         (_softmax(s / t) - _hot(s, j)) * t
@@ -43,17 +43,17 @@ _PULLS = {
 
 @check()
 def pull(function: Any, seed: int = 0) -> Card:
-    """Check ``function(cosines, j, temperature)``: ∂ℓ/∂s_m for one row, (p_m − 1[m = j]) / τ (note §3.2).
+    """Check ``function(cosines, j, temperature)``: ∂ℓ/∂sim_m for one row, (softmax_m − 1[m = j]) / τ (note §3.2).
 
-    It gets the cosines (M,) with the M = 2N − 1 other views, the index of the positive and τ, and returns
-    (M,).
+    It gets the cosines with the 2N − 1 other views, the index of the positive and τ, and returns as many
+    numbers.
     """
     rng = np.random.default_rng(seed)
     cases = [(rng.uniform(-1, 1, m), int(rng.integers(m)), t) for m, t in ((5, 0.5), (7, 0.2), (3, 2.0))]
     praise = (
         "Negatives are pushed away in proportion to their softmax: at a small τ only the nearest feels it."
     )
-    hint = "ℓ = −s_j/τ + log Σ_m exp(s_m/τ). Differentiate with respect to each s_m."
+    hint = "ℓ = −sim_j/τ + log Σ_m exp(sim_m/τ). Differentiate with respect to each sim_m."
     return judge(function, cases, _pull, _PULLS, praise, hint)
 
 
@@ -125,27 +125,27 @@ _ALONE = {
         np.log(2 * n - 1)
     ),
     "That is the least loss there is: it tells every picture from every other.": lambda n, k, t: _least(n, t),
-    "Only the right view has cosine 1 in your sum. All views of its class have, 2N/K − 1 of them.": lambda n, k, t: (
+    "Only the right view has cosine 1 in your sum. All views of its class have, 2N/k − 1 of them.": lambda n, k, t: (
         _class_alone(n, k, t, 1)
     ),
-    "The row itself is not among its candidates: 2N/K − 1 of the class, not 2N/K.": lambda n, k, t: (
+    "The row itself is not among its candidates: 2N/k − 1 of the class, not 2N/k.": lambda n, k, t: (
         _class_alone(n, k, t, 2 * n / k)
     ),
-    "Both views of each picture of the class are candidates: 2N/K − 1.": (
+    "Both views of each picture of the class are candidates: 2N/k − 1.": (
         lambda n, k, t: _class_alone(n, k, t, n / k),
         lambda n, k, t: _class_alone(n, k, t, n / k - 1),
     ),
-    "The other classes are not infinitely far away: 2N − 2N/K views have cosine −1/(K − 1).": (
+    "The other classes are not infinitely far away: 2N − 2N/k views have cosine −1/(k − 1).": (
         lambda n, k, t: np.log(2 * n / k - 1),
         lambda n, k, t: np.log((2 * n - 1) / k),
     ),
-    "Right angles are not the most even: K directions can have −1/(K − 1).": lambda n, k, t: _class_alone(
+    "Right angles are not the most even: k directions can have −1/(k − 1).": lambda n, k, t: _class_alone(
         n, k, t, cosine=0.0
     ),
-    "Two directions can be opposite, K of them cannot: −1/(K − 1).": lambda n, k, t: _class_alone(
+    "Two directions can be opposite, k of them cannot: −1/(k − 1).": lambda n, k, t: _class_alone(
         n, k, t, cosine=-1.0
     ),
-    "It is the K classes that lie evenly, not the N pictures: −1/(K − 1).": lambda n, k, t: _class_alone(
+    "It is the k classes that lie evenly, not the N pictures: −1/(k − 1).": lambda n, k, t: _class_alone(
         n, k, t, cosine=-1 / (n - 1)
     ),
     "The temperature has no effect: divide the cosines by it.": lambda n, k, t: _class_alone(n, k, 1.0),
@@ -156,12 +156,12 @@ _ALONE = {
 
 @check()
 def class_alone(function: Any, seed: int = 0) -> Card:
-    """Check ``function(n, k, temperature)``: NT-Xent when z is the class and nothing else, N/K pictures of each of K classes.
+    """Check ``function(n, k, temperature)``: NT-Xent when z is the class and nothing else, N/k pictures of each of k classes.
 
-    log((2N/K − 1) + (2N − 2N/K) e^{(c − 1)/τ}), c = −1/(K − 1): the classes form a simplex (note §3.2).
+    log((2N/k − 1) + (2N − 2N/k) e^{(c − 1)/τ}), c = −1/(k − 1): the classes form a simplex (note §3.2).
     """
     few = int(np.random.default_rng(seed).integers(2, 6))
     cases = [(3 * few, 3, 1.0), (4 * few, 4, 0.5), (30, 3, 0.4), (128, 4, 0.2)]
     praise = "All the views of a class stand where the right one stands: to know the class alone leaves most of the loss."
-    hint = "Of the 2N − 1 others 2N/K − 1 have cosine 1, the right one among them; 2N − 2N/K have −1/(K − 1)."
+    hint = "Of the 2N − 1 others 2N/k − 1 have cosine 1, the right one among them; 2N − 2N/k have −1/(k − 1)."
     return judge(function, cases, _class_alone, _ALONE, praise, hint)

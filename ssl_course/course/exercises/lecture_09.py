@@ -104,15 +104,15 @@ def two_points(function: Any, seed: int = 0) -> Card:
 # ---- a predictor that learns faster ------------------------------------------------------------------------
 
 _FASTER = {
-    "That is the watershed of κ, which stays. In ω it lies at κ₋ divided by √m, since κ² = m ω².": lambda v, g, m: (
+    "That is the watershed of κ, which stays. In ω it lies at κ₋ divided by √q, since κ² = q ω².": lambda v, g, m: (
         _root(v, g)
     ),
-    "κ² = m ω², so ω = κ/√m: divide by the root of m.": (
+    "κ² = q ω², so ω = κ/√q: divide by the root of q.": (
         lambda v, g, m: _root(v, g) / m,
         lambda v, g, m: _root(v, g) * math.sqrt(m),
         lambda v, g, m: _root(v, g) * m,
     ),
-    "The decay is not divided by m: the rate of the predictor's learning grows, its decay stays "
+    "The decay is not divided by q: the rate of the predictor's learning grows, its decay stays "
     "γ.": lambda v, g, m: _root(v, g / m),
     "That is where it comes to rest. The watershed is the smaller zero.": lambda v, g, m: (
         _root(v, g, sign=1) / math.sqrt(m)
@@ -125,13 +125,13 @@ def faster_predictor(function: Any, seed: int = 0) -> Card:
     """Check ``function(noise, decay, speed)``: the least ω that lives beside κ = √speed ω, where the
     predictor's slope counts speed times (lecture 09; α_p of Tian et al., arXiv 2102.06810, §3).
 
-    It gets ν, γ (below the limit, so that something lives) and m, and returns a number.
+    It gets ν, γ (below the limit, so that something lives) and q, and returns a number.
     """
     rng = np.random.default_rng(seed)
     cases = []
     for _ in range(5):
         noise, share = rng.uniform(0.1, 1), rng.uniform(0.2, 0.9)
         cases.append((float(noise), float(share / (4 * (1 + noise))), float(rng.uniform(1.5, 9))))
-    praise = "κ₋/√m: a predictor that learns faster saves weaker directions."
-    hint = "Derive κ² − m ω² → 0 as in line 1 of the proof; put ω² = κ²/m into κ̇; the watershed of κ, in units of ω."
+    praise = "κ₋/√q: a predictor that learns faster saves weaker directions."
+    hint = "Derive κ² − q ω² → 0 as in line 1 of the proof; put ω² = κ²/q into κ̇; the watershed of κ, in units of ω."
     return judge(function, cases, lambda v, g, m: _root(v, g) / math.sqrt(m), _FASTER, praise, hint)

@@ -79,17 +79,17 @@ _SILENCE = {
     "log N is where it starts without the mask. A masked row contrasts its pair with fewer.": lambda c: (
         np.log(len(c))
     ),
-    "The pair itself stays in its row: of the m with its caption m − 1 go.": lambda c: np.log(
+    "The pair itself stays in its row: of the q with its caption q − 1 go.": lambda c: np.log(
         np.maximum(len(c) - _counts(c), 1)
     ).mean(),
-    "Log N less the floor is another number. A row of N − m + 1 equal scores pays their log, not "
-    "log N − log m.": lambda c: np.log(len(c) / _counts(c)).mean(),
+    "Log N less the floor is another number. A row of N − q + 1 equal scores pays their log, not "
+    "log N − log q.": lambda c: np.log(len(c) / _counts(c)).mean(),
     "Repeated captions of *others* still count, each of them: not the number of different captions, but of "
     "entries.": lambda c: np.log(len(np.unique(c))),
     "You take the log of the mean. Wanted is the mean of the logs.": lambda c: np.log(
         (len(c) - _counts(c) + 1).mean()
     ),
-    "You average over different captions. The loss averages over rows: a caption that occurs m times has m "
+    "You average over different captions. The loss averages over rows: a caption that occurs q times has q "
     "of them.": lambda c: np.log(len(c) - np.unique(c, return_counts=True)[1] + 1).mean(),
     "0 is the other end, of one who knows everything.": lambda c: 0.0,
     "Rows *and* columns pay this, and the loss takes half of each.": (
@@ -111,8 +111,8 @@ def silence(function: Any, seed: int = 0) -> Card:
     """
     rng = np.random.default_rng(seed)
     cases = [(np.r_[0, 0, 0, rng.integers(0, k, n)],) for n, k in ((6, 4), (9, 6), (12, 5), (7, 9))]
-    praise = "The mean of log(N − m + 1). From here down to 0 the masked loss goes, and not from log N."
-    hint = "How many entries are left in a row whose caption occurs m times? All have the same score."
+    praise = "The mean of log(N − q + 1). From here down to 0 the masked loss goes, and not from log N."
+    hint = "How many entries are left in a row whose caption occurs q times? All have the same score."
     return judge(function, cases, _silence, _SILENCE, praise, hint)
 
 
@@ -122,23 +122,23 @@ def _floor(captions: Array) -> float:
 
 
 _FLOORS = {
-    "(1) Nothing is masked in the columns: each of the m rows of a caption still pays log m there, and the columns are "
+    "(1) Nothing is masked in the columns: each of the q rows of a caption still pays log q there, and the columns are "
     "half of the loss.": (lambda c: (0.0, _floor(c)), lambda c: (0.0, 0.0)),
     "(1) The masked rows can reach 0; only the columns pay, and they are half of the loss.": lambda c: (
         _floor(c),
         _floor(c),
     ),
-    "(2) A target of 1/m for m equal captions is met by a softmax of 1/m each, and −log of that is log m, not 0: "
+    "(2) A target of 1/q for q equal captions is met by a softmax of 1/q each, and −log of that is log q, not 0: "
     "the loss has the entropy of its target in it.": (
         lambda c: (_floor(c) / 2, 0.0),
         lambda c: (_floor(c), 0.0),
     ),
-    "(2) Rows *and* columns pay log m; half of each adds up to log m.": lambda c: (_floor(c) / 2,) * 2,
+    "(2) Rows *and* columns pay log q; half of each adds up to log q.": lambda c: (_floor(c) / 2,) * 2,
     "(1) and (2) have changed places.": lambda c: (_floor(c), _floor(c) / 2),
     "You take the log of the mean count. Wanted is the mean of the logs.": lambda c: (
         np.log(_counts(c).mean()) * np.array([0.5, 1])
     ),
-    "You average over different captions. The loss averages over rows: a caption that occurs m times has m "
+    "You average over different captions. The loss averages over rows: a caption that occurs q times has q "
     "of them.": lambda c: np.log(np.unique(c, return_counts=True)[1]).mean() * np.array([0.5, 1]),
 }
 
@@ -146,7 +146,7 @@ _FLOORS = {
 @check()
 def two_floors(function: Any, seed: int = 0) -> Card:
     """Check ``function(captions)``: the least loss (1) with equal captions masked in the rows only, (2) with
-    nothing masked and a target of 1/m for each of the m equal captions.
+    nothing masked and a target of 1/q for each of the q equal captions.
 
     It gets the number of each pair's caption, (N,) integers, and returns two numbers.
     """

@@ -71,7 +71,7 @@ def soft_whitening(function: Any, seed: int = 0) -> Card:
         ),
         "Twice too much: either the covariances of one view only are counted, or the invariance is summed over the "
         "two numbers, where VICReg takes the mean.": (_overlap(2), _overlap(2, np.inf)),
-        "Half of it: VICReg divides the covariances by the number of numbers, 2, and C₁₂² + C₂₁² by 2 is C₁₂² "
+        "Half of it: VICReg divides the covariances by the number of numbers, 2, and Cov₁₂² + Cov₂₁² by 2 is Cov₁₂² "
         "once a view.": (_overlap(0.5), _overlap(0.5, np.inf)),
         "That is two copies, which only a small covariance weight allows.": lambda a, b, inv, cov: 1.0,
         "The sum of the correlations does not change with c; what the invariance term gains by a copy is their "

@@ -135,7 +135,7 @@ def test_certain_right(seed):
         (lambda p, q: max(p, q), "fit *anything*"),
         (lambda p, q: max(p, q) + 1, "fit *anything*"),
         (lambda p, q: min(p, q), "count together"),
-        (lambda p, q: p * q, "not p times q"),
+        (lambda p, q: p * q, "not d₁ times d₂"),
         (lambda p, q: 2 * (p + q), "not perfectly"),
         (lambda p, q: p + q + 7, "is right"),
         (lambda p, q: None, "Replace the dots"),

@@ -143,7 +143,7 @@ def masked(logits, captions, axes=(0, 1)):
 
 
 def shared(logits, captions):
-    """The loss whose target is 1/m for each of the m equal captions."""
+    """The loss whose target is 1/q for each of the q equal captions."""
     a, c, total = logits.tolist(), list(captions), 0.0
     n = len(c)
     for i in range(n):
