@@ -363,7 +363,7 @@ CAPTIONS = {
 
 def _titles(source: str) -> list[str]:
     """What an author typed into the alt texts, captions and titles of a cell."""
-    typed = []
+    typed: list[str] = []
     for call in _calls(source):
         name = getattr(call.func, "attr", getattr(call.func, "id", ""))
         if name in CAPTIONS:
