@@ -2,7 +2,7 @@
 
 A lecture is run whole in a kernel of its own. Peak is the most that it held at once (VmHWM), libraries included. Private is what
 each further kernel on a machine costs: what it wrote itself; the libraries as they lie on the disk are there once for all. A PyTorch
-with CUDA's libraries gives the last column, one for CPUs, as hubs and laptops get it, the others. Linux only.
+with CUDA's libraries gives its own column, one for CPUs, as hubs and laptops get it, the others; CPU seconds come from either. Linux only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LARGEST = 1000  # MB that a lecture may hold at its peak
 
 
 def measure(src: Path, go_on: bool = False) -> dict[str, float]:
-    """Megabytes of one lecture: at its peak, after its set-up, and private at its end.
+    """Megabytes of one lecture, at its peak, after its set-up, and private at its end; CPU seconds of the whole run.
 
     With ``go_on`` a cell that fails does not end the run: another PyTorch comes to other numbers than the cells that assert some.
     """
@@ -50,12 +50,18 @@ def measure(src: Path, go_on: bool = False) -> dict[str, float]:
                 found["import"], first = _private(pid), False
         found["private"] = _private(pid)
         found["peak"] = _read(pid, "status", "VmHWM")
+        found["seconds"] = _seconds(pid)
     return found
 
 
 def _read(pid: int, file: str, *names: str) -> float:
     text = Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8")
     return sum(int(re.search(rf"^{name}:\s+(\d+) kB", text, re.M)[1]) for name in names) / 1024  # type: ignore[index]
+
+
+def _seconds(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _private(pid: int) -> float:
@@ -67,6 +73,7 @@ COLUMNS = {
     "private": "end, private MB",
     "peak": "peak, MB",
     "cuda": "peak with CUDA's libraries",
+    "seconds": "whole run, CPU seconds",
 }
 
 
@@ -112,7 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for src in tqdm(sources(given.lectures), desc="lectures"):
             taken = measure(src, given.go_on)
-            measured[src.stem[:2]] = {"cuda": taken["peak"]} if torch.version.cuda else taken
+            with_cuda = {"cuda": taken["peak"], "seconds": taken["seconds"]}
+            measured[src.stem[:2]] = with_cuda if torch.version.cuda else taken
             if given.write:
                 write(measured, ROOT / "lectures" / "README.md")
     except (ValueError, FileNotFoundError) as error:

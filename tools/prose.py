@@ -20,8 +20,8 @@ from tools.words import Letter, Word, base
 RULES = ("word", "letter", "answer", "caption", "claim", "source", "proof", "exercises")
 SPEAKING = ("say", "reveal", "predict", "proof")  # calls whose strings a student reads
 FOLDED = {"solution", "hold", "home", "set-up"}  # tags of cells that are no prose
-# Words of the glossary that are also plain English, where only the plain sense can be meant as often as the other.
-ORDINARY = {"dependence", "light", "tint", "view", "negative", "rotation", "spread", "temperature", "biome"}
+# Words of the glossary whose plain sense is as frequent, and the form that has only the course's sense, if one has.
+ORDINARY = {"spread": "", "negative": "negatives"}
 # Lectures that rest on a statement with a proof.
 WITH_PROOF = {"01", "02", "03", "04", "06", "07", "08", "09", "10", "11", "12"}
 LONGEST_SOURCE = 25  # lines that show_source may print
@@ -47,7 +47,7 @@ def problems(
     known = needs.get(number, set()) | {number}
     return [
         *_words_before_definition(said, number, words, known),
-        *_two_meanings(said, number, letters),
+        *_two_meanings(notebook, said, number, letters),
         *_answers_before_questions(notebook),
         *_captions(notebook),
         *_claims(notebook, said),
@@ -98,13 +98,14 @@ def _calls(source: str) -> Iterator[ast.Call]:
 
 
 def _string(node: ast.AST) -> str:
-    """The text of string constants under an expression; calls inside have their own."""
+    """The text of string constants under an expression, a line each of a list's; calls inside have their own."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     if isinstance(node, ast.JoinedStr):
         return "".join(_string(v) or "…" for v in node.values)
     if isinstance(node, ast.BinOp | ast.List | ast.Tuple | ast.IfExp):
-        return " ".join(t for t in map(_string, ast.iter_child_nodes(node)) if t)
+        between = "\n" if isinstance(node, ast.List | ast.Tuple) else " "
+        return between.join(t for t in map(_string, ast.iter_child_nodes(node)) if t)
     return ""
 
 
@@ -145,9 +146,10 @@ def _words_before_definition(
     said: list[Passage], number: str, words: list[Word], known: set[str]
 ) -> Iterator[str]:
     for word in words:
-        here, pattern = number in word.lectures, _pattern(word.name)
-        if word.name.lower() in ORDINARY or len(word.name) < 2 or set(word.lectures) & (known - {number}):
+        form = ORDINARY.get(word.name.lower(), word.name)
+        if len(form) < 2 or set(word.lectures) & (known - {number}):
             continue
+        here, pattern = number in word.lectures, _pattern(form)
         uses = [p for p in said if p.kind != "heading" and pattern.search(plain(p.text))]
         if _symbol(word.name):
             if here or (
@@ -173,8 +175,8 @@ def _words_before_definition(
 
 def _pointed_at(text: str) -> set[str]:
     """The lectures that a paragraph sends its reader to: "lectures 02 to 04", "(09)", a link."""
-    spans = re.findall(r"(?:\blectures?\b[^.;]*?|\()\b(\d\d)(?:(?: to |[-–])(\d\d))?\b", text)
-    several = re.findall(r"\blectures?\b[^.;]*", text)
+    spans = re.findall(r"(?:\b[Ll]ectures?\b[^.;]*?|\()\b(\d\d)(?:(?: to |[-–])(\d\d))?\b", text)
+    several = re.findall(r"\b[Ll]ectures?\b[^.;]*", text)
     numbers = set(re.findall(r"\]\((\d\d)_", text)) | set(re.findall(r"\b\d\d\b", " ".join(several)))
     for first, last in spans:
         numbers |= {f"{n:02}" for n in range(int(first), int(last or first) + 1)}
@@ -200,22 +202,40 @@ SECOND_MEANINGS = [
     (r"\bz_[12]\$? *= *\$?z_[12]\$?\)|(?:light|tint) \$z_[12]", "z is the projection; write light and tint"),
     (r"e\^\{s ", "write the temperature, exp(uᵀv/τ); s is a word's sign"),
 ]  # fmt: skip
-_ANEW = r"\b(?:where|here|let|now|with)\b[^.\w]{0,3}%s[^\w²^*_]{0,3}(?:is|be|stands for|means|denotes)\s+((?:[\w'’-]+[\s,]*){1,9})"
+_ITS = r"%s(?:_\{?\w+\}?|[₀-₉])?"  # the letter, with an index or without
+_ANEW = (
+    rf"(?:\b(?:[Ww]here|[Hh]ere|[Ll]et|[Nn]ow|[Ww]ith)\b[^.\w]{{0,3}}{_ITS}[^\w²^*_]{{0,3}}"
+    r"(?:is|are|be|stands for|means|denotes|for(?=\s(?:an?|the)\s))"
+    rf"|(?:^|[.;:(]\s*|\n){_ITS} (?:is|are)(?=\s(?:the|how|what)\b))\s+((?:[\w'’-]+[\s,]*){{1,9}})"
+)
+_COUNTED = (  # "B pictures", where B is no number
+    r"(?<![\w'’^_{\\])%s (?:pictures|classes|captions|tokens|patches|words|tiles|views|samples|steps|places|numbers"
+    r"|pairs|rows|columns)\b"
+)
 
 
-def _two_meanings(said: list[Passage], number: str, letters: list[Letter]) -> Iterator[str]:
+def _two_meanings(
+    notebook: NotebookNode, said: list[Passage], number: str, letters: list[Letter]
+) -> Iterator[str]:
     for p in said:
         text = plain(p.text)
-        if _allowed(p.text):
+        if _meant(notebook, p):
             continue
         for form, instead in SECOND_MEANINGS:
             if found := re.search(form, text):
                 yield f'cell {p.cell}: letter: "{_around(text, re.compile(re.escape(found[0])))}": {instead}'
+        text = text.replace("$", "")
         for row in letters:
             for letter in {base(symbol) for symbol in row.symbols} - set("XxYyEPψη"):  # "let Y be the light"
-                for anew in re.finditer(_ANEW % re.escape(letter), text.replace("$", "")):
-                    if row.first != number and not _akin(anew[1], row.meaning):
-                        yield f'cell {p.cell}: letter: "{" ".join(anew[0].split())}": {letter} is {row.meaning} (glossary)'
+                anew = [
+                    m[0]
+                    for m in re.finditer(_ANEW.replace("%s", re.escape(letter)), text)
+                    if row.first != number and not _akin(m[1], row.meaning)
+                ]
+                if letter not in "aA" and not re.search("number|size|how many", row.meaning):
+                    anew += re.findall(_COUNTED % letter, text)
+                for words in anew:
+                    yield f'cell {p.cell}: letter: "{" ".join(words.split())}": {letter} is {row.meaning} (glossary)'
 
 
 def _akin(phrase: str, meaning: str) -> bool:
@@ -244,8 +264,8 @@ def _digits(written: str) -> int:
 
 
 def _answers_before_questions(notebook: NotebookNode) -> Iterator[str]:
-    """A measured number that stands, to two digits in prose and to three in an output, above its question."""
-    asked: dict[str, tuple[int, str]] = {}
+    """A measured number, to two digits in prose and to three in an output, or the right choice above its question."""
+    asked: dict[str, tuple[int, str, list[str]]] = {}
     for i, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
@@ -254,17 +274,52 @@ def _answers_before_questions(notebook: NotebookNode) -> Iterator[str]:
             if name in ("predict", "reveal") and call.args and isinstance(call.args[0], ast.Constant):
                 key = call.args[0].value
                 if name == "predict":
-                    asked[key] = i, _string(call.args[1]) if len(call.args) > 1 else ""
+                    given = [*call.args[1:], *(k.value for k in call.keywords)]
+                    choices = [_string(c) for node in given if isinstance(node, ast.List) for c in node.elts]
+                    asked[key] = i, _string(given[0]) if given else "", choices
                 elif (measured := _measured_by(cell)) and key in asked:
-                    yield from _printed_above(notebook, key, *asked[key], measured)
+                    place, question, choices = asked[key]
+                    if right := next((c for c in choices if c and measured.startswith(f"{c}.")), ""):
+                        offered = [c for *_, options in asked.values() for c in options]
+                        yield from _told_above(notebook, key, place, " | ".join([question, *offered]), right)
+                    elif found := re.match(r"([\d.,]*\d)(?:\.$|\. )", measured):
+                        number = found[1].replace(",", "").lstrip("0") or "0"
+                        yield from _printed_above(notebook, key, place, question, number)
 
 
 def _measured_by(cell: NotebookNode) -> str:
+    """What a cell's `reveal` measured, and what it says of it; empty where it reveals nothing."""
     for output in cell.outputs:
         text = "".join(output.get("data", {}).get("text/plain", ""))
-        if found := re.search(r"^guess: .*?; measured: ([\d.,]*\d)(?:\.$|\. )", text):
-            return found[1].replace(",", "").lstrip("0") or "0"
+        if found := re.search(r"(?s)^guess: .*?; measured: (.*)", text):
+            return found[1]
     return ""
+
+
+def _told_above(notebook: NotebookNode, key: str, place: int, asked: str, right: str) -> Iterator[str]:
+    """The right choice, or two words or more of it up to a comma; not what its question or another choice says, too."""
+    for part in re.split(r"[,:;]\s+|[()]", right):
+        words = rf"(?<!\w){re.escape(_folded(part))}(?!\w)"
+        if " " not in part.strip() or not re.search(r"\w{4}", part) or len(re.findall(words, _folded(asked))) > 1:
+            continue
+        for i, cell in enumerate(notebook.cells[:place]):
+            if re.search(words, _folded(_read(cell))):
+                yield f'cell {place}: answer: {key} asks for "{right}": "{part}" stands in cell {i} above it'
+                return
+
+
+def _read(cell: NotebookNode) -> str:
+    """What a reader sees of a cell: prose, titles, outputs; nothing of one that asks, or that is folded."""
+    if cell.cell_type == "markdown":
+        return cell.source
+    calls = [*spoken(cell.source)]
+    if FOLDED & set(cell.metadata.get("tags", [])) or "predict" in dict(calls):
+        return ""
+    return "\n".join([*(text for _, text in calls), *_titles(cell.source), _outputs(cell)])
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.sub(r"[*$]", "", plain(text)).casefold().split())
 
 
 def _printed_above(
@@ -306,20 +361,24 @@ CAPTIONS = {
 }
 
 
+def _titles(source: str) -> list[str]:
+    """What an author typed into the alt texts, captions and titles of a cell."""
+    typed: list[str] = []
+    for call in _calls(source):
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        if name in CAPTIONS:
+            nodes = [k.value for k in call.keywords if k.arg in CAPTIONS[name]]
+            typed += map(_string, nodes + (call.args[:1] if name in ("suptitle", "set_title") else []))
+    return typed
+
+
 def _captions(notebook: NotebookNode) -> Iterator[str]:
     """Digits typed into an alt text or a title that neither the run so far nor the code, which it reads, contains."""
     known: set[str] = set()
     for i, cell in enumerate(notebook.cells):
         if cell.cell_type != "code":
             continue
-        typed, strings = [], set()
-        for call in _calls(cell.source):
-            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-            if name in CAPTIONS:
-                nodes = [k.value for k in call.keywords if k.arg in CAPTIONS[name]]
-                nodes += call.args[:1] if name in ("suptitle", "set_title") else []
-                typed += [_string(n) for n in nodes]
-                strings |= {id(c) for n in nodes for c in ast.walk(n)}
+        typed = _titles(cell.source)
         code = _without(cell.source, typed)
         figures = [
             o
@@ -355,35 +414,39 @@ _CLAIM = re.compile(
     r"|\b(?:more|less|fewer|higher|lower|larger|smaller)\b[^.:;]{0,80}\bbecause\b"
     r"|\bbecause\b[^.:;]{0,80}\b(?:more|less|fewer|higher|lower|larger|smaller)\b"
 )
-_INTERVAL = re.compile(
-    r"±|95 ?%|confidence|interval|standard errors?|error bars?|\bties?\b|\btied\b|half[- ]width"
-)
+_INTERVAL = re.compile(r"±|interval|standard errors?|error bars?|\bties?\b|\btied\b|half[- ]width")
 
 
 def _claims(notebook: NotebookNode, said: list[Passage]) -> Iterator[str]:
-    """Comparatives about results in a cell that shows no interval; a Markdown cell may rest on the output above it."""
+    """Comparatives about results without an interval in the paragraph or the call itself.
+
+    What a call says is read as it was printed, too; a paragraph of Markdown may rest on the output above it.
+    """
     shown = ""
     beside: dict[int, str] = {}
     for i, cell in enumerate(notebook.cells):
+        beside[i] = shown
         if cell.cell_type == "code" and not FOLDED & set(cell.metadata.get("tags", [])):
-            shown = cell.source + "\n" + _outputs(cell)
-        beside[i] = cell.source + "\n" + shown
+            shown = _outputs(cell)
+            spoke = [
+                o for o in cell.get("outputs", []) if re.search(r"text/markdown|ssl-(?:shown|proof)", str(o))
+            ]
+            beside[i] = _outputs(NotebookNode(outputs=spoke))
     for p in said:
-        if p.kind == "predict" or _allowed(p.text) or "# allowed:" in notebook.cells[p.cell].source:
-            continue
-        if _INTERVAL.search(beside[p.cell]):
+        if p.kind == "predict" or _meant(notebook, p) or _INTERVAL.search(p.text + beside[p.cell]):
             continue
         for sentence in re.split(r"(?<=[.!?:])\**\s+", re.sub(_OPTIMUM, " ", plain(p.text))):
             if (found := _CLAIM.search(sentence)) and not sentence.rstrip("* \n").endswith("?"):
                 yield (
-                    f'cell {p.cell}: claim: "{found[0].strip()}" without an interval in the cell or its output: '
+                    f'cell {p.cell}: claim: "{found[0].strip()}" without an interval beside it: '
                     f'"{_around(sentence, _CLAIM, 45)}"'
                 )
                 break
 
 
-def _allowed(text: str) -> bool:
-    return bool(re.search(r"<!--\s*allowed:\s*\w", text))
+def _meant(notebook: NotebookNode, p: Passage) -> bool:
+    """Whether its author says why a passage is right as it stands."""
+    return bool(re.search(r"<!--\s*allowed:\s*\w", p.text)) or "# allowed:" in notebook.cells[p.cell].source
 
 
 # ----------------------------------------------------------------------------------------- sources, proofs, tasks

@@ -36,7 +36,6 @@ from ssl_course.course.exercises.card import UNSOLVED
 from tools import bake, front, live
 from tools.build import ROOT, RUN_LINE, notebook_of, read_source, sources
 from tools.handout import student_edition
-from tools.prose import ORDINARY
 
 SITE, PREPARED, VENDOR = ROOT / "build/site", ROOT / "build/site-source", ROOT / "build/npm"
 HERE = Path(__file__).resolve().parent / "web"
@@ -48,6 +47,8 @@ SHOWS = re.compile(
 )
 NOTEBOOKS, STUDENTS = "_static/notebooks", "ssl-course-students.zip"
 SKIPPED = {"home", "set-up", "hold"}
+# Words of the glossary that are also plain English: marked in those lectures alone that explain them.
+PLAIN = {"dependence", "light", "tint", "view", "negative", "rotation", "spread", "temperature", "biome"}
 WRITTEN: set[Path] = set()  # files of this run; others are left from an earlier one
 ROOMS = {
     "data": "Where x and y come from",
@@ -310,7 +311,7 @@ def _modules(path: Path, before: str = "") -> Iterator[str]:
 def glossary(folder: Path) -> None:
     """The glossary, each word with an address of its own, and what a lecture shows where it uses a word.
 
-    Plain English words, a *light*, a *view*, are marked in those lectures alone that explain them, capitals as they stand.
+    Words of `PLAIN` are marked in those lectures alone that explain them, capitals as they stand.
     """
     text = (ROOT / "lectures/glossary.md").read_text(encoding="utf-8")
     words = []
@@ -326,7 +327,7 @@ def glossary(folder: Path) -> None:
             if not re.fullmatch(r"[A-Za-z][\w -]+", name):
                 continue  # letters stand in formulas
             word = {"name": name, "address": address, "meaning": plain}
-            word |= {"only": numbers.split(", ")} if name.lower() in ORDINARY else {}
+            word |= {"only": numbers.split(", ")} if name.lower() in PLAIN else {}
             words.append(word | ({"exact": True} if sum(map(str.isupper, name)) > 1 else {}))
         return f'\n<span id="{address}"></span>\n**{names}** ({numbers}). {meaning}\n'
 

@@ -15,8 +15,19 @@ GLOSSARY = [
     Word("ε_CI²", ("01",)),
     Word("CI", ("01",)),
     Word("Whitening", ("07", "12")),
+    Word("Biome", ("01",)),
+    Word("Negative", ("05",)),
+    Word("Spread", ("06",)),
 ]
-LETTERS = [Letter(("δ",), "how often x₂ decides Y", "11"), Letter(("σ", "σ_i"), "singular value", "07")]
+LETTERS = [
+    Letter(("δ",), "how often x₂ decides Y", "11"),
+    Letter(("σ", "σ_i"), "singular value", "07"),
+    Letter(("B",), "radius of a ball", "11"),
+    Letter(("C(·)",), "complexity of what is trained", "11"),
+    Letter(("h",), "features of the backbone", "08"),
+    Letter(("k",), "number of classes", "01"),
+    Letter(("T",), "temperature of the annealed mean", "02"),
+]
 NEEDS = {"00": set(), "01": {"00"}, "07": {"00"}, "09": {"00", "01", "08"}, "12": {"00", "01", "07", "11"}}
 
 
@@ -60,6 +71,8 @@ def found(rule, *cells, number="09"):
         ("08", [md("After whitening.")], '"Whitening" is explained in lecture 07 or 12'),
         ("09", [md("All of it collapses."), md("A *collapse* is one point for all.")], '"Collapse" is explained only later'),
         ("09", [md("A collapse is one point for all.")], '"Collapse" is explained in this lecture'),
+        ("00", [md("The biome is named.")], '"Biome" is explained in lecture 01'),
+        ("00", [md("It pushes all negatives away.")], '"Negative" is explained in lecture 05'),
     ],
 )  # fmt: skip
 def test_a_word_before_its_definition(number, cells, says):
@@ -73,6 +86,8 @@ def test_a_word_before_its_definition(number, cells, says):
         ("08", "It may collapse (lecture 09)."),
         ("08", "It may collapse: [lecture 09](09_collapse.md)."),
         ("08", "Why none of them collapses stands in lectures 08 to 10."),
+        ("08", "Lecture 09 asks how none collapses."),
+        ("00", "A negative number, and a wide spread."),
         ("00", "`collapse` is code."),
         ("00", r"$$\varepsilon_{CI}^2 = E\|X_2\|^2$$"),  # says what it is
         ("00", "ε_CI is small."),  # CI is another word
@@ -96,6 +111,10 @@ def test_a_word_in_its_place(number, text):
         (r"$w \propto ((1-\lambda) p + \lambda/Q)^{-1}$", "mixing weight is μ"),
         (r"$P(z_2 = z_1)$", "light and tint"),
         ("where δ is the distance to the line", "δ is how often x₂ decides Y"),
+        ("A batch of B pictures.", "B is radius"),
+        (r"With $C$ classes chance is $1/C$.", "C is complexity"),
+        (r"With $T_j$ for a turn by $j$ quarters.", "T is temperature"),
+        ("Both tell it twice. h is the entropy of a density.", "h is features"),
     ],
 )
 def test_a_letter_with_a_second_meaning(text, says):
@@ -104,8 +123,15 @@ def test_a_letter_with_a_second_meaning(text, says):
 
 
 def test_a_letter_in_its_meaning():
-    for text in (r"where $\delta$ is how often $x_2$ decides", r"$\varepsilon^2/\sigma^2$ and $\sigma_{k-1}(M\Pi)$", r"$2r - 2\sum\rho_i$"):  # fmt: skip
+    for text in (r"where $\delta$ is how often $x_2$ decides", r"$\varepsilon^2/\sigma^2$ and $\sigma_{k-1}(M\Pi)$", r"$2r - 2\sum\rho_i$",
+                 "Here k is the number of classes, and all h are one dot.", "k classes. σ is the next to last singular value.",
+                 "With $T$ for the temperature, and with h for 30 labels."):  # fmt: skip
         assert found("letter", md(text)) == []
+
+
+def test_a_letter_of_a_proof():
+    line = "proof('t', [(r'S(X)', 'h is the entropy of a density.')])"
+    assert found("letter", code(line)) and found("letter", code(f"# allowed: as everywhere\n{line}")) == []
 
 
 # ---- answers ----------------------------------------------------------------------------------------------------
@@ -133,6 +159,36 @@ def test_an_answer_in_its_question_and_numbers_that_are_everywhere():
     assert (
         found("answer", code("print(x)", printed="0.41"), ASK, revealed("09-gap", "0.41")) == []
     )  # by chance
+
+
+def choice(key, question, *choices):
+    return code(f"predict({key!r}, {question!r}, 'choice', {[*choices]!r})")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        md("Mark that the *loss* alone\ncannot tell."),
+        code("card()", html='<div class="ssl-card">say why the loss alone cannot tell<br>'),
+        code("plots.figure(fig, alt='The loss alone cannot tell.')"),
+        code("ax.set_title('the loss alone cannot tell')"),
+        code("say('Here the loss alone cannot tell.')"),
+    ],
+)
+def test_the_right_choice_above_its_question(before):
+    ask = choice("q", "Celebrate?", "yes, at last", "no, the loss alone cannot tell")
+    right = revealed("q", "no, the loss alone cannot tell")
+    assert len(found("answer", before, ask, right)) == 1
+    assert found("answer", ask, before, right) == []
+    assert found("answer", before, ask, revealed("q", "yes, at last")) == []  # what is wrong may stand there
+
+
+def test_choices_that_give_nothing_away():
+    half = choice("q", "A tenth or a half?", "a tenth", "a half"), revealed("q", "a half")
+    assert found("answer", md("Holes of a tenth and of a half."), *half) == []  # the question has it, too
+    verdict = choice("p", "Which?", "one", "all are not told apart"), md("They are not told apart.")
+    assert found("answer", *verdict, choice("q", "And these?", "above", "not told apart"), revealed("q", "not told apart")) == []  # fmt: skip
+    assert found("answer", md("It falls."), choice("q", "Then?", "rises", "falls"), revealed("q", "falls")) == []
 
 
 # ---- captions ---------------------------------------------------------------------------------------------------
@@ -171,7 +227,10 @@ def test_a_claim_without_an_interval(text):
     )
     assert found("claim", md(f"{text} <!-- allowed: enumerated exactly -->")) == []
     assert found("claim", code(f"# allowed: enumerated exactly\n{said}")) == []
-    assert found("claim", code(said, printed="0.61 ± 0.02")) == []
+    assert found("claim", code(f"say({text + ' By 0.20 ± 0.02.'!r})")) == []
+    assert found("claim", code(said, html='<div class="ssl-shown">It is 0.20 ± 0.02.</div>')) == []
+    assert found("claim", code(said, printed="0.61 ± 0.02"))  # of something else
+    assert found("claim", md(f"It is 0.61 ± 0.02.\n\n{text}")) and found("claim", code("interval(x)"), md(text))
     assert found("claim", code("table()", printed="0.61 ± 0.02"), md(text)) == []
     assert found("claim", code("table()", printed="0.61 ± 0.02"), code("other()", printed="2"), md(text))
     assert found("claim", md(f"{text} <!-- allowed: -->"))  # no reason
