@@ -53,7 +53,7 @@ def perfect_psi(function: Any, seed: int = 0) -> Card:
     rng = np.random.default_rng(seed)
     cases = [(int(n), int(k)) for n, k in zip(rng.integers(2, 12, 5), rng.integers(3, 9, 5), strict=True)]
     praise = (
-        "1 − (1 − 1/k)ⁿ: with as many labels as classes it is near 1 − 1/e, however good ψ is. "
+        "1 − (1 − 1/k)ⁿ: with as many labels as classes, and many of both, it is near 1 − 1/e, however good ψ is. "
         "So a curve over labels drawn at random says something of the draw as well."
     )
     hint = "Take one new picture. How likely is it that none of the n labels is of its class?"
