@@ -154,6 +154,14 @@ def test_a_class(hub, programs):
         "try:\n    x = bytearray(3 * 2**30)\nexcept MemoryError as e:\n    print('MemoryError')"
     )
 
+    # students may write no bytecode there: what is missing, each of their kernels compiles for itself
+    missing = first.run(
+        "import sys; from importlib.util import cache_from_source as kept; from pathlib import Path; print(["
+        "n for n, m in list(sys.modules.items()) if n.split('.')[0] in ('torch', 'ssl_course')"
+        " and str(getattr(m, '__file__', '')).endswith('.py') and not Path(kept(m.__file__)).exists()])"
+    )
+    assert missing.strip() == "[]"
+
     # nobody at another's, by file or by address
     first.run(f"import os; open(os.path.expanduser('~/mine.txt'), 'w').write('{hub.mark}')")
     home = HOMES / f"ssl-{anna.name}"
