@@ -145,7 +145,9 @@ def prepare(state: Path) -> None:
            for what, value in (("NAME", "ssl-course"), ("EMAIL", "class@localhost"))}  # fmt: skip
     handout.commit_folder(bare, fresh / "lectures", "refs/heads/lectures", "The lectures", **who)
     shutil.rmtree(state / "course", ignore_errors=True)
-    compileall.compile_dir(fresh / "ssl_course", quiet=2, stripdir=str(fresh), prependdir=str(state / "course"))
+    compileall.compile_dir(
+        fresh / "ssl_course", quiet=2, stripdir=str(fresh), prependdir=str(state / "course")
+    )
     fresh.rename(state / "course")
     for path in [state, *state.rglob("*")]:
         if "private" not in path.parts:

@@ -300,7 +300,11 @@ def _told_above(notebook: NotebookNode, key: str, place: int, asked: str, right:
     """The right choice, or two words or more of it up to a comma; not what its question or another choice says, too."""
     for part in re.split(r"[,:;]\s+|[()]", right):
         words = rf"(?<!\w){re.escape(_folded(part))}(?!\w)"
-        if " " not in part.strip() or not re.search(r"\w{4}", part) or len(re.findall(words, _folded(asked))) > 1:
+        if (
+            " " not in part.strip()
+            or not re.search(r"\w{4}", part)
+            or len(re.findall(words, _folded(asked))) > 1
+        ):
             continue
         for i, cell in enumerate(notebook.cells[:place]):
             if re.search(words, _folded(_read(cell))):

@@ -188,7 +188,9 @@ def test_choices_that_give_nothing_away():
     assert found("answer", md("Holes of a tenth and of a half."), *half) == []  # the question has it, too
     verdict = choice("p", "Which?", "one", "all are not told apart"), md("They are not told apart.")
     assert found("answer", *verdict, choice("q", "And these?", "above", "not told apart"), revealed("q", "not told apart")) == []  # fmt: skip
-    assert found("answer", md("It falls."), choice("q", "Then?", "rises", "falls"), revealed("q", "falls")) == []
+    assert (
+        found("answer", md("It falls."), choice("q", "Then?", "rises", "falls"), revealed("q", "falls")) == []
+    )
 
 
 # ---- captions ---------------------------------------------------------------------------------------------------
@@ -230,7 +232,9 @@ def test_a_claim_without_an_interval(text):
     assert found("claim", code(f"say({text + ' By 0.20 ± 0.02.'!r})")) == []
     assert found("claim", code(said, html='<div class="ssl-shown">It is 0.20 ± 0.02.</div>')) == []
     assert found("claim", code(said, printed="0.61 ± 0.02"))  # of something else
-    assert found("claim", md(f"It is 0.61 ± 0.02.\n\n{text}")) and found("claim", code("interval(x)"), md(text))
+    assert found("claim", md(f"It is 0.61 ± 0.02.\n\n{text}")) and found(
+        "claim", code("interval(x)"), md(text)
+    )
     assert found("claim", code("table()", printed="0.61 ± 0.02"), md(text)) == []
     assert found("claim", code("table()", printed="0.61 ± 0.02"), code("other()", printed="2"), md(text))
     assert found("claim", md(f"{text} <!-- allowed: -->"))  # no reason

@@ -120,7 +120,9 @@ def certain_to_be_fooled(function: Any, seed: int = 0) -> Card:
         "At that many rows noise is still fitted well, but not perfectly. "
         "When must the two spaces intersect?": lambda p, q: 2 * (p + q),
     }
-    praise = "Spaces of dimension d₁ and d₂ within n − 1 dimensions meet once d₁ + d₂ > n − 1: up to n = d₁ + d₂."
+    praise = (
+        "Spaces of dimension d₁ and d₂ within n − 1 dimensions meet once d₁ + d₂ > n − 1: up to n = d₁ + d₂."
+    )
     hint = (
         "After centring, what a view can make of n rows is a space of dimension d₁ within n − 1. When must "
         "two such spaces share a direction?"
