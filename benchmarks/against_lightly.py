@@ -266,10 +266,10 @@ def reach(args: argparse.Namespace) -> dict[str, Any]:
 
         def probed(method: Any, halve: bool = False, data: Any = data, seed: int = seed) -> float:
             sets = [halved(x) if halve else x for x in (data[:2000], test)]
-            found = linear_probe(
+            probe = linear_probe(
                 method, train=sets[0], test=sets[1], label="biome", n_labels=30, draws=20, seed=seed
             )
-            return found.accuracy
+            return probe.accuracy
 
         torch.manual_seed(seed)
         rows.setdefault("random network", []).append(probed(SimCLR()))
@@ -303,12 +303,10 @@ def reach(args: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
-def keep(rows: dict[str, list[Any]], name: str, found: dict[str, Any]) -> None:
+def keep(rows: dict[str, list[Any]], name: str, run: dict[str, Any]) -> None:
     """Note a run and print where it got."""
-    rows.setdefault(name, []).append(found)
-    print(
-        f"{name}: {found['seconds']} s, {found['steps']} steps; probe {found['curve'][-1][1]:.3f}", flush=True
-    )
+    rows.setdefault(name, []).append(run)
+    print(f"{name}: {run['seconds']} s, {run['steps']} steps; probe {run['curve'][-1][1]:.3f}", flush=True)
 
 
 def halved(data: Any) -> Any:

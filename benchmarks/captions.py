@@ -122,8 +122,8 @@ def naming(right: torch.Tensor, test: Pictures) -> dict[str, list[float]]:
     """
     shares = {}
     for arm in ("triples", "pairs"):
-        out = held_out(test.labels, arm)
-        shares[arm] = [float(right[mask].double().mean()) for mask in (out, ~out)]
+        unseen = held_out(test.labels, arm)
+        shares[arm] = [float(right[mask].double().mean()) for mask in (unseen, ~unseen)]
     return shares
 
 

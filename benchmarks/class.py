@@ -49,17 +49,17 @@ def processes(account: str) -> dict[str, list[int]]:
     """The kernels and the server of an account of the system, by their command lines."""
     import pwd
 
-    uid, found = pwd.getpwnam(account).pw_uid, {"kernel": [], "server": []}
+    uid, pids = pwd.getpwnam(account).pw_uid, {"kernel": [], "server": []}
     for place in Path("/proc").iterdir():
         try:
             if place.name.isdigit() and place.stat().st_uid == uid:
                 line = (place / "cmdline").read_bytes().decode()
                 kind = "kernel" if "ipykernel" in line else "server" if "singleuser" in line else None
                 if kind:
-                    found[kind].append(int(place.name))
+                    pids[kind].append(int(place.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 def middle(values: Sequence[float]) -> float:
@@ -129,9 +129,9 @@ def measure(students: int, seconds: float, bar: Callable[[str], Any]) -> dict[st
             _, imported = all_at_once(lambda k: k.run(f"{home}\n{set_up}"), kernels)
             bar("lecture 01")
             _, lecture = all_at_once(lambda k: [k.run(cell) for cell in cells], kernels)
-            found = [processes(f"ssl-{name}") for name in names]
-            after = [memory(pid) for of in found for pid in of["kernel"]]
-            servers = [memory(pid) for of in found for pid in of["server"]]
+            running = [processes(f"ssl-{name}") for name in names]
+            after = [memory(pid) for of in running for pid in of["kernel"]]
+            servers = [memory(pid) for of in running for pid in of["server"]]
             bar("sliders")
             before = sum(kernel.bytes for kernel in kernels)
             frames, _ = all_at_once(lambda k: play(k, seconds), kernels)

@@ -81,10 +81,10 @@ class MovingTarget(Colorization):
 
     def forward(self, batch: Pictures) -> Tensor:
         """Squared error a place, in units of the colours' spread."""
-        out = unit_colours(self, batch.inputs)  # (N, 2, h, w)
-        ab = self.target(batch, out.shape[-2:])
+        predicted = unit_colours(self, batch.inputs)  # (N, 2, h, w)
+        ab = self.target(batch, predicted.shape[-2:])
         eta = self.eta((ab - self.mean[:, None, None]) / self.spread)
-        return similarity(eta.flatten(1), out.flatten(1)) / out[0, 0].numel()
+        return similarity(eta.flatten(1), predicted.flatten(1)) / predicted[0, 0].numel()
 
 
 class MovingPatches(MAE):

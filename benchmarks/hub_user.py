@@ -192,13 +192,13 @@ class Kernel:
 
     def slider(self, description: str) -> str:
         """The model of the last slider with this description."""
-        found = [c for c, s in self.models.items() if s.get("description") == description and "value" in s]
-        if not found:
+        comms = [c for c, s in self.models.items() if s.get("description") == description and "value" in s]
+        if not comms:
             there = sorted(
                 {str(s["description"]) for s in self.models.values() if s.get("description") and "value" in s}
             )
             raise LookupError(f"no control {description!r}; there are {', '.join(there)}")
-        return found[-1]
+        return comms[-1]
 
     def close(self) -> None:
         """Leave the kernel, which goes on."""

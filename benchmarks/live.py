@@ -35,7 +35,7 @@ def runs(lecture: str) -> dict[str, dict[str, str]]:
     ]
     last = max(i for i, text in enumerate(texts) if MAKES_ONE.search(text))
     space: dict[str, object] = {"__name__": "__main__", "display": lambda *_: None}
-    found = {}
+    by_recipe = {}
     for text in texts[: last + 1]:
         os.environ.pop("SSL_COURSE_MAX_STEPS", None)
         if not MAKES_ONE.search(text):
@@ -46,9 +46,9 @@ def runs(lecture: str) -> dict[str, dict[str, str]]:
             packed = pack(widget.state.curve["losses"], widget.panels[1:])
             if len(packed) > LARGEST:
                 raise ValueError(f"{widget.recipe}: {len(packed):,} bytes, more than {LARGEST:,}")
-            found[widget.recipe] = packed
+            by_recipe[widget.recipe] = packed
             widget.reset()
-    return {"runs": found}
+    return {"runs": by_recipe}
 
 
 def value_of(cell: str, space: dict[str, object]) -> object:

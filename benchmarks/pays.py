@@ -81,7 +81,7 @@ def recipes(lecture: str) -> list[dict[str, Any]]:
 
 def learned(lecture: str, seed: int, draws: int = DRAWS) -> dict[str, Any]:
     """recipe → seconds of a core and, for each label, accuracies (probe, untrained, pixels)."""
-    found: dict[str, Any] = {}
+    rows: dict[str, Any] = {}
     for recipe in recipes(lecture):
         data, row = recipe["data"], {}
         test = other_pictures(data, seed)
@@ -104,9 +104,9 @@ def learned(lecture: str, seed: int, draws: int = DRAWS) -> dict[str, Any]:
                 )
                 for reader in (encoder(method.eval()), encoder(untrained), pixels(16))
             ]  # fmt: skip
-        found[recipe["name"]] = row
+        rows[recipe["name"]] = row
         print(recipe["name"], row, flush=True)
-    return {"recipes": found}
+    return {"recipes": rows}
 
 
 def fresh(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -138,19 +138,19 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = [f"| lecture | recipe | core s | {' | '.join(labels)} |", "| --- " * (3 + len(labels)) + "|"]
     recipes_of = dict.fromkeys((row["cell"]["lecture"], name) for row in rows for name in row["recipes"])
     for lecture, name in recipes_of:
-        found = {
+        by_seed = {
             row["cell"]["seed"]: row["recipes"][name]
             for row in rows
             if row["cell"]["lecture"] == lecture and name in row["recipes"]
         }
-        seconds = sum(row["core seconds"] for row in found.values()) / len(found)
+        seconds = sum(row["core seconds"] for row in by_seed.values()) / len(by_seed)
         short = re.sub(r"\d\.\d{4,}", lambda number: f"{float(number[0]):.2g}", name)  # a rate
         cells = [lecture, short, f"{seconds:.0f}"]
         for label in labels:
-            if label not in next(iter(found.values())):
+            if label not in next(iter(by_seed.values())):
                 cells.append("")
                 continue
-            ours, *others = ({seed: row[label][k] for seed, row in found.items()} for k in range(3))
+            ours, *others = ({seed: row[label][k] for seed, row in by_seed.items()} for k in range(3))
             gaps = [paired_difference(ours, other) for other in others]
             signs = [f"{g.mean:+.2f} ± {g.half_width:.2f}{star * g.better}" for g in gaps]
             cells.append(f"{sum(ours.values()) / len(ours):.2f} ({', '.join(signs)})".replace("-", "−"))

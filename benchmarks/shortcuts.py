@@ -101,9 +101,9 @@ def measure(
     if isinstance(method, Rotation):
         with frozen(method):
             turned, true = method.puzzle(test_set.images)
-            said = torch.cat([method.logits(part).argmax(1) for part in turned.split(500)])
+            answers = torch.cat([method.logits(part).argmax(1) for part in turned.split(500)])
         n = len(method.angles)
-        row["confusion"] = torch.bincount(true * n + said, minlength=n * n).view(n, n).tolist()
+        row["confusion"] = torch.bincount(true * n + answers, minlength=n * n).view(n, n).tolist()
         if stages:
             label, row["stages"] = STAGE_LABEL[data.split(",")[0]], []
             for stage in range(4):
@@ -114,8 +114,8 @@ def measure(
 
 def probe(bank: Labelled, asked: Labelled, label: str, seed: int) -> float:
     """Accuracy, the mean of 5 draws of the labels."""
-    found = linear_probe(None, train=bank, test=asked, label=label, n_labels=N_LABELS, seed=seed)
-    return round(found.accuracy, 4)
+    result = linear_probe(None, train=bank, test=asked, label=label, n_labels=N_LABELS, seed=seed)
+    return round(result.accuracy, 4)
 
 
 def block_features(method: Rotation, x: torch.Tensor) -> list[torch.Tensor]:

@@ -150,15 +150,15 @@ CAME = """() => performance.getEntriesByType("resource").filter((e) => e.startTi
 
 def first_network(window: BrowserContext, url: str) -> dict[str, int]:
     """Bytes of the runtime and of the networks that the section which the address names has asked for."""
-    found = {}
+    sizes = {}
     for name, anchor in SECTIONS.items():
         tab = window.new_page()
         tab.add_init_script(DRAWN)
         tab.goto(f"{url}#{anchor}")
         tab.wait_for_selector(f"[data-live={name}][data-drawn]", timeout=120_000)
-        found[anchor] = tab.evaluate(CAME)
+        sizes[anchor] = tab.evaluate(CAME)
         tab.close()
-    return found
+    return sizes
 
 
 def main() -> None:
@@ -197,7 +197,7 @@ def main() -> None:
     for name, n in first.items():
         print(f"try.html#{name:39} {n / 1e6:.2f} MB for the runtime and the first network")
     print(f"{'the whole site':48} {whole / 1e6:.1f} MB")
-    for said, goal, values in (
+    for quantity, goal, values in (
         ("slider to screen, baked, median ms", MOST_MS, [row["median_ms"] for row in widgets.values()]),
         ("live networks, median ms", MOST_MS, [row["median_ms"] for row in live.values()]),
         ("page before its widgets, bytes", PAGE, [row["page"] for row in pages.values()]),
@@ -205,7 +205,7 @@ def main() -> None:
         ("the whole site, bytes", WHOLE, [whole]),
     ):
         over = sum(v > goal for v in values)
-        print(f"{said}: at most {max(values):,.0f}, goal {goal:,.0f}; {over} of {len(values)} above it")
+        print(f"{quantity}: at most {max(values):,.0f}, goal {goal:,.0f}; {over} of {len(values)} above it")
     about = {"date": date.today().isoformat(), "machine": platform.machine(), "command": " ".join(sys.argv)}
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     measured = {"widgets": widgets, "live": live, "pages": pages, "first_network": first, "whole": whole}

@@ -131,7 +131,7 @@ def tasks(notebook: NotebookNode) -> tuple[list[Task], list[str]]:
     """The exercises of a lecture, and the imports of its body that their solutions need."""
     imports: dict[str, str] = {}  # name → the import that binds it
     body: list[str] = []
-    found, text, stub = [], "", None
+    exercises, text, stub = [], "", None
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             if re.match(r"## Exercise\b", cell.source):
@@ -169,9 +169,9 @@ def tasks(notebook: NotebookNode) -> tuple[list[Task], list[str]]:
         wanted -= set().union(*(_defined(s) for s in ast.parse(source).body))
         body += [imports[name] for name in sorted(wanted & imports.keys())]
         missing = wanted - imports.keys() - _set_up_names(notebook)
-        found.append(Task(text, given, call.func.attr, answers, _joined([*kept, *same]), missing))  # type: ignore[attr-defined]
+        exercises.append(Task(text, given, call.func.attr, answers, _joined([*kept, *same]), missing))  # type: ignore[attr-defined]
         text, stub = "", None
-    return found, list(dict.fromkeys(body))
+    return exercises, list(dict.fromkeys(body))
 
 
 def _set_up(notebook: NotebookNode) -> str:
@@ -214,9 +214,9 @@ def _test(number: str, task: Task, seed: int | None, begin: str = "", end: str =
 def nbgrader_notebook(src: Path, seeds: Sequence[int | None]) -> NotebookNode:
     """The source of an nbgrader assignment, solutions and hidden seeds in it."""
     notebook = read_source(src)
-    number, (found, imports) = src.stem[:2], tasks(notebook)
+    number, (exercises, imports) = src.stem[:2], tasks(notebook)
     cells = _opening(notebook, number, imports)
-    for k, (task, seed) in enumerate(zip(found, seeds, strict=True), 1):
+    for k, (task, seed) in enumerate(zip(exercises, seeds, strict=True), 1):
         own = {"schema_version": 3, "locked": False, "task": False}
         cells.append(new_markdown_cell(task.text))
         cells.append(new_code_cell(
@@ -236,10 +236,10 @@ def nbgrader_notebook(src: Path, seeds: Sequence[int | None]) -> NotebookNode:
 def otter_notebook(src: Path, seeds: Sequence[int | None]) -> NotebookNode:
     """The source of an otter assignment: the seeds stand in the plugin's settings, which only the autograder has."""
     notebook = read_source(src)
-    number, (found, imports) = src.stem[:2], tasks(notebook)
+    number, (exercises, imports) = src.stem[:2], tasks(notebook)
     questions = "".join(
         f'        q{k}: ["{number}", {task.check}, [{", ".join(task.answers)}], {"null" if seed is None else seed}]\n'
-        for k, (task, seed) in enumerate(zip(found, seeds, strict=True), 1)
+        for k, (task, seed) in enumerate(zip(exercises, seeds, strict=True), 1)
     )
     config = (
         f"# ASSIGNMENT CONFIG\nname: lecture_{number}\ninit_cell: true\nexport_cell: false\nsolutions_pdf: false\n"
@@ -247,7 +247,7 @@ def otter_notebook(src: Path, seeds: Sequence[int | None]) -> NotebookNode:
         + questions.replace("        q", "          q")
     )
     cells = [new_raw_cell(config), *_opening(notebook, number, imports)]
-    for k, task in enumerate(found, 1):
+    for k, task in enumerate(exercises, 1):
         answer = _solved(task, "# BEGIN SOLUTION NO PROMPT", "# END SOLUTION")
         test = _test(number, task, None)
         cells += [
@@ -300,8 +300,8 @@ def write(
         raise ValueError("; ".join(wrong))
     number, assignment = src.stem[:2], f"lecture_{src.stem[:2]}"
     if seeds is None:
-        found, _ = tasks(notebook)
-        seeds = [secrets.randbelow(2**31) if takes_seed(number, task.check) else None for task in found]
+        exercises, _ = tasks(notebook)
+        seeds = [secrets.randbelow(2**31) if takes_seed(number, task.check) else None for task in exercises]
     course = folder / "nbgrader"
     course.mkdir(parents=True, exist_ok=True)
     (course / "nbgrader_config.py").write_text(NBGRADER_CONFIG, encoding="utf-8")

@@ -43,16 +43,16 @@ def find_browser() -> str | None:
     """
     named = os.environ.get("CHROMIUM")
     if named:
-        found = shutil.which(named)
-        if found is None:
+        browser = shutil.which(named)
+        if browser is None:
             raise FileNotFoundError(
                 f"The environment variable CHROMIUM is {named!r}, which is no program here."
             )
-        return found
+        return browser
     for name in NAMES:
-        found = shutil.which(name)
-        if found:
-            return found
+        browser = shutil.which(name)
+        if browser:
+            return browser
     for place in _usual_places():
         if place.is_file():
             return str(place)
@@ -100,9 +100,9 @@ def install_browser() -> str:
             environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
             if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL).returncode != 0:
                 break
-        found = find_browser()
-        if found:
-            return found
+        browser = find_browser()
+        if browser:
+            return browser
     raise RuntimeError(f"Could not install a browser for the tests. {HELP}")
 
 

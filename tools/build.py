@@ -83,8 +83,8 @@ def buttons(stem: str, where: dict[str, str] | None = None) -> str:
     where = urls() if where is None else where
     source, hub = where.get("Source", "").rstrip("/"), where.get("Hub", "").rstrip("/")
     made = []
-    if found := re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", source):
-        repository = "/".join(found.groups())
+    if match := re.fullmatch(r"https://github\.com/([^/]+)/([^/]+)", source):
+        repository = "/".join(match.groups())
         made += [
             f"[Open in Colab](https://colab.research.google.com/github/{repository}/blob/main/lectures/{stem}.ipynb)",
             f"[Binder](https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/lectures/{stem}.ipynb)",

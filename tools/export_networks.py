@@ -156,8 +156,8 @@ def difference(name: str, one: nn.Module, other: nn.Module) -> float:
 
 def answers(asked: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """One answer or several as a tuple."""
-    said = asked(*given)
-    return said if isinstance(said, tuple) else (said,)
+    answer = asked(*given)
+    return answer if isinstance(answer, tuple) else (answer,)
 
 
 # ----------------------------------------------------------------------------------------------------- exporting

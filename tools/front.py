@@ -54,9 +54,9 @@ def measured(stem: str, notebook: dict) -> str:
         if f'"{key}"' not in "".join(cell["source"]) or "reveal(" not in "".join(cell["source"]):
             continue
         for output in cell.get("outputs", ()):
-            said = "".join(output.get("data", {}).get("text/plain", ""))
-            if found := re.search(pattern[0] if pattern else r"measured: ([^;]+?)\.(?: |$)", said):
-                return sentence(template).replace("{}", f"<b>{escape(', '.join(found.groups()))}</b>")
+            text = "".join(output.get("data", {}).get("text/plain", ""))
+            if match := re.search(pattern[0] if pattern else r"measured: ([^;]+?)\.(?: |$)", text):
+                return sentence(template).replace("{}", f"<b>{escape(', '.join(match.groups()))}</b>")
     return ""
 
 
@@ -81,25 +81,25 @@ def strip() -> tuple[bytes, list[str], str]:
     image = some.images[SCENE : SCENE + 1]  # (1, 3, 64, 64)
     order = torch.tensor(noise()[:PATCHES])[None]  # (1, L)
     average = mean_picture(scenes.World().sample(1000, SIZE, seed=0))
-    sheet, said = Image.new("RGB", (2 * SIZE, SIZE * len(FRAMES))), []
+    sheet, sentences = Image.new("RGB", (2 * SIZE, SIZE * len(FRAMES))), []
     for row, hidden in enumerate(FRAMES):
         if hidden:
             ratio = hidden / PATCHES
             filled, mask = mae.reconstruct(image, ratio, order)
             seen = mae.hide(image, ratio, order).x1
             own, mean = (100 * hidden_error(image, other, mask) ** 0.5 for other in (filled, average))
-            said.append(
+            sentences.append(
                 f"{hidden} of {PATCHES} pieces are hidden. Its painting misses them by {own:.0f} % of the range from "
                 f"black to white; the average landscape in their place would by {mean:.0f} %."
             )
         else:
             seen = filled = nets.as_float(image)
-            said.append("Nothing is hidden, so there is nothing to predict.")
+            sentences.append("Nothing is hidden, so there is nothing to predict.")
         for column, one in enumerate((seen, filled)):
             sheet.paste(picture(one[0]), (column * SIZE, row * SIZE))
     file = io.BytesIO()
     sheet.save(file, "webp", quality=95, method=6)
-    return file.getvalue(), said, some.captions[SCENE]
+    return file.getvalue(), sentences, some.captions[SCENE]
 
 
 def made() -> str:
@@ -133,7 +133,7 @@ def page(
         f'<span class="front-measured">{measured(stem, notebooks[stem])}</span></a>'
         for stem, title, claim, image in rows
     )
-    frames, said, scene = strip()
+    frames, sentences, scene = strip()
     metrics = checkpoints.about(assets.checkpoint("mae"))["metrics"]
     filled = {
         "cards": cards,
@@ -142,14 +142,14 @@ def page(
         "strip": version(frames),
         "last": str(len(FRAMES) - 1),
         "start": str(FRAMES.index(3 * PATCHES // 4)),
-        "said": escape(json.dumps(said, ensure_ascii=False)),
-        "now": escape(said[FRAMES.index(3 * PATCHES // 4)]),
+        "said": escape(json.dumps(sentences, ensure_ascii=False)),
+        "now": escape(sentences[FRAMES.index(3 * PATCHES // 4)]),
         "scene": escape(scene),
         "right": f"{100 * metrics['probe biome, 10 labels']:.0f}",
         "css": version(scripts["front.css"]),
         "js": version(scripts["front.js"]),
     }
-    text = re.sub(r"@(\w+)@", lambda found: filled[found[1]], template)
+    text = re.sub(r"@(\w+)@", lambda match: filled[match[1]], template)
     return text, {"strip.webp": frames, "scene.webp": _still()}
 
 

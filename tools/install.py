@@ -88,10 +88,10 @@ def _run(*command: object, **options: object) -> subprocess.CompletedProcess[str
 
 def _uv() -> str:
     """The machine's uv, else the one in ``.venv``, where it is new enough; else ""."""
-    for found in (shutil.which("uv"), shutil.which("uv", path=str(BIN))):
-        said = re.search(r"(\d+)\.(\d+)", _run(found, "--version", check=False).stdout) if found else None
-        if found and said and tuple(map(int, said.groups())) >= UV_AT_LEAST:
-            return found
+    for uv in (shutil.which("uv"), shutil.which("uv", path=str(BIN))):
+        version = re.search(r"(\d+)\.(\d+)", _run(uv, "--version", check=False).stdout) if uv else None
+        if uv and version and tuple(map(int, version.groups())) >= UV_AT_LEAST:
+            return uv
     return ""
 
 
@@ -114,9 +114,9 @@ def _mirror() -> dict[str, str]:
     if os.environ.keys() & {"UV_DEFAULT_INDEX", "UV_INDEX_URL"}:
         return {}
     told = _run(PYTHON, "-m", "pip", "config", "list", check=False).stdout
-    found = dict(re.findall(r"^(\S+)='(.*)'$", told, re.MULTILINE))
+    settings = dict(re.findall(r"^(\S+)='(.*)'$", told, re.MULTILINE))
     names = (":env:.index-url", "install.index-url", "global.index-url")
-    return next(({"UV_DEFAULT_INDEX": found[name]} for name in names if name in found), {})
+    return next(({"UV_DEFAULT_INDEX": settings[name]} for name in names if name in settings), {})
 
 
 def _usable(folder: Path) -> bool:
@@ -195,16 +195,16 @@ def _install(command: list[str], growth: float, environment: dict[str, str]) -> 
     assert process.stderr is not None
     sizes: dict[str, float] = {}  # MB of what is announced; small packages are not
     fetched: set[str] = set()
-    said: list[str] = []
+    lines: list[str] = []
 
     def listen() -> None:
         for line in process.stderr:
-            if found := re.match(r"Downloading (\S+) \(([\d.]+)([KMG])iB\)", line):
-                sizes[found[1]] = float(found[2]) * {"K": 1e-3, "M": 1.05, "G": 1074}[found[3]]
-            elif found := re.match(r" Downloaded (\S+)", line):
-                fetched.add(found[1])
+            if match := re.match(r"Downloading (\S+) \(([\d.]+)([KMG])iB\)", line):
+                sizes[match[1]] = float(match[2]) * {"K": 1e-3, "M": 1.05, "G": 1074}[match[3]]
+            elif match := re.match(r" Downloaded (\S+)", line):
+                fetched.add(match[1])
             else:
-                said.append(line)
+                lines.append(line)
 
     def waits() -> list[str]:
         return sorted(set(sizes) - fetched, key=lambda name: -sizes[name])
@@ -230,7 +230,7 @@ def _install(command: list[str], growth: float, environment: dict[str, str]) -> 
             print("\r\033[K", end="")
     if process.returncode:
         sys.exit(
-            "".join(said)
+            "".join(lines)
             + f"Not all could be installed; the same command goes on where this stopped.{_full()}"
         )
 

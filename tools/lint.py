@@ -220,8 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     problems = []
     for src in chosen:
         ipynb = notebook_of(src)
-        found = lint(ipynb, src) + (said(ipynb) if ipynb.exists() else [])
-        problems += [f"{ipynb.name}: {problem}" for problem in found]
+        wrong = lint(ipynb, src) + (said(ipynb) if ipynb.exists() else [])
+        problems += [f"{ipynb.name}: {problem}" for problem in wrong]
     print(*problems, sep="\n", end="\n" if problems else "")
     return int(bool(problems))
 

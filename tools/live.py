@@ -161,7 +161,7 @@ def page(
         "css": version(scripts["live.css"]),
         "js": version(scripts["live.js"]),
     }
-    return re.sub(r"@(\w+)@", lambda found: filled[found[1]], template), files
+    return re.sub(r"@(\w+)@", lambda match: filled[match[1]], template), files
 
 
 def version(raw: bytes) -> str:

@@ -30,7 +30,7 @@ def measure(src: Path, go_on: bool = False) -> dict[str, float]:
 
     With ``go_on`` a cell that fails does not end the run: another PyTorch comes to other numbers than the cells that assert some.
     """
-    notebook, found, first = read_source(src), {}, True
+    notebook, readings, first = read_source(src), {}, True
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,
@@ -47,11 +47,11 @@ def measure(src: Path, go_on: bool = False) -> dict[str, float]:
         for index, cell in enumerate(notebook.cells):
             client.execute_cell(cell, index)
             if cell.cell_type == "code" and first and "home" not in cell.metadata.get("tags", []):
-                found["import"], first = _private(pid), False
-        found["private"] = _private(pid)
-        found["peak"] = _read(pid, "status", "VmHWM")
-        found["seconds"] = _seconds(pid)
-    return found
+                readings["import"], first = _private(pid), False
+        readings["private"] = _private(pid)
+        readings["peak"] = _read(pid, "status", "VmHWM")
+        readings["seconds"] = _seconds(pid)
+    return readings
 
 
 def _read(pid: int, file: str, *names: str) -> float:

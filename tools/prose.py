@@ -43,14 +43,14 @@ def problems(
     needs: dict[str, set[str]],
 ) -> list[str]:
     """What is wrong with a lecture's prose, one line a problem; ``number`` is "07"."""
-    said = list(passages(notebook))
+    prose = list(passages(notebook))
     known = needs.get(number, set()) | {number}
     return [
-        *_words_before_definition(said, number, words, known),
-        *_two_meanings(notebook, said, number, letters),
+        *_words_before_definition(prose, number, words, known),
+        *_two_meanings(notebook, prose, number, letters),
         *_answers_before_questions(notebook),
         *_captions(notebook),
-        *_claims(notebook, said),
+        *_claims(notebook, prose),
         *_long_sources(notebook),
         *_parts(notebook, number),
     ]
@@ -143,25 +143,25 @@ def _symbol(name: str) -> bool:
 
 
 def _words_before_definition(
-    said: list[Passage], number: str, words: list[Word], known: set[str]
+    prose: list[Passage], number: str, words: list[Word], known: set[str]
 ) -> Iterator[str]:
     for word in words:
         form = ORDINARY.get(word.name.lower(), word.name)
         if len(form) < 2 or set(word.lectures) & (known - {number}):
             continue
         here, pattern = number in word.lectures, _pattern(form)
-        uses = [p for p in said if p.kind != "heading" and pattern.search(plain(p.text))]
+        uses = [p for p in prose if p.kind != "heading" and pattern.search(plain(p.text))]
         if _symbol(word.name):
             if here or (
                 uses and re.search(pattern.pattern + r"\$?(?:\([^)]*\))?\s*&?=", plain(uses[0].text))
             ):
                 continue  # a formula says what it is
         elif here:
-            own = next((p for p in said if pattern.search(_emphasised(p))), None)
+            own = next((p for p in prose if pattern.search(_emphasised(p))), None)
             if own is None:
                 yield f'word: "{word.name}" is explained in this lecture (glossary), yet nowhere stands in *italics* or **bold**'
                 continue
-            before = said[: said.index(own)]
+            before = prose[: prose.index(own)]
             uses = [
                 p for p in uses if p in before and p.cell not in (0, own.cell)
             ]  # cell 0 says what is to come
@@ -184,8 +184,8 @@ def _pointed_at(text: str) -> set[str]:
 
 
 def _around(text: str, pattern: re.Pattern[str], side: int = 30) -> str:
-    found = pattern.search(text)
-    low, high = (max(0, found.start() - side), found.end() + side) if found else (0, 2 * side)
+    match = pattern.search(text)
+    low, high = (max(0, match.start() - side), match.end() + side) if match else (0, 2 * side)
     return " ".join(text[low:high].split())
 
 
@@ -215,15 +215,15 @@ _COUNTED = (  # "B pictures", where B is no number
 
 
 def _two_meanings(
-    notebook: NotebookNode, said: list[Passage], number: str, letters: list[Letter]
+    notebook: NotebookNode, prose: list[Passage], number: str, letters: list[Letter]
 ) -> Iterator[str]:
-    for p in said:
+    for p in prose:
         text = plain(p.text)
         if _meant(notebook, p):
             continue
         for form, instead in SECOND_MEANINGS:
-            if found := re.search(form, text):
-                yield f'cell {p.cell}: letter: "{_around(text, re.compile(re.escape(found[0])))}": {instead}'
+            if match := re.search(form, text):
+                yield f'cell {p.cell}: letter: "{_around(text, re.compile(re.escape(match[0])))}": {instead}'
         text = text.replace("$", "")
         for row in letters:
             for letter in {base(symbol) for symbol in row.symbols} - set("XxYyEPψη"):  # "let Y be the light"
@@ -282,8 +282,8 @@ def _answers_before_questions(notebook: NotebookNode) -> Iterator[str]:
                     if right := next((c for c in choices if c and measured.startswith(f"{c}.")), ""):
                         offered = [c for *_, options in asked.values() for c in options]
                         yield from _told_above(notebook, key, place, " | ".join([question, *offered]), right)
-                    elif found := re.match(r"([\d.,]*\d)(?:\.$|\. )", measured):
-                        number = found[1].replace(",", "").lstrip("0") or "0"
+                    elif match := re.match(r"([\d.,]*\d)(?:\.$|\. )", measured):
+                        number = match[1].replace(",", "").lstrip("0") or "0"
                         yield from _printed_above(notebook, key, place, question, number)
 
 
@@ -291,8 +291,8 @@ def _measured_by(cell: NotebookNode) -> str:
     """What a cell's `reveal` measured, and what it says of it; empty where it reveals nothing."""
     for output in cell.outputs:
         text = "".join(output.get("data", {}).get("text/plain", ""))
-        if found := re.search(r"(?s)^guess: .*?; measured: (.*)", text):
-            return found[1]
+        if match := re.search(r"(?s)^guess: .*?; measured: (.*)", text):
+            return match[1]
     return ""
 
 
@@ -421,7 +421,7 @@ _CLAIM = re.compile(
 _INTERVAL = re.compile(r"±|interval|standard errors?|error bars?|\bties?\b|\btied\b|half[- ]width")
 
 
-def _claims(notebook: NotebookNode, said: list[Passage]) -> Iterator[str]:
+def _claims(notebook: NotebookNode, prose: list[Passage]) -> Iterator[str]:
     """Comparatives about results without an interval in the paragraph or the call itself.
 
     What a call says is read as it was printed, too; a paragraph of Markdown may rest on the output above it.
@@ -436,13 +436,13 @@ def _claims(notebook: NotebookNode, said: list[Passage]) -> Iterator[str]:
                 o for o in cell.get("outputs", []) if re.search(r"text/markdown|ssl-(?:shown|proof)", str(o))
             ]
             beside[i] = _outputs(NotebookNode(outputs=spoke))
-    for p in said:
+    for p in prose:
         if p.kind == "predict" or _meant(notebook, p) or _INTERVAL.search(p.text + beside[p.cell]):
             continue
         for sentence in re.split(r"(?<=[.!?:])\**\s+", re.sub(_OPTIMUM, " ", plain(p.text))):
-            if (found := _CLAIM.search(sentence)) and not sentence.rstrip("* \n").endswith("?"):
+            if (match := _CLAIM.search(sentence)) and not sentence.rstrip("* \n").endswith("?"):
                 yield (
-                    f'cell {p.cell}: claim: "{found[0].strip()}" without an interval beside it: '
+                    f'cell {p.cell}: claim: "{match[0].strip()}" without an interval beside it: '
                     f'"{_around(sentence, _CLAIM, 45)}"'
                 )
                 break

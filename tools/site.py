@@ -131,9 +131,7 @@ def exercise(html: str, stem: str, source: str) -> str:
     """The card of an unsolved exercise, where there is no cell to run: how to run it, and the hint, folded."""
     where = f'<a href="../{NOTEBOOKS}/{stem}.ipynb" download>notebook</a>'
     words = f"To try it, open this lecture's {where} with the course installed, put your lines in place of the dots and run the cell."
-    folded = (
-        f"<details><summary>Hint</summary>{escape(said)}</details>" if (said := hint(stem, source)) else ""
-    )
+    folded = f"<details><summary>Hint</summary>{escape(tip)}</details>" if (tip := hint(stem, source)) else ""
     return html.replace(escape(UNSOLVED.text), words + folded)
 
 
@@ -162,11 +160,11 @@ def _page(html: str, pictures: Path, at: str) -> str:
     html = re.sub(r"<small>Run this cell to enter your guess\.</small>", "", html)
     html = html.replace("none (enter one above and run this cell again)", "none")
 
-    def file(found: re.Match) -> str:
+    def file(match: re.Match) -> str:
         if "ssl-film" in html:  # its script takes the drawing apart, and so must find it here
-            return found[0]
-        kind = {"svg+xml": "svg", "jpeg": "jpg"}.get(found[1], found[1])
-        raw = base64.b64decode(found[3]) if found[2] else unquote(found[3]).encode()
+            return match[0]
+        kind = {"svg+xml": "svg", "jpeg": "jpg"}.get(match[1], match[1])
+        raw = base64.b64decode(match[3]) if match[2] else unquote(match[3]).encode()
         name = f"{hashlib.sha256(raw).hexdigest()[:16]}.{kind}"
         put(pictures / name, raw)
         return f'src="{at}/{name}" loading="lazy"'
@@ -316,8 +314,8 @@ def glossary(folder: Path) -> None:
     text = (ROOT / "lectures/glossary.md").read_text(encoding="utf-8")
     words = []
 
-    def entry(found: re.Match) -> str:
-        names, numbers, meaning = found.groups()
+    def entry(match: re.Match) -> str:
+        names, numbers, meaning = match.groups()
         address = (
             re.sub(r"[^a-z0-9]+", "-", names.lower().replace("ε", "e").replace("σ", "s")).strip("-")
             or "letter"

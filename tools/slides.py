@@ -30,7 +30,7 @@ def main(names: list[str]) -> int:
         print(f"There is no browser. {HELP}", file=sys.stderr)
         return 1
     KEPT.mkdir(parents=True, exist_ok=True)
-    found = 0
+    too_tall = 0
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lab = Lab(Path(folder))
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
@@ -58,13 +58,13 @@ def main(names: list[str]) -> int:
                         flush=True,
                     )
                 print(f"{src.stem[:2]}: {len(tall)} of {len(states)} states are too tall", flush=True)
-                found += len(tall)
+                too_tall += len(tall)
                 notebook.command("deck:stop")  # else the next one would open as slides
                 notebook.close()
         finally:
             chromium.close()
             lab.stop()
-    return int(found > 0)
+    return int(too_tall > 0)
 
 
 if __name__ == "__main__":
