@@ -1,6 +1,7 @@
 """What each augmentation makes SimCLR's features forget (lecture 08).
 
     python benchmarks/augmentation_study.py --learned --json assets/results/augmentations_learned.json
+    python benchmarks/augmentation_study.py --long --json assets/results/augmentations_long.json
     python benchmarks/augmentation_study.py --ship
 
 One cell is SimCLR trained once under one augmentation set, at one strength, from one seed, and probed for the
@@ -9,7 +10,8 @@ labelled rows, so the spread over the seeds is all of the spread. Two rows train
 network as it is before training. A stopped run goes on where it was.
 
 Each cell trains for 1,200 steps: 120 leave the loss at log(2N − 1) where strong crops and colours come together. It keeps the probe's curve,
-and is marked where the loss has not left that value. Its probes read h, and z after the head.
+and is marked where the loss has not left that value. Its probes read h, and z after the head. The second command trains
+strong crops, strong colours and both for four times as long, as their curves were still rising.
 
 The last command trains the network that the widgets of the lecture show, and writes
 assets/checkpoints/simclr.safetensors.
@@ -22,7 +24,7 @@ import json
 import math
 import shlex
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -41,6 +43,7 @@ SIZE, N_TRAIN, N_TEST, BATCH = 32, 4096, 2000, 128
 WIDTHS = (16, 32, 64)  # smaller than the course's ConvNet
 N_LABELS, DRAWS = (30, 300), 2
 STEPS = 1200  # 153,600 pictures, about 100 s of one core
+LONG = 4 * STEPS
 STUCK = 0.1  # nats below log(2N − 1): a loss that has come no further has learned nothing
 LABELS = ("biome", "light", "tint", "texture", "object", "count")
 NOTHING = {"crop": None, "flip": 0.0, "jitter": 0.0, "gray": 0.0}
@@ -113,16 +116,22 @@ def cells(seeds: int) -> list[dict]:
     ]
 
 
+def long_cells(seeds: int) -> list[dict]:
+    """The three rows of the paper's claim, first seed first."""
+    rows = ("crop", "colour", "crop + colour")
+    return [{"views": v, "strength": "strong", "seed": seed} for seed in range(seeds) for v in rows]
+
+
 def _plain(made: dict) -> dict:
     """As JSON gives it back."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in made.items()}
 
 
-def about() -> dict:
+def about(steps: int = STEPS) -> dict:
     """What holds for all cells."""
     return {
         "protocol": (
-            f"SimCLR, ConvNet {WIDTHS}, {STEPS} steps of {BATCH} pictures of {SIZE} px, lr the method's own, {N_TRAIN} scenes to train on,"
+            f"SimCLR, ConvNet {WIDTHS}, {steps} steps of {BATCH} pictures of {SIZE} px, lr the method's own, {N_TRAIN} scenes to train on,"
             f" {N_TEST} to test on, λ = 0; linear probe of h, mean of {DRAWS} draws of labels;"
             " the seed draws pictures, weights, batches, views and labels"
         ),
@@ -168,6 +177,7 @@ def main() -> None:
     which.add_argument(
         "--learned", action="store_true", help="the study, each network with the time to learn"
     )
+    which.add_argument("--long", action="store_true", help="crop, colour and both for four times as long")
     which.add_argument("--ship", action="store_true", help="train and write the network of the widgets")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--json")
@@ -175,6 +185,9 @@ def main() -> None:
     torch.set_num_threads(1)
     if given.ship:
         ship()
+        return
+    if given.long:
+        record(given.json, long_cells(given.seeds), partial(measure, steps=LONG), about(LONG))
         return
     record(given.json, cells(given.seeds), measure, about())
 
