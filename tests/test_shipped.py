@@ -25,6 +25,14 @@ def test_each_says_how_it_was_made(path):
     words = about["command"].split()
     script = words[1] if words[1] != "-m" else f"{words[2]}/__main__.py"
     assert (shipped.ROOT / script).is_file(), "the command names a program that is there"
+    if about["data"].startswith("scenes"):
+        for label, row in metrics[shipped.BESIDE].items():
+            for other in ("untrained", "pixels"):
+                gap, half = row[f"above {other}"]
+                assert gap == pytest.approx(row["network"] - row[other], abs=2e-4) and half > 0, (
+                    label,
+                    other,
+                )
 
 
 @pytest.mark.slow
