@@ -4,7 +4,8 @@
 
 What is measured: how well a network solves its puzzle on pictures it never saw, and what a linear probe
 with 100 labels reads from its features of whole pictures; both on the way as well, after half of the steps, a quarter
-and so on. Arms of one row differ in the shortcut and in what it takes to close it; "random" is the network before training.
+and so on. Arms of one row differ in the shortcut and in what it takes to close it; "random" is the network before training,
+"pixels" the probe of the same pictures without any network, 16 × 16.
 A stopped run goes on where it was.
 
 - corners: rotation by 0°, 30°, 60°, 90°, interpolated, with black corners / by quarter turns
@@ -22,7 +23,7 @@ import torch
 
 from ssl_course import nets
 from ssl_course.data.pictures import Pictures
-from ssl_course.evaluation import encode, linear_probe
+from ssl_course.evaluation import encode, linear_probe, pixels
 from ssl_course.evaluation.encoding import Labelled, frozen
 from ssl_course.methods import Jigsaw, Rotation
 from ssl_course.pretext.puzzles import lens
@@ -33,6 +34,7 @@ N_LABELS, STRENGTH = 100, 0.04
 PROTOCOL = comparison.Protocol(n_train=4096, n_test=1000, batch=64)
 STEPS = {"corners": 240, "edges": 480, "fringes": 480}  # the curves say where more would help
 ARMS = ("open", "closed")
+UNTRAINED = ("random", "pixels")
 ROWS = {
     "corners": ("scenes, gray", "scenes", "earth, gray"),
     "edges": ("scenes, gray", "earth, gray"),
@@ -74,6 +76,9 @@ def measure(
     Without ``stages`` the probes of the stages are left out.
     """
     train_set, test_set = pictures(data, shortcut == "fringes", seed)
+    if arm == "pixels":
+        bank, asked = (encode(pixels(16), d) for d in (train_set, test_set))
+        return {label: probe(bank, asked, label, seed) for label in LABELS[data.split(",")[0]]}
     torch.manual_seed(seed)
     method = learner(shortcut, arm).eval()
 
@@ -157,7 +162,7 @@ def cells(seeds: int) -> list[dict]:
         for seed in range(seeds)
         for shortcut, sets in ROWS.items()
         for data in sets
-        for arm in ("random", *ARMS)
+        for arm in (*UNTRAINED, *ARMS)
     ]
 
 
@@ -178,11 +183,11 @@ def summary(rows: list[dict]) -> str:
     lines = []
     for shortcut, sets in ROWS.items():
         for data in sets:
-            for arm in ("random", *ARMS):
+            for arm in (*UNTRAINED, *ARMS):
                 here = {"shortcut": shortcut, "data": data, "arm": arm}
                 mine = [r for r in rows if here.items() <= r["cell"].items()]
                 parts = []
-                for key in ("puzzle", *LABELS[data.split(",")[0]]):
+                for key in (*(["puzzle"] if arm != "pixels" else []), *LABELS[data.split(",")[0]]):
                     values = np.array([r[key] for r in mine])
                     spread = f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else ""
                     parts.append(f"{key} {values.mean():.3f}{spread}")

@@ -324,7 +324,7 @@ def plan(seeds: int = 3) -> list[Part]:
     """The study, the most important first; seed by seed, so that a run that is stopped leaves whole seeds
     behind."""
     tables = [("scenes", "G"), ("scenes", "C"), ("cifar10", "C"), ("earth", "G")]
-    rows = {("cifar10", "C"): [PIXELS, RANDOM, "SimCLR"]}
+    rows = {("cifar10", "C"): [PIXELS, RANDOM, "SimCLR", SUPERVISED]}
     parts = []
     for data, table in tables:
         cells = cells_of(data, table, range(seeds), rows.get((data, table)))

@@ -222,7 +222,7 @@ def test_every_row_was_recorded():
 
 def test_curves_end_where_their_rows_do():
     for row in KEPT["results"]:
-        if row["cell"]["arm"] == "random":
+        if row["cell"]["arm"] in shortcuts.UNTRAINED:
             assert "curve" not in row
             continue
         seen = [p["samples"] for p in row["curve"]]
@@ -235,6 +235,8 @@ def test_curves_end_where_their_rows_do():
 
 def test_a_confusion_is_the_accuracy_told_apart():
     for row in recorded(shortcut="corners"):
+        if row["cell"]["arm"] == "pixels":
+            continue  # no network, no answers
         table = np.array(row["confusion"])  # (4, 4): true, said
         assert len(set(table.sum(1))) == 1  # each picture in all angles
         assert np.trace(table) / table.sum() == pytest.approx(row["puzzle"])
