@@ -2,18 +2,23 @@
 
 Each `fit` and live widget of a lecture is noted while the lecture's cells run with training cut short. Then each recipe
 trains whole from several seeds (weights, batches, masks, labels; on scenes the pictures that are probed as well), and its
-features are probed beside those of the same network untrained and beside pixels. ``--table`` prints the rows of
-benchmarks/README.md.
+features are probed beside those of the same network untrained and beside pixels. ``--data cifar10`` takes photographs in
+place of the lectures' own pictures. ``--table`` prints the rows of benchmarks/README.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import inspect
+import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from functools import lru_cache, partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib
@@ -23,39 +28,44 @@ from live import value_of
 from ssl_course import training
 from ssl_course.data import load
 from ssl_course.data.pictures import Pictures
-from ssl_course.evaluation import linear_probe, pixels
+from ssl_course.evaluation import encode, linear_probe, pixels
 from ssl_course.methods import Colorization
 from ssl_course.studies.comparison import encoder
 from ssl_course.studies.recorded import record
-from ssl_course.studies.verdicts import paired_difference
+from ssl_course.studies.verdicts import bought
 from ssl_course.training import train
 from ssl_course.widgets.frame.live import Live
 from tools.build import read_source, sources
 
-LECTURES = ("00", "02", "03", "04", "05", "07", "08", "09", "10")
-SEEDS = (0, 1, 2)
+LECTURES = ("00", "02", "03", "04", "05", "08", "09", "10", "11", "13")
+PHOTOGRAPHS = ("04", "08")  # which of them run on other pictures than their own
+FIVE = ("09", "scenes"), ("08", "cifar10"), ("04", "cifar10")  # seeds; three elsewhere
 LABELS = ("biome", "texture", "object", "class")
 N_LABELS, DRAWS, TEST = 100, 2, 2000  # DRAWS: unless --draws says more
+MORE_LABELS = {"cifar10": 1000}
 REAL = {"CIFAR-10": "cifar10", "NASA": "earth"}  # how the source of a set begins
-SETTINGS = ("steps", "batch_size", "lr")
+SETTINGS = ("steps", "batch_size", "lr", "optimizer")
+ARMS = ("angles", "shift", "drop")  # by these alone some of a lecture's recipes differ
+LENS = "lens_train", "through_lens"  # what lecture 05 calls them
 
 
 @lru_cache(maxsize=1)
-def recipes(lecture: str) -> list[dict[str, Any]]:
+def recipes(lecture: str, data: str = "scenes") -> list[dict[str, Any]]:
     """What the lecture trains, in its order: method, data and settings; a recipe that comes again counts once."""
     noted: list[dict[str, Any]] = []
+    space: dict[str, Any] = {"__name__": "__main__", "display": lambda *_: None}
 
     def note(method: Any, data: Any, **how: Any) -> None:
-        arguments = getattr(method, "arguments", None)
-        if isinstance(data, Pictures) and arguments is not None and hasattr(method, "encode"):
-            row = {"kind": type(method), "arguments": arguments, "data": data}
-            row |= {k: how[k] for k in SETTINGS if how.get(k)}
-            name = f"{type(method).__name__}({sum(p.numel() for p in method.parameters()):,} weights)"
-            size = "×".join(str(n) for n in data.images.shape[1:])
-            of = f"{len(data):,} of {data.source or 'scenes'} {size}"
-            row["name"] = f"{name}, {', '.join(f'{k} {row[k]}' for k in SETTINGS if k in row)}, {of}"
-            if row["name"] not in [other["name"] for other in noted]:
-                noted.append(row)
+        again = hasattr(method, "arguments") or not inspect.signature(type(method)).parameters
+        if not (isinstance(data, Pictures) and again and hasattr(method, "encode")):
+            return
+        row = {"kind": type(method), "arguments": getattr(method, "arguments", {}), "data": data}
+        usual = (training.DEFAULTS | getattr(method, "defaults", {}))["lr"]
+        row |= {k: how[k] for k in SETTINGS if how.get(k) and (k, how[k]) != ("lr", usual)}
+        row["seen"] = space[LENS[1]] if data is space.get(LENS[0]) else lambda pictures: pictures
+        row["name"] = name_of(method, row, " through a lens" * (data is space.get(LENS[0])))
+        if row["name"] not in [other["name"] for other in noted]:
+            noted.append(row)
 
     real = training.fit
 
@@ -64,8 +74,10 @@ def recipes(lecture: str) -> list[dict[str, Any]]:
         return real(method, data, steps, batch_size, **more)
 
     training.fit = fit
-    os.environ["SSL_COURSE_MAX_STEPS"] = "1"
-    space: dict[str, object] = {"__name__": "__main__", "display": lambda *_: None}
+    variables = {"SSL_COURSE_MAX_STEPS": "1"} | (
+        {} if data == "scenes" else {"SSL_COURSE_LECTURE_DATA": data}
+    )
+    os.environ |= variables
     try:
         for cell in read_source(sources([lecture])[0]).cells:
             tags = {*cell.metadata.get("tags", [])}
@@ -75,38 +87,73 @@ def recipes(lecture: str) -> list[dict[str, Any]]:
                     note(widget.method, widget._data, **widget._how)
     finally:
         training.fit = real
-        del os.environ["SSL_COURSE_MAX_STEPS"]
+        for variable in variables:
+            del os.environ[variable]
     return noted
 
 
-def learned(lecture: str, seed: int, draws: int = DRAWS) -> dict[str, Any]:
-    """recipe → seconds of a core and, for each label, accuracies (probe, untrained, pixels)."""
+def name_of(method: Any, row: dict[str, Any], seen: str) -> str:
+    """Network, settings and pictures, with all in which two recipes of a lecture differ."""
+    name = f"{type(method).__name__}({sum(p.numel() for p in method.parameters()):,} weights)"
+    told = [f"{k} {row[k]}" for k in SETTINGS if k in row]
+    own = inspect.signature(row["kind"]).parameters
+    for arm in (k for k in ARMS if k in row["arguments"] and row["arguments"][k] != own[k].default):
+        value = row["arguments"][arm]
+        told.append(f"{arm} {' '.join(map(str, value)) if isinstance(value, tuple) else value}")
+    data = row["data"]
+    size = "×".join(str(n) for n in data.images.shape[1:])
+    of = f"{len(data):,} of {data.source or 'scenes'} {size}{seen}{' in gray' * is_gray(data)}"
+    return ", ".join([name, *told, of])
+
+
+def is_gray(data: Pictures) -> bool:
+    """Whether its three channels are equal."""
+    return bool((data.images[:64, :1] == data.images[:64]).all())
+
+
+def learned(
+    lecture: str,
+    seed: int,
+    data: str = "scenes",
+    labels: int = N_LABELS,
+    draws: int = DRAWS,
+    kept: Mapping[tuple[str, int, str], dict[str, Any]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """recipe → seconds of a core and, for each label, accuracies (probe, untrained, pixels); those ``kept`` stay."""
     rows: dict[str, Any] = {}
-    for recipe in recipes(lecture):
-        data, row = recipe["data"], {}
-        test = other_pictures(data, seed)
-        torch.manual_seed(seed)
-        method = recipe["kind"](**fresh(recipe["arguments"]))
-        untrained = copy.deepcopy(method).eval()
-        began = time.process_time()
-        for _ in train(method, data, seed=seed, **{k: recipe[k] for k in SETTINGS if k in recipe}):
-            pass
-        row["core seconds"] = round(time.process_time() - began, 1)
-        if recipe["kind"] is Colorization:  # whose encoder sees lightness only
-            data, test = data.gray(), test.gray()
-        for label in (name for name in LABELS if name in data.labels):
-            row[label] = [
-                round(
-                    linear_probe(
-                        reader, train=data, test=test, label=label,
-                        n_labels=min(N_LABELS, len(data)), draws=draws, seed=seed,
-                    ).accuracy, 4,
-                )
-                for reader in (encoder(method.eval()), encoder(untrained), pixels(16))
-            ]  # fmt: skip
-        rows[recipe["name"]] = row
-        print(recipe["name"], row, flush=True)
+    for recipe in recipes(lecture, data):
+        name = recipe["name"]
+        rows[name] = kept.get((lecture, seed, name)) or measured(recipe, seed, labels, draws)
+        print(name, rows[name], flush=True)
     return {"recipes": rows}
+
+
+def measured(recipe: dict[str, Any], seed: int, labels: int, draws: int) -> dict[str, Any]:
+    """A recipe from one seed."""
+    data, row = recipe["data"], {}
+    test = recipe["seen"](other_pictures(data, seed))
+    torch.manual_seed(seed)
+    method = recipe["kind"](**fresh(recipe["arguments"]))
+    untrained = copy.deepcopy(method).eval()
+    began = time.process_time()
+    for _ in train(method, data, seed=seed, **{k: recipe[k] for k in SETTINGS if k in recipe}):
+        pass
+    row["core seconds"] = round(time.process_time() - began, 1)
+    if recipe["kind"] is Colorization:  # whose encoder sees lightness only
+        data, test = data.gray(), test.gray()
+    readers = encoder(method.eval()), encoder(untrained), pixels(16)
+    encoded = [(encode(reader, data), encode(reader, test)) for reader in readers]
+    for label in (name for name in LABELS if name in data.labels):
+        row[label] = [
+            round(
+                linear_probe(
+                    None, train=known, test=asked, label=label,
+                    n_labels=min(labels, len(data)), draws=draws, seed=seed,
+                ).accuracy, 4,
+            )
+            for known, asked in encoded
+        ]  # fmt: skip
+    return row
 
 
 def fresh(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -124,8 +171,7 @@ def other_pictures(data: Pictures, seed: int) -> Pictures:
     real = next((name for start, name in REAL.items() if data.source.startswith(start)), None)
     size = data.images.shape[-1]
     test = load(real, size, "test") if real else load("scenes", size, n=TEST, seed=1000 + seed)
-    gray = bool((data.images[:64, :1] == data.images[:64]).all())
-    return test[:TEST].gray() if gray else test[:TEST]
+    return test[:TEST].gray() if is_gray(data) else test[:TEST]
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -138,22 +184,19 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = [f"| lecture | recipe | core s | {' | '.join(labels)} |", "| --- " * (3 + len(labels)) + "|"]
     recipes_of = dict.fromkeys((row["cell"]["lecture"], name) for row in rows for name in row["recipes"])
     for lecture, name in recipes_of:
-        by_seed = {
-            row["cell"]["seed"]: row["recipes"][name]
-            for row in rows
-            if row["cell"]["lecture"] == lecture and name in row["recipes"]
-        }
-        seconds = sum(row["core seconds"] for row in by_seed.values()) / len(by_seed)
+        own = [row for row in rows if row["cell"]["lecture"] == lecture and name in row["recipes"]]
+        seconds = sum(row["recipes"][name]["core seconds"] for row in own) / len(own)
         short = re.sub(r"\d\.\d{4,}", lambda number: f"{float(number[0]):.2g}", name)  # a rate
+        many = own[0]["cell"].get("labels", 0)
+        short += f"; {many:,} labels" * bool(many) + f"; {len(own)} seeds" * (len(own) != 3)
         cells = [lecture, short, f"{seconds:.0f}"]
         for label in labels:
-            if label not in next(iter(by_seed.values())):
+            if label not in own[0]["recipes"][name]:
                 cells.append("")
                 continue
-            ours, *others = ({seed: row[label][k] for seed, row in by_seed.items()} for k in range(3))
-            gaps = [paired_difference(ours, other) for other in others]
-            signs = [f"{g.mean:+.2f} ± {g.half_width:.2f}{star * g.better}" for g in gaps]
-            cells.append(f"{sum(ours.values()) / len(ours):.2f} ({', '.join(signs)})".replace("-", "−"))
+            reached = sum(row["recipes"][name][label][0] for row in own) / len(own)
+            signs = [f"{g.mean:+.2f} ± {g.half_width:.2f}{star * g.better}" for g in bought(own, name, label)]
+            cells.append(f"{reached:.2f} ({', '.join(signs)})".replace("-", "−"))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -164,13 +207,35 @@ def main() -> None:
     parser.add_argument("--json")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--lectures", nargs="+", default=LECTURES)
+    parser.add_argument("--data", nargs="+", default=["scenes"], help="scenes: the lectures' own pictures")
     parser.add_argument("--draws", type=int, default=DRAWS)
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--seeds", type=int, nargs="+")
+    parser.add_argument(
+        "--anew",
+        nargs="*",
+        default=[],
+        help="look again at what these lectures train: what the file lacks is measured, what is gone goes",
+    )
     given = parser.parse_args()
     matplotlib.use("agg")
     about = {"labels": N_LABELS, "draws of labels": given.draws, "tested on": TEST}
-    cells = [{"lecture": name, "seed": seed} for name in given.lectures for seed in given.seeds]
-    rows = record(given.json, cells, partial(learned, draws=given.draws), about)
+    cells = [
+        {"lecture": name, "seed": seed}
+        | ({} if data == "scenes" else {"data": data, "labels": MORE_LABELS.get(data, N_LABELS)})
+        for data in given.data
+        for name in given.lectures
+        if data == "scenes" or name in PHOTOGRAPHS
+        for seed in given.seeds or range(5 if (name, data) in FIVE else 3)
+    ]
+    kept: dict[tuple[str, int, str], dict[str, Any]] = {}
+    if given.anew and given.json:
+        file = json.loads(Path(given.json).read_text(encoding="utf-8"))
+        for row in [r for r in file["results"] if r["cell"] in cells and r["cell"]["lecture"] in given.anew]:
+            file["results"].remove(row)
+            of = row["cell"]["lecture"], row["cell"]["seed"]
+            kept |= {(*of, name): values for name, values in row["recipes"].items()}
+        Path(given.json).write_text(json.dumps(file, indent=1) + "\n", encoding="utf-8")
+    rows = record(given.json, cells, partial(learned, draws=given.draws, kept=kept), about)
     if given.table:
         print(table(rows))
 

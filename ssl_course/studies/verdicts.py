@@ -171,6 +171,19 @@ def verdicts(results: Sequence[dict[str, Any]], label: str, n_labels: int) -> di
     }
 
 
+def bought(results: Sequence[dict[str, Any]], recipe: str, label: str) -> Verdict:
+    """What a lecture's own run gains over its network untrained, and over pixels; each interval for itself.
+
+    Args:
+        results: rows of ``benchmarks/pays.py``.
+        recipe: its whole name.
+        label: which probe.
+    """
+    rows = {row["cell"]["seed"]: row["recipes"][recipe][label] for row in results if recipe in row["recipes"]}
+    ours, *others = ({seed: row[k] for seed, row in rows.items()} for k in range(3))
+    return Verdict(*(paired_difference(ours, other) for other in others))
+
+
 def late_gains(results: Sequence[dict[str, Any]], labels: Iterable[str]) -> dict[tuple[str, str], Difference]:
     """(label, method) → what the last three quarters of its pictures still gave its probe, `corrected`.
 

@@ -143,6 +143,21 @@ def test_summary_gives_mean_and_standard_error_over_seeds():
     assert verdicts.summary(rows, "biome", 7) == {}
 
 
+def test_what_a_run_bought_is_paired_over_the_seeds_that_have_its_recipe():
+    rows = [
+        {
+            "cell": {"seed": seed},
+            "recipes": {"A": {"class": [0.5 + d, 0.4, 0.3 + d]}, "B": {"class": [0.0] * 3}},
+        }
+        for seed, d in enumerate((0.0, 0.1, 0.2))
+    ] + [{"cell": {"seed": 9}, "recipes": {"B": {"class": [1.0, 0.0, 0.0]}}}]
+    found = verdicts.bought(rows, "A", "class")
+    assert found.over_random.mean == pytest.approx(0.2) and found.over_random.seeds == 3
+    assert found.over_random.half_width == pytest.approx(4.3027 * 0.1 / math.sqrt(3), rel=1e-4)
+    assert found.over_pixels.mean == pytest.approx(0.2) and found.over_pixels.half_width < 1e-9
+    assert found.over_pixels.better and not found.over_random.better
+
+
 def test_late_gains_are_the_end_of_a_curve_less_its_quarter():
     curves = {
         "still learns": (0.5, 0.6, 0.7),
