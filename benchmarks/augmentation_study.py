@@ -1,7 +1,7 @@
 """What each augmentation makes SimCLR's features forget (lecture 08).
 
     python benchmarks/augmentation_study.py --learned --json assets/results/augmentations_learned.json
-    python benchmarks/augmentation_study.py --long --json assets/results/augmentations_long.json
+    python benchmarks/augmentation_study.py --long --seeds 5 --json assets/results/augmentations_long.json
     python benchmarks/augmentation_study.py --ship
 
 One cell is SimCLR trained once under one augmentation set, at one strength, from one seed, and probed for the
