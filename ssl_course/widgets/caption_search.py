@@ -43,8 +43,8 @@ class _Gallery:
         data: Pictures,
         candidates: Sequence[str],
         start: str,
-        shown: torch.Tensor | None = None,
-    ) -> None:  # ``shown``: the same pictures in a finer size, for the reader's eyes alone
+        shown: torch.Tensor | None = None,  # the same pictures, finer, for the reader's eyes alone
+    ) -> None:
         if not data.captions:
             raise ValueError("CaptionSearch needs pictures with captions (Pictures.captions)")
         if len(data) < 2:

@@ -724,3 +724,11 @@ def test_only_the_newest_runs_are_kept(notebook, tmp_path):
         notebook(number, f"cell {number}")
         Live(Toy(), pictures(), **LONG).run(100).retire()
     assert len(list(tmp_path.rglob("*.safetensors"))) == 4
+
+
+def test_its_little_pictures_are_what_pair_gives() -> None:
+    toy, x1, x2 = Toy(), torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+    toy.pair = lambda batch: Pair(x1, x2)
+    shown = {panel.caption: panel.rgba for panel in Live(toy, pictures(), **MORE).panels if not panel.drawn}
+    for caption, x in (("X₁", x1), ("X₂", x2)):
+        assert np.abs(shown[caption][..., :3] / 255 - x[0].permute(1, 2, 0).numpy()).max() < 0.003

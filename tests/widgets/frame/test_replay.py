@@ -119,3 +119,18 @@ def test_the_runs_of_the_lectures_are_whole() -> None:
             assert len(text) <= 30_000, recipe
             run = replay.recorded(recipe)
             assert run is not None and len(run.losses.step) > 10 and np.isfinite(run.losses.mean).all()
+
+
+def test_every_stored_lecture_opens_its_live_widgets_on_a_recorded_run() -> None:
+    """A recipe that changed has another name than its record, and would open empty."""
+    for source in sorted((ROOT / "lectures" / "src").glob("[0-9]*.md")):
+        calls = re.findall(
+            r"^(?:live|CollapseLab|CollapseCircle)\(", source.read_text(encoding="utf-8"), re.M
+        )
+        cells = json.loads((ROOT / "lectures" / source.with_suffix(".ipynb").name).read_text("utf-8"))[
+            "cells"
+        ]
+        shown = "".join(
+            "".join(o.get("data", {}).get("text/html", "")) for c in cells for o in c.get("outputs", ())
+        )
+        assert shown.count("Faint is a recorded run") == len(calls), source.name
