@@ -78,8 +78,18 @@ private = STATE / "private"  # passwords and the hub's memory
 private.mkdir(parents=True, exist_ok=True)
 private.chmod(0o700)
 classroom.prepare(STATE)
-for secret in ("lectures", "tests", ".git"):  # solutions, notes, history: not for those with an account here
-    (ROOT / secret).chmod((ROOT / secret).stat().st_mode & ~0o077)
+# solutions, notes, history, and what is made of them: not for those with an account here
+for secret in ("lectures", "tests", ".git", "build/assignment", "build/wheel", "build/site"):
+    if (ROOT / secret).exists():
+        (ROOT / secret).chmod((ROOT / secret).stat().st_mode & ~0o077)
+if data := os.environ.get("SSL_COURSE_DATA"):
+    look = ["find", "-H", data, "!", "-type", "l", "-perm", "-o+w", "-print", "-quit"]
+    if found := subprocess.run(look, capture_output=True, text=True).stdout.strip():
+        print(
+            f"Students can change {found}, which all of them read: chmod -R o-w {data}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 # ---- hub and proxy ------------------------------------------------------------------------------------------------
 

@@ -246,6 +246,14 @@ def test_the_quick_job_runs_what_make_check_runs():
     assert checks and checks == {line for line in job if line.startswith(("ruff", "mypy", "pytest"))}
 
 
+def test_the_full_job_starts_a_hub_as_root():
+    """Its tests are skipped without root, so `make test` alone would run none of them there."""
+    steps = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]["full"]["steps"]
+    (hub,) = [step for step in steps if "sudo" in step.get("run", "")]
+    assert hub["timeout-minutes"] == 3 and steps.index(hub) > steps.index({"run": "make test"})
+    assert "CI=true" in hub["run"] and (ROOT / hub["run"].split()[-1]).is_file()
+
+
 def test_lint_passes_without_a_warning():
     """`# noqa` that ruff cannot read is a warning, and nothing is left out by it."""
     done = subprocess.run(

@@ -284,7 +284,7 @@ def write(
 
     Args:
         name: the lecture, "09".
-        folder: gets nbgrader/, a course folder that holds all its assignments, and otter/.
+        folder: gets nbgrader/, a course folder that holds all its assignments, and otter/; closed to other accounts.
         root: the course's folder.
         seeds: of each exercise's inputs; drawn anew by default.
 
@@ -302,8 +302,11 @@ def write(
     if seeds is None:
         exercises, _ = tasks(notebook)
         seeds = [secrets.randbelow(2**31) if takes_seed(number, task.check) else None for task in exercises]
+    folder.mkdir(parents=True, exist_ok=True)
+    # solutions, seeds, gradebook: the worker that runs submissions needs nothing of them
+    folder.chmod(0o700)
     course = folder / "nbgrader"
-    course.mkdir(parents=True, exist_ok=True)
+    course.mkdir(exist_ok=True)
     (course / "nbgrader_config.py").write_text(NBGRADER_CONFIG, encoding="utf-8")
     written = []
     for made, place in (

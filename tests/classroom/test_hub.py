@@ -27,6 +27,8 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can start a class"),
 ]
 STATE = ROOT / "build" / "test-class"
+DATA = STATE / "data"
+MADE = ("build/assignment", "build/wheel", "build/site")  # by `make`, from solutions
 HOMES = Path(tempfile.gettempdir()) / f"ssl-class-{os.getpid()}"
 
 
@@ -94,20 +96,34 @@ class Hub:
 
 
 @pytest.fixture(scope="module")
-def hub(programs):
+def programs_for_all(programs):
+    """The same, where students' accounts can run them."""
     if not classroom.others_can_run(programs / "python"):
-        pytest.skip("no Python here that other accounts can run")
+        why = "no Python here that other accounts can run"
+        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+    return programs
+
+
+@pytest.fixture(scope="module")
+def hub(programs_for_all):
     shutil.rmtree(STATE, ignore_errors=True)
     STATE.mkdir(parents=True)
     HOMES.mkdir()
     HOMES.chmod(0o755)
-    modes = {name: (ROOT / name).stat().st_mode for name in ("lectures", "tests", ".git")}
-    running = Hub(programs)
+    (DATA / "open").mkdir(parents=True)
+    (DATA / "open").chmod(0o777)
+    made = [ROOT / name for name in MADE if not (ROOT / name).exists()]
+    for folder in made:
+        folder.mkdir()
+    modes = {name: (ROOT / name).stat().st_mode for name in ("lectures", "tests", ".git", *MADE)}
+    running = Hub(programs_for_all, SSL_COURSE_DATA=str(DATA))
     yield running
     running.stop()
     shutil.rmtree(HOMES, ignore_errors=True)
     for name, mode in modes.items():
         (ROOT / name).chmod(mode)
+    for folder in made:
+        folder.rmdir()
 
 
 def cells(user):
@@ -125,6 +141,11 @@ def test_a_class(hub, programs):
     assert "09_collapse_and_how_to_avoid_it.ipynb" in names and "src" not in names
     text = "\n".join(cells(anna))
     assert "check.careless_labels(my_share)" in text and "verdict.passed" not in text
+
+    # JupyterLab as the course sets it, in their own servers
+    plugin = "@jupyterlab/apputils-extension:notification"
+    settings = anna.api("GET", f"user/{anna.name}/lab/api/settings/{plugin}")["schema"]["properties"]
+    assert settings["fetchNews"]["default"] == "false"
 
     # lecture 01 whole, in both students' kernels at once, then a slider through the proxy
     with ThreadPoolExecutor(2) as pool:
@@ -172,10 +193,17 @@ def test_a_class(hub, programs):
         STATE / "private" / "hub.sqlite",
         ROOT / "lectures" / "src",
         ROOT / "tests",
+        *(ROOT / name for name in MADE),
     ):
         said = second.run(f"try:\n    import os; os.stat({str(path)!r}) and (os.listdir({str(path)!r}) if os.path.isdir({str(path)!r})"
                           f" else open({str(path)!r}).read()); print('open')\nexcept PermissionError: print('closed')")  # fmt: skip
         assert said.strip() == "closed", path
+    for folder in (STATE / "course", STATE / "course" / "ssl_course", DATA):  # what all share
+        said = second.run(
+            f"try: open({str(folder / 'mine')!r}, 'w'); print('open')\nexcept PermissionError: print('closed')"
+        )
+        assert said.strip() == "closed", folder
+    assert f"Students can change {DATA / 'open'}, which all" in (STATE / "hub.log").read_text()
     with pytest.raises(urllib.error.HTTPError) as refused:
         ben.api("GET", f"user/{anna.name}/api/contents/")
     assert refused.value.code == 403
@@ -247,10 +275,8 @@ def test_a_missing_proxy_says_so(programs, tmp_path):
     assert done.returncode == 1 and "proxy is missing" in done.stderr
 
 
-def test_only_root_starts_a_class(programs):
-    if not classroom.others_can_run(programs / "python"):
-        pytest.skip("no Python here that other accounts can run")
-    argv = [programs / "jupyterhub", "--config", ROOT / "deploy" / "jupyterhub_config.py"]
+def test_only_root_starts_a_class(programs_for_all):
+    argv = [programs_for_all / "jupyterhub", "--config", ROOT / "deploy" / "jupyterhub_config.py"]
     done = subprocess.run(argv, env=config(HOME="/"), cwd="/", capture_output=True, text=True, timeout=60,
                           user=classroom.NOBODY, group=classroom.NOBODY, extra_groups=[])  # fmt: skip
     assert done.returncode == 1 and "sudo make class" in done.stderr

@@ -1,6 +1,7 @@
 """The judge of submissions: right and wrong answers as in the lecture, and nothing that a submission does makes it pass."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -82,7 +83,20 @@ def test_what_stopped_is_said_where_no_cell_gives_the_answer():
     assert "ZeroDivisionError" in grade([SET_UP, *cells], [GAUGE, DECAYS], 20)[1].text
 
 
+HERE = "import os, ssl_course.course\nfile = ssl_course.course.__path__[0] + '/exercises/lecture_09.py'\n"
+LOADED = "from importlib import machinery, util\nspec = util.spec_from_loader('x', machinery.{}('x', file))\n" \
+    "x = util.module_from_spec(spec)\nspec.loader.exec_module(x)\nmy_gauge = x._gauge"  # fmt: skip
+BY_PATH = [
+    HERE + LOADED.format("SourceFileLoader"),
+    HERE + "space = {'__name__': 'x'}\nexec(open(file).read(), space)\nmy_gauge = space['_gauge']",
+    HERE + "from importlib.util import cache_from_source\nfile = cache_from_source(file)\n"
+    + LOADED.format("SourcelessFileLoader"),
+    # under another name, by way of a folder's
+    HERE + "import tempfile\nlink = tempfile.mkdtemp() + '/mine'\nos.symlink(os.path.dirname(file), link)\n"
+    "os.chdir(link)\nfile = './/lecture_09.py'\n" + LOADED.format("SourceFileLoader"),
+]  # fmt: skip
 CHEATS = [
+    *BY_PATH,
     "from ssl_course.course.exercises.card import Card\nCard.passed = property(lambda self: True)\n"
     "def my_gauge(u):\n    return 0.5",
     "class check:\n    two_points = staticmethod(lambda *a, **k: type('Card', (), {'passed': True})())\n"
@@ -117,6 +131,27 @@ def test_the_hard_coded_answers_would_have_passed_with_the_seed_that_students_se
     cell = next(cell for cell in CHEATS if "seen" in cell)
     (card,) = grade([SET_UP, cell], [Exercise("09", "two_points", ("my_gauge",), 0)])
     assert card.passed
+
+
+@pytest.mark.parametrize("cell", BY_PATH, ids=range(len(BY_PATH)))
+def test_who_reads_the_checks_by_their_path_is_refused_and_would_have_passed(cell, monkeypatch):
+    assert "PermissionError: The lecture's checks cannot be read" in one(cell).text
+    monkeypatch.chdir(ROOT)  # it may leave for another folder
+    space = {}
+    exec(f"{SET_UP}\n{cell}", space)
+    assert lecture_09.two_points(space["my_gauge"], seed=GAUGE.seed).passed
+
+
+def test_a_check_under_another_name_is_known_by_its_file(tmp_path):
+    """Whoever made the name: a submission may not, but finds what lies there."""
+    (tmp_path / "other.txt").symlink_to(lecture_09.__file__)
+    tmp_path.chmod(0o755)
+    code = (
+        "import sys; from pathlib import Path; from ssl_course.course.marks import worker\n"
+        f"worker.close(Path({str(Path(lecture_09.__file__).parent)!r}))\nopen({str(tmp_path / 'other.txt')!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert "PermissionError: The lecture's checks" in done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can grade as nobody")
@@ -171,6 +206,14 @@ def test_every_exercise_becomes_a_task_whose_solution_stands_alone(src):
     asked = [c for c in notebook.cells if c.cell_type == "markdown" and c.source.startswith("## Exercise")]
     assert len(found) == len(asked) >= 2
     assert assignment.problems(notebook) == []
+
+
+def test_an_assignment_is_closed_to_other_accounts(tmp_path):
+    folder = tmp_path / "assignment"
+    folder.mkdir()
+    folder.chmod(0o755)  # of an edition that left it open
+    assignment.write("09", folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_a_solution_that_leans_on_the_lecture_s_body_is_found():

@@ -9,11 +9,13 @@ import contextlib
 import json
 import os
 import pickle
+import re
 import struct
 import sys
 import traceback
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 CELL = "<your cell>"
@@ -87,6 +89,31 @@ def confine() -> None:
             resource.setrlimit(limit, (most, most))
 
 
+def close(exercises: Path) -> None:
+    """Python opens no file with checks any more, whatever its path is here: an audit hook cannot be removed.
+
+    Programs and libraries in C that read files by themselves do not ask it.
+    """
+    said = "The lecture's checks cannot be read while an answer is graded."
+    # what a submission may put in the place of os.stat is not asked
+    stat, decode, named = os.stat, os.fsdecode, re.compile(r"(?i)lecture_\d\d\.([^/]*\.)?pyc?\Z").search
+    own = frozenset((s.st_dev, s.st_ino) for s in map(stat, exercises.rglob("lecture_*.py*")))
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event not in ("open", "os.link", "os.symlink") or isinstance(args[0], int):
+            return
+        if named(decode(args[0])):
+            raise PermissionError(said)
+        try:
+            there = stat(args[0])
+        except (OSError, ValueError):  # no such file: who opens it says so
+            return
+        if (there.st_dev, there.st_ino) in own:
+            raise PermissionError(said)
+
+    sys.addaudithook(hook)
+
+
 def main() -> None:
     """Answer the grader's messages until it closes the pipe."""
     # What the submission prints goes nowhere, and what it reads is empty.
@@ -106,6 +133,7 @@ def main() -> None:
     for name in [n for n in sys.modules if n.startswith("ssl_course.course.exercises.lecture_")]:
         setattr(blank, name.rpartition(".")[2], sys.modules[name])
     ssl_course.course.exercises = blank  # type: ignore[attr-defined]
+    close(Path(course, "exercises"))
     space: dict[str, Any] = {"__name__": "__main__"}
     send(outbox, {"ready": True})
     while header := inbox.read(4):
