@@ -1,6 +1,7 @@
 """The judge of submissions: right and wrong answers as in the lecture, and nothing that a submission does makes it pass."""
 
 import os
+import py_compile
 import stat
 import subprocess
 import sys
@@ -135,6 +136,7 @@ def test_the_hard_coded_answers_would_have_passed_with_the_seed_that_students_se
 
 @pytest.mark.parametrize("cell", BY_PATH, ids=range(len(BY_PATH)))
 def test_who_reads_the_checks_by_their_path_is_refused_and_would_have_passed(cell, monkeypatch):
+    py_compile.compile(lecture_09.__file__)  # where Python is told to write no bytecode, there is none
     assert "PermissionError: The lecture's checks cannot be read" in one(cell).text
     monkeypatch.chdir(ROOT)  # it may leave for another folder
     space = {}
