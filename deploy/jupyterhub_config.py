@@ -43,6 +43,10 @@ if not classroom.PROXY.exists():
     sys.exit(
         "JupyterHub's proxy is missing: python -m tools.classroom installs it (Node.js and npm are needed)."
     )
+if shutil.which("prlimit") is None:
+    sys.exit(
+        "prlimit, which limits what a student's kernel may take of the memory, is missing: install util-linux."
+    )
 if not classroom.others_can_run(sys.executable):
     sys.exit(
         f"Students' accounts cannot run {sys.executable}: install Python and the course where all users may look."
@@ -206,7 +210,7 @@ c.Spawner.env_keep = ["PATH", "LANG", "LC_ALL"]
 c.Spawner.start_timeout = c.Spawner.http_timeout = (
     300  # ten that start at once took 48 s, and the default is 30
 )
-limit = [] if shutil.which("prlimit") is None else ["prlimit", f"--data={int(MEMORY * 2**30)}", "--core=0"]
+limit = ["prlimit", f"--data={int(MEMORY * 2**30)}", "--core=0"]
 c.Spawner.cmd = [*limit, sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = [
     f"--LabApp.app_settings_dir={STATE / 'course' / 'assets' / 'jupyter'}",

@@ -277,6 +277,15 @@ def test_a_missing_proxy_says_so(programs, tmp_path):
     assert done.returncode == 1 and "proxy is missing" in done.stderr
 
 
+def test_without_a_limit_of_memory_no_class_starts(programs, tmp_path):
+    if not classroom.PROXY.exists():
+        pytest.skip("no proxy here")
+    code = "exec(open('deploy/jupyterhub_config.py').read(), {'get_config': lambda: None, '__file__': 'deploy/x'})"
+    done = subprocess.run([programs / "python", "-c", code], env=config(PATH=str(tmp_path)), cwd=ROOT,
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    assert done.returncode == 1 and "prlimit" in done.stderr and "util-linux" in done.stderr
+
+
 def test_only_root_starts_a_class(programs_for_all):
     argv = [programs_for_all / "jupyterhub", "--config", ROOT / "deploy" / "jupyterhub_config.py"]
     done = subprocess.run(argv, env=config(HOME="/"), cwd="/", capture_output=True, text=True, timeout=60,

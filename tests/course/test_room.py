@@ -22,6 +22,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from ssl_course.course import lecture, room
+from ssl_course.course.room import server
 from ssl_course.course.room.server import MOST_PHONES, Bucket, Question, Room, bind
 
 ROOT = Path(__file__).parents[2]
@@ -252,6 +253,20 @@ def test_loopback_unless_the_lecturer_asks_for_more():
     for lan, address in ((False, "127.0.0.1"), (True, "0.0.0.0")):
         with bind(0, lan) as listening:
             assert listening.getsockname()[0] == address
+
+
+@pytest.mark.parametrize("address, url, said", [
+    ("127.0.0.1", None, True), ("192.168.1.7", None, False), ("127.0.0.1", "http://10.42.0.1:8765", False),
+])  # fmt: skip
+def test_an_address_that_phones_cannot_reach_is_called_so(monkeypatch, address, url, said):
+    async def nobody_comes(*_, **__):
+        pass
+
+    monkeypatch.setattr(server, "own_address", lambda: address)
+    monkeypatch.setattr(server, "serve", nobody_comes)
+    lines = []
+    server.run(port=0, lan=True, url=url, say=lines.append)
+    assert any("phones cannot open that address" in line and "--url" in line for line in lines) == said
 
 
 def test_nothing_is_kept_unless_asked(tmp_path):

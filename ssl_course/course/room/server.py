@@ -506,6 +506,11 @@ def run(
             f"Everybody in this network can reach port {port} of this machine: the page with the question "
             "and its answers' form, and nothing else. It closes when this stops."
         )
+        if "//127." in there:
+            say(
+                "No route leads out of this machine, so phones cannot open that address: name one that "
+                f"they reach, of your hotspot perhaps, with --url http://ADDRESS:{port}"
+            )
     elif not managed and not url:
         say("Only this machine reaches it; phones do with: ssl-course room --lan")
     say(

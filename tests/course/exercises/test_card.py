@@ -214,3 +214,23 @@ def test_html_is_a_status_and_escapes():
     html = Card("wrong", "<script>")._repr_html_()
     assert 'role="status"' in html and "<script>" not in html and "Not yet right" in html
     assert not UNSOLVED.passed
+
+
+@pytest.mark.parametrize("cell", [  # the first edition's
+    "from ssl_course.lecture import card, predict, reveal, say",
+    "from ssl_course import checkpoints, losses, palette, plots",
+    "from ssl_course.exercises import lecture_09 as check",
+    "from ssl_course.widgets.shipped import shipped",
+    "from ssl_course.widgets import PipelineTour, draw",
+])  # fmt: skip
+def test_a_notebook_of_an_older_edition_gets_one_sentence(cell):
+    with pytest.raises(ImportError, match="another edition of the course: open the lecture anew") as refused:
+        exec(cell, {})
+    assert refused.value._render_traceback_() == [str(refused.value)]
+
+
+def test_a_check_that_is_gone_says_so():
+    from ssl_course.course.exercises import lecture_09
+
+    with pytest.raises(AttributeError, match="no exercise 'spread_after'.*open the lecture anew"):
+        lecture_09.spread_after(None)
