@@ -369,8 +369,7 @@ def main() -> None:
     )
     parser.add_argument("--json")
     args = parser.parse_args()
-    results = {"speed": speed, "overhead": overhead, "reach": reach}[args.what](args)
-    save(args, results)
+    save(args, {"speed": speed, "overhead": overhead, "reach": reach}[args.what](args))
 
 
 if __name__ == "__main__":

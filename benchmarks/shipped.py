@@ -183,11 +183,14 @@ def beside(method: nn.Module, arguments: dict, size: int) -> dict[str, dict]:
     """
     train, test = (scenes.World().sample(m, size, seed=FRESH + s).gray() for s, m in enumerate((2048, 1000)))
     rows: dict[str, dict[str, dict[int, float]]] = {label: {} for label in ("biome", "texture")}
+    same = {
+        name: (encode(f, train), encode(f, test)) for name, f in (("network", method), ("pixels", pixels(16)))
+    }
     for seed in range(5):
         torch.manual_seed(seed)
-        networks = {"network": method, "untrained": type(method)(**arguments).eval(), "pixels": pixels(16)}
-        for name, network in networks.items():
-            bank, asked = encode(network, train), encode(network, test)
+        untrained = type(method)(**arguments).eval()
+        encoded = same | {"untrained": (encode(untrained, train), encode(untrained, test))}
+        for name, (bank, asked) in encoded.items():
             for label, row in rows.items():
                 probe = linear_probe(
                     None, train=bank, test=asked, label=label, n_labels=LABELS_OF_OWN, draws=1, seed=seed
@@ -202,13 +205,14 @@ def beside(method: nn.Module, arguments: dict, size: int) -> dict[str, dict]:
     return made
 
 
-def measured(path: Path) -> None:
-    """Write what is missing into a file: a metric where `train` made it, the probe beside others where it sees scenes."""
+def measured(path: Path, **more: float) -> None:
+    """Write what is missing into a file: a metric where `train` made it, the probe beside others where it sees scenes;
+    and ``more``."""
     about, method = checkpoints.about(path), checkpoints.load(path).eval()
-    metrics = dict(about.get("metrics") or _first_metrics(about, method))
+    metrics = (about.get("metrics") or _first_metrics(about, method)) | more
     if about["data"].startswith("scenes") and BESIDE not in metrics:
-        small = {"CLIP": 32, "DeepCCA": 32, "SimSiam": 32}.get(about["method"], 64)  # as they were trained
-        metrics[BESIDE] = beside(method, about["arguments"], small)
+        size = metrics.get("size", 32 if "32 px" in about["data"] else 64)  # as it was trained
+        metrics[BESIDE] = beside(method, about["arguments"], size)
     if metrics != about.get("metrics"):
         checkpoints.save(path, method, command=about["command"], metrics=metrics, data=about["data"])
 
@@ -249,11 +253,7 @@ def rebuild(path: Path) -> None:
     print(f"{path.name}: {command}", flush=True)
     before = os.times().children_user
     subprocess.run(words, cwd=ROOT, check=True)
-    spent = os.times().children_user - before
-    measured(path)
-    about, method = checkpoints.about(path), checkpoints.load(path)
-    about["metrics"]["CPU seconds"] = round(spent)
-    checkpoints.save(path, method, command=command, metrics=about["metrics"], data=about["data"])
+    measured(path, **{"CPU seconds": round(os.times().children_user - before)})
 
 
 def main() -> int:

@@ -88,9 +88,9 @@ for secret in ("lectures", "tests", ".git", "build/assignment", "build/wheel", "
         (ROOT / secret).chmod((ROOT / secret).stat().st_mode & ~0o077)
 if data := os.environ.get("SSL_COURSE_DATA"):
     look = ["find", "-H", data, "!", "-type", "l", "-perm", "-o+w", "-print", "-quit"]
-    if found := subprocess.run(look, capture_output=True, text=True).stdout.strip():
+    if open_to_all := subprocess.run(look, capture_output=True, text=True).stdout.strip():
         print(
-            f"Students can change {found}, which all of them read: chmod -R o-w {data}",
+            f"Students can change {open_to_all}, which all of them read: chmod -R o-w {data}",
             file=sys.stderr,
             flush=True,
         )

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 from tools.build import ROOT
 
@@ -24,15 +25,17 @@ WANTED = ROOT / "deploy" / "requirements.txt"
 NOBODY = 65534
 
 
+def _as(user: int, group: int) -> dict[str, Any]:
+    """What makes a program of root's run with another account's rights; nothing where we are not root."""
+    root = os.name == "posix" and os.geteuid() == 0
+    return {"user": user, "group": group, "extra_groups": []} if root else {}
+
+
 def others_can_run(python: str | Path) -> bool:
     """Whether an account without rights can run this Python; on systems without such accounts, whether we can."""
-    rights = (
-        {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        if os.name == "posix" and os.geteuid() == 0
-        else {}
-    )
+    command = [str(python), "-c", "import math, ssl"]
     try:
-        done = subprocess.run([str(python), "-c", "import math, ssl"], capture_output=True, cwd="/", **rights)
+        done = subprocess.run(command, capture_output=True, cwd="/", **_as(NOBODY, NOBODY))
     except OSError:
         return False
     return done.returncode == 0
@@ -157,13 +160,9 @@ def prepare(state: Path) -> None:
 def _compile(packages: Path) -> None:
     """Bytecode for all: students may not write there, so each of their kernels would compile PyTorch for itself."""
     owner = packages.stat()  # who installed them must be able to remove them: not root, under sudo
-    rights = (
-        {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
-        if os.name == "posix" and os.geteuid() == 0
-        else {}
-    )
+    command = [sys.executable, "-m", "compileall", "-qq", "-j", "0", str(packages)]
     # Some packages carry files that are no Python of this version; what cannot be compiled is left.
-    subprocess.run([sys.executable, "-m", "compileall", "-qq", "-j", "0", str(packages)], cwd="/", **rights)
+    subprocess.run(command, cwd="/", **_as(owner.st_uid, owner.st_gid))
 
 
 def _run(argv: list[str]) -> None:

@@ -46,6 +46,11 @@ LOOK_THROUGH = """async (part) => {
   for (const [e, parent, next] of away.reverse()) parent.insertBefore(e, next);
   return violations;
 }"""
+STORED = REPOSITORY / "lectures" / "13_which_pretext_task.ipynb"  # has figures and stills of widgets
+PICTURES = """() => [...document.querySelectorAll("img.ssl-shown")].map((i) => {
+  const { width, height } = i.getBoundingClientRect();
+  return [i.alt, i.complete && i.naturalWidth > 0, width, height];
+})"""
 # Console errors of an empty notebook in Notebook 7.
 OF_NOTEBOOK_7 = ("reading 'schema'", "'filebrowser:open-path' not registered")
 DARK, LIGHT = "JupyterLab Dark", "JupyterLab Light"
@@ -404,6 +409,16 @@ def printed(cells: list[dict[str, Any]]) -> dict[str, str]:
         for cell in cells
         if "nbval-check-output" in cell["metadata"].get("tags", [])
     }
+
+
+def all_pictures_are_seen(page: Page) -> None:
+    """Those of `STORED`, on a page that shows it as it is stored."""
+    outputs = [o for c in json.loads(STORED.read_text("utf-8"))["cells"] for o in c.get("outputs", ())]
+    stored = sum("".join(o.get("data", {}).get("text/html", "")).count('class="ssl-shown"') for o in outputs)
+    pictures = page.evaluate(PICTURES)
+    assert len(pictures) == stored >= 3
+    for alt, whole, width, height in pictures:
+        assert alt and whole and width > 150 and height > 50, f"not to be seen: {alt!r}"
 
 
 def sameness(error: str) -> str:

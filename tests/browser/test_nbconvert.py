@@ -7,7 +7,6 @@ media of paper, is printed here by the browser that there is.
 from __future__ import annotations
 
 import io
-import json
 import re
 import subprocess
 import sys
@@ -15,17 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness import REPOSITORY, SCREENSHOTS
+from harness import SCREENSHOTS, STORED, all_pictures_are_seen
 from PIL import Image
 from playwright.sync_api import BrowserContext
 
 pytestmark = pytest.mark.browser
 
-LECTURE = REPOSITORY / "lectures" / "13_which_pretext_task.ipynb"
-PICTURES = """() => [...document.querySelectorAll("img.ssl-shown")].map((i) => {
-  const { width, height } = i.getBoundingClientRect();
-  return [i.alt, i.complete && i.naturalWidth > 0, width, height];
-})"""
 DEAD = ("model not found", "Error displaying widget", "widget-view")
 
 
@@ -34,20 +28,14 @@ def test_a_converted_lecture_shows_all_its_pictures(
     browser: BrowserContext, tmp_path: Path, theme: str
 ) -> None:
     wanted = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "html", "--theme", theme]
-    subprocess.run([*wanted, "--output-dir", tmp_path, LECTURE], check=True, timeout=300)
-    outputs = [o for c in json.loads(LECTURE.read_text("utf-8"))["cells"] for o in c.get("outputs", ())]
-    stored = sum("".join(o.get("data", {}).get("text/html", "")).count('class="ssl-shown"') for o in outputs)
-    assert stored >= 3
+    subprocess.run([*wanted, "--output-dir", tmp_path, STORED], check=True, timeout=300)
 
     page = browser.new_page()
     try:
         page.route(re.compile("^https?:"), lambda route: route.abort())  # formulas would come from the net
-        page.goto((tmp_path / LECTURE.with_suffix(".html").name).as_uri())
+        page.goto((tmp_path / STORED.with_suffix(".html").name).as_uri())
         page.wait_for_function("() => [...document.images].every((i) => i.complete)")
-        pictures = page.evaluate(PICTURES)
-        assert len(pictures) == stored
-        for alt, whole, width, height in pictures:
-            assert alt and whole and width > 150 and height > 50, f"not to be seen: {alt!r}"
+        all_pictures_are_seen(page)
         text = page.locator("body").inner_text()
         assert [word for word in DEAD if word in text] == []
         figures = page.locator(".ssl-figure").all_inner_texts()

@@ -24,6 +24,11 @@ def words(panel: Panel) -> list[str]:
     return re.findall(r"<text[^>]*>([^<]*)<", panel.svg)
 
 
+def live_widgets(source: Path) -> int:
+    """How many a lecture has."""
+    return len(re.findall(r"^(?:live|CollapseLab|CollapseCircle)\(", source.read_text("utf-8"), re.M))
+
+
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The recorded runs, to be filled by a test."""
@@ -111,10 +116,7 @@ def test_the_runs_of_the_lectures_are_whole() -> None:
     file = json.loads(assets.results("live").read_text(encoding="utf-8"))
     for row in file["results"]:
         (source,) = (ROOT / "lectures" / "src").glob(f"{row['cell']['lecture']}_*.md")
-        calls = re.findall(
-            r"^(?:live|CollapseLab|CollapseCircle)\(", source.read_text(encoding="utf-8"), re.M
-        )
-        assert len(row["runs"]) == len(calls), "a lecture has other live widgets than were recorded"
+        assert len(row["runs"]) == live_widgets(source), "a lecture has other live widgets than were recorded"
         for recipe, text in row["runs"].items():
             assert len(text) <= 30_000, recipe
             run = replay.recorded(recipe)
@@ -124,13 +126,10 @@ def test_the_runs_of_the_lectures_are_whole() -> None:
 def test_every_stored_lecture_opens_its_live_widgets_on_a_recorded_run() -> None:
     """A recipe that changed has another name than its record, and would open empty."""
     for source in sorted((ROOT / "lectures" / "src").glob("[0-9]*.md")):
-        calls = re.findall(
-            r"^(?:live|CollapseLab|CollapseCircle)\(", source.read_text(encoding="utf-8"), re.M
-        )
         cells = json.loads((ROOT / "lectures" / source.with_suffix(".ipynb").name).read_text("utf-8"))[
             "cells"
         ]
         shown = "".join(
             "".join(o.get("data", {}).get("text/html", "")) for c in cells for o in c.get("outputs", ())
         )
-        assert shown.count("Faint is a recorded run") == len(calls), source.name
+        assert shown.count("Faint is a recorded run") == live_widgets(source), source.name
