@@ -19,7 +19,7 @@ NEW_ONE = (
 )
 
 
-class OtherEdition(ImportError):
+class _OtherEdition(ImportError):
     """An import of what this edition does not have: a notebook prints what to do, and no traceback."""
 
     def _render_traceback_(self) -> list[str]:
@@ -33,7 +33,7 @@ class _Gone:
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
         if name.startswith("ssl_course."):
-            raise OtherEdition(f"ssl_course {__version__} has no {name}. {NEW_ONE}", name=name)
+            raise _OtherEdition(f"ssl_course {__version__} has no {name}. {NEW_ONE}", name=name)
 
 
 sys.meta_path.append(_Gone)
