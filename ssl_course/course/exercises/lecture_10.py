@@ -12,7 +12,7 @@ Array = np.ndarray
 
 
 # ---- what a contrast learns --------------------------------------------------------------------------------
-def _centred(rule: Rule) -> Rule:
+def _rows_centred(rule: Rule) -> Rule:
     """The rule's table with the mean of each row away, since a constant of the row is free."""
 
     def centred(joint: Array) -> Any:
@@ -60,10 +60,10 @@ def optimal_scores(function: Any, seed: int = 0) -> Card:
     praise = "log P(x₂|x₁)/P(x₂), or log P(x₁|x₂), which differs from it by a constant of the row."
     hint = "Wanted is log P(x₁, x₂)/(P(x₁) P(x₂)), whatever is added to a whole row."
     return judge(
-        _centred(function) if callable(function) else function,
+        _rows_centred(function) if callable(function) else function,
         cases,
-        _centred(lambda p: np.log(p / p.sum(0))),
-        {text: tuple(map(_centred, r if isinstance(r, tuple) else (r,))) for text, r in _SCORES.items()},
+        _rows_centred(lambda p: np.log(p / p.sum(0))),
+        {text: tuple(map(_rows_centred, r if isinstance(r, tuple) else (r,))) for text, r in _SCORES.items()},
         praise,
         hint,
     )
