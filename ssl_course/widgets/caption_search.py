@@ -152,13 +152,13 @@ class CaptionSearch(Explorer):
     ) -> None:
         galleries: dict[str, _Gallery] = {}
         if network is None and data is None:
-            galleries["scenes"] = _scenes(checkpoints.shipped("clip"), SIZE)
-            if (emoji := _emoji()) is not None:
+            galleries["scenes"] = _scene_gallery(checkpoints.shipped("clip"), SIZE)
+            if (emoji := _emoji_gallery()) is not None:
                 galleries["emoji"] = emoji
         else:
             network = checkpoints.shipped("clip") if network is None else network
             if data is None:
-                galleries["yours"] = _scenes(network, SIZE)
+                galleries["yours"] = _scene_gallery(network, SIZE)
             else:
                 every = scenes.every_caption()[0]
                 if candidates is None:
@@ -244,12 +244,12 @@ class CaptionSearch(Explorer):
         self.set(caption=gallery.start, scale=min(max(gallery.scale, 1.0), 100.0), rank=0, cursor=0)
 
 
-def _scenes(network: CLIP, size: int) -> _Gallery:
+def _scene_gallery(network: CLIP, size: int) -> _Gallery:
     data, fine = (scenes.World().sample(GALLERY, s, seed=1_000_010) for s in (size, 96))
     return _Gallery(network, data, scenes.every_caption()[0], START, fine.images)
 
 
-def _emoji() -> _Gallery | None:
+def _emoji_gallery() -> _Gallery | None:
     """Where network and pictures are there; test emoji first, which the network has never seen."""
     if captioned.find_emoji() is None or not assets.checkpoint("clip_emoji").is_file():
         return None

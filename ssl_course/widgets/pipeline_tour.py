@@ -123,7 +123,7 @@ class PipelineTour(Explorer):
         psi = known.standard(_features(task, state.pictures[picture].gray().images))[0]  # (D,)
         scores = known.w(label, n_labels)(psi[None])[0]  # (k,)
         names = scenes.NAMES[label]
-        curve = _curve(task, label, state.n_train, state.n_test)
+        curve = _accuracy_by_labels(task, label, state.n_train, state.n_test)
         panels += [_psi(psi), _scores(scores, names), _efficiency(curve, label, n_labels, task)]
         accuracy = curve[task][n_labels]
         truth = ""
@@ -195,7 +195,7 @@ def _pixel_bank(n_train: int, n_test: int) -> list[Encoded]:
 
 
 @lru_cache(maxsize=64)
-def _curve(task: str, label: str, n_train: int, n_test: int) -> dict[str, dict[int, float]]:
+def _accuracy_by_labels(task: str, label: str, n_train: int, n_test: int) -> dict[str, dict[int, float]]:
     """row → number of labels → accuracy, of ψ and of raw pixels."""
     known = _known(task, n_train, n_test)
     accuracies = {}

@@ -12,7 +12,7 @@ Array = np.ndarray
 
 
 # ---- what a contrast learns of strangers from Q -----------------------------------------------------------
-def _centred(rule: Rule) -> Rule:
+def _rows_centred(rule: Rule) -> Rule:
     """The rule's table with the mean of each row away, since a constant of the row is free."""
 
     def centred(joint: Array, noise: Array) -> Any:
@@ -63,10 +63,10 @@ def optimal_scores(function: Any, seed: int = 0) -> Card:
     praise = "log P(x₂|x₁)/Q(x₂), whatever is added to a row. Where Q is P(x₂) it is the PMI."
     hint = "The true x₂ comes from P(x₂|x₁), the others from Q. Which place is the true one's? Bayes, as in line 1 of the proof."
     return judge(
-        _centred(function) if callable(function) else function,
+        _rows_centred(function) if callable(function) else function,
         cases,
-        _centred(lambda p, q: np.log(p / q)),
-        {text: tuple(map(_centred, r if isinstance(r, tuple) else (r,))) for text, r in _SCORES.items()},
+        _rows_centred(lambda p, q: np.log(p / q)),
+        {text: tuple(map(_rows_centred, r if isinstance(r, tuple) else (r,))) for text, r in _SCORES.items()},
         praise,
         hint,
     )

@@ -147,14 +147,14 @@ def _fills(mark: Discs) -> list[str]:
     return [names[id(fill)] for fill in mark.fills]
 
 
-def _place(mark: Box | Picture) -> str:
+def _bounds(mark: Box | Picture) -> str:
     size = f'width="{_n(mark.x1 - mark.x0)}" height="{_n(mark.y1 - mark.y0)}"'
     return f'x="{_n(mark.x0)}" y="{_n(mark.y0)}" {size}'
 
 
 def _box(mark: Box) -> str:
     told = f"><title>{escape(mark.told)}</title></rect>" if mark.told else "/>"
-    return f'<rect {_place(mark)} fill="{css(mark.fill)}"{told}'
+    return f'<rect {_bounds(mark)} fill="{css(mark.fill)}"{told}'
 
 
 def _picture(mark: Picture) -> str:
@@ -162,7 +162,7 @@ def _picture(mark: Picture) -> str:
     solid(mark.pixels).save(file, "png", compress_level=1)
     sharp = "" if mark.smooth else ' style="image-rendering:pixelated"'
     data = base64.b64encode(file.getvalue()).decode()
-    return f'<image {_place(mark)} preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
+    return f'<image {_bounds(mark)} preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
 
 
 def _text(mark: Text) -> str:
