@@ -28,7 +28,7 @@ class History:
 
     def _ipython_display_(self) -> None:
         """Its line, but not a second time in the cell that shows the curve."""
-        if self.cell != get_ipython().execution_count:  # type: ignore[name-defined]
+        if self.cell != get_ipython().execution_count:  # type: ignore[name-defined] # noqa: F821
             print(self)
 
     def __repr__(self) -> str:
