@@ -219,9 +219,9 @@ def on_curve(results: Sequence[dict[str, Any]], method: str, label: str, samples
     then, end = (", ".join(f"{row['curve'][i][label]:.2f}" for row in rows) for i in (at, -1))
     seen = {"G": "lightness", "C": "colours"}[rows[0]["cell"]["table"]]
     return (
-        f"Is this run at the end of what it can reach? It drew {samples:,} pictures. A longer run of {method}, "
-        f"with a network of another size, is recorded for lecture 13 (scenes of 32 px, from their {seen}): a "
-        f"probe from 30 labels names the {label} in {then} of new scenes after {points[at]:,} pictures "
+        f"Is this run at the end of what it can reach? It drew {samples:,} pictures. A longer run of "
+        f"{method}, with a network of another size, is recorded for lecture 13 (scenes of 32 px, from their "
+        f"{seen}): a probe from 30 labels names the {label} in {then} of new scenes after {points[at]:,} pictures "
         f"({len(rows)} seeds), and in {end} after {points[-1]:,}."
     )
 
