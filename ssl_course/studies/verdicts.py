@@ -221,8 +221,8 @@ def on_curve(results: Sequence[dict[str, Any]], method: str, label: str, samples
     return (
         f"Is this run at the end of what it can reach? It drew {samples:,} pictures. A longer run of "
         f"{method}, with a network of another size, is recorded for lecture 13 (scenes of 32 px, from their "
-        f"{seen}): a probe from 30 labels names the {label} in {then} of new scenes after {points[at]:,} pictures "
-        f"({len(rows)} seeds), and in {end} after {points[-1]:,}."
+        f"{seen}): a probe from 30 labels names the {label} in {then} of new scenes after {points[at]:,} "
+        f"pictures ({len(rows)} seeds), and in {end} after {points[-1]:,}."
     )
 
 
