@@ -179,12 +179,12 @@ def _curves(c: Curves, n: int, m: Simulated, points: Mapping, finite: bool) -> P
         (c.n, c.bound, palette.X2, (6, 5), 2, "bound of a" if finite else "true bound"),
         (c.n, c.probe, palette.PSI, None, 3, "probe of ψ*"),
     )
-    for x, y, colour, dash, width, _ in curves:
+    for x, y, colour, dash, width, name in curves:
         with np.errstate(divide="ignore", invalid="ignore"):
             y = np.log10(y)
         keep = np.isfinite(y) & (y < HIGH) & (y > LOW)
         if keep.sum() > 1:
-            plot.line(np.stack([np.log10(x[keep]), y[keep]], 1), colour, width, dash)
+            plot.line(np.stack([np.log10(x[keep]), y[keep]], 1), colour, width, dash, name)
     most = float(np.log10(c.constant))
     plot.line([(LEFT, most), (RIGHT, most)], palette.INK, 1.5, (1, 4))
     plot.text(RIGHT, most, "constant probe", palette.INK, 10, "rb", offset=(-2, -2), halo=True)
