@@ -123,8 +123,9 @@ class BoundExplorer(Explorer):
             "sigma": SelectionSlider(options=[0.25, 0.5, 1.0, 2.0, 4.0], value=0.5, description="σ_k(M)"),
             "noise": SelectionSlider(options=NOISES, value=0.5, description="label noise V/k"),
         }
-        rows = [["world", "probe"], ["n", "dependence"], ["k", "sigma", "noise"]]
+        rows = [["world", "probe"], ["k", "sigma", "noise"], ["n", "dependence"]]
         super().__init__(controls, state=_Source(measured or {}, repeats), rows=rows)
+        self.fold(1, "k, σ and the noise")
         self.controls["world"].observe(lambda _: self._usable(), names="value")
 
     def _usable(self) -> None:

@@ -10,8 +10,6 @@ pytestmark = pytest.mark.browser
 
 # What is as it is, and why.
 KNOWN = {
-    "BoundExplorer at 800 px: 4 rows of controls": "seven controls, two of them as long as their choices",
-    "BoundExplorer at 1280 px: 3 rows of controls": "the same",
     "AugmentationExplorer at 800 px: 4 rows of controls": "whatever an augmentation may do, even with the rare ones folded",
     "NextWord at 1280 px: 3 rows of controls": "the text has a row of its own, and three buttons write in it",
     "NextWord at 1280 px: buttons alone in a row": "the same",
