@@ -351,7 +351,7 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
         plot.line([(0, y), (2, y)], colour, 1.5, dash=dash)
         plot.text(0.04, y, name, colour, 11, "ls", offset=(0, -4), halo=True)
     inside = loss <= top
-    plot.line(np.stack([np.log10(scales), loss], 1)[inside], palette.PSI, 2.5)
+    plot.line(np.stack([np.log10(scales), loss], 1)[inside], palette.PSI, 2.5, told="loss")
     own = log10(min(max(gallery.scale, 1.0), 100.0))
     at_own, now = (float(np.interp(v, np.log10(scales), loss)) for v in (own, log10(scale)))
     if at_own <= top:
