@@ -512,9 +512,7 @@ def say(template: str, **numbers: object) -> Prose:
     used: set[str] = set()
 
     def fill(match: re.Match) -> str:
-        if match["formula"]:
-            return pattern_with_spec.sub(fill_named, match[0])
-        return fill_named(match)
+        return pattern_with_spec.sub(fill_named, match[0]) if match["formula"] else fill_named(match)
 
     def fill_named(match: re.Match) -> str:
         name, spec = match["name"], match["spec"]
