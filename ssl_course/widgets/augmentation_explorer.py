@@ -81,8 +81,7 @@ def exactly(setting: dict[str, float], strength: Tensor, size: int) -> Draw:
 
 
 def views(method: Any, image: Tensor, setting: dict[str, float], mode: str, seed: int) -> Views:
-    """Of one picture (3, s, s) uint8 K pairs, by the method's `pair` with the augmentation that the controls
-    say.
+    """K pairs of one picture (3, s, s) uint8, by the method's `pair` with the controls' augmentation.
 
     With mode "exact" the first view is the picture itself.
     """
@@ -140,8 +139,7 @@ def _reader(method: nn.Module, head: bool) -> Any:
 
 
 class AugmentationExplorer(SheetExplorer):
-    """Two views of one picture side by side, a control for each augmentation,
-    and their cosine in two networks.
+    """Two views of one picture, a control for each augmentation, and their cosine in two networks.
 
     The cosines stay hidden until you have said which network you expect to recognise the picture better.
 

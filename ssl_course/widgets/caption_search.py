@@ -135,10 +135,8 @@ class CaptionSearch(Explorer):
     Args:
         network: a trained `CLIP`; None takes those shipped with the course: scenes, and emoji where their
             pictures are on this machine.
-        data: pictures with captions for it, at least two; None paints scenes of 32 px,
-            as the shipped network knows them.
-        candidates: captions to choose from beside those of ``data``;
-            None adds all captions of the scenes to scenes.
+        data: pictures with captions for it, at least two; None paints scenes of 32 px.
+        candidates: captions beside those of ``data``; None adds all captions of the scenes to scenes.
 
     Raises:
         FileNotFoundError: no network was given and none is shipped. ValueError: pictures without captions.

@@ -59,8 +59,7 @@ class DrawnRow(Explorer):
         super().__init__(controls, state=state, hidden={"drawn": (), "column": 0})
 
     def guesses(self, row: str | None = None) -> dict[str, float]:
-        """What was drawn in a row (None: the row on the screen):
-        column → accuracy, untouched columns left out."""
+        """What was drawn in a row (None: that on the screen): column → accuracy, untouched ones left out."""
         values = self.values()
         drawn = dict(values["drawn"]).get(values["row"] if row is None else row, ())
         return {c: v for c, v in zip(self.state.columns, drawn, strict=False) if v is not None}

@@ -1,5 +1,4 @@
-"""Lecture 00's tour: one picture, seven questions made of it, and what each of the seven networks knows
-(note §2, §3.1, §3.2)."""
+"""Lecture 00's tour: one picture, seven questions, what seven networks know (note §2, §3.1, §3.2)."""
 
 from contextlib import suppress
 from dataclasses import replace

@@ -115,8 +115,7 @@ def kinds_of(x: np.ndarray, k: int, seed: int) -> np.ndarray:
 
 
 class _Photos:
-    """Real pictures: X₁ is one of a few dozen kinds of gray, all tables are counted,
-    λ is a shuffle within the class.
+    """Real pictures: X₁ is one of a few dozen kinds of gray, tables are counted, λ shuffles within classes.
 
     With probability λ a picture keeps its own colours, else it gets those of another picture of its class: at
     λ = 0 conditional independence holds by construction, at λ = 1 the data are as they are.
@@ -224,8 +223,7 @@ class _Triangle(NamedTuple):
 
 
 class SceneExplorer(SheetExplorer):
-    """Guess the colour of a gray picture, then see what the best predictor says and what the class alone
-    says.
+    """Guess the colour of a gray picture, then see what the best predictor says and what the class alone.
 
     Args:
         data: pictures with one label (`load("earth")`, a folder of photographs); None is the scenes world.

@@ -17,8 +17,7 @@ LARGEST_SIDE = 4096  # beyond this a browser's canvas may silently stay blank
 
 
 def rgba(picture: Any) -> np.ndarray:
-    """A picture as (H, W, 4) uint8, each pixel opaque or nothing at all (four zeros),
-    where the page shows through.
+    """A picture as (H, W, 4) uint8, each pixel opaque, or four zeros where the page shows through.
 
     Args:
         picture: an array (H, W), (H, W, C) or (C, H, W), or a tensor (H, W) or (C, H, W), with C of 1, 3 or
@@ -109,8 +108,7 @@ class Panel:
 
     @cached_property
     def rgba(self) -> np.ndarray:
-        """Its pixels, (H, W, 4) uint8. Opaque or nothing: a browser keeps colours premultiplied by alpha, and
-        would round those of a pixel between."""
+        """Its pixels, (H, W, 4) uint8, opaque or nothing: a browser would round the colours of others."""
         return self.picture.array() if self.drawn else self.picture
 
     @cached_property

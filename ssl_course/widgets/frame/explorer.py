@@ -129,8 +129,7 @@ class Explorer(ipywidgets.VBox):
         group.children = (*group.children[:-1], button, group.children[-1])
 
     def fold(self, row: int, words: str) -> None:
-        """Hide a row of controls until the button with these words, at the end of the row before it,
-        is pressed."""
+        """Hide a row of controls until a button with these words, at the end of the row before, is on."""
         before, seldom = self.children[0].children[row - 1 : row + 1]
         button = ipywidgets.ToggleButton(description=words, tooltip="Show or hide them")
         button.add_class("ssl-more")

@@ -17,8 +17,7 @@ Boards = tuple[tuple[tuple, Board], ...]  # (puzzle, Board) of those that were t
 
 
 def opponent(name: str, steps: int) -> nn.Module:
-    """The shipped network that plays against the student;
-    where it is not there, the error names its command."""
+    """The shipped network that plays against the student; if it is not there, the error names its command."""
     how = f"--data scenes --n 8192 --steps {steps} --out assets/checkpoints/{name}.safetensors"
     return shipped(name, f"python -m ssl_course train {name} {how}")
 
@@ -36,8 +35,7 @@ def pictures_for(data: Pictures | None, seed: int) -> Pictures:
 
 
 def readout(task: str, sure: float | None, answer: str, played: int, score: str) -> str:
-    """The line below: what to do, or how sure the network was of its ``answer`` once that is shown;
-    then the score."""
+    """The line below: what to do, or how sure the network was of its ``answer``; then the score."""
     line = task if sure is None else f"The network was <b>{100 * sure:.0f} %</b> sure of its {answer}."
     return line + (f"<br>Score after {played}: {score}." if played else "")
 

@@ -196,8 +196,7 @@ def curve_panel(
 def _rows(
     marks: Sequence[tuple[int, str]], begin: int, end: int, width: float
 ) -> Iterator[tuple[int, str, int, bool]]:
-    """(step, words, row, whether right of the line) of each mark:
-    the first row in which no words lie there yet."""
+    """(step, words, row, whether right of the line) of each mark: the first row with room for its words."""
     taken: list[list[tuple[float, float]]] = []
     for step, words in marks:
         x, long = (step - begin) / (end - begin) * width, paint.font(10).getlength(words) + 8
