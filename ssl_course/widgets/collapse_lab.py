@@ -96,7 +96,7 @@ class CollapseLab(Live):
         """Measure z of the shown pictures, remember it, draw it."""
         z, bare = self._look(method)
         root = z.shape[1] ** 0.5
-        now = Gauge(self._index, feature_std(z) * root, feature_std(bare) * root)
+        now = Gauge(self.index, feature_std(z) * root, feature_std(bare) * root)
         self.history = [g for g in self.history if g.step < now.step] + [now]
         label = next(iter(self._pictures.labels), None)
         classes = self._pictures.labels[label].cpu() if label else torch.zeros(len(z), dtype=torch.long)
