@@ -182,7 +182,7 @@ class AugmentationExplorer(SheetExplorer):
             "no augmentation": lambda: self.set(**OFF),
         }
         rows = [often, seldom, ["guess", "head"]]
-        super().__init__(controls, state=state, rows=rows, size=state.size, actions=actions)
+        super().__init__(controls, state=state, rows=rows, actions=actions)
         self.fold(1, "more augmentations")
 
     @staticmethod

@@ -56,6 +56,8 @@ class ColorizationExplorer(SheetExplorer):
         ValueError: no pictures. FileNotFoundError: no network is given and none is shipped.
     """
 
+    own = {"place": (0.5, 0.75)}
+
     def __init__(
         self,
         networks: Colorization | dict[str, Colorization] | None = None,
@@ -73,12 +75,7 @@ class ColorizationExplorer(SheetExplorer):
             "rebalancing": FloatSlider(0.5, **slider, description="rebalancing"),
             "answer": Checkbox(False, description="show the true colours"),
         }
-        super().__init__(
-            controls,
-            state=_State(offered, pictures, gray=True),
-            size=int(pictures.images.shape[-1]),
-            hidden={"place": (0.5, 0.75), "guess": None},
-        )
+        super().__init__(controls, state=_State(offered, pictures, gray=True))
 
     @staticmethod
     def render(state: Any, **values: Any) -> Frame:

@@ -112,6 +112,7 @@ class MaskingExplorer(HideAndFill):
 
     shipped = {"MAE": "mae"}
     settings = ("kind", "ratio", "number")
+    _hiding = True  # what the stroke now under way does
 
     def __init__(
         self,
@@ -130,7 +131,6 @@ class MaskingExplorer(HideAndFill):
             "answer": Checkbox(False, description="show X₂ and the errors"),
         }
         super().__init__(controls, state=_State(offered, Pictures(images), remark))
-        self._hiding = True  # what the stroke now under way does
 
     @staticmethod
     def render(state: Any, **values: Any) -> Frame:

@@ -241,7 +241,7 @@ class SceneExplorer(SheetExplorer):
             "known": Checkbox(False, description="tell me Y"),
             "answer": Checkbox(False, description="show the answer"),
         }
-        super().__init__(controls, state=source, hidden={"guess": None})
+        super().__init__(controls, state=source)
 
     @staticmethod
     def render(state: Any, **values: Any) -> Frame:

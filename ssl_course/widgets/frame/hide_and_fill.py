@@ -48,11 +48,8 @@ class HideAndFill(SheetExplorer):
 
     shipped: Mapping[str, str]  # networks that come with the course: what the switch shows → checkpoint
     settings: tuple[str, ...]  # names of the controls that decide, beside the student's hand, what is hidden
-
-    def __init__(self, controls: Mapping, *, state: Any, **more: Any) -> None:
-        hidden = {"hand": None, "cursor": None, "guess": None}
-        super().__init__(controls, state=state, size=state.size, hidden=hidden, **more)
-        self._last: tuple[Place, ...] = ()  # where the stroke now under way has come to
+    own = {"hand": None, "cursor": None}
+    _last: tuple[Place, ...] = ()  # where the stroke now under way has come to
 
     @classmethod
     def offer(cls, networks: Any, data: Pictures | None, with_shipped: bool) -> tuple[dict[str, Any], int]:

@@ -83,26 +83,15 @@ def cell_at(x: float, y: float, rows: int, columns: int) -> int:
 class SheetExplorer(Explorer):
     """An `Explorer` whose first panel is a `sheet` of ``state.thumbs``.
 
-    Hidden values are the number of the picture, what a new picture puts back (``fresh``), and, where ``size``
-    is given, the student's own picture.
-
-    Args:
-        size: pixels a side of a picture that a student brings; None has no button for it.
-        hidden, more: see `Explorer`; ``picture`` and ``upload`` are added to what is hidden.
+    Hidden values are the number of the picture, what a new picture puts back (``fresh``), those in ``own``
+    and, where the state has a ``size``, the student's own picture of so many pixels a side.
     """
 
     fresh: Mapping[str, Any] = {"guess": None}  # a new picture, a new guess
+    own: Mapping[str, Any] = {}
 
-    def __init__(
-        self,
-        controls: Mapping[str, ipywidgets.Widget],
-        *,
-        state: Any,
-        size: int | None = None,
-        hidden: Mapping[str, Any] | None = None,
-        **more: Any,
-    ) -> None:
-        hidden = {"picture": 0} | dict(hidden or {})
+    def __init__(self, controls: Mapping[str, ipywidgets.Widget], *, state: Any, **more: Any) -> None:
+        size, hidden = getattr(state, "size", None), {"picture": 0, **self.own, **self.fresh}
         if size is not None:
             hidden["upload"] = NOTHING
         super().__init__(controls, state=state, hidden=hidden, **more)
