@@ -12,7 +12,10 @@ import numpy as np
 import traitlets
 from PIL import Image
 
+from ssl_course.course import themes
+
 HERE = Path(__file__).parent
+STYLE = (HERE / "canvas.css").read_text(encoding="utf-8") + themes.variables()
 LARGEST_SIDE = 4096  # beyond this a browser's canvas may silently stay blank
 
 
@@ -182,7 +185,7 @@ class Canvas(anywidget.AnyWidget):
     """
 
     _esm = HERE / "canvas.js"
-    _css = HERE / "canvas.css"
+    _css = STYLE
     _frame = traitlets.Dict().tag(sync=True)
 
     def __init__(self, on_events: Callable[[list[Pointer | Key]], None] | None = None) -> None:
