@@ -356,20 +356,16 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
         plot.dot(own, at_own, None, r=6, outline=palette.X1, width=2.5)
     if now <= top:
         plot.dot(log10(scale), now, palette.INK, r=4)
-    else:
-        _above(plot, log10(scale), top, now, palette.INK)
+    else:  # an arrow at the upper edge to what lies beyond it
+        x = log10(scale)
+        anchor, side = ("lm", 8) if x < 1 else ("rm", -8)
+        plot.arrow((x, 0.88 * top), (x, top))
+        plot.text(x, 0.94 * top, f"{now:.1f}, above", palette.INK, 11, anchor, True, (side, 0), halo=True)
     alt = (
         f"loss against the scale; at {scale:.1f} it is {now:.2f}, log N is {log(n):.2f}, "
         f"the floor {floor:.2f}"
     )
     return plot.panel("● loss at your scale, ○ where training left it", alt)
-
-
-def _above(plot: draw.Plot, x: float, top: float, value: float, color: str) -> None:
-    """An arrow at the plot's upper edge to a value that lies beyond it, and the value."""
-    plot.arrow((x, 0.88 * top), (x, top), color)
-    anchor, side = ("lm", 8) if x < 1 else ("rm", -8)
-    plot.text(x, 0.94 * top, f"{value:.1f}, above", color, 11, anchor, True, (side, 0), halo=True)
 
 
 def _of_the_caption(network: CLIP, caption: str) -> Iterator[str]:

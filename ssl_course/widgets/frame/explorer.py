@@ -16,9 +16,6 @@ from ssl_course.widgets.frame import draw, paint, svg
 from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer
 from ssl_course.widgets.frame.slider import settle
 
-RUN_THIS_CELL = "Run this cell to use the widget."
-
-
 def answer_while_busy(widget: ipywidgets.Widget) -> None:
     """Lets what the browser says to this widget in even while a cell runs.
 
@@ -281,7 +278,7 @@ class Explorer(ipywidgets.VBox):
         data: dict[str, Any] = live_view(self)
         there = self._sheet()
         alt = " ".join(panel.alt for panel in self.panels)
-        data["text/plain"] = f"{type(self).__name__}. {RUN_THIS_CELL}"
+        data["text/plain"] = f"{type(self).__name__}. Run this cell to use the widget."
         data["text/html"] = themes.figure(svg.sheet(there), alt, there.width)
         data["image/png"] = base64.b64encode(self.png()).decode()
         _, colab = self.canvas._repr_mimebundle_() or ({}, {})  # where Colab finds what draws a canvas

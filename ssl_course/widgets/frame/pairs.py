@@ -38,10 +38,10 @@ def as_set(method: Any, **attributes: Any) -> Any:
     return changed
 
 
-def untrained(method: nn.Module, seed: int = 0) -> nn.Module:
+def untrained(method: nn.Module) -> nn.Module:
     """The same network with fresh weights; not made anew, since its arguments may hold the very backbone."""
     fresh = copy.deepcopy(method)
-    with seeded(seed):
+    with seeded(0):
         for part in fresh.modules():
             if hasattr(part, "reset_parameters"):
                 part.reset_parameters()

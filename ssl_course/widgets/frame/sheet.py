@@ -13,7 +13,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
+from ssl_course.widgets.frame.upload import NOTHING, PictureButton, Upload
 
 SHOWN, COLUMNS = 12, 4  # pictures to choose from; number SHOWN is the upload
 THUMB = 64  # CSS pixels of a thumbnail, at least
@@ -96,7 +96,8 @@ class SheetExplorer(Explorer):
             hidden["upload"] = NOTHING
         super().__init__(controls, state=state, hidden=hidden, **more)
         if size is not None:
-            self.upload = add_upload(self, size, self._receive)
+            self.upload = PictureButton(self, size, self._receive)
+            self.add(self.upload)
 
     def on_pointer(self, event: Pointer) -> None:
         """On the sheet: choose the picture under the pointer."""
