@@ -57,17 +57,14 @@ class JigsawGame(Game):
         ValueError: no pictures.
     """
 
+    fresh = {"held": None, "at": None}
+    own = {"cursor": None}
+
     def __init__(self, network: Jigsaw | None = None, data: Pictures | None = None) -> None:
         network = opponent("jigsaw", steps=300) if network is None else network
         data = pictures_for(data, 1005)
-        super().__init__(
-            len(data),
-            "gaps",
-            Checkbox(True, description="gaps between the tiles"),
-            state=_state(network, data),
-            fresh={"held": None, "at": None},
-            hidden={"cursor": None},
-        )
+        gaps = Checkbox(True, description="gaps between the tiles")
+        super().__init__(len(data), "gaps", gaps, _state(network, data))
 
     @staticmethod
     def begin(state: _State, puzzle: tuple[int, bool]) -> Order:

@@ -47,7 +47,7 @@ class RotationGame(Game):
             raise ValueError(f"the game needs a network of the four right angles, not of {network.angles}")
         data = pictures_for(data, 2003)
         zoom = Dropdown(options=list(ZOOMS), description="you both see")
-        super().__init__(len(data), "zoom", zoom, state=_state(network, data))
+        super().__init__(len(data), "zoom", zoom, _state(network, data))
         self._grip: tuple[float, int] | None = None  # where the pointer took hold: its angle, the turn then
 
     @staticmethod

@@ -80,15 +80,8 @@ class Explorer(ipywidgets.VBox):
         self._held = 0
 
         self.canvas = Canvas(self._on_events)
-        tip = "Put every control back to its start"
-        self.reset_button = ipywidgets.Button(description="Reset", tooltip=tip)
-        self.reset_button.on_click(lambda _: self.attempt(self.reset))
-        self.action_buttons = {}
-        for label, action in (actions or {}).items():
-            button = ipywidgets.Button(description=label, layout={"width": "auto"})
-            button.on_click(lambda _, action=action: self.attempt(action))
-            self.action_buttons[label] = button
-
+        self.reset_button = self.button("Reset", self.reset, "Put every control back to its start")
+        self.action_buttons = {label: self.button(label, act) for label, act in (actions or {}).items()}
         for control in self.controls.values():
             if control.has_trait("style") and control.style.has_trait("description_width"):
                 control.style.description_width = "initial"
@@ -119,6 +112,12 @@ class Explorer(ipywidgets.VBox):
                 raise ValueError(f"the control {name!r} has no description: everybody needs its label")
         if both := self._hidden.keys() & self.controls.keys():
             raise ValueError(f"{sorted(both)} are both controls and hidden")
+
+    def button(self, label: str, action: Callable[[], None], tip: str | None = None) -> ipywidgets.Button:
+        """A button that does this; an error in it becomes the line under the pictures."""
+        button = ipywidgets.Button(description=label, tooltip=tip)
+        button.on_click(lambda _: self.attempt(action))
+        return button
 
     def add(self, button: ipywidgets.Widget) -> None:
         """A further button, before the end of the controls."""

@@ -15,10 +15,9 @@ MOST = 4  # runs that are kept; the oldest goes first
 
 
 class Leftover:
-    """The file of one cell's run. Without a notebook or a home, or on a full disk, it keeps nothing.
+    """The file of a run: of a recipe, in the cell that a notebook knows by this name ("" outside of one).
 
-    Args:
-        recipe: what is trained on what. cell: the notebook's name for the cell; "" outside of a notebook.
+    Without a notebook or a home, or on a full disk, it keeps nothing.
     """
 
     def __init__(self, recipe: str, cell: str) -> None:

@@ -164,8 +164,7 @@ class Live(Explorer):
         self.reset_button.tooltip = "Put the first weights and every control back"
         if self._offered:
             words, tip = f"Resume at {self._offered:,}", "Go on with the run that was broken off"
-            self._resume_button = ipywidgets.Button(description=words, tooltip=tip)
-            self._resume_button.on_click(lambda _: self._at_home(lambda: self.attempt(self._take_up)))
+            self._resume_button = self.button(words, lambda: self._at_home(self._take_up), tip)
             self.add(self._resume_button)
         _ALIVE.add(self)
 

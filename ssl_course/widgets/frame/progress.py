@@ -32,14 +32,11 @@ class Losses(NamedTuple):
 
 
 class Curve:
-    """Collects losses in bins of equally many steps, ever wider ones: memory does not grow with the run.
-
-    Args:
-        begin: steps done before the first loss (those of a run that is resumed have no curve).
-    """
+    """Collects losses in bins of equally many steps, ever wider ones: memory does not grow with the run."""
 
     def __init__(self, begin: int = 0) -> None:
-        self.begin, self.per = begin, 1  # steps in a bin
+        self.begin = begin  # steps before the first loss: those of a run that is resumed have no curve
+        self.per = 1  # steps in a bin
         self._sum, self._count = np.zeros(BINS), np.zeros(BINS, int)
         self._low, self._high = np.full(BINS, np.inf), np.full(BINS, -np.inf)
         self._unread: list[Step] = []
@@ -105,32 +102,20 @@ def duration(seconds: float) -> str:
 
 
 def curve_panel(
-    name: str,
+    name: str,  # of what is trained
     losses: Losses,
-    begin: int,
-    done: int,
-    steps: int,
+    begin: int,  # the run's first step less one
+    done: int,  # the last step done
+    steps: int,  # the step at which it ends
     caption: str,
     *,
-    note: str = "",
-    marks: Sequence[tuple[int, str]] = (),
-    before: Losses | None = None,
-    landmarks: Mapping[str, float] = MappingProxyType({}),
-    empty: str = "press Start to train it here",
+    note: str = "",  # a short line between bar and curve
+    marks: Sequence[tuple[int, str]] = (),  # (step, words): upright lines, where something was changed
+    before: Losses | None = None,  # of a run that was recorded earlier, drawn faint below
+    landmarks: Mapping[str, float] = MappingProxyType({}),  # words → loss: dashed, to read the curve against
+    empty: str = "press Start to train it here",  # stands there while there is no loss
 ) -> Panel:
-    """The curve so far beneath a bar for the whole run. Pure.
-
-    Args:
-        name: of what is trained.
-        losses: from `Curve.losses`.
-        begin, done, steps: the run's first step less one, the last step done, the step at which it ends.
-        caption: under the picture.
-        note: a short line between bar and curve.
-        marks: (step, words): upright lines, where something was changed.
-        before: of a run that was recorded earlier, drawn faint below.
-        landmarks: words → the loss at which a dashed line has them: what the curve is to be read against.
-        empty: what stands there while there is no loss.
-    """
+    """The curve so far beneath a bar for the whole run. Pure."""
     width, height = 480, 192  # CSS pixels
     end = max(steps, begin + 1)
     if before is None:
@@ -247,10 +232,6 @@ class Bar:
 
     While the cell is busy, a canvas shows at most five pictures a second and takes at most a sixtieth of the
     time. At the end a still picture with alt text, which needs no kernel, takes the place of the canvas.
-
-    Args:
-        name: of what is trained.
-        landmarks: see `curve_panel`.
     """
 
     def __init__(self, name: str, landmarks: Mapping[str, float] = MappingProxyType({})) -> None:

@@ -22,22 +22,15 @@ THUMB = 64  # CSS pixels of a thumbnail, at least
 class Gallery:
     """The state of a widget that asks networks about a picture that the student chooses.
 
-    Args:
-        networks: by name.
-        pictures: of which the first `SHOWN` can be chosen.
-        gray: whether their thumbnails are gray.
-
-    Attributes:
-        images: (N, 3, size, size) uint8.
-        thumbs: N of (64, 64, 4), made once, since no control changes them.
+    The first `SHOWN` of the pictures can be chosen; ``gray``: by thumbnails in gray.
     """
 
     def __init__(self, networks: Mapping[str, Any], pictures: Pictures, gray: bool = False) -> None:
-        self.networks, self.images = networks, pictures.images[:SHOWN]
+        self.networks, self.images = networks, pictures.images[:SHOWN]  # (N, 3, size, size) uint8
         self.size = int(self.images.shape[-1])
         shown = Pictures(self.images).gray().images if gray else self.images
         small = F.interpolate(shown.float() / 255, (THUMB, THUMB), mode="bilinear", antialias=True)
-        self.thumbs = [draw.rgba(x) for x in small]
+        self.thumbs = [draw.rgba(x) for x in small]  # N of (64, 64, 4), once: no control changes them
 
     def which(self, picture: int, upload: Upload) -> int:
         """The place of the chosen picture, or −1 if it is the upload.

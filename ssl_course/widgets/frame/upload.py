@@ -17,15 +17,9 @@ from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 
 @dataclass(frozen=True)
 class Upload:
-    """What came of an upload: a picture, or a sentence that says why there is none.
+    """What came of an upload: a picture, or a sentence that says why there is none."""
 
-    Attributes:
-        pixels: of (3, size, size) uint8, as bytes, so that two uploads can be compared; empty if none.
-        size: pixels a side.
-        message: empty where there is a picture.
-    """
-
-    pixels: bytes = field(default=b"", repr=False)
+    pixels: bytes = field(default=b"", repr=False)  # (3, size, size) uint8, as what can be compared
     size: int = 0
     message: str = ""
 
@@ -71,7 +65,7 @@ class PictureButton(anywidget.AnyWidget):
         super().__init__()
         answer_while_busy(self)
 
-        # The browser sends a sentence, a square PNG of at most ``side`` pixels, or the file that it cannot read.
+        # A sentence, a square PNG of at most ``side`` pixels, or the file, where the browser cannot read it.
         def take(_: Any, content: dict, buffers: list) -> None:
             answer_while_busy(self)
             wrong = content.get("error")
