@@ -148,21 +148,17 @@ class CaptionSearch(Explorer):
         data: Pictures | None = None,
         candidates: Sequence[str] | None = None,
     ) -> None:
-        galleries: dict[str, _Gallery] = {}
-        if network is None and data is None:
-            galleries["scenes"] = _scenes(checkpoints.shipped("clip"), SIZE)
-            if (emoji := _emoji()) is not None:
-                galleries["emoji"] = emoji
+        courses = network is None and data is None
+        network = checkpoints.shipped("clip") if network is None else network
+        if data is None:
+            first = _scenes(network)
         else:
-            network = checkpoints.shipped("clip") if network is None else network
-            if data is None:
-                galleries["yours"] = _scenes(network, SIZE)
-            else:
-                every = scenes.every_caption()[0]
-                if candidates is None:
-                    candidates = every if set(data.captions) <= set(every) else ()
-                galleries["yours"] = _Gallery(network, data, candidates, START)
-        first = next(iter(galleries.values()))
+            every = scenes.every_caption()[0]
+            fitting = every if set(data.captions) <= set(every) else ()
+            first = _Gallery(network, data, fitting if candidates is None else candidates, START)
+        galleries = {"scenes" if courses else "yours": first}
+        if courses and (emoji := _emoji()) is not None:
+            galleries["emoji"] = emoji
         labels = list(dict.fromkeys(label for g in galleries.values() for label in g.labels))
         own, ends = min(max(first.scale, 1.0), 100.0), {"base": 10, "min": 0, "max": 2, "step": 0.01}
         controls = {
@@ -242,8 +238,8 @@ class CaptionSearch(Explorer):
         self.set(caption=gallery.start, scale=min(max(gallery.scale, 1.0), 100.0), rank=0, cursor=0)
 
 
-def _scenes(network: CLIP, size: int) -> _Gallery:
-    data, fine = (scenes.World().sample(GALLERY, s, seed=1_000_010) for s in (size, 96))
+def _scenes(network: CLIP) -> _Gallery:
+    data, fine = (scenes.World().sample(GALLERY, size, seed=1_000_010) for size in (SIZE, 96))
     return _Gallery(network, data, scenes.every_caption()[0], START, fine.images)
 
 

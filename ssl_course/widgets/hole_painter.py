@@ -124,10 +124,8 @@ class HolePainter(HideAndFill):
         with_shipped: bool = True,
     ) -> None:
         offered, size = self.offer(networks, data, with_shipped)
-        if data is None:
-            many = scenes.World().sample(600, size, seed=12)  # for the means of the parts
-            only = {"biome": many.labels["biome"]}
-            data = Pictures(many.images, only, names={"biome": scenes.BIOMES})
+        if data is None:  # so many for the means of the parts
+            data = scenes.World().sample(600, size, seed=12)
         if (shape := tuple(data.images.shape[-2:])) != (size, size):
             raise ValueError(f"the networks take pictures of {size} px, not {shape}: load data of that size")
         controls = {
