@@ -5,8 +5,6 @@ an untrusted notebook too, and for who wants less motion it is its last frame.
 `film.js` puts a player below it.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import re

@@ -17,6 +17,7 @@ from ssl_course.widgets.frame import draw, paint
 from ssl_course.widgets.frame.canvas import Canvas, Panel
 
 BINS = 400  # about one for each CSS pixel of the curve: more would not be seen; an even number
+EMPTY = (0.0, 0.0, math.inf, -math.inf)  # of the losses in a bin: sum, number, least, most
 PAUSE = 0.2  # seconds between two pictures, at least
 SHARE = 1 / 60  # of the time may go into pictures; sending them costs as much again
 LOG_FROM = 15  # positive losses that span more than this factor get a logarithmic axis
@@ -37,8 +38,7 @@ class Curve:
     def __init__(self, begin: int = 0) -> None:
         self.begin = begin  # steps before the first loss: those of a run that is resumed have no curve
         self.per = 1  # steps in a bin
-        self._sum, self._count = np.zeros(BINS), np.zeros(BINS, int)
-        self._low, self._high = np.full(BINS, np.inf), np.full(BINS, -np.inf)
+        self._bins = np.tile(EMPTY, (BINS, 1))
         self._unread: list[Step] = []
 
     def see(self, step: Step) -> None:
@@ -59,28 +59,21 @@ class Curve:
             return
         while (i := (index - self.begin - 1) // self.per) >= BINS:
             self._widen()
-        self._sum[i] += loss
-        self._count[i] += 1
-        self._low[i], self._high[i] = min(self._low[i], loss), max(self._high[i], loss)
+        total, count, low, high = self._bins[i]
+        self._bins[i] = total + loss, count + 1, min(low, loss), max(high, loss)
 
     def _widen(self) -> None:
         """Two neighbours become one."""
-        half = BINS // 2
-        for a, join, empty in (
-            (self._sum, np.add, 0),
-            (self._count, np.add, 0),
-            (self._low, np.minimum, np.inf),
-            (self._high, np.maximum, -np.inf),
-        ):
-            a[:half], a[half:] = join(a[0::2], a[1::2]), empty
+        total, count, low, high = self._bins.reshape(-1, 2, 4).transpose(2, 0, 1)  # (BINS / 2, 2) each
+        joined = np.stack([total.sum(1), count.sum(1), low.min(1), high.max(1)], 1)
+        self._bins = np.concatenate([joined, np.tile(EMPTY, (BINS // 2, 1))])
         self.per *= 2
 
     def losses(self) -> Losses:
         """What there is so far, as copies."""
-        there = np.flatnonzero(self._count)
-        middle = self.begin + there * self.per + (self.per + 1) / 2
-        mean = self._sum[there] / self._count[there]
-        return Losses(middle, mean, self._low[there], self._high[there])
+        there = np.flatnonzero(self._bins[:, 1])
+        total, count, low, high = self._bins[there].T
+        return Losses(self.begin + there * self.per + (self.per + 1) / 2, total / count, low, high)
 
 
 def smooth(values: np.ndarray, reach: int) -> np.ndarray:
