@@ -15,8 +15,8 @@ from ssl_course.data import painter, scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 from ssl_course.theory.independence import Estimate, estimate_epsilon_ci_squared, predictor_through_y
-from ssl_course.widgets.frame import Frame, Key, Panel, Pointer, draw
-from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, moved, sheet
+from ssl_course.widgets.frame import Frame, Panel, draw
+from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, sheet
 
 STARTS = 20  # of k-means: one alone ends up to 7 % further from its means, and what is told of colour follows
 SAMPLES = 2000  # for the estimate of ε_CI²
@@ -232,6 +232,8 @@ class SceneExplorer(SheetExplorer):
         ValueError: fewer than 100 pictures, or fewer than 2 classes.
     """
 
+    places = {1: ("guess", 0.03)}
+
     def __init__(self, data: Pictures | None = None) -> None:
         source = _Scenes() if data is None else _Photos(data)
         controls: dict[str, Widget] = {
@@ -278,21 +280,6 @@ class SceneExplorer(SheetExplorer):
         ]
         guessed = None if at is None else float(np.hypot(*(at - triangle.foot(view.psi[cell][None])[0])))
         return panels, _readout(view, cell, y if v.known else None, open_, guessed)
-
-    def on_pointer(self, event: Pointer) -> None:
-        """Choose a picture on the sheet, or guess a colour in the triangle."""
-        if event.panel == 0:
-            super().on_pointer(event)
-        else:
-            self.set(guess=(event.x, event.y))
-
-    def on_key(self, event: Key) -> None:
-        """Arrows choose the picture, or move the guess."""
-        dx, dy = event.arrow
-        if event.panel == 0:
-            super().on_key(event)
-        else:
-            self.set(guess=moved(self.values()["guess"] or (0.5, 0.5), 0.03 * dx, 0.03 * dy))
 
 
 def _grays(lightness: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:

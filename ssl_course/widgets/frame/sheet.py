@@ -82,6 +82,7 @@ class SheetExplorer(Explorer):
 
     fresh: Mapping[str, Any] = {"guess": None}  # a new picture, a new guess
     own: Mapping[str, Any] = {}
+    places: Mapping[int, tuple[str, float]] = {}  # panel → what is chosen there, how far an arrow moves it
 
     def __init__(self, controls: Mapping[str, ipywidgets.Widget], *, state: Any, **more: Any) -> None:
         size, hidden = getattr(state, "size", None), {"picture": 0, **self.own, **self.fresh}
@@ -93,18 +94,24 @@ class SheetExplorer(Explorer):
             self.add(self.upload)
 
     def on_pointer(self, event: Pointer) -> None:
-        """On the sheet: choose the picture under the pointer."""
+        """Choose the picture under the pointer, or a place."""
         n = len(self.state.thumbs)
         if event.panel == 0 and event.kind == "down":
             picture = cell_at(event.x, event.y, -(-n // COLUMNS), min(COLUMNS, n))
             self._choose(min(picture, n - 1))  # the last row may be short
+        elif event.panel in self.places:
+            self.set(**{**self.fresh, self.places[event.panel][0]: (event.x, event.y)})
 
     def on_key(self, event: Key) -> None:
-        """On the sheet: choose the next picture in the arrow's direction, round and round."""
+        """Arrows choose the next picture in their direction, round and round, or move a place."""
+        dx, dy = event.arrow
         if event.panel == 0:
-            dx, dy = event.arrow
             picture = self.values()["picture"] + dx + COLUMNS * dy
             self._choose(picture % len(self.state.thumbs))
+        elif event.panel in self.places:
+            name, step = self.places[event.panel]
+            at = self.values()[name] or (0.5, 0.5)
+            self.set(**{**self.fresh, name: moved(at, step * dx, step * dy)})
 
     def _choose(self, picture: int) -> None:
         if picture != self.values()["picture"]:
