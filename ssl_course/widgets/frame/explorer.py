@@ -16,6 +16,7 @@ from ssl_course.widgets.frame import draw, paint, svg
 from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer
 from ssl_course.widgets.frame.slider import settle
 
+
 def answer_while_busy(widget: ipywidgets.Widget) -> None:
     """Lets what the browser says to this widget in even while a cell runs.
 
