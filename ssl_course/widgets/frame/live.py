@@ -504,7 +504,9 @@ class Live(Explorer):
         return Run(labels, curve, panels, line)
 
 
-live = Live  # as lectures say it: ``live(method, data, controls=…, views=…)``
+def live(method: nn.Module, data: Any, **settings: Any) -> Live:
+    """`Live` as a function: ``live(method, data, controls=…, views=…)``."""
+    return Live(method, data, **settings)
 
 
 @atexit.register
