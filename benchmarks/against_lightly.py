@@ -281,7 +281,8 @@ def reach(args: argparse.Namespace) -> dict[str, Any]:
         del losses
         rows.setdefault(f"lightly's example, {args.theirs:g} s", []).append(goal)
         print(
-            f"seed {seed}: " + ", ".join(f"{name} {values[-1]:.3f}" for name, values in rows.items()),
+            f"seed {seed}: "
+            + ", ".join(f"{name} {v[-1]:.3f}" for name, v in rows.items() if isinstance(v[-1], float)),
             flush=True,
         )
         for name, (make, settings, halve) in RUNS.items():

@@ -218,7 +218,7 @@ Many = Annotated[
 ]
 
 
-def _data(name: str, split: str, size: int, root: Path | None, gray: bool, n: int | None) -> Any:
+def _load_data(name: str, split: str, size: int, root: Path | None, gray: bool, n: int | None) -> Any:
     """The set that the options ask for; painted and composed sets are made in the size asked."""
     from ssl_course.data import load
 
@@ -322,7 +322,7 @@ def train(
         for path, option in ((out, "--out"), (results, "--json")):
             if path is not None:
                 _make_writable(path.parent, option)
-        pictures = _data(data, "train", size, root, gray, n)
+        pictures = _load_data(data, "train", size, root, gray, n)
         state = None
         if resume and out is not None and out.is_file():
             learner, state = checkpoints.resume(out)
@@ -398,8 +398,8 @@ def evaluate(
         torch.manual_seed(seed)
         untrained = getattr(methods, type(method).__name__)(**method.arguments)
         data = data or checkpoints.about(checkpoint).get("data") or "scenes"
-        train_set = _data(data, "train", size, root, gray, n)
-        test_set = _data(data, "test", size, root, gray, max(n // 4, 1))
+        train_set = _load_data(data, "train", size, root, gray, n)
+        test_set = _load_data(data, "test", size, root, gray, max(n // 4, 1))
         _suited(type(method), train_set, data)
         beside = {"random network": untrained}
         if hasattr(method, "tokenizer"):

@@ -64,7 +64,7 @@ def report() -> list[Check]:
         *_device(),
         _disk(),
         *_browser(),
-        *_data(),
+        *_data_sets(),
     ]
 
 
@@ -195,7 +195,7 @@ def _browser() -> list[Check]:
     return [_optional("browser for tests", path is not None, path or "none", fix)]
 
 
-def _data() -> list[Check]:
+def _data_sets() -> list[Check]:
     try:
         from ssl_course.data import catalog
 

@@ -275,4 +275,5 @@ def gather_ranks(z: Tensor) -> Tensor:
     """
     if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
         return z
-    return _Gather.apply(z)
+    gathered: Tensor = _Gather.apply(z)
+    return gathered

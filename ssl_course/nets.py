@@ -4,6 +4,7 @@
 Any timm model does as well: ``backbone("resnet18")``. Pooled over places, the map is what `encode` returns.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
 
@@ -59,6 +60,7 @@ class Backbone(nn.Module):
     ``.dim`` is enough (`backbone`)."""
 
     dim: int
+    __call__: Callable[..., Tensor]  # for type checkers, to which a module's answer may be anything
 
 
 class ConvNet(Backbone):
@@ -80,11 +82,14 @@ class ConvNet(Backbone):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, dim, H/8, W/8)."""
-        return self.layers(x.contiguous(memory_format=torch.channels_last))
+        h: Tensor = self.layers(x.contiguous(memory_format=torch.channels_last))
+        return h
 
 
 class Transformer(nn.Module):
     """Pre-norm Transformer blocks and a last LayerNorm: (N, T, dim) → (N, T, dim)."""
+
+    __call__: Callable[..., Tensor]
 
     def __init__(self, dim: int, depth: int, heads: int, mlp_ratio: float = 4.0) -> None:
         super().__init__()
@@ -106,7 +111,8 @@ class Transformer(nn.Module):
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], x.device) < 0 if causal else None
         for block in self.blocks:
             x = block(x, src_mask=mask, src_key_padding_mask=padding, is_causal=causal)
-        return self.norm(x)
+        states: Tensor = self.norm(x)
+        return states
 
 
 class ViT(Backbone):
@@ -150,7 +156,7 @@ class ViT(Backbone):
         if (h, w) != (self.grid, self.grid):
             square = position.T.unflatten(1, (self.grid, self.grid))  # (dim, grid, grid)
             position = F.adaptive_avg_pool2d(square, (h, w)).flatten(1).T  # (h·w, dim)
-        return self.patch_embed(x).flatten(2).transpose(1, 2) + position
+        return torch.flatten(self.patch_embed(x), 2).transpose(1, 2) + position
 
     def grid_of(self, x: Tensor) -> tuple[int, int]:
         """Patches of such a picture (N, 3, H, W) from top to bottom and from left to right, rounded up."""
@@ -158,8 +164,8 @@ class ViT(Backbone):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, dim, h, w), h = H / patch_size, rounded up."""
-        tokens = self.transformer(self.embed(x))  # (N, h·w, dim)
-        return tokens.transpose(1, 2).unflatten(2, self.grid_of(x))
+        tokens = self.transformer(self.embed(x)).transpose(1, 2)  # (N, dim, h·w)
+        return tokens.reshape(*tokens.shape[:2], *self.grid_of(x))
 
 
 class Timm(Backbone):
@@ -236,6 +242,8 @@ class TextTransformer(nn.Module):
         tokens: the embedding, (vocab_size, dim); its weight also serves as the last layer where weights are
             tied.
     """
+
+    __call__: Callable[..., Tensor]
 
     def __init__(
         self, vocab_size: int, context: int, dim: int = 128, depth: int = 4, heads: int = 4,

@@ -57,8 +57,8 @@ def unpack(folder: Path, version: str = __version__) -> Unpacked:
             written = {}  # the first time; damaged: all that differs counts as edited
         for name in sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file()):
             if name.parts[0] != "src" and not name.parts[0].startswith("."):
-                _place((source / name).read_bytes(), name, unpacked, written)
-        _write(record, json.dumps(written, indent=1).encode())
+                _put((source / name).read_bytes(), name, unpacked, written)
+        _write_whole(record, json.dumps(written, indent=1).encode())
     except OSError as error:
         raise OSError(
             f"Cannot write the lectures to {folder} ({error.strerror}): "
@@ -67,18 +67,18 @@ def unpack(folder: Path, version: str = __version__) -> Unpacked:
     return unpacked
 
 
-def _place(content: bytes, name: Path, unpacked: Unpacked, written: dict, beside: bool = False) -> None:
+def _put(content: bytes, name: Path, unpacked: Unpacked, written: dict, beside: bool = False) -> None:
     path, key, digest = unpacked.folder / name, name.as_posix(), _digest(content)
     here = _digest(path.read_bytes()) if path.exists() else None
     before, written[key] = written.get(key), digest
     if here is None or here == before != digest:
-        _write(path, content)
+        _write_whole(path, content)
         (unpacked.beside if beside else unpacked.new if here is None else unpacked.renewed).append(key)
     elif here != digest and before != digest and not beside:  # edited, and there is something new
-        _place(content, name.with_stem(f"{name.stem}-{unpacked.version}"), unpacked, written, beside=True)
+        _put(content, name.with_stem(f"{name.stem}-{unpacked.version}"), unpacked, written, beside=True)
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write_whole(path: Path, content: bytes) -> None:
     """All of it or nothing: a half-written notebook would count as edited."""
     with assets.replacing(path) as part:
         part.write_bytes(content)
@@ -142,4 +142,4 @@ def merge_files(base: Path, mine: Path, theirs: Path) -> None:
         merged = merge(*books)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
-    _write(mine, (json.dumps(merged, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
+    _write_whole(mine, (json.dumps(merged, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())

@@ -96,6 +96,8 @@ def test_teaching_cells_teach(src):
                 r"^\s*assert\b|\bWHOLE\b|\.whole\b|\bPath\(|__file__|environ|read_text|json\.load|quantize"
             )
             assert not re.search(plumbing, cell.source, re.M), cell.source
+            folded = cell.metadata.get("jupyter", {}).get("source_hidden")
+            assert folded or len(cell.source.splitlines()) < 30, f"fold what is no teaching:\n{cell.source}"
 
 
 @pytest.mark.parametrize("src", SOURCES, ids=lambda p: p.stem)

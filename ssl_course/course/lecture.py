@@ -424,7 +424,7 @@ def show_source(obj: Callable | type, lines: tuple[str, str] | None = None) -> S
 
     source = _without_docstrings(textwrap.dedent(inspect.getsource(obj)))
     if lines:
-        source = _between(source, *lines)
+        source = _excerpt(source, *lines)
     paper = (
         f"{themes.on_wash()};padding:0.6em 0.8em;margin:0.3em 0;overflow-x:auto;border-radius:4px;"
         "line-height:1.4;font-size:0.92em"
@@ -451,7 +451,7 @@ def _without_docstrings(source: str) -> str:
     return "\n".join(line for i, line in enumerate(lines) if i not in drop) + "\n"
 
 
-def _between(source: str, first: str, last: str) -> str:
+def _excerpt(source: str, first: str, last: str) -> str:
     """The lines from the first that has ``first`` to the next that has ``last``, moved to the left."""
     rows = source.splitlines()
     try:

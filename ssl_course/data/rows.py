@@ -18,8 +18,8 @@ class Rows:
         if isinstance(index, int):
             index = torch.tensor([range(len(self))[index]])
         if not torch.is_tensor(index):
-            return self._each(lambda x: x[index], lambda strings: _chosen(strings, index))
-        return self._each(lambda x: x[index.to(x.device)], lambda strings: _chosen(strings, index.cpu()))
+            return self._each(lambda x: x[index], lambda strings: _strings_at(strings, index))
+        return self._each(lambda x: x[index.to(x.device)], lambda strings: _strings_at(strings, index.cpu()))
 
     def to(self, device: str | torch.device) -> Self:
         """The same set with its tensors on another device."""
@@ -39,7 +39,7 @@ class Rows:
         return replace(self, **changed)
 
 
-def _chosen(strings: list[str], index: Any) -> list[str]:
+def _strings_at(strings: list[str], index: Any) -> list[str]:
     """Index a list, empty where a set has none, the way a tensor is indexed."""
     if strings and not (torch.is_tensor(index) and index.dtype != torch.bool):
         # Only here: a batch's own indices are not worth numbering the whole set.

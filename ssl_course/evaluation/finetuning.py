@@ -2,6 +2,7 @@
 which freezes the encoder."""
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,7 @@ class FineTuned(nn.Module):
         classes: how many.
     """
 
+    head: Callable[[Tensor], Tensor]  # (N, D) → (N, classes)
     defaults = {"optimizer": "adamw", "lr": 1e-3, "weight_decay": 0.05, "warmup": 0.1, "steps": 80}
 
     def __init__(self, method: nn.Module, label: str, classes: int) -> None:
@@ -35,7 +37,7 @@ class FineTuned(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Inputs → features (N, dim)."""
-        return self.method.encode(x)  # type: ignore[operator]
+        return self.method.encode(x)  # type: ignore[operator, no-any-return]
 
     def scores(self, x: Tensor) -> Tensor:
         """Inputs → scores of the classes (N, classes)."""

@@ -42,7 +42,7 @@ def spectrum(z: torch.Tensor) -> torch.Tensor:
     """
     z = rows_of(z, least=2)
     centred = z - z.mean(0)
-    return torch.linalg.eigvalsh(centred.T @ centred / (len(z) - 1)).flip(0).clamp(min=0)
+    return torch.clamp(torch.linalg.eigvalsh(centred.T @ centred / (len(z) - 1)).flip(0), min=0)
 
 
 def alignment(z1: torch.Tensor, z2: torch.Tensor, alpha: float = 2) -> float:

@@ -63,7 +63,7 @@ def held_out(y: Ints) -> NDArray[np.bool_]:
     """Which rows each of `FOLDS` stratified folds holds out, (n, F); the only row of a class never is."""
     rank, count = _rank_in_class(y)
     fold = np.where(count > 1, rank % FOLDS, -1)
-    return fold[:, None] == np.arange(FOLDS)
+    return np.asarray(fold[:, None] == np.arange(FOLDS))
 
 
 def choose_l2(x: Floats, y: Ints, k: int, solver: str) -> Floats:

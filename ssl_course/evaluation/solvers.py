@@ -59,13 +59,13 @@ def logistic(
         gradient = np.concatenate([(of_loss + of_penalty) / scale, error.sum(1, keepdims=True)], 1)
         return loss + (w * of_penalty).sum() / 2, gradient.ravel()
 
-    scale_with_b = np.concatenate([scale, np.ones((draws, 1, folds, 1))], 1)
+    scale_with_b: Floats = np.concatenate([scale, np.ones((draws, 1, folds, 1))], 1)
     begin = np.zeros((draws, dim + 1, folds, k))
     if start is not None:
         begin = start.transpose(0, 2, 1, 3) * scale_with_b
     options = {"maxiter": 1000, "gtol": gtol, "ftol": 1e-12, "maxcor": 20}
-    optimum = minimize(loss_and_gradient, begin.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return (optimum.x.reshape(begin.shape) / scale_with_b).transpose(0, 2, 1, 3)
+    best: Floats = minimize(loss_and_gradient, begin.ravel(), jac=True, method="L-BFGS-B", options=options).x
+    return (best.reshape(begin.shape) / scale_with_b).transpose(0, 2, 1, 3)
 
 
 def ridge(
@@ -99,12 +99,12 @@ def ridge_map(x: Tensor, target: Tensor, l2: float) -> Callable[[Tensor], Tensor
 
 
 def _cross_entropy(scores: Floats, y: Ints) -> Floats:
-    of_truth = np.take_along_axis(scores, y[..., None], -1)[..., 0]
-    return logsumexp(scores, -1) - of_truth
+    of_all: Floats = logsumexp(scores, -1)
+    return of_all - np.take_along_axis(scores, y[..., None], -1)[..., 0]
 
 
 def _squared_error(scores: Floats, y: Ints) -> Floats:
-    return np.square(scores - np.eye(scores.shape[-1])[y]).sum(-1)
+    return np.asarray(np.square(scores - np.eye(scores.shape[-1])[y]).sum(-1))
 
 
 class Solver(NamedTuple):

@@ -12,7 +12,7 @@ from ssl_course.evaluation.probe import Probe, label_draws, linear_probe
 N_LABELS = (3, 10, 30, 100, 1000)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
     """First column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -49,7 +49,7 @@ class Efficiency:
         )
 
     def __str__(self) -> str:
-        return f"{_table(self.cells())}\n{self.protocol()}"
+        return f"{_aligned(self.cells())}\n{self.protocol()}"
 
 
 def label_efficiency(
@@ -70,7 +70,7 @@ def label_efficiency(
         ValueError: no methods or no n_labels; else as `linear_probe`.
     """
     encoded = _encoded(methods, train, test, label, n_labels, draws)
-    return _curves(encoded, label, n_labels, draws=draws, seed=seed, solver=solver, l2=l2)
+    return _probed(encoded, label, n_labels, draws=draws, seed=seed, solver=solver, l2=l2)
 
 
 _Sets = dict[str, tuple[Labelled, Labelled]]  # features of train and test, by the method
@@ -92,7 +92,7 @@ def _encoded(
     return {name: encode_pair(method, train, test, label) for name, method in methods.items()}
 
 
-def _curves(sets: _Sets, label: str, n_labels: Sequence[int | None], **protocol: Any) -> Efficiency:
+def _probed(sets: _Sets, label: str, n_labels: Sequence[int | None], **protocol: Any) -> Efficiency:
     def probes(a: Labelled, b: Labelled) -> list[Probe]:
         return [linear_probe(None, train=a, test=b, label=label, n_labels=n, **protocol) for n in n_labels]
 
@@ -122,7 +122,7 @@ class Evaluation:
             rows.append([*row, f"{near:.3f}", f"{g['feature_std']:.3f}", f"{g['even_std']:.3f}", rank])
         n = next(iter(self.neighbours.values()))
         return (
-            f"{_table(rows)}\n{self.efficiency.protocol()}\n"
+            f"{_aligned(rows)}\n{self.efficiency.protocol()}\n"
             f"kNN: all {n.n_train} labels, cosine, k = {n.k}, votes exp(cos / {n.temperature:g}).\n"
             "Feature std of l2-normalised test features: 1/√D when spread evenly, 0 at collapse. "
             "Effective rank:\n"
@@ -159,7 +159,7 @@ def evaluate(
         raise ValueError(f"beside has a row that is there already: {', '.join(map(repr, twice))}; rename it")
     methods |= beside or {}
     encoded = _encoded(methods, train, test, label, n_labels, draws)
-    curves = _curves(encoded, label, n_labels, draws=draws, seed=seed, solver=solver, l2=l2)
+    curves = _probed(encoded, label, n_labels, draws=draws, seed=seed, solver=solver, l2=l2)
     near = {name: knn(None, train=a, test=b, label=label, k=k) for name, (a, b) in encoded.items()}
     gauges = {
         name: {

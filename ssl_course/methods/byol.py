@@ -67,13 +67,15 @@ class BYOL(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """Pictures → z (N, d) of the online network."""
-        return self.projection_head(self.encode(x))
+        z: Tensor = self.projection_head(self.encode(x))
+        return z
 
     @torch.no_grad()  # sg(z′): the target learns from `after_step` alone
     def project_target(self, x: Tensor) -> Tensor:
         """Pictures → z′ (N, d) of the target network; what the online network is to predict."""
         backbone, projection_head = self.target
-        return projection_head(backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3)))
+        z: Tensor = projection_head(backbone(nets.normalise(nets.as_float(x, self))).mean((2, 3)))
+        return z
 
     def pair(self, batch: Batch) -> Pair:
         """X₁ and X₂: two random views of each picture, (N, 3, H, W) in [0, 1] each."""

@@ -15,7 +15,7 @@ from ssl_course.pretext.words import UNK
 
 def words_of(text: str) -> list[str]:
     """The words of a text in small letters, without punctuation."""
-    # Capitals and commas say nothing of a picture.
+    # Capitals and commas say nothing of a picture; the paper reads small letters, too (§2.4).
     return re.findall(r"\w+", text.lower())
 
 
@@ -25,6 +25,7 @@ def scenes_tokenizer() -> Tokenizer:
 
     texts, _ = scenes.every_caption()
     # In order, so that a word has the same id in every run and checkpoint.
+    # The comma is no word, but it stands in the captions: without an id it would be [UNK].
     return Tokenizer.of_words([*sorted({w for text in texts for w in words_of(text)}), ","])
 
 
@@ -61,7 +62,8 @@ class CaptionReader(nn.Module):
         known = set(scenes_tokenizer().words or ())
         if sum(w in known for w in words) > len(words) / 2:  # mostly words of the scenes
             return {}
-        # Pieces, since the words of real captions never end; more of them ask for a wider network.
+        # Pieces, since the words of real captions never end; the paper has 49,152 (§2.4).
+        # More of them ask for a wider network.
         return {"vocab_size": 2048, "width": 128, "depth": 2, "embed_dim": 128}
 
     def tokenize(self, texts: Sequence[str], cut: bool = False) -> Tensor:
@@ -77,6 +79,7 @@ class CaptionReader(nn.Module):
             raise ValueError(
                 "this CLIP has no tokenizer yet: data = clip.prepare(data) learns it from the captions"
             )
+        # Begin and end alone are one point for all pictures: a pair from which nothing can be learned.
         for i, text in enumerate(texts):
             if not text.strip():
                 raise ValueError(f"caption {i} is empty: a caption needs at least one word")
@@ -93,6 +96,7 @@ class CaptionReader(nn.Module):
 
     def unknown(self, text: str) -> list[str]:
         """The words of a text that no caption in training had, in small letters, each once."""
+        # Pieces spell any word, but only what training showed has a meaning beside pictures.
         return [w for w in dict.fromkeys(words_of(text)) if w not in self.seen]
 
     def prepare(self, data: Pictures) -> Pictures:
@@ -120,6 +124,7 @@ class CaptionReader(nn.Module):
                 "CLIP(**CLIP.arguments_for(data))"
             )
         self.seen |= {w for caption in distinct for w in words_of(caption)}
+        # Read here once and for all: a step of training looks up rows of numbers.
         place = {caption: i for i, caption in enumerate(distinct)}
         rows = torch.tensor([place[c] for c in data.captions])
         return replace(data, parts=data.parts | {"ids": ids[rows].to(data.images.device)})
@@ -133,6 +138,7 @@ class CaptionReader(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         """The inverse of `get_extra_state`."""
+        # With the weights, since ids mean nothing to a network that learned others.
         kept = json.loads(bytes(state.cpu().tolist()).decode())
         self.tokenizer = Tokenizer.from_json(kept["tokenizer"]) if kept["tokenizer"] else None
         self.seen = set(kept["seen"])

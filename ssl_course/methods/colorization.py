@@ -127,9 +127,7 @@ class Colorization(nn.Module):
         ab = batch.parts.get("ab")
         if ab is not None:
             return F.adaptive_avg_pool2d(ab.to(self.mean.device), size)
-        pieces = batch.inputs.split(64)  # as floats a whole set would take gigabytes
-        lab = (color.rgb_to_lab(nets.as_float(part, self)) for part in pieces)  # (64, 3, H, W) each
-        return torch.cat([F.adaptive_avg_pool2d(part[:, 1:], size) for part in lab])
+        return color.ab_map(batch.inputs.to(self.mean.device), size)
 
     def soft(self, ab: Tensor) -> Tensor:
         """Colours (N, 2, h, w) as distributions over the bins, (N, Q, h, w)."""
@@ -164,7 +162,8 @@ class Colorization(nn.Module):
         whole = h.mean((2, 3), keepdim=True).expand_as(h)  # (N, dim, h, w)
         raw = self.head(torch.cat([h, whole, place], 1))
         # In units of the spread around the mean colour: an answer of 0 is already the best constant one.
-        return raw if self.objective == "classes" else self.mean[:, None, None] + self.spread * raw
+        answer: Tensor = raw if self.objective == "classes" else self.mean[:, None, None] + self.spread * raw
+        return answer
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss: cross-entropy in nats a place, rebalanced, or squared error in Lab units² a place."""

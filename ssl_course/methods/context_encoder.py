@@ -135,7 +135,8 @@ class ContextEncoder(nn.Module):
     def complete(self, x1: Tensor) -> Tensor:
         """X₁ (N, 3, H, W) in [0, 1] → what the whole might be, in normalised pixels (`nets.normalise`)."""
         # All of the picture, wherever the hole is: which part counts is for the loss to say.
-        return self.decoder(self.backbone(nets.normalise(x1)))
+        whole: Tensor = self.decoder(self.backbone(nets.normalise(x1)))
+        return whole
 
     def predict(self, images: Tensor, hidden: Tensor) -> Tensor:
         """What the whole picture might be, seen without what ``hidden`` covers.

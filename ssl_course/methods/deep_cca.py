@@ -54,7 +54,7 @@ def canonical_loss(eta: Tensor, psi: Tensor, ridge: float = 1e-3, n_components: 
         half = torch.linalg.solve_triangular(factors[0], _covariance(*white), upper=False)
         t = torch.linalg.solve_triangular(factors[1], half.T, upper=False)  # (D, D)
         # E‖η − ψ‖² = E‖η‖² + E‖ψ‖² − 2 E η·ψ: white views have r + r, and at best share Σρ (note §3.5.2).
-        return 2 * r - 2 * torch.linalg.svdvals(t)[:r].sum()
+        return 2 * r - 2 * torch.sum(torch.linalg.svdvals(t)[:r])
 
 
 def _unit_scale(h: Tensor) -> Tensor:
@@ -138,11 +138,13 @@ class DeepCCA(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """ψ(x₁), (N, D), of rows (N, d1), or of pictures (N, 3, H, W), of which it sees the left half."""
-        return self.net1(self._scaled(self._view(x, 0)))
+        psi: Tensor = self.net1(self._scaled(self._view(x, 0)))
+        return psi
 
     def encode2(self, x: Tensor) -> Tensor:
         """η(x₂), (N, D), of rows (N, d2), or of pictures (N, 3, H, W), of which it sees the right half."""
-        return self.net2(self._scaled(self._view(x, 1)))
+        eta: Tensor = self.net2(self._scaled(self._view(x, 1)))
+        return eta
 
     def encode_whole(self, x: Tensor) -> Tensor:
         """Whole pictures (N, 3, H, W) → features (N, dim) of ψ's backbone, averaged over places: for a probe.
@@ -150,7 +152,7 @@ class DeepCCA(nn.Module):
         `encode` is ψ of half a picture, as the theory has it;
         a probe is to see as much as with other methods.
         """
-        return self.net1[0](nets.normalise(nets.as_float(x, self))).mean((2, 3))
+        return torch.mean(self.net1[0](nets.normalise(nets.as_float(x, self))), (2, 3))
 
     def _scaled(self, x: Tensor) -> Tensor:
         return nets.normalise(x) if self.inputs is None else x

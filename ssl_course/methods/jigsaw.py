@@ -94,7 +94,8 @@ class Jigsaw(nn.Module):
         h = self.backbone(self._standard(tiles.flatten(0, 1)))  # (N·T, D, h, w): one backbone for all places
         h = F.adaptive_avg_pool2d(h, 2).flatten(1)  # (N·T, 4 D): which side of a tile things are on counts
         h = self.tile_head(h).unflatten(0, tiles.shape[:2])  # (N, T, tile_dim)
-        return self.head(h.flatten(1))
+        logits: Tensor = self.head(h.flatten(1))
+        return logits
 
     def _standard(self, x: Tensor) -> Tensor:
         # Neighbours share their light: raw brightness would sort the tiles without a look at what they show.

@@ -138,7 +138,8 @@ class MAE(nn.Module):
         # each token is told where it stands
         tokens = tokens + self.decoder_position
         decoded = self.decoder(torch.cat([x[:, :1], tokens], 1))  # (N, 1 + L, decoder_dim)
-        return self.decoder_pred(decoded[:, 1:])
+        patches: Tensor = self.decoder_pred(decoded[:, 1:])
+        return patches
 
     def forward_loss(self, images: Tensor, prediction: Tensor, mask: Tensor) -> Tensor:
         """Mean squared error in normalised pixels, on the removed patches only (`losses.masked_mse`)."""

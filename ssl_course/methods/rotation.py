@@ -55,7 +55,8 @@ class Rotation(nn.Module):
 
     def logits(self, turned: Tensor) -> Tensor:
         """Turned pictures in [0, 1] → (N, A)."""
-        return self.head(self.encode(turned))
+        logits: Tensor = self.head(self.encode(turned))
+        return logits
 
     def forward(self, batch: Batch) -> Tensor:
         """Cross-entropy of the angle (eq. 2 and 3), chance is log A."""

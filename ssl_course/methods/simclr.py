@@ -66,7 +66,8 @@ class SimCLR(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """Pictures → z (N, d), what the loss compares."""
-        return self.projection_head(self.encode(x))
+        z: Tensor = self.projection_head(self.encode(x))
+        return z
 
     def pair(self, batch: Batch) -> Pair:
         """X₁ and X₂: two random views of each picture, (N, 3, H, W) in [0, 1] each."""

@@ -92,11 +92,13 @@ class SimSiam(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """Pictures → z (N, d), whose spread tells a collapse (`evaluation.feature_std`)."""
-        return self.projection_head(self.encode(x))
+        z: Tensor = self.projection_head(self.encode(x))
+        return z
 
     def before_norm(self, x: Tensor) -> Tensor:
         """Pictures → z (N, d) as it is before the output norm."""
-        return self.projection_head[:-1](self.encode(x))  # whose spread nothing has set back to 1
+        z: Tensor = self.projection_head[:-1](self.encode(x))  # whose spread nothing has set back to 1
+        return z
 
     def predict(self, z: Tensor) -> Tensor:
         """z → p (N, d); z itself when the predictor is switched off."""

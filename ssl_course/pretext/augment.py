@@ -161,20 +161,20 @@ class Augmentation:
         jittered = jitter < self.jitter
 
         def around(neutral: float, reach: float, u: torch.Tensor) -> Value:
-            value = _between(neutral - reach, neutral + reach, u)
+            value = _uniform(neutral - reach, neutral + reach, u)
             return torch.where(jittered, value, neutral) if self.jitter and reach else None
 
         return Draw(
             **self._box(u[: 2 * TRIES], top, left, height, width),
             flip=(flip < self.flip).float() if self.flip else None,
-            angle=_between(-self.rotate, self.rotate, angle) if self.rotate else None,
-            zoom=_between(*self.zoom, zoom) if tuple(self.zoom) != (1, 1) else None,
+            angle=_uniform(-self.rotate, self.rotate, angle) if self.rotate else None,
+            zoom=_uniform(*self.zoom, zoom) if tuple(self.zoom) != (1, 1) else None,
             brightness=around(1, self.brightness, colours[0]),
             contrast=around(1, self.contrast, colours[1]),
             saturation=around(1, self.saturation, colours[2]),
             hue=around(0, self.hue, colours[3]),
             gray=(gray < self.gray).float() if self.gray else None,
-            sigma=_between(*self.blur_sigma, sigma) * (blur < self.blur) if self.blur else None,
+            sigma=_uniform(*self.blur_sigma, sigma) * (blur < self.blur) if self.blur else None,
             solarize=torch.where(solarize < self.solarize, 0.5, 2.0) if self.solarize else None,
         )
 
@@ -185,10 +185,10 @@ class Augmentation:
         if self.crop is None:
             return {}
         # Of many sizes: one view may be a part of the other, or lie beside it (Chen 2020, fig. 3).
-        area = h * w * _between(*self.crop, u[:TRIES])  # (TRIES, n)
+        area = h * w * _uniform(*self.crop, u[:TRIES])  # (TRIES, n)
         narrow, wide = self.ratio
         # In logarithms twice as wide and twice as high are equally likely.
-        ratio = _between(math.log(narrow), math.log(wide), u[TRIES:]).exp()  # (TRIES, n)
+        ratio = _uniform(math.log(narrow), math.log(wide), u[TRIES:]).exp()  # (TRIES, n)
         heights, widths = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
         fits = (heights > 0) & (heights <= h) & (widths > 0) & (widths <= w)
         first, any_fits = fits.int().argmax(0, keepdim=True), fits.any(0)  # (1, n), (n,)
@@ -220,11 +220,11 @@ def apply(images: torch.Tensor, draw: Draw, size: int | None = None) -> torch.Te
     count = math.ceil(n * 3 * h * w / PIECE) if images.device.type == "cpu" else 1
     rows = math.ceil(n / max(1, count))
     starts = range(0, n, rows) if n else [0]
-    views = [_views(images[i : i + rows], _columns(draw, images, i, i + rows), h, w) for i in starts]
+    views = [_apply(images[i : i + rows], _columns(draw, images, i, i + rows), h, w) for i in starts]
     return views[0] if len(views) == 1 else torch.cat(views)
 
 
-def _views(images: torch.Tensor, do: dict[str, torch.Tensor], h: int, w: int) -> torch.Tensor:
+def _apply(images: torch.Tensor, do: dict[str, torch.Tensor], h: int, w: int) -> torch.Tensor:
     """All steps in their order, those that ``do`` has `_columns` for."""
     x = images.float()
     if images.dtype == torch.uint8:
@@ -277,7 +277,7 @@ def _columns(draw: Draw, images: torch.Tensor, start: int, stop: int) -> dict[st
     return columns
 
 
-def _between(low: float, high: float, u: torch.Tensor) -> torch.Tensor:
+def _uniform(low: float, high: float, u: torch.Tensor) -> torch.Tensor:
     return low + (high - low) * u
 
 
@@ -318,7 +318,7 @@ def _blend(x: torch.Tensor, other: torch.Tensor, share: torch.Tensor) -> torch.T
 
 def _gray(x: torch.Tensor) -> torch.Tensor:
     """(N, 3, h, w) → (N, 1, h, w) with torchvision's weights (ITU-R BT.601)."""
-    r, g, b = x.split(1, 1)
+    r, g, b = x.tensor_split(3, 1)
     return (0.2989 * r).add_(g, alpha=0.587).add_(b, alpha=0.114)
 
 

@@ -22,7 +22,7 @@ PIECE = 2**19  # numbers in a piece: 42 pictures of 64 px, which the caches hold
 DELTA = 6 / 29  # where CIE Lab's cube root hands over to a straight line
 
 
-def _matrix(like: torch.Tensor) -> torch.Tensor:
+def _to_xyz(like: torch.Tensor) -> torch.Tensor:
     """Linear sRGB → XYZ relative to the white point, (3, 3)."""
     m = torch.tensor(RGB_TO_XYZ, dtype=torch.float64)
     m = m / m.sum(1, keepdim=True)  # white is exactly (1, 1, 1), so that gray has a = b = 0
@@ -50,7 +50,7 @@ def rgb_to_lab(rgb: torch.Tensor) -> torch.Tensor:
     """
     if not rgb.is_floating_point() or rgb.shape[-3] != 3:
         raise ValueError(f"need floats (…, 3, H, W) in [0, 1], got {rgb.dtype} {tuple(rgb.shape)}")
-    xyz = torch.einsum("ij,...jhw->...ihw", _matrix(rgb), _linear(rgb))  # (…, 3, H, W), white = 1
+    xyz = torch.einsum("ij,...jhw->...ihw", _to_xyz(rgb), _linear(rgb))  # (…, 3, H, W), white = 1
     fx, fy, fz = _cube_root(xyz).unbind(-3)
     # Colours as differences, so gray has none; and equal distances in Lab look about equally large
     # (Zhang 2016, §2.1).
@@ -75,7 +75,7 @@ def lightness(images: torch.Tensor) -> torch.Tensor:
         linear = powers[images.long()]
     else:
         linear = _linear(images)
-    y = torch.einsum("j,...jhw->...hw", _matrix(linear)[1], linear)
+    y = torch.einsum("j,...jhw->...hw", _to_xyz(linear)[1], linear)
     return (116 * _cube_root(y) - 16).unsqueeze(-3)
 
 
@@ -105,7 +105,7 @@ def lab_to_rgb(lab: torch.Tensor) -> torch.Tensor:
     xyz = torch.where(f > DELTA, f**3, 3 * DELTA**2 * (f - 4 / 29))
     # inverted in float64, which not every device has: there and back, a byte must stay the same byte
     linear = torch.einsum(
-        "ij,...jhw->...ihw", torch.linalg.inv(_matrix(torch.empty(0, dtype=lab.dtype)).double()).to(lab), xyz
+        "ij,...jhw->...ihw", torch.linalg.inv(_to_xyz(torch.empty(0, dtype=lab.dtype)).double()).to(lab), xyz
     )
     # clamped for the gradient, as in `_cube_root`
     gamma = 1.055 * linear.clamp(min=1e-9) ** (1 / 2.4) - 0.055
@@ -118,6 +118,14 @@ def paint(images: torch.Tensor, ab: torch.Tensor) -> torch.Tensor:
     # Small maps do: the eye sees detail in lightness, and takes colour from a larger area.
     ab = F.interpolate(ab, light.shape[-2:], mode="bilinear")
     return lab_to_rgb(torch.cat([light, ab], 1)).clamp(0, 1)
+
+
+def ab_map(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Colours to tell from lightness: pictures (N, 3, H, W), uint8 or float in [0, 1] → ab averaged over the
+    cells of a map of this size (h, w), (N, 2, h, w) in Lab units."""
+    # As floats a whole set would take gigabytes.
+    pieces = (p.float() / 255 if p.dtype == torch.uint8 else p for p in images.split(64))
+    return torch.cat([F.adaptive_avg_pool2d(rgb_to_lab(p)[:, 1:], size) for p in pieces])  # (N, 2, h, w)
 
 
 # ----------------------------------------------------------------------------------------- colours as classes
@@ -144,7 +152,7 @@ def _gamut_bins(step: float) -> torch.Tensor:
     level = torch.linspace(0, 1, 65)
     cube = torch.stack(torch.meshgrid(level, level, level, indexing="ij")).reshape(3, 65 * 65, 65)
     ab = rgb_to_lab(cube)[1:].flatten(1).T  # (65³, 2)
-    return (ab / step).round().unique(dim=0) * step
+    return torch.mul((ab / step).round().unique(dim=0), step)
 
 
 def soft_encode(

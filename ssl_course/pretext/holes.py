@@ -50,7 +50,7 @@ def make_holes(
         first = (size - side) // 2
         at = torch.arange(size, device=device)
         inside = ((at >= first) & (at < first + side)).float()  # (size,)
-        square = (inside[:, None] * inside).expand(n, 1, size, size).clone()
+        square: Tensor = (inside[:, None] * inside).expand(n, 1, size, size).clone()
         return square if kind == "centre" else 1 - square
     if kind == "blocks":
         side = min(max(round(size * (share / BLOCKS) ** 0.5), 1), size - 1)

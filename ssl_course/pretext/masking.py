@@ -44,7 +44,7 @@ def unpatchify(patches: Tensor, patch_size: int) -> Tensor:
 def to_pixels(mask: Tensor, patch_size: int) -> Tensor:
     """A mask of the patches of square pictures as one of pixels, (N, L) → (N, 1, H, W)."""
     side = round(mask.shape[1] ** 0.5)
-    grid = mask.unflatten(1, (1, side, side))  # (N, 1, h, w)
+    grid: Tensor = mask.unflatten(1, (1, side, side))  # (N, 1, h, w)
     return grid.repeat_interleave(patch_size, 2).repeat_interleave(patch_size, 3)
 
 
@@ -107,7 +107,7 @@ def mask_noise(
         period = max(2, round((1 / max(1 - mask_ratio, 1e-6)) ** 0.5))
         offset = torch.randint(period, (n, 2), generator=generator, device=device)  # (n, 2)
         off = ((row + offset[:, :1]) % period != 0).int() + ((column + offset[:, 1:]) % period != 0).int()
-        return off + rand  # the lattice first, then its rows and columns, then the rest
+        return rand.add(off)  # the lattice first, then its rows and columns, then the rest
     raise ValueError(f"no masking {kind!r}; there are {', '.join(KINDS)}")
 
 

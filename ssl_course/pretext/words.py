@@ -38,13 +38,16 @@ def mask_words(
         raise ValueError(f"ratio must be in [0, 1], got {ratio}")
     if vocab_size <= len(SPECIAL):
         raise ValueError(f"vocab_size must be more than the {len(SPECIAL)} special ids, got {vocab_size}")
+    # Each word by itself, anew in each batch: about, not exactly, the share ``ratio`` of a text is asked for.
     u = torch.rand(2, *ids.shape, device=ids.device, generator=generator)  # (2, N, T): chosen? what becomes?
     word = ids >= len(SPECIAL)
     chosen = word & (u[0] < ratio)
     low, high = len(SPECIAL), vocab_size  # never a mark in a word's place
     anything = torch.randint(low, high, ids.shape, device=ids.device, generator=generator)  # (N, T)
+    # Texts met later have no [MASK]: a network that answers only where one stands would fail them (§3.1).
     inputs = torch.where(chosen & (u[1] < 0.8), MASK, ids)
     inputs = torch.where(chosen & (u[1] >= 0.9), anything, inputs)
+    # As long as x1, place by place: a word that is not asked for is passed over by the loss, not left out.
     return Pair(inputs, torch.where(chosen, ids, IGNORE))
 
 
@@ -54,11 +57,14 @@ def next_words(ids: torch.Tensor) -> Pair:
     Position t sees ids[:, : t + 1] (the causal mask sees to that) and must say ids[:, t + 1]; pads do not
     count, the mark of the end does.
     """
+    # One text asks T − 1 questions in one pass; hidden words at 15 % ask about a seventh of that.
     targets = ids[:, 1:]
+    # The end is a question too, or a text that the network writes would never stop.
     return Pair(ids[:, :-1], torch.where(targets != PAD, targets, IGNORE))
 
 
 def without_tail(ids: torch.Tensor) -> torch.Tensor:
     """The batch without the columns at the end that hold pads alone: short texts need no long rows."""
+    # Every layer compares each place with each: its price grows with the square of the longest row.
     longest = int((ids != PAD).sum(1).max()) if len(ids) else 0
-    return ids[:, : max(longest, 1)]
+    return ids[:, : max(longest, 1)]  # a column at least, for layers that cannot do without

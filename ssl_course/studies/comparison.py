@@ -19,7 +19,6 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ssl_course import evaluation, methods, nets
@@ -29,7 +28,7 @@ from ssl_course.evaluation import linear_probe
 from ssl_course.evaluation.encoding import Labelled, Network
 from ssl_course.evaluation.finetuning import FineTuned
 from ssl_course.interfaces import Method
-from ssl_course.pretext.color import rgb_to_lab
+from ssl_course.pretext.color import ab_map
 from ssl_course.training import read_losses, train
 
 TABLES = ("G", "C")
@@ -104,13 +103,14 @@ LIVE = Protocol(samples=9_600, n_train=2048, n_test=1024)
 
 
 # ------------------------------------------------------------------------------------------------ the methods
-def _mae(protocol: Protocol, ratio: float = 0.75) -> Method:
-    p = protocol
-    return methods.MAE(p.size, p.patch, p.dim, p.depth, p.heads, decoder_dim=32, mask_ratio=ratio)
+def _mae(p: Protocol, ratio: float = 0.75) -> Method:
+    mae: Method = methods.MAE(p.size, p.patch, p.dim, p.depth, p.heads, decoder_dim=32, mask_ratio=ratio)
+    return mae
 
 
-def _context(protocol: Protocol, share: float = 0.25) -> Method:
-    return methods.ContextEncoder(protocol.backbone(), protocol.size, share=share, overlap=2, width=16)
+def _context(p: Protocol, share: float = 0.25) -> Method:
+    context: Method = methods.ContextEncoder(p.backbone(), p.size, share=share, overlap=2, width=16)
+    return context
 
 
 MAKERS: dict[str, Callable[[Protocol], Method]] = {
@@ -148,7 +148,8 @@ def make(name: str, protocol: Protocol, data: Pictures | None = None) -> Method:
     if name not in known:
         raise ValueError(f"no method {name!r} in the comparison; there are {', '.join(known)}")
     if name == "CLIP" and data is not None:
-        return methods.CLIP(protocol.backbone(), **methods.CLIP.arguments_for(data))
+        clip: Method = methods.CLIP(protocol.backbone(), **methods.CLIP.arguments_for(data))
+        return clip
     return known[name](protocol)
 
 
@@ -192,8 +193,8 @@ def train_and_test(data: str, table: str, seed: int, protocol: Protocol) -> tupl
 
 def gray_with_colours(pictures: Pictures) -> Pictures:
     """Lightness to see and, in ``parts["ab"]`` (N, 2, H/4, W/4), the colours to tell, in Lab units."""
-    ab = [F.avg_pool2d(rgb_to_lab(part.float() / 255)[:, 1:], 4) for part in pictures.images.split(512)]
-    return replace(pictures.gray(), parts={"ab": torch.cat(ab)})
+    height, width = pictures.images.shape[-2:]
+    return replace(pictures.gray(), parts={"ab": ab_map(pictures.images, (height // 4, width // 4))})
 
 
 # --------------------------------------------------------------------------------------------------- one cell

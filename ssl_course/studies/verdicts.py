@@ -206,6 +206,26 @@ def late_gains(results: Sequence[dict[str, Any]], labels: Iterable[str]) -> dict
     return corrected(pairs, rows=len(curves))
 
 
+def on_curve(results: Sequence[dict[str, Any]], method: str, label: str, samples: int) -> str:
+    """Where a run of so many pictures would stand on the recorded curve of its method: a sentence.
+
+    Args:
+        results: rows of `recorded.record`, of one table of scenes.
+        samples: pictures drawn, each as often as it was drawn; the point nearest by ratio counts.
+    """
+    rows = [row for row in results if row["cell"]["method"] == method]
+    points = [p["samples"] for p in rows[0]["curve"]]
+    at = min(range(len(points)), key=lambda i: abs(math.log(points[i] / samples)))
+    then, end = (", ".join(f"{row['curve'][i][label]:.2f}" for row in rows) for i in (at, -1))
+    seen = {"G": "lightness", "C": "colours"}[rows[0]["cell"]["table"]]
+    return (
+        f"Where on the recorded curve is that? This run drew {samples:,} pictures. In lecture 13's table "
+        f"{method}, with a network of its own, sees the {seen} of scenes of 32 px; from 30 labels its probe "
+        f"of the {label} has {then} after {points[at]:,} pictures ({len(rows)} seeds), and {end} at the end, "
+        f"after {points[-1]:,}."
+    )
+
+
 def bayes_rates(table: str, world: World | None = None) -> dict[str, float]:
     """label → the best accuracy that there is on the scenes, by enumeration:
     from lightness (G) or lightness and colour (C)."""

@@ -175,4 +175,4 @@ def straightened(shape: str, noise: float, n: int, span: float, step: int) -> St
 def _follow(x: np.ndarray, f: np.ndarray, new: np.ndarray) -> np.ndarray:
     """A function known at the samples, between them."""
     order = x.argsort()
-    return np.interp(new, x[order], f[order])
+    return np.asarray(np.interp(new, x[order], f[order]))

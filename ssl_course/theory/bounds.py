@@ -51,8 +51,8 @@ def leading(joint: Array, x2: Array, rank: int) -> torch.Tensor:
     """The leading principal components of ψ*(X₁), centred, (n1, rank) (note §3.4)."""
     psi, p = best_predictor(joint, x2), as_joint(joint).sum((1, 2))  # (n1, d), (n1,)
     centred = psi - p @ psi
-    v = torch.linalg.svd(p.sqrt()[:, None] * centred, full_matrices=False)[2][:rank]  # (rank, d)
-    return centred @ v.T
+    v: torch.Tensor = torch.linalg.svd(p.sqrt()[:, None] * centred, full_matrices=False)[2]  # rows in order
+    return centred @ v[:rank].T
 
 
 def probe_features(joint: Array, features: torch.Tensor) -> ProbeLimit:
@@ -111,7 +111,7 @@ def kth_singular_value(matrix: torch.Tensor, k: int) -> torch.Tensor:
 
     The last one of those there are would be a different, larger number where X₂ has fewer than k components.
     """
-    values = torch.linalg.svdvals(matrix)
+    values: torch.Tensor = torch.linalg.svdvals(matrix)
     if k > len(values) or values[k - 1] <= 1e-12 * values[0]:
         return values.new_zeros(())
     return values[k - 1]

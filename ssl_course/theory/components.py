@@ -20,7 +20,7 @@ def whitener(covariance: torch.Tensor, ridge: float = 0.0) -> torch.Tensor:
     inverse = torch.where(scale > 0, 1 / scale, 0.0)[:, None]  # (p, 1)
     values, vectors = torch.linalg.eigh(inverse * sigma * inverse.T)
     keep = values > 1e-12 * p
-    return inverse * vectors[:, keep] / values[keep].sqrt()
+    return torch.div(inverse * vectors[:, keep], values[keep].sqrt())
 
 
 def canonical_directions(
@@ -85,7 +85,7 @@ class PCA:
         centred, self.mean_ = _centred(rows)
         _, s, vt = torch.linalg.svd(centred, full_matrices=False)
         variance = s.square() / (len(rows) - 1)
-        self.components_ = vt[:k] * _sign(vt[:k], 1)
+        self.components_: torch.Tensor = vt[:k] * _sign(vt[:k], 1)
         self.explained_variance_ = variance[:k]
         total = variance.sum()
         self.explained_variance_ratio_ = variance[:k] / torch.where(total > 0, total, 1)

@@ -83,7 +83,7 @@ def maximal_correlations(joint: Array) -> torch.Tensor:
     Raises:
         ValueError: not a two-way table that sums to 1, or a state that never occurs.
     """
-    return torch.linalg.svdvals(_normalised(_two_way(joint)))[:-1].clamp(max=1)
+    return torch.clamp(torch.linalg.svdvals(_normalised(_two_way(joint)))[:-1], max=1)
 
 
 def maximal_functions(joint: Array) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -135,7 +135,7 @@ def _white(rows: torch.Tensor) -> torch.Tensor:
     values, vectors = torch.linalg.eigh(rows.T @ rows / len(rows))
     keep = values > 1e-12 * values[-1].clamp(min=1e-12)
     vectors = vectors[:, keep]
-    return rows @ (vectors / values[keep].sqrt()) @ vectors.T
+    return torch.matmul(rows @ (vectors / values[keep].sqrt()), vectors.T)
 
 
 def l_sim_minimum(joint: Array, r: int) -> torch.Tensor:

@@ -53,7 +53,7 @@ class GaussianWorld:
 
     def expectation(self, target: str, given: str) -> torch.Tensor:
         """The matrix of E[target | given], of blocks as `block` names them."""
-        return torch.linalg.solve(self.block(given, given), self.block(given, target)).T
+        return torch.t(torch.linalg.solve(self.block(given, given), self.block(given, target)))
 
     def psi(self) -> torch.Tensor:
         """(d2, d1), the matrix of ψ*(x₁) = E[X₂ | X₁ = x₁] (note §3.3)."""
@@ -87,7 +87,7 @@ class GaussianWorld:
         if which == "raw":
             return torch.eye(self.d1, dtype=torch.float64)
         psi = self.psi()
-        return psi if which == "full" else _top(psi, self.block("1", "1"), self.k)
+        return psi if which == "full" else _leading(psi, self.block("1", "1"), self.k)
 
     def whitened(self, which: str) -> torch.Tensor:
         """An orthonormal basis of the features in L²: (rank, d1) acting on whitened X₁;
@@ -95,7 +95,8 @@ class GaussianWorld:
         root = torch.linalg.cholesky(self.block("1", "1"))
         _, s, vt = torch.linalg.svd(self.features(which) @ root, full_matrices=False)
         scale = self.block("2", "2").trace().sqrt() if which != "raw" else s[0]
-        return vt[s > 1e-9 * scale]
+        basis: torch.Tensor = vt[s > 1e-9 * scale]
+        return basis
 
     def rank(self, which: str = "full") -> int:
         """How many dimensions the features have: k of ψ* under CI, up to d2 without (note §3.4)."""
@@ -103,7 +104,7 @@ class GaussianWorld:
 
     def approximation_error(self, which: str = "full") -> torch.Tensor:
         """a = min over W of E‖E[Y|X₁] − W features‖² (note §3.4); at most ε²/σ_k² for the full ψ*."""
-        root = torch.linalg.cholesky(self.block("1", "1"))
+        root: torch.Tensor = torch.linalg.cholesky(self.block("1", "1"))
         target, basis = self.expectation("y", "1") @ root, self.whitened(which)  # (k, d1), (r, d1)
         return (target - target @ basis.T @ basis).square().sum()
 
@@ -180,7 +181,7 @@ class GaussianWorld:
             u1, u2 = pairs.split([self.d1, self.d2], -1)  # (repeats, m, d1), (repeats, m, d2)
             matrix = torch.linalg.solve(u1.mT @ u1, u1.mT @ u2).mT  # (repeats, d2, d1)
             if which == "top":
-                matrix = _top(matrix, u1.mT @ u1 / unlabelled, self.k)
+                matrix = _leading(matrix, u1.mT @ u1 / unlabelled, self.k)
         elif not ridge and n > rank:
             # The span alone decides, so take a basis of it that is uncorrelated and has no direction of mere
             # rounding.
@@ -200,7 +201,7 @@ class GaussianWorld:
 def _mixed(noise: torch.Tensor, covariance: torch.Tensor) -> torch.Tensor:
     """Independent standard normal numbers (…, d) → numbers with this covariance."""
     values, vectors = torch.linalg.eigh(covariance)
-    return noise @ (vectors * values.clamp(min=0).sqrt()).T
+    return torch.matmul(noise, (vectors * values.clamp(min=0).sqrt()).T)
 
 
 def _triangles(shape: tuple[int, int], covariance: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -218,9 +219,9 @@ def _triangles(shape: tuple[int, int], covariance: torch.Tensor, rng: np.random.
     return _mixed(torch.from_numpy(noise), covariance)
 
 
-def _top(psi: torch.Tensor, covariance: torch.Tensor, k: int) -> torch.Tensor:
+def _leading(psi: torch.Tensor, covariance: torch.Tensor, k: int) -> torch.Tensor:
     """The top k principal components of ψ(X₁): (…, d2, d1) → (…, k, d1)."""
-    vectors = torch.linalg.eigh(psi @ covariance @ psi.mT)[1]  # ascending
+    vectors: torch.Tensor = torch.linalg.eigh(psi @ covariance @ psi.mT)[1]  # ascending
     return vectors[..., -k:].mT @ psi
 
 

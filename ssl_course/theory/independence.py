@@ -114,7 +114,7 @@ def epsilon_tilde_squared(joint: Array) -> torch.Tensor:
     conditional(table.sum(2).T, "X₂")  # only asks whether each state occurs
     direct = conditional(table.sum(2), "X₁")  # (n1, n2) P(x₂|x₁)
     gap = direct - posterior(table) @ conditional(table.sum(0).T, "Y")  # (n1, n2)
-    return torch.linalg.matrix_norm(p.sqrt()[:, None] * gap / q.sqrt(), 2).square()
+    return torch.square(torch.linalg.matrix_norm(p.sqrt()[:, None] * gap / q.sqrt(), 2))
 
 
 def variance(joint: Array, x2: Array) -> torch.Tensor:
@@ -216,7 +216,8 @@ def as_states(values: Array, name: str) -> torch.Tensor:
     states = torch.as_tensor(values).cpu()
     if states.ndim != 1 or (states.is_floating_point() and (states != states.round()).any()):
         raise ValueError(f"{name} must be integers (N,), one state a sample: shape {tuple(states.shape)}")
-    return states.unique(return_inverse=True)[1]
+    numbers: torch.Tensor = states.unique(return_inverse=True)[1]
+    return numbers
 
 
 def group_mean(groups: torch.Tensor, values: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:

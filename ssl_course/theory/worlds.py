@@ -139,7 +139,7 @@ def table_excess(joint: Array, n: int) -> torch.Tensor:
     inverse = (log_pmf.exp() / count).sum(0)  # (n1,) E[1/N; N > 0]
     noise = 1 - target.square().sum(1)  # (n1,) Tr Cov(Y|x₁)
     blind = (target - 1 / target.shape[1]).square().sum(1)  # (n1,)
-    return p @ (noise * inverse + (1 - p) ** n * blind)
+    return torch.dot(p, noise * inverse + (1 - p) ** n * blind)
 
 
 class Simulated(NamedTuple):

@@ -97,7 +97,7 @@ class Loader:
                 self.batches = None
                 continue
             self.number += 1
-            return _wrap(batch).to(self.device)
+            return _as_batch(batch).to(self.device)
 
     def state(self) -> dict[str, Any]:
         return {"start": self.start, "number": self.number}
@@ -111,7 +111,7 @@ class Loader:
             self.number = state["number"]
 
 
-def _wrap(batch: Any) -> Any:
+def _as_batch(batch: Any) -> Any:
     if hasattr(batch, "inputs"):
         return batch
     x, *y = batch if isinstance(batch, tuple | list) else (batch,)

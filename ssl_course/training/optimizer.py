@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ def parameter_groups(method: nn.Module, lr: float, weight_decay: float) -> list[
     return groups
 
 
-def _without_compiler(kind: Any) -> Any:
+def _without_compiler(kind: Any) -> Callable[..., torch.optim.Optimizer]:
     """``kind`` whose first step does not load PyTorch's compiler, which only a compiled step would ask.
 
     torch.optim wraps these methods for it, and the wrappers import it whole: 95 MB written, 70 of libraries.

@@ -119,7 +119,7 @@ class Run:
         if self.fabric.world_size > 1:
             ranks = ranks * self.fabric.world_size
             torch.distributed.all_gather_object(ranks, self.random.inside)
-        return copied(
+        kept: dict[str, Any] = copied(
             {
                 "step": self.done,
                 "settings": self.settings,
@@ -129,6 +129,7 @@ class Run:
                 "data": self.batches.state(),
             }
         )
+        return kept
 
     def hand_to(self, save: Callable[[dict[str, Any]], None]) -> None:
         """The state to ``save``: every rank takes part, one writes."""
@@ -176,7 +177,7 @@ class Run:
             with torch.random.fork_rng(gpu), torch.no_grad():
                 pair_of(self.method, batch)
             self.asked = True
-        loss = self.model(batch)
+        loss: Tensor = self.model(batch)
         looked_at = self.done % self.asks == 0 or self.done == self.total - 1
         if looked_at and not torch.isfinite(loss.detach()):
             raise diverged(self.method, self.done, float(loss.detach()), self.good)

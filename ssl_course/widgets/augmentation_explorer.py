@@ -196,8 +196,8 @@ class AugmentationExplorer(SheetExplorer):
             state.sheet(values["picture"], values["upload"]),
             Panel(made.images[0], "X₁, the first view", f"first view: {first}", WIDE),
             Panel(made.images[MANY], "X₂, the second view", f"second view: {second}", WIDE),
-            _plot(cosines),
-            _row(made, values["mode"] == "exact"),
+            _cosines(cosines),
+            _all_pairs(made, values["mode"] == "exact"),
         ]
         verdict = _verdict(cosines, values["guess"], values["mode"])
         return panels, f"{values['upload'].line}X₁: {first}.<br>X₂: {second}.<br>{verdict}"
@@ -225,7 +225,7 @@ def what_was_done(drawn: Draw, i: int, size: int) -> str:
     return ", ".join(words for words, yes in done.items() if yes).replace("-", "−") or "as it is"
 
 
-def _row(made: Views, exact: bool) -> Panel:
+def _all_pairs(made: Views, exact: bool) -> Panel:
     """All K pairs, in two rows: first views above, second ones below."""
     small = [draw.rgba(x) for x in resize((made.images * 255).round().to(torch.uint8), THUMB)]
     half = MANY // 2
@@ -236,7 +236,7 @@ def _row(made: Views, exact: bool) -> Panel:
     return Panel(rows, caption if exact else drawn, alt, rows.shape[1], pixelated=False, columns=half)
 
 
-def _plot(cosines: dict[str, tuple[np.ndarray, np.ndarray]]) -> Panel:
+def _cosines(cosines: dict[str, tuple[np.ndarray, np.ndarray]]) -> Panel:
     """For each network a lane: other pictures as a cloud, the K pairs as dots, the shown pair with a ring."""
     low = min([0.0, *(float(min(p.min(), o.min())) for p, o in cosines.values())])
     low = math.floor(low * 5) / 5

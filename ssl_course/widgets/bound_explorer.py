@@ -123,8 +123,9 @@ class BoundExplorer(Explorer):
             "sigma": SelectionSlider(options=[0.25, 0.5, 1.0, 2.0, 4.0], value=0.5, description="σ_k(M)"),
             "noise": SelectionSlider(options=NOISES, value=0.5, description="label noise V/k"),
         }
-        rows = [["world", "probe"], ["n", "dependence"], ["k", "sigma", "noise"]]
+        rows = [["world", "probe"], ["k", "sigma", "noise"], ["n", "dependence"]]
         super().__init__(controls, state=_Source(measured or {}, repeats), rows=rows)
+        self.fold(1, "k, σ and the noise")
         self.controls["world"].observe(lambda _: self._usable(), names="value")
 
     def _usable(self) -> None:
@@ -179,12 +180,12 @@ def _curves(c: Curves, n: int, m: Simulated, points: Mapping, finite: bool) -> P
         (c.n, c.bound, palette.X2, (6, 5), 2, "bound of a" if finite else "true bound"),
         (c.n, c.probe, palette.PSI, None, 3, "probe of ψ*"),
     )
-    for x, y, colour, dash, width, _ in curves:
+    for x, y, colour, dash, width, name in curves:
         with np.errstate(divide="ignore", invalid="ignore"):
             y = np.log10(y)
         keep = np.isfinite(y) & (y < HIGH) & (y > LOW)
         if keep.sum() > 1:
-            plot.line(np.stack([np.log10(x[keep]), y[keep]], 1), colour, width, dash)
+            plot.line(np.stack([np.log10(x[keep]), y[keep]], 1), colour, width, dash, name)
     most = float(np.log10(c.constant))
     plot.line([(LEFT, most), (RIGHT, most)], palette.INK, 1.5, (1, 4))
     plot.text(RIGHT, most, "constant probe", palette.INK, 10, "rb", offset=(-2, -2), halo=True)

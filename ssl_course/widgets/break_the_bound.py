@@ -174,9 +174,9 @@ def _chart(state: np.ndarray, delta: float, n: int, unit: float, now: Broken) ->
         (2 / n + unit**2 * state[:, 1], palette.X2, "promised: k/n_L + ε²", (7, 5), 2.5),
         (unit**2 * state[:, 1], palette.MUTED, "ε² alone", (2, 4), 2.0),
     )
-    for value, colour, _, dash, width in curves:
+    for value, colour, name, dash, width in curves:
         y = np.log10(value).clip(-6.2, 0.4)
-        plot.line(np.stack([x, y], 1), colour, width, dash)
+        plot.line(np.stack([x, y], 1), colour, width, dash, name)
     (excess, *others) = [(name, colour) for _, colour, name, _, _ in curves]
     plot.names([excess], row=1).names(others)
     most = np.log10(0.5)  # 1 − ΣP(y)²

@@ -151,13 +151,13 @@ class CaptionSearch(Explorer):
         courses = network is None and data is None
         network = checkpoints.shipped("clip") if network is None else network
         if data is None:
-            first = _scenes(network)
+            first = _scene_gallery(network)
         else:
             every = scenes.every_caption()[0]
             fitting = every if set(data.captions) <= set(every) else ()
             first = _Gallery(network, data, fitting if candidates is None else candidates, START)
         galleries = {"scenes" if courses else "yours": first}
-        if courses and (emoji := _emoji()) is not None:
+        if courses and (emoji := _emoji_gallery()) is not None:
             galleries["emoji"] = emoji
         labels = list(dict.fromkeys(label for g in galleries.values() for label in g.labels))
         own, ends = min(max(first.scale, 1.0), 100.0), {"base": 10, "min": 0, "max": 2, "step": 0.01}
@@ -238,12 +238,12 @@ class CaptionSearch(Explorer):
         self.set(caption=gallery.start, scale=min(max(gallery.scale, 1.0), 100.0), rank=0, cursor=0)
 
 
-def _scenes(network: CLIP) -> _Gallery:
+def _scene_gallery(network: CLIP) -> _Gallery:
     data, fine = (scenes.World().sample(GALLERY, size, seed=1_000_010) for size in (SIZE, 96))
     return _Gallery(network, data, scenes.every_caption()[0], START, fine.images)
 
 
-def _emoji() -> _Gallery | None:
+def _emoji_gallery() -> _Gallery | None:
     """Where network and pictures are there; test emoji first, which the network has never seen."""
     if captioned.find_emoji() is None or not assets.checkpoint("clip_emoji").is_file():
         return None
@@ -345,7 +345,7 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
         plot.line([(0, y), (2, y)], colour, 1.5, dash=dash)
         plot.text(0.04, y, name, colour, 11, "ls", offset=(0, -4), halo=True)
     inside = loss <= top
-    plot.line(np.stack([np.log10(scales), loss], 1)[inside], palette.PSI, 2.5)
+    plot.line(np.stack([np.log10(scales), loss], 1)[inside], palette.PSI, 2.5, told="loss")
     own = log10(min(max(gallery.scale, 1.0), 100.0))
     at_own, now = (float(np.interp(v, np.log10(scales), loss)) for v in (own, log10(scale)))
     if at_own <= top:

@@ -176,7 +176,7 @@ def _spread(history: list[Gauge], begin: int, end: int) -> Panel:
     for name, colour, dash in (("before", palette.X2, (5, 3)), ("spread", palette.PSI, None)):
         points = [(g.step, getattr(g, name)) for g in history]
         if len(points) > 1:
-            plot.line(points, colour, 2, dash=dash)
+            plot.line(points, colour, 2, dash, name)
         plot.dot(*points[-1], colour, r=3.5)
     words = f"std·√d of z: {now.spread:.3f}"
     if abs(now.before - now.spread) > 5e-4:

@@ -63,7 +63,7 @@ def _pairs(fit: Straightened, span: float) -> Panel:
     plot.dots(np.stack([fit.x1, fit.x2], 1), palette.MUTED, 2.2)
     half = max(2, round(span * len(fit.x1) / 2))
     order = fit.x1.argsort()
-    plot.line(np.stack([fit.x1[order], smooth(fit.x2[order], half)], 1), palette.PSI, 3)
+    plot.line(np.stack([fit.x1[order], smooth(fit.x2[order], half)], 1), palette.PSI, 3, told="E[X₂ | X₁]")
     alt = f"{len(order)} pairs; linear correlation {fit.linear:.2f}"
     return plot.panel("the pairs; line: ψ* = E[X₂ | X₁], what reconstruction sees", alt)
 
@@ -73,7 +73,7 @@ def _function(x: np.ndarray, f: np.ndarray, xlabel: str, ylabel: str, colour: st
     plot.axes(xlabel, ylabel, None, [-2, 0, 2])
     order = x.argsort()
     line = np.stack([x[order], f[order].clip(-2.9, 2.9)], 1)
-    plot.line(line, colour + "66", 1.5).dots(line, colour, 2)
+    plot.line(line, colour + "66", 1.5, told=ylabel).dots(line, colour, 2)
     return plot.panel(caption, f"the function {ylabel} at the samples, mean 0 and variance 1")
 
 
@@ -94,6 +94,6 @@ def _history(fit: Straightened, step: int) -> Panel:
     plot.line([(0.5, size), (STEPS + 0.5, size)], palette.MUTED, 2, (2, 4))
     plot.text(STEPS + 0.4, size, "linear, its size", palette.MUTED, 11, "rb", offset=(0, -3), halo=True)
     points = [(i + 1, min(max(h, 0), 1.03)) for i, h in enumerate(history)]
-    plot.line(points, palette.PSI, 2).dots(points, palette.PSI, 2.5)
+    plot.line(points, palette.PSI, told="correlation").dots(points, palette.PSI, 2.5)
     plot.dot(*points[step - 1], palette.PSI, 6, palette.PAPER, 1.5)
     return plot.panel("step by step", f"correlation after each step: {history[step - 1]:.2f} now")

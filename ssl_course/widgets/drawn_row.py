@@ -66,7 +66,7 @@ class DrawnRow(Explorer):
         """The panels; pure."""
         mine = dict(drawn).get(row, (None,) * len(state.columns))
         open_ = show and None not in mine
-        plot = _plot(len(state.columns))
+        plot = _empty(len(state.columns))
         columns, heights = dict(enumerate(state.columns)), [0, 0.25, 0.5, 0.75, 1]
         plot.axes("label", "accuracy of a linear probe", columns, heights)
         plot.text(-0.5, 1.02, f"views differ by: {row}", anchor="lb", offset=(0, -7), bold=True)
@@ -97,7 +97,7 @@ class DrawnRow(Explorer):
         if event.kind == "up":
             return
         last = len(self.state.columns) - 1
-        plot = _plot(last + 1)
+        plot = _empty(last + 1)
         for at in event.path or ((event.x, event.y),):
             column, height = plot.at(*at)
             self._draw(min(max(int(column + 0.5), 0), last), height)
@@ -120,7 +120,7 @@ class DrawnRow(Explorer):
         self.set(drawn=tuple(rows.items()), column=column)
 
 
-def _plot(columns: int) -> draw.Plot:
+def _empty(columns: int) -> draw.Plot:
     return draw.Plot(WIDTH, HEIGHT, (-0.5, columns - 0.5), (0, 1.02), margin=(TOP, 10, 40, LEFT))
 
 

@@ -226,9 +226,9 @@ def _correlations(v: View, world: str, dependence: float) -> Panel:
     plot = _axis_of_lambda(1, "maximal correlation", [0, 0.5, 1])
     c = v.names[0][1]
     first, second = (name for name, _ in v.names[:2])
-    plot.line([(0, c), (1, c)], palette.Y, 3)
-    plot.line([(0, 0), (1, 1)], SHARED, 3, (7, 5))
-    plot.line([(0, 0), (1, c)], palette.MUTED, 2, (2, 4))
+    plot.line([(0, c), (1, c)], palette.Y, 3, told=first)
+    plot.line([(0, 0), (1, 1)], SHARED, 3, (7, 5), second)
+    plot.line([(0, 0), (1, c)], palette.MUTED, 2, (2, 4), "both")
     plot.line([(c, 0), (c, 1)], palette.INK, 1, (3, 3))
     plot.text(c, 0, f"λ* = {c:.3g}", palette.INK, 11, "rb", offset=(-4, -4), halo=True)
     for value, colour in ((c, palette.Y), (dependence, SHARED), (c * dependence, palette.MUTED)):
@@ -248,7 +248,7 @@ def _accuracy(v: View, world: str, dependence: float) -> Panel:
         curve = np.stack([GRID, narrow], 1)  # it jumps at the crossing, upright
         before, after = curve[left], curve[~left]
         jump = [(star, before[-1, 1]), (star, after[0, 1])]
-        plot.line(np.concatenate([before, jump, after]), colour, 3, None if i == 0 else (7, 5))
+        plot.line(np.concatenate([before, jump, after]), colour, 3, None if i == 0 else (7, 5), label)
         plot.dot(dependence, v.accuracy[label][0], colour, 5, palette.PAPER, 1)
         plot.names([(label, colour)], row=1 - i)
     reached = ", ".join(f"{label} {narrow:.2f}" for label, (narrow, _) in v.accuracy.items())

@@ -150,7 +150,7 @@ def _curve(state: Any, label: str, curves: dict[str, list[float]]) -> Panel:
     plot.axes("components of X₁", "accuracy", {k: str(c) for k, c in enumerate(COUNTS)})
     for name, colour, dash in (("pca", palette.MUTED, (6, 4)), ("cca", palette.PSI, None)):
         points = [(k, a) for k, a in enumerate(curves[name])]
-        plot.line(points, colour, 2.5, dash).dots(points, colour, 4)
+        plot.line(points, colour, 2.5, dash, name.upper()).dots(points, colour, 4)
     plot.names([("PCA", palette.MUTED), ("CCA", palette.PSI)])
     alt = ", ".join(f"{name}: {' '.join(f'{a:.2f}' for a in values)}" for name, values in curves.items())
     return plot.panel(f"probe of {label}, 100 labels", alt)

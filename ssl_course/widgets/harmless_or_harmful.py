@@ -180,8 +180,8 @@ def _ledger(where: str, rho: float, v: View) -> Panel:
     top = 1.1 * max(allowed.max(), 1.2 * v.constant)
     plot = draw.Plot(240, 260, (0, 1), (0, top), margin=(34, 8, 40, 50))
     plot.axes("dependence", "squared risk")
-    plot.line(np.stack([grid, allowed], 1), palette.X2, 2.5, (7, 5))
-    plot.line(np.stack([grid, lost], 1), palette.PSI, 3)
+    plot.line(np.stack([grid, allowed], 1), palette.X2, 2.5, (7, 5), "allowed: ε²/σ²")
+    plot.line(np.stack([grid, lost], 1), palette.PSI, 3, told="lost: a")
     for value, colour in ((v.ceiling, palette.X2), (v.approximation, palette.PSI)):
         plot.dot(rho, value, colour, 5, palette.PAPER, 1)
     plot.line([(0, v.constant), (1, v.constant)], palette.INK, 1.5, (1, 4))

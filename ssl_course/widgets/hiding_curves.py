@@ -79,7 +79,7 @@ class HidingCurves(Explorer):
             plot = draw.Plot(236, 190, (0, 1), (0, max(float(curve.max()) * 1.15, 0.05)))
             plot.axes("hidden share")
             if whole:
-                plot.line(np.stack([shares, curve], 1), colour)
+                plot.line(np.stack([shares, curve], 1), colour, told=name)
             plot.dot(hidden / PIXELS, float(now[k]), colour, r=5)
             flat = np.ptp(curve) < 1e-9
             peak = "flat" if flat else f"largest at a share of {shares[curve.argmax()]:.2f}"

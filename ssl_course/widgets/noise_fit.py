@@ -85,23 +85,22 @@ def _curves(n: int, p: int, q: int, shared: float, ridge: float, fresh: bool) ->
     plot = draw.Plot(440, SIDE, (low, high), (-0.25, 1.08), margin=(26, 8, 38, 44))
     plot.axes("rows n", "correlation", draw.log_ticks(10, 50, 100, 500, 1000), [0, 0.5, 1])
     grid = 10 ** np.linspace(low, high, 80)
-    plot.line(np.stack([np.log10(grid), noise_edge(grid, p, q)], 1), palette.MUTED, 2, (3, 4))
+    theory = "theory for pure noise, no ridge"
+    plot.line(np.stack([np.log10(grid), noise_edge(grid, p, q)], 1), palette.MUTED, 2, (3, 4), theory)
     if p + q > ROWS[0]:
         at = float(np.log10(p + q))
         plot.line([(at, -0.25), (at, 1.08)], palette.INK, 1, (3, 3))
         plot.text(at, -0.25, f"{p + q} rows", palette.INK, 11, "lb", offset=(5, -4), halo=True)
     x = np.log10(ROWS)
     fits = [fitted(m, p, q, shared, ridge) for m in ROWS]
-    series = [([f.train for f in fits], palette.PSI, None)]
+    series = [("fitted", [f.train for f in fits], palette.PSI, None)]
     if fresh:
-        series.append(([f.fresh for f in fits], palette.X2, (6, 4)))
-    for values, colour, dash in series:
+        series.append(("fresh", [f.fresh for f in fits], palette.X2, (6, 4)))
+    for name, values, colour, dash in series:
         points = np.stack([x, np.clip(values, -0.25, 1.08)], 1)
-        plot.line(points, colour, 2.5, dash).dots(points, colour, 3)
+        plot.line(points, colour, 2.5, dash, name).dots(points, colour, 3)
         plot.dot(*points[ROWS.index(n)], colour, 6, palette.PAPER, 1.5)
-    theory = ("theory for pure noise, no ridge", palette.MUTED)
-    names = [("fitted", palette.PSI), ("fresh", palette.X2)] if fresh else [("fitted", palette.PSI)]
-    plot.names([*names, theory], gap=16)
+    plot.names([*((name, colour) for name, _, colour, _ in series), (theory, palette.MUTED)], gap=16)
     told = [f"{f.train:.2f}" + f" and {f.fresh:.2f} fresh" * fresh for f in fits]
     numbers = [f"{m} rows {words}" for m, words in zip(ROWS, told, strict=True)]
     return plot.panel("the first canonical correlation against the number of rows", ", ".join(numbers))

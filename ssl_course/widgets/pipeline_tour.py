@@ -121,7 +121,7 @@ class PipelineTour(Explorer):
         psi = known.standard(_features(task, state.pictures[picture].gray().images))[0]  # (D,)
         scores = known.w(label, n_labels)(psi[None])[0]  # (k,)
         names = scenes.NAMES[label]
-        curve = _curve(task, label, state.n_train, state.n_test)
+        curve = _accuracy_by_labels(task, label, state.n_train, state.n_test)
         panels += [_psi(psi), _scores(scores, names), _efficiency(curve, label, n_labels, task)]
         accuracy = curve[task][n_labels]
         truth = ""
@@ -193,7 +193,7 @@ def _pixel_bank(n_train: int, n_test: int) -> list[Encoded]:
 
 
 @lru_cache(maxsize=64)
-def _curve(task: str, label: str, n_train: int, n_test: int) -> dict[str, dict[int, float]]:
+def _accuracy_by_labels(task: str, label: str, n_train: int, n_test: int) -> dict[str, dict[int, float]]:
     """row → number of labels → accuracy, of ψ and of raw pixels."""
     known = _known(task, n_train, n_test)
     accuracies = {}
@@ -237,13 +237,12 @@ def _efficiency(curve: dict[str, dict[int, float]], label: str, n_labels: int, t
     plot.axes("labels", f"right, {label}", xticks={x: str(n) for n, x in at.items()})
     plot.line([(at[n_labels], 0), (at[n_labels], 1)], palette.GRID, 2)
     for name, colour, dash, place in ((PIXELS, palette.MUTED, (5, 4), -2), (task, palette.PSI, None, -1)):
-        points = [(at[n], curve[name][n]) for n in counts]
-        plot.line(points, colour, 2, dash).dots(points, colour, 3)
+        points, word = [(at[n], curve[name][n]) for n in counts], "ψ" if name == task else "pixels"
+        plot.line(points, colour, 2, dash, word).dots(points, colour, 3)
         # Each name at a point of its own: where the curves cross, the names must not.
         (x, y), n = points[place], counts[place]
         down = y > 0.85 or y < max(curve[task][n], curve[PIXELS][n])  # beside its curve, inside the frame
-        word, offset = ("ψ" if name == task else "pixels"), (-2, 16 if down else -14)
-        plot.text(x, y, word, colour, 12, "rm", offset=offset, halo=True)
+        plot.text(x, y, word, colour, 12, "rm", offset=(-2, 16 if down else -14), halo=True)
     few, many = counts[0], counts[-1]
     spoken = "; ".join(
         f"{name} {accuracy[few]:.2f} with {few} labels, {accuracy[many]:.2f} with {many}"

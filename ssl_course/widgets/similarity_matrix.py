@@ -202,7 +202,7 @@ def _curve(curve: np.ndarray, n: int, loss: Loss, temperature: float) -> draw.Pl
     plot.axes("temperature τ", "loss", xticks={-1: "0.1", 0: "1", 1: "10"})
     plot.line([(x[0], line), (x[-1], line)], palette.MUTED, 1.5, dash=(5, 4))
     plot.text(x[-1], line, f"log(2N − 1) = {line:.2f}", palette.MUTED, 11, "rd", offset=(-2, -2), halo=True)
-    plot.line(np.stack([x, curve.clip(0, top)], 1), palette.PSI, 2)
+    plot.line(np.stack([x, curve.clip(0, top)], 1), palette.PSI, 2, told="loss")
     plot.dot(math.log10(temperature), min(loss.mean, top), palette.X2, r=5)
     return plot
 

@@ -135,7 +135,7 @@ def _against_rho(state: Any, rho: float, n: int, pairs: int, penalty: float, mea
         keep = [i for i in range(1, len(RHO)) if risks[i] < top]
         colour = COLOURS[which] + ("55" if pairs else "")
         if keep:
-            plot.line(np.stack([places[keep], values[which][keep]], 1), colour, 2.5, dash)
+            plot.line(np.stack([places[keep], values[which][keep]], 1), colour, 2.5, dash, NAMES[which])
         if risks[0] < top:
             plot.dot(-0.1 if which == "full" else 0.1, risks[0], colour, 3.5)
     if not penalty and values["full"][1] < top:
@@ -167,7 +167,7 @@ def _against_n(world: GaussianWorld, n: int, pairs: int, penalty: float, measure
         keep = np.isfinite(y) & (y < 1) & (y > -3.2)
         faint = which != "raw" and (pairs or penalty)
         line = np.stack([np.log10(grid[keep]), y[keep]], 1)
-        plot.line(line, COLOURS[which] + ("55" if faint else ""), 2.5, dash)
+        plot.line(line, COLOURS[which] + ("55" if faint else ""), 2.5, dash, NAMES[which])
     for which in ("raw", "full", "top"):
         y = np.log10(max(measured[which].mean, 1e-9))
         if -3.2 < y < 1:

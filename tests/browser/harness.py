@@ -74,7 +74,7 @@ def _ssl_truth(widget):
     panels = frame[0] if isinstance(frame, tuple) else frame
     print(json.dumps({{
         "drawn": not widget._rendering and widget._drawn == widget._wanted == wanted,
-        "number": widget.canvas._frame["number"],
+        "newest": [wanted, widget.canvas._frame["number"]],
         "hashes": [hashlib.sha256(p.svg.encode() if p.drawn else p.rgba.tobytes()).hexdigest() for p in panels],
         "values": repr(widget.values()),
         "error": repr(widget.error) if widget.error else "",
@@ -82,7 +82,8 @@ def _ssl_truth(widget):
 _ssl_truth(_ssl_widget(%r))
 """
 
-# These render nothing: its class and its controls' labels; its values; the number of its newest frame.
+# These render nothing: its class and its controls' labels; its values; how often they changed, and the number of its
+# newest frame.
 ABOUT = f"""{FIND}
 import json
 _ssl_explorer = _ssl_widget(%r)
@@ -92,7 +93,8 @@ VALUES = f"""{FIND}
 print(_ssl_widget(%r).values())
 """
 NEWEST = f"""{FIND}
-print(_ssl_widget(%r).canvas._frame["number"])
+_ssl_explorer = _ssl_widget(%r)
+print([_ssl_explorer._wanted, _ssl_explorer.canvas._frame["number"]])
 """
 
 # Two logarithms or powers may differ in their last bit; that alone is no reason to go back to the start.
@@ -482,14 +484,15 @@ class Shown:
         self.notebook.wait(
             "([id, n]) => [...document.querySelectorAll('.ssl-canvas')].some(e => e.dataset.canvas === id"
             " && Number(e.dataset.frame) >= n)",
-            f"frame {truth['number']} of {self.kind}",
+            f"frame {truth['newest'][1]} of {self.kind}",
             15,
-            [self.canvas_id, truth["number"]],
+            [self.canvas_id, truth["newest"][1]],
         )
-        if int(self.notebook.ask(NEWEST % self.canvas_id)) != truth["number"]:
+        shown = self.hashes()
+        # What a control said may have reached the kernel since it was asked, and its picture the page.
+        if json.loads(self.notebook.ask(NEWEST % self.canvas_id)) != truth["newest"]:
             return self.settled()
         assert not truth["error"], f"{self.kind} with {truth['values']}: {truth['error']}"
-        shown = self.hashes()
         assert shown == truth["hashes"], f"{self.kind}: the pixels are not those of render({truth['values']})"
         return shown
 

@@ -8,6 +8,14 @@ from harness import Lab, Opener
 
 pytestmark = pytest.mark.browser
 
+# What is as it is, and why.
+KNOWN = {
+    "AugmentationExplorer at 800 px: 4 rows of controls": "whatever an augmentation may do, even with the rare ones folded",
+    "NextWord at 1280 px: 3 rows of controls": "the text has a row of its own, and three buttons write in it",
+    "NextWord at 1280 px: buttons alone in a row": "the same",
+    "NextWord at 1600 px: a row is empty by": "its words are wide and low: beside them a tall plot would be small",
+}
+
 # What is wrong with one widget, in words.
 FAULTS = """(box) => {
   const faults = [];
@@ -22,8 +30,28 @@ FAULTS = """(box) => {
     if (place.right > page.right + 0.5) faults.push(`cut off at the right: ${name(node)}`);
   }
 
-  const controls = [...box.querySelectorAll(":is(.ssl-group, .ssl-end) > :not(.ssl-end)")];
   const middle = (place) => (place.top + place.bottom) / 2;
+  const rowsOf = (nodes) => { // what stands side by side, from the top
+    const rows = [];
+    const places = nodes.map((node) => ({ node, place: node.getBoundingClientRect() })).filter(({ place }) => place.width);
+    for (const { node, place } of places.sort((a, b) => a.place.top - b.place.top)) {
+      if (!rows.length || place.top > rows.at(-1).bottom - 2) rows.push({ nodes: [], width: 0, bottom: -Infinity });
+      const row = rows.at(-1);
+      row.nodes.push(node);
+      row.width += place.width;
+      row.bottom = Math.max(row.bottom, place.bottom);
+    }
+    return rows;
+  };
+
+  const controls = [...box.querySelectorAll(":is(.ssl-group, .ssl-end) > :not(.ssl-end)")];
+  const controlRows = rowsOf(controls);
+  const most = page.width >= 800 ? 2 : page.width >= 600 ? 3 : Infinity;
+  if (controlRows.length > most) faults.push(`${controlRows.length} rows of controls`);
+  const isButton = (node) => node.matches("button, :has(> button)");
+  for (const { nodes } of page.width >= 800 && controlRows.length > 1 ? controlRows : []) {
+    if (nodes.every(isButton)) faults.push(`buttons alone in a row: ${nodes.map(name)}`);
+  }
   const reset = controls.find((node) => node.textContent.trim() === "Reset").getBoundingClientRect();
   const others = controls.map((node) => node.getBoundingClientRect()).filter((place) => place.left !== reset.left
     && place.top < middle(reset) && middle(reset) < place.bottom);
@@ -51,6 +79,19 @@ FAULTS = """(box) => {
   for (const heights of Object.values(rows)) {
     if (Math.max(...heights) - Math.min(...heights) > 1) faults.push(`pictures of a row are ${heights} px high`);
   }
+  for (const { nodes, width } of page.width >= 600 ? rowsOf([...box.querySelectorAll(".ssl-panel, .ssl-readout")]) : []) {
+    const used = width / box.querySelector(".ssl-canvas").clientWidth;
+    const panel = nodes.find((node) => node.matches(".ssl-panel"));
+    if (panel && used < 0.5) faults.push(`a row is empty by ${Math.round(100 * (1 - used))} %: ${name(panel)}`);
+  }
+  for (const text of box.querySelectorAll(".ssl-drawing text")) {
+    const [words, sheet] = [text, text.ownerSVGElement].map((node) => node.getBoundingClientRect());
+    const off = Math.max(
+      ...["left", "top"].map((side) => sheet[side] - words[side]),
+      ...["right", "bottom"].map((side) => words[side] - sheet[side]),
+    );
+    if (off > 1) faults.push(`${off.toFixed(1)} px beyond its drawing: ${text.textContent.slice(0, 30)}`);
+  }
   for (const text of box.querySelectorAll(".ssl-drawing text:not([transform])")) {
     if (text.style.fontSize) continue; // there is no room for larger ones
     const drawing = text.ownerSVGElement;
@@ -74,10 +115,11 @@ def test_every_widget_from_a_phone_to_a_wide_screen(lab: Lab, open_notebook: Ope
     notebook.wait(there, "every widget", 30, len(WIDGETS))
     boxes = notebook.page.locator(".ssl-explorer")
     faults = []
-    for width in (360, 800, 1600):
+    for width in (360, 800, 1280, 1600):
         notebook.page.set_viewport_size({"width": width, "height": 20_000})
         notebook.page.wait_for_timeout(700)  # JupyterLab and the widgets lay themselves out again
         for index, name in enumerate(WIDGETS):
             found = boxes.nth(index).evaluate(FAULTS)
             faults += [f"{name} at {width} px: {fault}" for fault in found]
+    faults = [fault for fault in faults if not fault.startswith(tuple(KNOWN))]
     assert not faults, "\n".join(faults)

@@ -165,5 +165,6 @@ def test_a_stroke_is_seen_in_the_next_frame_though_the_kernel_is_late(
     page.wait_for_function("() => window.sslSeen.at(-1)[0] === 'keydown'")
     assert widget.box.locator(".widget-readout").first.inner_text() != before and widget.number() == number
     go.touch()
+    widget.next_frame(number, "the slider's picture")
     widget.settled()
     assert notebook.new_errors(known_errors) == []

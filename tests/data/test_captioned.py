@@ -55,7 +55,7 @@ def test_where_there_are_none_one_error_says_what_to_do(nowhere: Path) -> None:
 def test_the_list_of_names() -> None:
     path = Path("unused")
     path = type("Text", (), {"read_text": lambda *_, **__: LIST, "__str__": lambda _: "list"})()
-    assert captioned._named(path) == [
+    assert captioned._emoji_named(path) == [
         ("1f600", "grinning face", "Smileys & Emotion", "face-smiling"),
         ("263a-fe0f", "smiling face", "Smileys & Emotion", "face-smiling"),
         ("1f44b", "waving hand", "People & Body", "hand-fingers-open"),

@@ -98,7 +98,7 @@ def test_earth_is_the_same_each_time_and_cut_once(both: dict, monkeypatch: pytes
     monkeypatch.setattr(earth, "read_mask", lambda path: pytest.fail("cut again"))
     kept = load("earth", size=48)
     monkeypatch.undo()
-    earth._cut.cache_clear()
+    earth._cut_pictures.cache_clear()
     for other in (kept, load("earth", size=48)):
         assert torch.equal(other.images, both["train"].images) and other.captions == both["train"].captions
         assert torch.equal(other.labels["biome"], both["train"].labels["biome"])

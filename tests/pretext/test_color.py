@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ssl_course.pretext.color import (
+    ab_map,
     annealed_mean,
     gamut_bins,
     lab_to_rgb,
@@ -60,6 +61,14 @@ def test_lightness_is_the_first_channel_of_lab(device):
         torch.testing.assert_close(lightness(images), expected, atol=1e-3, rtol=0)
     with pytest.raises(ValueError, match="3, H, W"):
         lightness(torch.rand(1, 8, 8))
+
+
+def test_the_map_of_colours_is_the_mean_of_ab_over_its_cells(device):
+    draw = torch.Generator().manual_seed(0)
+    bytes_ = torch.randint(0, 256, (130, 3, 16, 32), dtype=torch.uint8, generator=draw).to(device)
+    expected = rgb_to_lab(bytes_.double() / 255)[:, 1:].unflatten(3, (8, 4)).unflatten(2, (2, 8)).mean((3, 5))
+    for images in (bytes_, bytes_.float() / 255):
+        torch.testing.assert_close(ab_map(images, (2, 8)).double(), expected, atol=1e-3, rtol=0)
 
 
 def test_bins_hold_every_colour_and_no_more():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ssl_course import nets
+from ssl_course import methods, nets
 from ssl_course.cli import app
 from ssl_course.studies import comparison
 from ssl_course.studies.comparison import Protocol
@@ -53,6 +53,8 @@ def test_table_g_shows_lightness_and_keeps_the_colour_as_a_target():
     assert pictures.parts["ab"].shape == (64, 2, 8, 8) and pictures.parts["ab"].abs().max() > 5
     colour, _ = comparison.train_and_test("scenes", "C", 0, TINY)
     assert not torch.equal(colour.images[:, 0], colour.images[:, 2])
+    asked = methods.Colorization().target(colour, (8, 8))  # X₂ where the data bring none
+    assert torch.equal(pictures.parts["ab"], asked)
     assert "colorization" in comparison.row_names("scenes", "G")
     assert "colorization" not in comparison.row_names("scenes", "C")
     assert "CLIP" not in comparison.row_names("cifar10", "G")

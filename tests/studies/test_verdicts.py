@@ -172,3 +172,25 @@ def test_late_gains_are_the_end_of_a_curve_less_its_quarter():
     assert list(late) == [("biome", "still learns"), ("biome", "flat")]
     assert late["biome", "still learns"].mean == pytest.approx(0.2) and late["biome", "still learns"].better
     assert late["biome", "flat"].mean == pytest.approx(0, abs=1e-12) and not late["biome", "flat"].clear
+
+
+def test_where_a_run_stands_on_the_recorded_curve():
+    """600 lies nearer to 400 than to 1,600 by ratio (1.5 against 2.7), 900 to 1,600 (2.25 against 1.8)."""
+    rows = [
+        {
+            "cell": {"method": m, "seed": seed, "table": "G"},
+            "curve": [
+                {"samples": n, "biome": x + seed / 100} for n, x in ((100, 0.3), (400, 0.5), (1600, 0.7))
+            ],
+        }
+        for m in ("MAE", "other")
+        for seed in range(2)
+    ]
+    for samples, said in (
+        (600, "has 0.50, 0.51 after 400 pictures (2 seeds)"),
+        (900, "has 0.70, 0.71 after 1,600 pictures"),
+    ):
+        sentence = verdicts.on_curve(rows, "MAE", "biome", samples)
+        assert said in sentence and sentence.endswith("and 0.70, 0.71 at the end, after 1,600.")
+        assert f"drew {samples:,} pictures" in sentence and "lightness" in sentence
+    assert "after 100 pictures" in verdicts.on_curve(rows, "MAE", "biome", 7)

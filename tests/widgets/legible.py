@@ -1,4 +1,5 @@
-"""Whether each text of a drawing stands out from what lies beneath it, in both themes, and lies on its paper."""
+"""Whether each text of a drawing stands out from what lies beneath it, in both themes, and lies on its paper; whether
+each curve says what it is."""
 
 from __future__ import annotations
 
@@ -7,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ssl_course.course.palette import DARK, NAMES, Mixed
+from ssl_course.course.palette import DARK, GRID, NAMES, Mixed
 from ssl_course.widgets.frame import paint
-from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Picture, Text
+from ssl_course.widgets.frame.marks import Area, Box, Discs, Drawing, Line, Picture, Text
 
 LEAST = 4.5  # WCAG 2.1, 1.4.3; 3 for large letters: 24 px, or 18.7 px and bold
 
@@ -110,3 +111,9 @@ def beyond(drawing: Drawing) -> list[str]:
             if off > 1:
                 found.append(f"a dot lies {off:.0f} px beyond its drawing")
     return found
+
+
+def silent(drawing: Drawing) -> int:
+    """How many curves have no title: lines of many points that are neither a grid's nor the outline of a polygon."""
+    curves = [m for m in drawing.marks if isinstance(m, Line) and len(m.points) > 4 and m.color != GRID]
+    return sum(not m.told and not np.allclose(m.points[0], m.points[-2]) for m in curves)

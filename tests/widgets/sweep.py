@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import ipywidgets as w
 import numpy as np
-from legible import beyond, illegible
+from legible import beyond, illegible, silent
 from tries import tries
 
 from ssl_course.widgets.frame.explorer import Explorer
@@ -115,6 +115,9 @@ def look(rendered: Any) -> tuple:
             drawing = panel.picture.drawing()
             assert not (dim := illegible(drawing)), f"{panel.caption!r}: {dim}"
             assert not (cut := beyond(drawing)), f"{panel.caption!r}: {cut}"
+            assert not (mute := silent(drawing)), (
+                f"{mute} curves of {panel.caption!r} do not say what they are"
+            )
             ElementTree.fromstring(panel.svg)  # a browser shows half of what is not well formed
             assert not re.search(r"[\"( ]-?(nan|inf)\b", panel.svg), (
                 f"a mark of {panel.caption!r} has no place"

@@ -57,7 +57,7 @@ def test_the_line_names_the_truth_and_the_share(tour):
     tour.set(task="which way up", label="light", n_labels=30, picture=2)
     truth = scenes.LIGHTS[int(tour.state.pictures.labels["light"][2])]
     assert f"It is <b>{truth}</b>" in tour.readout
-    share = pipeline_tour._curve("which way up", "light", *SIZES)["which way up"][30]
+    share = pipeline_tour._accuracy_by_labels("which way up", "light", *SIZES)["which way up"][30]
     assert f"<b>{share:.0%}</b>" in tour.readout
 
 

@@ -43,17 +43,17 @@ def judge(
     values = [ask(function, *copy.deepcopy(case), hint=hint, may_be_none=none is not None) for case in cases]
     if all(value is None for value in values):
         return UNSOLVED
-    answers = [_read(none if v is None else v, t.ndim == 0) for v, t in zip(values, truths, strict=True)]
+    answers = [_numeric(none if v is None else v, t.ndim == 0) for v, t in zip(values, truths, strict=True)]
 
     def agrees(rule: Rule) -> bool:
-        return all(_equal(answer, rule(*case)) for answer, case in zip(answers, cases, strict=True))
+        return all(_close_to(answer, rule(*case)) for answer, case in zip(answers, cases, strict=True))
 
     if agrees(right):
         return passed(praise)
     for text, rules in mistakes.items():
         if any(agrees(rule) for rule in (rules if isinstance(rules, tuple) else (rules,))):
             return wrong(text)
-    answer, truth = next((a, t) for a, t in zip(answers, truths, strict=True) if not _equal(a, t))
+    answer, truth = next((a, t) for a, t in zip(answers, truths, strict=True) if not _close_to(a, t))
     if answer.shape != truth.shape:
         return wrong(f"The shape is {answer.shape}; {truth.shape} is wanted. {hint}")
     worst = np.unravel_index(np.nanargmax(np.abs(answer - truth)), truth.shape)
@@ -63,12 +63,12 @@ def judge(
     )
 
 
-def _equal(answer: np.ndarray, other: Any) -> bool:
+def _close_to(answer: np.ndarray, other: Any) -> bool:
     other = np.asarray(other, np.float64)
     return answer.shape == other.shape and np.allclose(answer, other, rtol=1e-5, atol=1e-8)
 
 
-def _read(value: Any, one_number: bool) -> np.ndarray:
+def _numeric(value: Any, one_number: bool) -> np.ndarray:
     """The numbers out of whatever came back.
 
     Raises:
@@ -86,14 +86,14 @@ def _read(value: Any, one_number: bool) -> np.ndarray:
         raise
     except BaseException:
         raise Verdict(
-            f"{wanted} wanted; your function returns {type(value).__name__}{_shown(value)}."
+            f"{wanted} wanted; your function returns {type(value).__name__}{_in_brackets(value)}."
         ) from None
     if np.isnan(array).any():
         raise Verdict("It gives NaN: look for 0/0, or the logarithm or root of a negative number.")
     return array.reshape(()) if one_number else array
 
 
-def _shown(value: Any) -> str:
+def _in_brackets(value: Any) -> str:
     try:
         return f" ({str(value)[:60]})"
     except KeyboardInterrupt:

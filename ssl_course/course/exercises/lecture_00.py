@@ -12,31 +12,31 @@ from ssl_course.course.exercises.judging import judge
 # ---- how few labels can be enough --------------------------------------------------------------------------
 
 
-def _named(n: int, k: int) -> float:
+def _share_named(n: int, k: int) -> float:
     return 1 - (1 - 1 / k) ** n
 
 
 _SHARES = {
     "That is the share that is missed: none of the n labels is of their class.": lambda n, k: (
-        1 - _named(n, k)
+        1 - _share_named(n, k)
     ),
     "Labels do not share the classes out among themselves: two of them may fall on one class.": (
         lambda n, k: min(1.0, n / k),
         lambda n, k: n / k,
     ),
     "That is how likely *every* class has a label, or nearly. A picture needs one class only, its own.": (
-        lambda n, k: _named(n, k) ** k,
+        lambda n, k: _share_named(n, k) ** k,
         lambda n, k: 1 - k * (1 - 1 / k) ** n,
     ),
     "1/k is how likely a label is of the class. The picture is missed if all n labels are *not* of "
     "it.": lambda n, k: 1 - (1 / k) ** n,
-    "All n labels are drawn, and each may be of the class: n factors, one for each.": lambda n, k: _named(
-        n - 1, k
+    "All n labels are drawn, and each may be of the class: n factors, one for each.": lambda n, k: (
+        _share_named(n - 1, k)
     ),
     "Close for many classes: e^(−1/k) is 1 − 1/k only in the limit. Wanted is the value "
     "itself.": lambda n, k: 1 - math.exp(-n / k),
     "One chance too many: w does not guess. A picture whose class has no label is never named rightly.": (
-        lambda n, k: _named(n, k) + (1 - _named(n, k)) / k,
+        lambda n, k: _share_named(n, k) + (1 - _share_named(n, k)) / k,
     ),
     "That is what guessing gets, or a single label. More labels show more classes.": lambda n, k: 1 / k,
     "ψ is perfect, and still w has never heard of a class without a label.": lambda n, k: 1.0,
@@ -57,7 +57,7 @@ def perfect_psi(function: Any, seed: int = 0) -> Card:
         "So a curve over labels drawn at random says something of the draw as well."
     )
     hint = "Take one new picture. How likely is it that none of the n labels is of its class?"
-    return judge(function, [*cases, (1000, 1000), (3, 40)], _named, _SHARES, praise, hint)
+    return judge(function, [*cases, (1000, 1000), (3, 40)], _share_named, _SHARES, praise, hint)
 
 
 # ---- letters with one word each ----------------------------------------------------------------------------

@@ -45,7 +45,7 @@ def a_few_guesses(function: Any, seed: int = 0) -> Card:
 
 
 # ------------------------------------------------------------------------------------------ between two edges
-def _between(rho: float, left: int, right: int) -> float:
+def _error_between(rho: float, left: int, right: int) -> float:
     a, b = rho ** (2 * left), rho ** (2 * right)
     return (1 - a) * (1 - b) / (1 - a * b)
 
@@ -69,10 +69,10 @@ _BETWEEN_MISTAKES = {
         1.5 + rho ** (a + b) / 2 - rho**a - rho**b
     ),
     "That is what is predictable. Asked is the error that is left: take it from the variance, 1.": (
-        lambda rho, a, b: 1 - _between(rho, a, b)
+        lambda rho, a, b: 1 - _error_between(rho, a, b)
     ),
     "ρ^a is a correlation; its square is the share of the variance that it explains.": lambda rho, a, b: (
-        _between(rho**0.5, a, b)
+        _error_between(rho**0.5, a, b)
     ),
 }
 
@@ -92,7 +92,7 @@ def between_two_edges(function: Any, seed: int = 0) -> Card:
     ]
     praise = "(1 − ρ^(2a)) (1 − ρ^(2b)) / (1 − ρ^(2(a+b))): it grows with either distance, up to 1."
     hint = "Only the two edges count: 1 − c Σ⁻¹ cᵀ with c = (ρ^a, ρ^b) and Σ their covariance, 1 and ρ^(a+b)."
-    return judge(function, cases, _between, _BETWEEN_MISTAKES, praise, hint)
+    return judge(function, cases, _error_between, _BETWEEN_MISTAKES, praise, hint)
 
 
 # ------------------------------------------------------------------------------------------ without dice

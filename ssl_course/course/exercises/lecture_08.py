@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from ssl_course.course.exercises.card import Card, check
 from ssl_course.course.exercises.judging import judge
@@ -10,31 +11,26 @@ from ssl_course.course.exercises.judging import judge
 # ---- the temperature in the gradient ------------------------------------------------------------------------------
 
 
-def _softmax(s: np.ndarray) -> np.ndarray:
-    e = np.exp(s - s.max())
-    return e / e.sum()
-
-
 def _hot(s: np.ndarray, j: int) -> np.ndarray:
     return (np.arange(len(s)) == j).astype(float)
 
 
 def _pull(s: np.ndarray, j: int, t: float) -> np.ndarray:
-    return (_softmax(s / t) - _hot(s, j)) / t
+    return (softmax(s / t) - _hot(s, j)) / t
 
 
 _PULLS = {
     "A factor is missing: the cosines are divided by τ before the softmax, "
-    "so the chain rule gives 1/τ.": lambda s, j, t: _softmax(s / t) - _hot(s, j),
+    "so the chain rule gives 1/τ.": lambda s, j, t: softmax(s / t) - _hot(s, j),
     "The sign: raising the positive's cosine must lower the loss.": lambda s, j, t: -_pull(s, j, t),
     "The positive has a term of its own: "
-    "−sim_j/τ is part of the loss, so 1 is taken off at j.": lambda s, j, t: _softmax(s / t) / t,
-    "The softmax itself does not feel τ: take it of s/τ.": lambda s, j, t: (_softmax(s) - _hot(s, j)) / t,
+    "−sim_j/τ is part of the loss, so 1 is taken off at j.": lambda s, j, t: softmax(s / t) / t,
+    "The softmax itself does not feel τ: take it of s/τ.": lambda s, j, t: (softmax(s) - _hot(s, j)) / t,
     "You multiplied by τ where the chain rule divides by it.": lambda s, j, t: (
-        (_softmax(s / t) - _hot(s, j)) * t
+        (softmax(s / t) - _hot(s, j)) * t
     ),
     "You multiplied the cosines by τ. They are divided by it.": lambda s, j, t: (
-        (_softmax(s * t) - _hot(s, j)) * t
+        (softmax(s * t) - _hot(s, j)) * t
     ),
     "You took a mean over the views. ℓ_i is the loss of one row; "
     "its gradient is not divided by their number.": lambda s, j, t: _pull(s, j, t) / len(s),

@@ -97,7 +97,7 @@ def two_points(function: Any, seed: int = 0) -> Card:
     praise = (
         "1 on the diagonal, 1/√d on a coordinate axis, about √(2/π) on a random one; always one direction."
     )
-    hint = "Normalise u; column j has the std |u_j|; take the mean over the d columns, times √d."
+    hint = "Normalise u. A column is +u_j in half of the rows and −u_j in the others: its mean? its std? Then the gauge."
     return judge(function, cases, _gauge, _GAUGES, praise, hint)
 
 

@@ -1,4 +1,4 @@
-"""Exercises of lecture 10: what a contrast learns, where a masked loss begins,
+"""Exercises of lecture 10: what a contrast learns from any strangers, where a masked loss begins,
 what half a mask and a shared target leave of the floor."""
 
 from typing import Any
@@ -11,12 +11,12 @@ from ssl_course.course.exercises.judging import Rule, judge
 Array = np.ndarray
 
 
-# ---- what a contrast learns --------------------------------------------------------------------------------
-def _centred(rule: Rule) -> Rule:
+# ---- what a contrast learns of strangers from Q -----------------------------------------------------------
+def _rows_centred(rule: Rule) -> Rule:
     """The rule's table with the mean of each row away, since a constant of the row is free."""
 
-    def centred(joint: Array) -> Any:
-        scores = rule(joint)
+    def centred(joint: Array, noise: Array) -> Any:
+        scores = rule(joint, noise)
         if is_stub(scores):
             return scores
         table = np.asarray(scores, dtype=float)
@@ -26,44 +26,47 @@ def _centred(rule: Rule) -> Rule:
 
 
 _SCORES = {
-    "log P(x₂|x₁), or the log of the joint, favours frequent x₂. But frequent x₂ are frequent among the negatives, "
-    "too: divide by P(x₂).": lambda p: np.log(p / p.sum(1, keepdims=True)),
-    "That is the ratio itself. The softmax exponentiates its scores: return the logarithm.": (
-        lambda p: p / p.sum(0) / p.sum(1, keepdims=True),
-        lambda p: p / p.sum(0),
+    "That is the PMI: right where P(x₂) draws the strangers, as in a batch. Here another distribution does: where in "
+    "the proof did P(x₂) come from?": lambda p, q: np.log(p / p.sum(0)),
+    "The conditional probability, or the joint, knows nothing of the strangers. What often is one must score less.": (
+        lambda p, q: np.log(p)
     ),
-    "The sign: what fits gets the *higher* score.": lambda p: -np.log(p / p.sum(0)),
-    "The joint probability, not its ratio to what chance would give.": (
-        lambda p: p,
-        lambda p: p / p.sum(1, keepdims=True),
+    "A ratio or a probability. The softmax exponentiates its scores: return the logarithm.": (
+        lambda p, q: p / q / p.sum(1, keepdims=True),
+        lambda p, q: p / q,
+        lambda p, q: p,
+        lambda p, q: p / p.sum(1, keepdims=True),
     ),
-    "Each entry is weighted by P(x₁, x₂): that is its part of the mutual information. The score is the "
-    "logarithm alone.": lambda p: p * np.log(p / p.sum(0) / p.sum(1, keepdims=True)),
-    "You divide by P(x₂) twice: the joint over P(x₁) P(x₂) is enough.": lambda p: np.log(
-        p / p.sum(1, keepdims=True) / p.sum(0) ** 2
+    "The sign: what fits gets the *higher* score.": lambda p, q: -np.log(p / q),
+    "The sign of Q: what often is a stranger must score less, not more.": lambda p, q: np.log(p * q),
+    "Each entry is weighted by P(x₁, x₂), as in a mean over pairs. The score is the logarithm alone.": (
+        lambda p, q: p * np.log(p / q / p.sum(1, keepdims=True))
+    ),
+    "You divide by P(x₂) as well. One distribution draws the strangers: one division.": lambda p, q: np.log(
+        p / p.sum(0) / q
     ),
 }
 
 
 @check()
 def optimal_scores(function: Any, seed: int = 0) -> Card:
-    """Check ``function(joint)``: scores at which InfoNCE is least, up to a constant in each row
-    (arXiv 1807.03748).
+    """Check ``function(joint, noise)``: scores at which InfoNCE is least, up to a constant in each row, if
+    ``noise`` draws the wrong x₂ (arXiv 1807.03748, where it is P(x₂)).
 
-    It gets P(x₁, x₂), (d₁, d₂) positive numbers that sum to 1, and returns (d₁, d₂).
+    It gets P(x₁, x₂), (d₁, d₂) positive numbers that sum to 1, and Q(x₂), (d₂,) likewise; it returns (d₁, d₂).
     """
     rng = np.random.default_rng(seed)
     cases = []
     for shape in ((2, 3), (4, 3), (3, 5), (5, 4)):
-        joint = rng.gamma(1.0, size=shape) + 0.05
-        cases.append((joint / joint.sum(),))
-    praise = "log P(x₂|x₁)/P(x₂), or log P(x₁|x₂), which differs from it by a constant of the row."
-    hint = "Wanted is log P(x₁, x₂)/(P(x₁) P(x₂)), whatever is added to a whole row."
+        joint, noise = rng.gamma(1.0, size=shape) + 0.05, rng.gamma(1.0, size=shape[1]) + 0.05
+        cases.append((joint / joint.sum(), noise / noise.sum()))
+    praise = "log P(x₂|x₁)/Q(x₂), whatever is added to a row. Where Q is P(x₂) it is the PMI."
+    hint = "The true x₂ comes from P(x₂|x₁), the others from Q. Which place is the true one's? Bayes, as in line 1 of the proof."
     return judge(
-        _centred(function) if callable(function) else function,
+        _rows_centred(function) if callable(function) else function,
         cases,
-        _centred(lambda p: np.log(p / p.sum(0))),
-        {text: tuple(map(_centred, r if isinstance(r, tuple) else (r,))) for text, r in _SCORES.items()},
+        _rows_centred(lambda p, q: np.log(p / q)),
+        {text: tuple(map(_rows_centred, r if isinstance(r, tuple) else (r,))) for text, r in _SCORES.items()},
         praise,
         hint,
     )

@@ -170,10 +170,10 @@ def keeps_light(function: Any, seed: int = 0) -> Card:
         if not x.isfinite().all():
             return wrong(f"{name} has numbers that are not finite.")
     x1, x2 = (x.reshape(PICTURES, -1) for x in (x1, x2))
-    return _verdict(x1, x2, pictures.labels)
+    return _light_kept(x1, x2, pictures.labels)
 
 
-def _verdict(x1: torch.Tensor, x2: torch.Tensor, labels: dict[str, torch.Tensor]) -> Card:
+def _light_kept(x1: torch.Tensor, x2: torch.Tensor, labels: dict[str, torch.Tensor]) -> Card:
     if float((x2 - x2.mean(0)).abs().max()) < 1e-6:
         return wrong("X₂ is the same for every picture: there is nothing to predict, so nothing is learned.")
     light, biome = explained(x2, labels["light"]), explained(x2, labels["biome"])

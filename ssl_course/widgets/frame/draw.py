@@ -167,11 +167,13 @@ class Plot:
 
     # shapes
 
-    def line(self, points: Any, color: Color = INK, width: float = 2, dash: Dash = None) -> Plot:
-        """Through (N, 2) points; `dash` = (on, off) in CSS pixels."""
+    def line(
+        self, points: Any, color: Color = INK, width: float = 2, dash: Dash = None, told: str = ""
+    ) -> Plot:
+        """Through (N, 2) points; `dash` = (on, off) in CSS pixels; `told`: what it says under the pointer."""
         p = self._points(points)
         # A smooth curve of many points shows no gaps at its joints.
-        self._marks.append(Line(p, color, width, dash, rounded=len(p) <= 16))
+        self._marks.append(Line(p, color, width, dash, len(p) <= 16, told))
         return self
 
     def polygon(self, points: Any, fill: Fill = None, outline: Fill = None, width: float = 1) -> Plot:

@@ -28,7 +28,7 @@ def answer_while_busy(widget: ipywidgets.Widget) -> None:
         vars(widget.comm).pop("_reply_subshell_id", None)
 
 
-def _box(children: Sequence[ipywidgets.Widget], kind: str) -> ipywidgets.HBox:
+def _boxed(children: Sequence[ipywidgets.Widget], kind: str) -> ipywidgets.HBox:
     return ipywidgets.HBox(children, _dom_classes=(kind,))
 
 
@@ -93,9 +93,9 @@ class Explorer(ipywidgets.VBox):
             control.observe(self._on_change, names="value")
         groups = [[self.controls[name] for name in row] for row in rows if row] or [[]]
         last = [*groups[-1], *self.action_buttons.values(), self.reset_button]
-        groups[-1] = [*last[:-2], _box(last[-2:], "ssl-end")]  # however narrow: Reset has company
-        boxes = [_box(group, "ssl-group") for group in groups]
-        super().__init__([_box(boxes, "ssl-controls"), self.canvas], _dom_classes=("ssl-explorer",))
+        groups[-1] = [*last[:-2], _boxed(last[-2:], "ssl-end")]  # however narrow: Reset has company
+        boxes = [_boxed(group, "ssl-group") for group in groups]
+        super().__init__([_boxed(boxes, "ssl-controls"), self.canvas], _dom_classes=("ssl-explorer",))
         self._wanted = 1
         self._draw_once()  # an error in the first picture is an error of the cell
         for widget in [*self.controls.values(), *self.action_buttons.values(), self.reset_button]:

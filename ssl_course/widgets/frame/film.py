@@ -78,7 +78,7 @@ def film(frames: Sequence[Any], alt: str, seconds: float = 0.4) -> Film:
         raise ValueError("film() needs alt text: say in a sentence what moves")
     if len(frames) < 2:
         raise ValueError(f"a film has two frames or more, not {len(frames)}")
-    return Film([_sheet(frame) for frame in frames], alt.strip(), seconds)
+    return Film([_laid_out(frame) for frame in frames], alt.strip(), seconds)
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def filmed(method: Any, views: Callable[[Any], Any], steps: Sequence[int] = STEP
     shoot(next(steps_done))
 
 
-def _sheet(frame: Any) -> paint.Sheet:
+def _laid_out(frame: Any) -> paint.Sheet:
     panels, line = frame if isinstance(frame, tuple) else (frame, "")
     some = panels if isinstance(panels, list) else [panels]
     return paint.lay_out([p if isinstance(p, Panel) else Panel(p) for p in some], paint.plain(line))

@@ -400,7 +400,7 @@ class Live(Explorer):
             super().reset()
         finally:
             self._resetting = False
-        _restore(self.method, self._first)
+        _reset_to(self.method, self._first)
         self._resume = self._given
         self._begin = self._given["step"] if self._given else 0
         self._leftover.forget()
@@ -589,7 +589,7 @@ def _snapshot(method: nn.Module) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _restore(method: nn.Module, first: dict[str, Any]) -> None:
+def _reset_to(method: nn.Module, first: dict[str, Any]) -> None:
     """The method as it was, in the same tensors wherever they fit, so that others who hold them see it."""
     method.zero_grad(set_to_none=True)
     for name, module in method.named_modules():

@@ -20,6 +20,7 @@ class Line(NamedTuple):
     width: float
     dash: Dash = None
     rounded: bool = False  # at its joints
+    told: str = ""
 
 
 class Area(NamedTuple):

@@ -63,7 +63,7 @@ def paint(drawing: Drawing) -> np.ndarray:
     image = image.reduce(FINER)
     for mark in drawing.marks:
         if isinstance(mark, Text):
-            _write(image, mark)
+            _draw_text(image, mark)
     return np.asarray(image.convert("RGBA"))
 
 
@@ -75,7 +75,7 @@ def _thick(width: float) -> int:
     return max(1, round(width * FINE))
 
 
-def _write(image: Image.Image, mark: Text) -> None:
+def _draw_text(image: Image.Image, mark: Text) -> None:
     face = font(mark.size * SCALE, mark.bold)
     if mark.turned:
         x0, y0, x1, y1 = face.getbbox(mark.text)
@@ -150,7 +150,7 @@ def compose(there: Sheet) -> Image.Image:
         picture = Image.fromarray(panel.rgba).resize((w * SCALE, h * SCALE), how)
         sheet.paste(picture, (x * SCALE, y * SCALE), picture)
     for mark in there.words:
-        _write(sheet, mark)
+        _draw_text(sheet, mark)
     return sheet
 
 

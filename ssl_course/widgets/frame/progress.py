@@ -145,7 +145,7 @@ def curve_panel(
             plot.text(step, high, words, palette.MUTED, 10, "la" if right else "ra", offset=offset, halo=True)
     if len(before.step):
         then = np.stack([before.step, value(smooth(before.mean, len(before.step) // 40))], 1)
-        plot.line(then[before.step <= end], palette.PSI + "60", width=2)
+        plot.line(then[before.step <= end], palette.PSI + "60", told="an earlier run")
     if len(losses.step):
         x = losses.step
         if (losses.high > losses.low).any():  # several steps in a bin: their range
@@ -153,10 +153,10 @@ def curve_panel(
             if len(x) > 1:
                 plot.polygon(np.concatenate([above, below[::-1]]), fill=palette.PSI + "30")
         else:
-            plot.line(np.stack([x, value(losses.mean)], 1), palette.PSI + "60", width=1)
+            plot.line(np.stack([x, value(losses.mean)], 1), palette.PSI + "60", 1, told="each step")
         mean = value(smooth(losses.mean, len(x) // 40))
         if len(x) > 1:
-            plot.line(np.stack([x, mean], 1), palette.PSI, width=2)
+            plot.line(np.stack([x, mean], 1), palette.PSI, told=f"{name} loss")
         plot.dot(x[-1], mean[-1], palette.PSI, r=3.5)
         first, last, least = losses.mean[0], losses.mean[-1], losses.low.min()
         alt = f"loss curve of {name}: {first:.3g} at the start, {last:.3g} after step {done} of {steps}"

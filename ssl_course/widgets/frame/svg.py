@@ -52,7 +52,7 @@ def sheet(there: Sheet) -> str:
     for panel, x, y, w, h in there.panels:
         if panel.drawn:
             drawing = panel.picture.drawing()
-            marks = [mark._replace(told=()) if isinstance(mark, Discs) else mark for mark in drawing.marks]
+            marks = [m._replace(told="") if isinstance(m, Discs | Line) else m for m in drawing.marks]
             scale = w / panel.size[0]
             inside = write(drawing._replace(marks=marks))
             parts.append(f'<g transform="translate({x} {y}) scale({scale:.4g})">{inside}</g>')
@@ -70,12 +70,17 @@ def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
+def _end(told: str | None, kind: str) -> str:
+    """Of an element that says this under the pointer."""
+    return f"><title>{escape(told)}</title></{kind}>" if told else "/>"
+
+
 def _line(mark: Line) -> str:
     dash = f' stroke-dasharray="{_n(mark.dash[0])} {_n(mark.dash[1])}"' if mark.dash else ""
     joint = ' stroke-linejoin="round"' if mark.rounded or len(mark.points) > 2 else ""
     return (
         f'<path d="{_path(mark.points)}" fill="none" stroke="{css(mark.color)}" '
-        f'stroke-width="{max(mark.width, 1):g}"{dash}{joint}/>'
+        f'stroke-width="{max(mark.width, 1):g}"{dash}{joint}{_end(mark.told, "path")}'
     )
 
 
@@ -90,8 +95,7 @@ def _discs(mark: Discs) -> str:
     edge = f' stroke="{css(mark.outline)}" stroke-width="{mark.width:g}"' if mark.outline is not None else ""
     r = mark.r - mark.width / 2 if edge else mark.r
     return "".join(
-        f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(r)}" fill="{fill}"{edge}'
-        + (f"><title>{escape(told)}</title></circle>" if told else "/>")
+        f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(r)}" fill="{fill}"{edge}{_end(told, "circle")}'
         for (x, y), fill, told in zip_longest(mark.points.tolist(), _fills(mark), mark.told)
     )
 
@@ -140,20 +144,18 @@ def _crowd(mark: Discs, drawing: Drawing) -> str:
 
 
 def _fills(mark: Discs) -> list[str]:
-    """Each by its name; thousands are often one and the same object (a `Mixed` colour equals another that is
-    none)."""
+    """Each by its name; thousands are often one object (a `Mixed` colour equals another that is none)."""
     names = {at: "none" if fill is None else css(fill) for at, fill in {id(f): f for f in mark.fills}.items()}
     return [names[id(fill)] for fill in mark.fills]
 
 
-def _place(mark: Box | Picture) -> str:
+def _bounds(mark: Box | Picture) -> str:
     size = f'width="{_n(mark.x1 - mark.x0)}" height="{_n(mark.y1 - mark.y0)}"'
     return f'x="{_n(mark.x0)}" y="{_n(mark.y0)}" {size}'
 
 
 def _box(mark: Box) -> str:
-    told = f"><title>{escape(mark.told)}</title></rect>" if mark.told else "/>"
-    return f'<rect {_place(mark)} fill="{css(mark.fill)}"{told}'
+    return f'<rect {_bounds(mark)} fill="{css(mark.fill)}"{_end(mark.told, "rect")}'
 
 
 def _picture(mark: Picture) -> str:
@@ -161,7 +163,7 @@ def _picture(mark: Picture) -> str:
     solid(mark.pixels).save(file, "png", compress_level=1)
     sharp = "" if mark.smooth else ' style="image-rendering:pixelated"'
     data = base64.b64encode(file.getvalue()).decode()
-    return f'<image {_place(mark)} preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
+    return f'<image {_bounds(mark)} preserveAspectRatio="none" href="data:image/png;base64,{data}"{sharp}/>'
 
 
 def _text(mark: Text) -> str:

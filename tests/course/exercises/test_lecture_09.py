@@ -108,7 +108,7 @@ def length(u):
         (lambda u: np.mean(np.abs(u)) / length(u), "wrong side"),
         (lambda u: sum(u) / length(u) / math.sqrt(len(u)), "not signed"),
         (lambda u: len(u) ** -0.5, "coordinate axis only"),
-        (lambda u: 2 + sum(u), "column j has the std"),
+        (lambda u: 2 + sum(u), "in half of the rows"),
         (lambda u: ..., "Replace the dots"),
     ],
 )

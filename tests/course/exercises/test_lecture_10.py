@@ -22,12 +22,12 @@ def probability(joint, i=None, j=None):
 
 
 def table(entry):
-    """A student's function that fills its table entry by entry: (P(x₁,x₂), P(x₁), P(x₂)) → a number."""
+    """A student's function that fills its table entry by entry: (P(x₁,x₂), P(x₁), P(x₂), Q(x₂)) → a number."""
 
-    def function(joint):
+    def function(joint, noise):
         return [
             [
-                entry(joint[i, j], probability(joint, i=i), probability(joint, j=j))
+                entry(joint[i, j], probability(joint, i=i), probability(joint, j=j), noise[j])
                 for j in range(joint.shape[1])
             ]
             for i in range(joint.shape[0])
@@ -36,11 +36,11 @@ def table(entry):
     return function
 
 
-def by_descent(joint):
-    """What descends the exact loss of N = 2 by small steps ends there too."""
+def by_descent(joint, noise):
+    """What descends the exact loss of one stranger by small steps ends there too."""
     import torch
 
-    p = torch.tensor(joint)
+    p, q = torch.tensor(joint), torch.tensor(noise)
     score = torch.zeros_like(p, requires_grad=True)
     descent = torch.optim.LBFGS(
         [score], max_iter=500, tolerance_grad=1e-12, tolerance_change=1e-16, line_search_fn="strong_wolfe"
@@ -49,7 +49,7 @@ def by_descent(joint):
     def step():
         descent.zero_grad()
         gap = score[:, None, :] - score[:, :, None]
-        loss = (p[:, :, None] * p.sum(0) * torch.nn.functional.softplus(gap)).sum()
+        loss = (p[:, :, None] * q * torch.nn.functional.softplus(gap)).sum()
         loss.backward()
         return loss
 
@@ -59,8 +59,9 @@ def by_descent(joint):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_right(seed):
-    assert check.optimal_scores(table(lambda p, a, b: math.log(p / (a * b))), seed).passed
-    assert check.optimal_scores(table(lambda p, a, b: math.log(p / b) + 3), seed).passed
+    assert check.optimal_scores(table(lambda p, a, b, q: math.log(p / a / q)), seed).passed
+    assert check.optimal_scores(table(lambda p, a, b, q: math.log(p / q) + 3), seed).passed
+    assert check.optimal_scores(by_descent, seed).passed
     assert check.silence(silent, seed).passed
     assert check.two_floors(by_heart, seed).passed
 
@@ -69,8 +70,9 @@ def test_the_scores_are_where_a_descent_ends():
     rng = np.random.default_rng(5)
     joint = rng.gamma(1.0, size=(3, 4)) + 0.05
     joint /= joint.sum()
-    gap = by_descent(joint) - np.log(joint / joint.sum(0))
-    assert np.abs(gap - gap.mean(1, keepdims=True)).max() < 1e-5
+    for noise in (joint.sum(0), np.full(4, 0.25)):  # P(x₂), where it is the PMI, and another
+        gap = by_descent(joint, noise) - np.log(joint / noise)
+        assert np.abs(gap - gap.mean(1, keepdims=True)).max() < 1e-5
 
 
 def test_the_masked_loss_of_this_file_is_the_librarys():
@@ -86,14 +88,17 @@ def test_the_masked_loss_of_this_file_is_the_librarys():
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        (lambda p, a, b: math.log(p / a), "divide by P(x₂)"),
-        (lambda p, a, b: math.log(p), "divide by P(x₂)"),
-        (lambda p, a, b: p / (a * b), "return the logarithm"),
-        (lambda p, a, b: -math.log(p / (a * b)), "*higher* score"),
-        (lambda p, a, b: p, "joint probability"),
-        (lambda p, a, b: p * math.log(p / (a * b)), "its part of the mutual information"),
-        (lambda p, a, b: math.log(p / a / b / b), "twice"),
-        (lambda p, a, b: p**3, "Wanted is"),
+        (lambda p, a, b, q: math.log(p / a / b), "That is the PMI"),
+        (lambda p, a, b, q: math.log(p / a), "nothing of the strangers"),
+        (lambda p, a, b, q: math.log(p), "nothing of the strangers"),
+        (lambda p, a, b, q: p / (a * q), "return the logarithm"),
+        (lambda p, a, b, q: p, "return the logarithm"),
+        (lambda p, a, b, q: p / a, "return the logarithm"),
+        (lambda p, a, b, q: -math.log(p / (a * q)), "*higher* score"),
+        (lambda p, a, b, q: math.log(p / a * q), "not more"),
+        (lambda p, a, b, q: p * math.log(p / (a * q)), "The score is the logarithm alone"),
+        (lambda p, a, b, q: math.log(p / a / b / q), "One distribution draws"),
+        (lambda p, a, b, q: p**3, "line 1 of the proof"),
     ],
 )
 def test_wrong_scores_are_recognised(entry, says, seed):

@@ -51,6 +51,8 @@ def test_a_mark_says_its_values() -> None:
     assert [e.find(f"{SPACE}title").text for e in marks(plot, "circle")] == [
         "step 300, loss 0.5", "step 1, loss 1", "step 2, loss 1.5",
     ]  # fmt: skip
+    plot.line([(0, 1), (500, 2)]).line([(0, 2), (500, 1)], told="ψ < X₁")
+    assert [e.findtext(f"{SPACE}title") for e in marks(plot, "path")][-2:] == [None, "ψ < X₁"]
 
 
 def test_an_axis_of_words_tells_no_number_that_is_not_its_own() -> None:
