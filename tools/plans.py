@@ -16,6 +16,7 @@ from typing import Any
 from tools.bake import Plan
 
 SCORE = re.compile(r"<br>Score after .*$", re.DOTALL)  # of all puzzles; a page does not keep it
+DRAG = re.compile(r"Drag a tile .*? Commit, then")  # on a page the tiles lie still
 
 
 def plan_of(explorer: Any) -> Plan:
@@ -255,7 +256,7 @@ def jigsaw(explorer: Any) -> Plan:
         [{"puzzle": puzzles, "gaps": [True, False], "board": [False, True]}],
         of=of,
         to=to,
-        say=lambda line: SCORE.sub("", line),
+        say=lambda line: DRAG.sub("Guess the order and press Commit, then", SCORE.sub("", line)),
         remarks=("to move the tiles, and the score",),
     )
 

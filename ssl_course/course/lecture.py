@@ -33,6 +33,8 @@ _BOX = (
 
 
 _FORMULA = r"\$[^$<]+\$"
+# What keeps its hyphens (code, formulas, tags and comments), or the hyphen before a negative number.
+_MINUS = r"(`[^`]*`|\$[^$]+\$|<[a-zA-Z/!][^>]*>)|(?<![^\s(*|\[])-(?=\.?\d)"
 
 
 class Shown:
@@ -499,7 +501,8 @@ def say(template: str, **numbers: object) -> Prose:
     """Prose with numbers from the run: ``say("The gap is **{gap:.3f}**.", gap=gap)``.
 
     ``{name}`` and ``{name:spec}`` are filled in where ``name`` is given; all other braces are left to LaTeX.
-    Inside a formula only ``{name:spec}`` is filled, since ``{n}`` there is LaTeX's own.
+    Inside a formula only ``{name:spec}`` is filled, since ``{n}`` there is LaTeX's own. A negative number has
+    a minus sign, outside formulas and code.
 
     Raises:
         ValueError: a number that the text does not use, or a ``{name:spec}`` without its number; so does
@@ -525,6 +528,7 @@ def say(template: str, **numbers: object) -> Prose:
     pattern_with_spec = re.compile(r"\{(?P<name>[A-Za-z_][\w.]*):(?P<spec>[^{}]*)\}")
     pattern = r"(?P<formula>\$[^$]+\$)|\{(?P<name>[A-Za-z_][\w.]*)(?::(?P<spec>[^{}]*))?\}"
     text = re.sub(pattern, fill, textwrap.dedent(template).strip())
+    text = re.sub(_MINUS, lambda match: match[1] or "−", text)
     if unused := sorted(set(values) - used):
         raise ValueError(f"the text does not use {', '.join(unused)}")
     return Prose(text)

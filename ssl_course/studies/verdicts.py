@@ -219,10 +219,10 @@ def on_curve(results: Sequence[dict[str, Any]], method: str, label: str, samples
     then, end = (", ".join(f"{row['curve'][i][label]:.2f}" for row in rows) for i in (at, -1))
     seen = {"G": "lightness", "C": "colours"}[rows[0]["cell"]["table"]]
     return (
-        f"Where on the recorded curve is that? This run drew {samples:,} pictures. In lecture 13's table "
-        f"{method}, with a network of its own, sees the {seen} of scenes of 32 px; from 30 labels its probe "
-        f"of the {label} has {then} after {points[at]:,} pictures ({len(rows)} seeds), and {end} at the end, "
-        f"after {points[-1]:,}."
+        f"Is this run at the end of what it can reach? It drew {samples:,} pictures. A longer run of "
+        f"{method}, with a network of another size, is recorded for lecture 13 (scenes of 32 px, from their "
+        f"{seen}): a probe from 30 labels names the {label} in {then} of new scenes after {points[at]:,} "
+        f"pictures ({len(rows)} seeds), and in {end} after {points[-1]:,}."
     )
 
 

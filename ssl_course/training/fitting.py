@@ -24,6 +24,12 @@ class History:
     samples_per_second: float = 0.0
     interrupted: bool = False
     state: dict[str, Any] | None = None
+    cell: int | None = None  # the notebook's cell whose output has it all, under the curve
+
+    def _ipython_display_(self) -> None:
+        """Its line, but not a second time in the cell that shows the curve."""
+        if self.cell != get_ipython().execution_count:  # type: ignore[name-defined] # noqa: F821
+            print(self)
 
     def __repr__(self) -> str:
         if not self.losses:

@@ -349,7 +349,7 @@ def _readout(view: View, cell: int, known: str | None, open_: bool, guessed: flo
     share = 100 * max(estimate.value, 0) / view.variance
     parts = ["ε<sub>CI</sub>² =", f"<b>{view.exact:.2f}</b> exact," if exact else ""]
     parts.append(
-        f"{estimate.value:.2f} ± {estimate.standard_error:.2f} estimated from "
+        f"{estimate.value:.2f} ± {2 * estimate.standard_error:.2f} (two standard errors) estimated from "
         f"{SAMPLES if exact else 'these'} pictures, {share:.1f} % of the variance of X₂."
     )
     if view.probe is not None:

@@ -240,6 +240,15 @@ def test_say():
     assert said._repr_markdown_() == r"It is **0.33**, 1,024 of 2.5; $\frac{1}{n} = 0.3$."
 
 
+@pytest.mark.parametrize(("text", "said"), [
+    ("**{x:+.3f}** ± 0.1 ({x})", "**−0.250** ± 0.1 (−0.25)"), ("-18 to 19 %", "−18 to 19 %"), ("{x:.0%}", "−25%"),
+    ("$y^{-1} = {x:.1f}$ and {x:.1f}", "$y^{-1} = -0.2$ and −0.2"), ("`f(-1, {x:.1f})` is {x:.1f}", "`f(-1, -0.2)` is −0.2"),
+    ("<!-- given: -1 --> 2018-11 to 2019-01, top-1, - 3", "<!-- given: -1 --> 2018-11 to 2019-01, top-1, - 3"),
+])  # fmt: skip
+def test_a_negative_number_has_a_minus_sign_outside_formulas_and_code(text, said):
+    assert lecture.say(text, **{"x": -0.25} if "{x" in text else {})._repr_markdown_() == said
+
+
 @pytest.mark.parametrize(
     ("text", "numbers"), [("It is {x:.2f}", {}), ("It is", {"x": 1}), ("It is {y:.2f}", {"x": 1}),
                           ("It is {x.mean:+.3f}", {}), ("It is {x.mean}", {}), ("It is {x} and {x.mean}", {"x": 1})]

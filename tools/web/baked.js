@@ -182,7 +182,7 @@ function mount(figure, table, canvas) {
   const root = make("div", { className: "ssl-explorer ssl-baked" }, row);
   root.dataset.kind = table.kind;
   if (table.notes.length) {
-    const words = `In the notebook: ${table.notes.join("; ")}.`;
+    const words = `Only in the notebook: ${table.notes.map((note) => note.includes("(here ") ? `to change ${note}` : note).join("; ")}.`;
     root.append(make("p", { className: "ssl-elsewhere", textContent: words }));
   }
   const el = make("div", {});

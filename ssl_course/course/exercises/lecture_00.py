@@ -127,6 +127,6 @@ def unnoticed(answers: Any) -> Card:
     """
     praise = (
         "A linear probe sees what can be read off linearly, not how it is written. "
-        "More to choose from costs labels, whether it is of use or not."
+        "More to choose from can cost labels: a thousand numbers of noise do."
     )
     return _letters(answers, _CHANGES, _REACHES, praise)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from ssl_course.course import palette, themes
+from ssl_course.course import palette, plots, themes
 from ssl_course.course.lecture import live_view
 from ssl_course.training.steps import Step, read_losses
 from ssl_course.widgets.frame import draw, paint
@@ -261,6 +261,7 @@ class Bar:
             caption += f" · broken off by an error after step {done:,} of {steps:,}"
         panel = self._panel(caption)
         self._handle.update(still(panel) | {"text/plain": f"{self.name}: {caption}"}, raw=True)
+        history.cell = getattr(plots.shell(), "execution_count", None)
         self.canvas.close()
 
     def _panel(self, caption: str) -> Panel:

@@ -7,6 +7,7 @@ import builtins
 import io
 import math
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import unquote
 
 import IPython.display
@@ -231,19 +232,41 @@ def test_a_bar_while_it_runs_and_afterwards(output: Shown) -> None:
     assert canvas.comm is None, "a canvas that nobody sees any more is closed"
 
 
-def test_landmarks_of_a_fit_are_in_its_curve_while_it_runs_and_afterwards(
-    output: Shown, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shell = type("ZMQInteractiveShell", (), {})  # in a notebook `fit` makes a Bar
-    monkeypatch.setattr(builtins, "get_ipython", lambda: shell(), raising=False)
-    while_it_ran: list[str] = []
-    show = progress.Canvas.show
-    monkeypatch.setattr(progress.Canvas, "show", lambda c, p: (while_it_ran.append(p[0].alt), show(c, p)))
+def in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A shell for which `fit` makes a Bar."""
+    shell = type("ZMQInteractiveShell", (), {"execution_count": 7})()
+    monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
+    monkeypatch.setattr(progress.plots, "shell", lambda: shell)
+    return shell
+
+
+def trained(**how: Any) -> History:
     toy = torch.nn.Linear(16, 1)
     toy.pair = lambda batch: Pair(batch.inputs, batch.inputs)  # type: ignore[assignment]
     toy.forward = lambda batch: toy.weight.square().mean()  # type: ignore[method-assign]
-    data = Pictures(torch.zeros(16, 3, 4, 4, dtype=torch.uint8))
-    fit(toy, data, 2, 8, landmarks={"one answer for all": 0.25})  # type: ignore[arg-type]
+    return fit(toy, Pictures(torch.zeros(16, 3, 4, 4, dtype=torch.uint8)), 2, 8, **how)  # type: ignore[arg-type]
+
+
+def test_a_history_is_silent_under_its_own_curve_alone(
+    output: Shown, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = in_a_notebook(monkeypatch)
+    shown, unseen, formatter = trained(), trained(bar=False), IPython.core.formatters.DisplayFormatter()
+    assert formatter.format(shown) == ({}, {}) and capsys.readouterr().out == ""
+    assert formatter.format(unseen) == ({}, {}) and capsys.readouterr().out == f"{unseen}\n"
+    shell.execution_count += 1  # asked for in another cell
+    assert formatter.format(shown) == ({}, {}) and capsys.readouterr().out == f"{shown}\n"
+    assert str(shown).startswith("2 steps in")
+
+
+def test_landmarks_of_a_fit_are_in_its_curve_while_it_runs_and_afterwards(
+    output: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_a_notebook(monkeypatch)
+    while_it_ran: list[str] = []
+    show = progress.Canvas.show
+    monkeypatch.setattr(progress.Canvas, "show", lambda c, p: (while_it_ran.append(p[0].alt), show(c, p)))
+    trained(landmarks={"one answer for all": 0.25})
     for alt in (while_it_ran[0], output.bundles[-1]["text/html"]):
         assert "dashed at 0.25: one answer for all" in alt
     assert len(output.bundles) == 2
