@@ -382,8 +382,9 @@ def prepare(folder: Path = PREPARED) -> None:
     WRITTEN.clear()
     for file in (*HERE.glob("*.css"), *HERE.glob("*.js"), *HERE.glob("*.svg")):
         put(folder / "_static" / file.name, file.read_bytes())
-    for name in ("canvas.js", "canvas.css"):  # the notebook's own
-        put(folder / "_static" / name, (ROOT / "ssl_course/widgets/frame" / name).read_bytes())
+    for name, more in (("canvas.js", ""), ("canvas.css", themes.variables())):  # the notebook's own
+        own = (ROOT / "ssl_course/widgets/frame" / name).read_bytes()
+        put(folder / "_static" / name, own + more.encode())
     put(folder / "conf.py", (HERE / "conf.py").read_bytes())
     first(folder, lectures(folder))
     handout(folder)

@@ -64,7 +64,7 @@ EQUATIONS = [
         _THEORY + "epsilon_ci_squared", _TESTS + "test_epsilon_against_brute_force", "01",
     ),
     Equation(
-        "ε_CI from samples", "§3.4",
+        "ε² from samples", "§3.4",
         r"\varepsilon_{CI}^2 = E \bigl\| E[X_2 - E[X_2 \mid Y] \mid X_1] \bigr\|^2",
         _THEORY + "estimate_epsilon_ci_squared", _TESTS + "test_estimate_converges", "01",
     ),

@@ -25,7 +25,7 @@ NAMES = {
     INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", WASH: "wash",
     PASSED: "passed", WRONG: "wrong", **{colour: name for name, colour in BIOME.items()},
 }  # fmt: skip
-# On a dark page; canvas.css has the same, and a test compares them.
+# On a dark page.
 DARK = {
     "x1": "#5b9bff", "x2": "#f98f4d", "y": "#dcb4ea", "psi": "#5ce6bd", "ink": "#f1f3f5", "muted": "#a9b0b8",
     "grid": "#3b4046", "paper": "#17191c", "wash": "#24282d", "passed": "#5fd0b8", "wrong": "#ff8a80",

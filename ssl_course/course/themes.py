@@ -60,13 +60,20 @@ def on_wash() -> str:
     return f"background:{WASH};color:{INK};background:{both(WASH)};color:{both(INK)}"
 
 
+def _rule(where: str, colours: dict[str, str]) -> str:
+    return where + "{" + ";".join(f"--ssl-{name}:{colour}" for name, colour in colours.items()) + "}"
+
+
+def variables() -> str:
+    """The palette's names and what they mean on a light and on a dark page, as CSS for widgets."""
+    light = {name: colour for colour, name in NAMES.items()}
+    return _rule(".ssl-canvas", light) + _rule('[data-jp-theme-light="false"] .ssl-canvas', DARK)
+
+
 def standalone(svg: str) -> str:
     """An <svg> whose colours are names of the palette, with what they mean on a light and on a dark page."""
     used = {name: colour for colour, name in NAMES.items() if f"--ssl-{name}" in svg}
-    light, dark = (
-        ":root{" + ";".join(f"--ssl-{name}:{colour}" for name, colour in colours) + "}"
-        for colours in (used.items(), ((name, DARK[name]) for name in used))
-    )
+    light, dark = _rule(":root", used), _rule(":root", {name: DARK[name] for name in used})
     if "ssl-dark" in svg:  # pictures of its own for each theme
         dark += ".ssl-light{display:none}.ssl-dark{display:inline}"
     style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}text{{font-family:{FONT}}}</style>"

@@ -1,6 +1,7 @@
 """Lecture 08's experiment: two views of one picture, and how alike ψ finds them (note §3.2)."""
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -81,8 +82,7 @@ def exactly(setting: dict[str, float], strength: Tensor, size: int) -> Draw:
 
 
 def views(method: Any, image: Tensor, setting: dict[str, float], mode: str, seed: int) -> Views:
-    """Of one picture (3, s, s) uint8 K pairs, by the method's `pair` with the augmentation that the controls
-    say.
+    """K pairs of one picture (3, s, s) uint8, by the method's `pair` with the controls' augmentation.
 
     With mode "exact" the first view is the picture itself.
     """
@@ -94,14 +94,10 @@ def views(method: Any, image: Tensor, setting: dict[str, float], mode: str, seed
         stream = torch.Generator().manual_seed(seed)
         made = recipe(setting).draw(2 * MANY, size, size, generator=stream)
         if mode == "shared":
-            made = Draw(**{k: _twice(v) for k, v in vars(made).items()})
+            fields = {name: v for name, v in vars(made).items() if torch.is_tensor(v)}
+            made = replace(made, **{name: torch.cat([v[:MANY]] * 2) for name, v in fields.items()})
     shown = as_set(method, augment=lambda x: apply(x, made))
     return Views(torch.cat([*pair_of(shown, Pictures(image.expand(MANY, -1, -1, -1)))]), made)
-
-
-def _twice(value: Any) -> Any:
-    """The first half of a draw's field, two times."""
-    return torch.cat([value[:MANY]] * 2) if torch.is_tensor(value) else value
 
 
 class _State(Gallery):
@@ -140,8 +136,7 @@ def _reader(method: nn.Module, head: bool) -> Any:
 
 
 class AugmentationExplorer(SheetExplorer):
-    """Two views of one picture side by side, a control for each augmentation,
-    and their cosine in two networks.
+    """Two views of one picture, a control for each augmentation, and their cosine in two networks.
 
     The cosines stay hidden until you have said which network you expect to recognise the picture better.
 
@@ -184,7 +179,7 @@ class AugmentationExplorer(SheetExplorer):
             "no augmentation": lambda: self.set(**OFF),
         }
         rows = [often, seldom, ["guess", "head"]]
-        super().__init__(controls, state=state, rows=rows, size=state.size, actions=actions)
+        super().__init__(controls, state=state, rows=rows, actions=actions)
         self.fold(1, "more augmentations")
 
     @staticmethod
@@ -215,25 +210,19 @@ def what_was_done(drawn: Draw, i: int, size: int) -> str:
         v = getattr(drawn, name)
         return neutral if v is None else float(v[i]) if torch.is_tensor(v) and v.ndim else float(v)
 
-    parts = []
-    if drawn.height is not None:
-        share = value("height", size) * value("width", size) / size**2
-        if share < 0.995:
-            parts.append(f"{share:.0%} of the area".replace("%", " %"))
-    if abs(value("zoom", 1) - 1) > 0.005:
-        parts.append(f"zoom {value('zoom', 1):.2f}")
-    if abs(value("angle", 0)) >= 0.5:
-        parts.append(f"turned {value('angle', 0):.0f}°")
-    if value("flip", 0):
-        parts.append("flipped")
-    colour = [f"{n} {value(n, 1):.2f}" for n in LIGHT if value(n, 1) != 1]
-    if value("hue", 0):
-        colour.append(f"hue {value('hue', 0):+.2f}")
-    if value("gray", 0):
-        colour.append("gray")
-    if value("sigma", 0) > 0:
-        colour.append(f"blur {value('sigma', 0):.1f}")
-    return ", ".join([*parts, *colour]).replace("-", "−") or "as it is"
+    share, zoom = value("height", size) * value("width", size) / size**2, value("zoom", 1)
+    angle, hue, blur = value("angle", 0), value("hue", 0), value("sigma", 0)
+    done = {
+        f"{100 * share:.0f} % of the area": share < 0.995,
+        f"zoom {zoom:.2f}": abs(zoom - 1) > 0.005,
+        f"turned {angle:.0f}°": abs(angle) >= 0.5,
+        "flipped": value("flip", 0),
+        **{f"{name} {value(name, 1):.2f}": value(name, 1) != 1 for name in LIGHT},
+        f"hue {hue:+.2f}": hue,
+        "gray": value("gray", 0),
+        f"blur {blur:.1f}": blur > 0,
+    }
+    return ", ".join(words for words, yes in done.items() if yes).replace("-", "−") or "as it is"
 
 
 def _all_pairs(made: Views, exact: bool) -> Panel:

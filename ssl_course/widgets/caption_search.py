@@ -135,10 +135,8 @@ class CaptionSearch(Explorer):
     Args:
         network: a trained `CLIP`; None takes those shipped with the course: scenes, and emoji where their
             pictures are on this machine.
-        data: pictures with captions for it, at least two; None paints scenes of 32 px,
-            as the shipped network knows them.
-        candidates: captions to choose from beside those of ``data``;
-            None adds all captions of the scenes to scenes.
+        data: pictures with captions for it, at least two; None paints scenes of 32 px.
+        candidates: captions beside those of ``data``; None adds all captions of the scenes to scenes.
 
     Raises:
         FileNotFoundError: no network was given and none is shipped. ValueError: pictures without captions.
@@ -150,21 +148,17 @@ class CaptionSearch(Explorer):
         data: Pictures | None = None,
         candidates: Sequence[str] | None = None,
     ) -> None:
-        galleries: dict[str, _Gallery] = {}
-        if network is None and data is None:
-            galleries["scenes"] = _scene_gallery(checkpoints.shipped("clip"), SIZE)
-            if (emoji := _emoji_gallery()) is not None:
-                galleries["emoji"] = emoji
+        courses = network is None and data is None
+        network = checkpoints.shipped("clip") if network is None else network
+        if data is None:
+            first = _scene_gallery(network)
         else:
-            network = checkpoints.shipped("clip") if network is None else network
-            if data is None:
-                galleries["yours"] = _scene_gallery(network, SIZE)
-            else:
-                every = scenes.every_caption()[0]
-                if candidates is None:
-                    candidates = every if set(data.captions) <= set(every) else ()
-                galleries["yours"] = _Gallery(network, data, candidates, START)
-        first = next(iter(galleries.values()))
+            every = scenes.every_caption()[0]
+            fitting = every if set(data.captions) <= set(every) else ()
+            first = _Gallery(network, data, fitting if candidates is None else candidates, START)
+        galleries = {"scenes" if courses else "yours": first}
+        if courses and (emoji := _emoji_gallery()) is not None:
+            galleries["emoji"] = emoji
         labels = list(dict.fromkeys(label for g in galleries.values() for label in g.labels))
         own, ends = min(max(first.scale, 1.0), 100.0), {"base": 10, "min": 0, "max": 2, "step": 0.01}
         controls = {
@@ -244,8 +238,8 @@ class CaptionSearch(Explorer):
         self.set(caption=gallery.start, scale=min(max(gallery.scale, 1.0), 100.0), rank=0, cursor=0)
 
 
-def _scene_gallery(network: CLIP, size: int) -> _Gallery:
-    data, fine = (scenes.World().sample(GALLERY, s, seed=1_000_010) for s in (size, 96))
+def _scene_gallery(network: CLIP) -> _Gallery:
+    data, fine = (scenes.World().sample(GALLERY, size, seed=1_000_010) for size in (SIZE, 96))
     return _Gallery(network, data, scenes.every_caption()[0], START, fine.images)
 
 
@@ -358,20 +352,16 @@ def _loss(gallery: _Gallery, scale: float, masked: bool) -> Panel:
         plot.dot(own, at_own, None, r=6, outline=palette.X1, width=2.5)
     if now <= top:
         plot.dot(log10(scale), now, palette.INK, r=4)
-    else:
-        _above(plot, log10(scale), top, now, palette.INK)
+    else:  # an arrow at the upper edge to what lies beyond it
+        x = log10(scale)
+        anchor, side = ("lm", 8) if x < 1 else ("rm", -8)
+        plot.arrow((x, 0.88 * top), (x, top))
+        plot.text(x, 0.94 * top, f"{now:.1f}, above", palette.INK, 11, anchor, True, (side, 0), halo=True)
     alt = (
         f"loss against the scale; at {scale:.1f} it is {now:.2f}, log N is {log(n):.2f}, "
         f"the floor {floor:.2f}"
     )
     return plot.panel("● loss at your scale, ○ where training left it", alt)
-
-
-def _above(plot: draw.Plot, x: float, top: float, value: float, color: str) -> None:
-    """An arrow at the plot's upper edge to a value that lies beyond it, and the value."""
-    plot.arrow((x, 0.88 * top), (x, top), color)
-    anchor, side = ("lm", 8) if x < 1 else ("rm", -8)
-    plot.text(x, 0.94 * top, f"{value:.1f}, above", color, 11, anchor, True, (side, 0), halo=True)
 
 
 def _of_the_caption(network: CLIP, caption: str) -> Iterator[str]:

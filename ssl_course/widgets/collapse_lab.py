@@ -1,5 +1,4 @@
-"""Lecture 09's experiments: SimSiam in training, with switches that act while it runs;
-z in the plane (note §3.2)."""
+"""Lecture 09's experiments: SimSiam in training, switches that act while it runs, z (note §3.2)."""
 
 from typing import NamedTuple
 
@@ -97,7 +96,7 @@ class CollapseLab(Live):
         """Measure z of the shown pictures, remember it, draw it."""
         z, bare = self._look(method)
         root = z.shape[1] ** 0.5
-        now = Gauge(self._index, feature_std(z) * root, feature_std(bare) * root)
+        now = Gauge(self.index, feature_std(z) * root, feature_std(bare) * root)
         self.history = [g for g in self.history if g.step < now.step] + [now]
         label = next(iter(self._pictures.labels), None)
         classes = self._pictures.labels[label].cpu() if label else torch.zeros(len(z), dtype=torch.long)
@@ -107,11 +106,9 @@ class CollapseLab(Live):
 
 
 def as_seen(method: SimSiam, images: Tensor) -> Tensor:
-    """z (N, 2) as the loss sees it: where there is an output norm,
-    it divides by the spread of these very rows.
+    """z (N, 2) as the loss sees it: an output norm divides by the spread of these very rows.
 
-    In eval mode the norm would divide by the spread that it remembers,
-    which lags behind a fall and tells of it.
+    In eval mode it would divide by the spread that it remembers, which lags behind a fall and tells of it.
     """
     z = method.before_norm(images)  # (N, 2)
     if not method.output_norm:
@@ -121,8 +118,7 @@ def as_seen(method: SimSiam, images: Tensor) -> Tensor:
 
 
 class CollapseCircle(CollapseLab):
-    """SimSiam with z in the plane: every picture is a dot on a circle,
-    and three switches act while it trains.
+    """SimSiam with z in the plane: every picture is a dot on a circle, three switches act while it trains.
 
     Take the stop-gradient or the predictor away and all dots run to one place while the loss reaches its
     best, −1. Then switch the output norm on: the dots fly apart again, though the network is as fallen as

@@ -15,9 +15,9 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.interfaces import Pair, pair_of
 from ssl_course.methods.colorization import Colorization, paint
 from ssl_course.pretext.color import annealed_mean, lab_to_rgb, rebalance_weights
-from ssl_course.widgets.frame import Frame, Key, Panel, Pointer, draw
+from ssl_course.widgets.frame import Frame, Panel, draw
 from ssl_course.widgets.frame.pairs import picture_of
-from ssl_course.widgets.frame.sheet import SHOWN, Gallery, SheetExplorer, cell_at, moved
+from ssl_course.widgets.frame.sheet import SHOWN, Gallery, SheetExplorer, cell_at
 from ssl_course.widgets.frame.upload import Upload
 
 WHITE = (255, 255, 255)  # on a picture, in the dark theme too
@@ -56,6 +56,9 @@ class ColorizationExplorer(SheetExplorer):
         ValueError: no pictures. FileNotFoundError: no network is given and none is shipped.
     """
 
+    own = {"place": (0.5, 0.75)}
+    places = {2: ("place", 1 / 16), 3: ("guess", 0.03)}  # on the picture; its colour in the plane
+
     def __init__(
         self,
         networks: Colorization | dict[str, Colorization] | None = None,
@@ -73,12 +76,7 @@ class ColorizationExplorer(SheetExplorer):
             "rebalancing": FloatSlider(0.5, **slider, description="rebalancing"),
             "answer": Checkbox(False, description="show the true colours"),
         }
-        super().__init__(
-            controls,
-            state=_State(offered, pictures, gray=True),
-            size=int(pictures.images.shape[-1]),
-            hidden={"place": (0.5, 0.75), "guess": None},
-        )
+        super().__init__(controls, state=_State(offered, pictures, gray=True))
 
     @staticmethod
     def render(state: Any, **values: Any) -> Frame:
@@ -116,26 +114,6 @@ class ColorizationExplorer(SheetExplorer):
             off = f"<b>{float((here - true_here).norm()):.0f}</b> Lab units off"
             line += f", of the truth <b>{true_vivid:.0f}</b>; at the ring ψ is {off}."
         return panels, v.upload.line + line
-
-    def on_pointer(self, event: Pointer) -> None:
-        """Choose a picture, point at a place, or guess its colour."""
-        if event.panel == 0:
-            super().on_pointer(event)
-        elif event.panel == 2:
-            self.set(place=(event.x, event.y), guess=None)
-        elif event.panel == 3 and event.kind != "up":
-            self.set(guess=(event.x, event.y))
-
-    def on_key(self, event: Key) -> None:
-        """Arrows choose the picture, move the place, or move the guess."""
-        dx, dy = event.arrow
-        values = self.values()
-        if event.panel == 0:
-            super().on_key(event)
-        elif event.panel == 2:
-            self.set(place=moved(values["place"], dx / 16, dy / 16), guess=None)
-        elif event.panel == 3:
-            self.set(guess=moved(values["guess"] or (0.5, 0.5), 0.03 * dx, 0.03 * dy))
 
 
 def _ringed(image: torch.Tensor, place: tuple[float, float]) -> draw.Plot:

@@ -21,7 +21,6 @@ class _State(NamedTuple):
     measured: dict[str, Row]
     columns: tuple[str, ...]
     reference: dict[str, float]
-    called: str  # the reference, in words
     chance: dict[str, float]
 
 
@@ -30,7 +29,7 @@ class DrawnRow(Explorer):
 
     Args:
         measured: row → column → (mean, standard error), accuracies; NaN where there is no error bar.
-        reference: column → an accuracy that is known beforehand, drawn as a mark; called ``called``.
+        reference: column → the accuracy of a random network, known beforehand, drawn as a mark.
         chance: column → the accuracy of guessing.
         first: the row to begin with; None is the first.
 
@@ -42,7 +41,6 @@ class DrawnRow(Explorer):
         self,
         measured: Mapping[str, Row],
         reference: Mapping[str, float],
-        called: str = "random network",
         chance: Mapping[str, float] | None = None,
         first: str | None = None,
     ) -> None:
@@ -50,8 +48,7 @@ class DrawnRow(Explorer):
         for name, row in measured.items():
             if missing := [c for c in columns if c not in row]:
                 raise ValueError(f"the row {name!r} lacks {', '.join(missing)}")
-        rows = {name: dict(row) for name, row in measured.items()}
-        state = _State(rows, columns, dict(reference), called, dict(chance or {}))
+        state = _State(dict(measured), columns, dict(reference), dict(chance or {}))
         controls: dict[str, Widget] = {
             "row": Dropdown(options=list(measured), value=first, description="augmentation"),
             "show": Checkbox(False, description="show what was measured"),
@@ -59,8 +56,7 @@ class DrawnRow(Explorer):
         super().__init__(controls, state=state, hidden={"drawn": (), "column": 0})
 
     def guesses(self, row: str | None = None) -> dict[str, float]:
-        """What was drawn in a row (None: the row on the screen):
-        column → accuracy, untouched columns left out."""
+        """What was drawn in a row (None: that on the screen): column → accuracy, untouched ones left out."""
         values = self.values()
         drawn = dict(values["drawn"]).get(values["row"] if row is None else row, ())
         return {c: v for c, v in zip(self.state.columns, drawn, strict=False) if v is not None}
@@ -91,7 +87,7 @@ class DrawnRow(Explorer):
                     plot.line([(k, mean - 2 * error), (k, mean + 2 * error)], palette.PSI, 2)
                 plot.dot(k, mean, palette.PSI, r=5)
         dot = " · dot: measured ± 2 s.e." if open_ else ""
-        caption = f"line: {state.called} · dotted: chance · purple: you{dot}"
+        caption = f"line: random network · dotted: chance · purple: you{dot}"
         drawn_so_far = [f"{c} {g:.2f}" for c, g in zip(state.columns, mine, strict=True) if g is not None]
         alt = f"your row for {row}: {', '.join(drawn_so_far) or 'nothing yet'}"
         return [plot.panel(caption, alt, operable=True)], _readout(state, row, show, mine)

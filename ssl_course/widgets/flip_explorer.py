@@ -1,5 +1,4 @@
-"""Lecture 12: "I like this movie": what a narrow ψ keeps is what is most shared, not what the label wants
-(note §3.5)."""
+"""Lecture 12: a narrow ψ keeps what is most shared, not what the label wants (note §3.5)."""
 
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -74,8 +73,7 @@ def _view_of_scenes(dependence: float) -> View:
 
 
 class FlipExplorer(Explorer):
-    """Move λ past the crossing: the leading feature changes from what Y wants to what X₁ and X₂ share
-    besides."""
+    """Move λ past the crossing: the leading feature changes from what Y wants to what else is shared."""
 
     def __init__(self) -> None:
         controls = {
@@ -86,8 +84,7 @@ class FlipExplorer(Explorer):
 
     @staticmethod
     def render(state: Any, *, world: str, dependence: float, chosen: int) -> Frame:
-        """The joint table, the leading features, the correlations and what a probe of the narrow ψ reaches;
-        pure."""
+        """The joint table, leading features, correlations, what a probe of the narrow ψ reaches; pure."""
         v = view(world, dependence)
         if world == "words":
             panels = [_table_words(v, chosen), _sentence(v, dependence, chosen), _line_of_words(v)]

@@ -1,5 +1,4 @@
-"""Lecture 07: halves of pictures as two views; what does a component of PCA, or of CCA, sort them by?
-(note §3.2)"""
+"""Lecture 07: halves of pictures as two views; what does a component of PCA or CCA sort by? (note §3.2)"""
 
 from functools import lru_cache
 from typing import Any, NamedTuple

@@ -1,5 +1,4 @@
-"""Lecture 04's formulas: hide more and more of a row of pixels, and watch the note's three quantities
-(note §3.5)."""
+"""Lecture 04's formulas: hide more and more of a row of pixels, watch three quantities (note §3.5)."""
 
 from functools import lru_cache
 from typing import Any
@@ -54,8 +53,7 @@ def curves(pattern: str, rho: float) -> np.ndarray:
 
 
 class HidingCurves(Explorer):
-    """A row of 32 pixels, each like its neighbours, of two classes one unit apart:
-    how much to hide, and which?
+    """A row of 32 pixels, each like its neighbours, of two classes one unit apart: what to hide?
 
     The curves wait: first only the value at the chosen share is shown.
     """

@@ -20,13 +20,11 @@ OPEN = "no guess yet"
 
 class _State(NamedTuple):
     pictures: Pictures
-    # (9, 3, 6): P(X₁ = (biome, tint) around the hole, X₂ = object in it, Y = texture of the part)
-    joint: torch.Tensor
+    joint: torch.Tensor  # (9, 3, 6): P((biome, tint) around the hole, object in it, texture of the part)
 
 
 class HoleExplorer(Explorer):
-    """Guess what stands in the hole; then learn the part's texture,
-    and see that the surroundings no longer matter."""
+    """Guess what stands in the hole; then learn the part's texture: its surroundings no longer matter."""
 
     def __init__(self) -> None:
         world = scenes.World(dependence=0.5)

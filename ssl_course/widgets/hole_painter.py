@@ -1,5 +1,4 @@
-"""Lecture 03's experiment: paint a hole, see it filled, and compare with what its part alone would say
-(note §3.3.2)."""
+"""Lecture 03's experiment: paint a hole; a network fills it, and what its part alone says (note §3.3.2)."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -61,8 +60,7 @@ class _State(Gallery):
         self.mean = nets.as_float(images[:2000]).mean((0, 2, 3))
 
     def part(self, picture: int, upload: Upload) -> tuple[torch.Tensor, str]:
-        """The part-mean picture (3, s, s) and whose: of the picture's class,
-        or of all where the class is not known."""
+        """The part-mean picture (3, s, s) and whose: its class's, or of all where that is not known."""
         at = self.which(picture, upload)
         if not self.label or at < 0:
             return self.any_part, "any picture"
@@ -126,10 +124,8 @@ class HolePainter(HideAndFill):
         with_shipped: bool = True,
     ) -> None:
         offered, size = self.offer(networks, data, with_shipped)
-        if data is None:
-            many = scenes.World().sample(600, size, seed=12)  # for the means of the parts
-            only = {"biome": many.labels["biome"]}
-            data = Pictures(many.images, only, names={"biome": scenes.BIOMES})
+        if data is None:  # so many for the means of the parts
+            data = scenes.World().sample(600, size, seed=12)
         if (shape := tuple(data.images.shape[-2:])) != (size, size):
             raise ValueError(f"the networks take pictures of {size} px, not {shape}: load data of that size")
         controls = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import product
-from math import factorial
+from math import factorial, isqrt
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -57,17 +57,14 @@ class JigsawGame(Game):
         ValueError: no pictures.
     """
 
+    fresh = {"held": None, "at": None}
+    own = {"cursor": None}
+
     def __init__(self, network: Jigsaw | None = None, data: Pictures | None = None) -> None:
         network = opponent("jigsaw", steps=300) if network is None else network
         data = pictures_for(data, 1005)
-        super().__init__(
-            len(data),
-            "gaps",
-            Checkbox(True, description="gaps between the tiles"),
-            state=_state(network, data),
-            fresh={"held": None, "at": None},
-            hidden={"cursor": None},
-        )
+        gaps = Checkbox(True, description="gaps between the tiles")
+        super().__init__(len(data), "gaps", gaps, _state(network, data))
 
     @staticmethod
     def begin(state: _State, puzzle: tuple[int, bool]) -> Order:
@@ -80,16 +77,16 @@ class JigsawGame(Game):
         this: _Puzzle = state.puzzles[v.puzzle, v.gaps]
         order, done = JigsawGame.board(state, (v.puzzle, v.gaps), v.boards)
         if done:
-            mine = _marked(this, order, state.grid, "your order")
+            mine = _marked(this, order, "your order")
             return [mine, *_answer(state, this)], _readout(state, v.boards, this, done)
         alt = f"{len(order)} shuffled tiles"
         if v.cursor is not None:
             alt += f"; the cursor is at place {v.cursor + 1}"
-        plot = _board(this.tiles, order, state.grid)
+        plot = _Board(this.tiles, order)
         if v.cursor is not None:
-            _frame(plot, _corner(v.cursor, state.grid), state.grid, palette.X1)
+            plot.frame(plot.corner(v.cursor), palette.X1)
         if v.held is not None:
-            _lifted(plot, this.tiles[order[v.held]], v.held, v.at, state.grid)
+            plot.lift(v.held, v.at)
         panel = plot.panel("X₁: drag the tiles into order", alt, operable=True)
         return [panel], _readout(state, v.boards, this, done)
 
@@ -154,56 +151,50 @@ def _state(network: Jigsaw, data: Pictures) -> _State:
     return _State(puzzles, network.grid, len(orders))
 
 
-def _side(grid: int) -> int:
-    """CSS pixels of a tile."""
-    return (BOARD - RIM * (grid - 1)) // grid
+class _Board(draw.Plot):
+    """The tiles as they lie; a corner is the upper left one of a place, in CSS pixels."""
+
+    def __init__(self, tiles: list[np.ndarray], order: Order) -> None:
+        self.tiles, self.order, self.grid = tiles, order, isqrt(len(order))
+        self.side = (BOARD - RIM * (self.grid - 1)) // self.grid  # of a tile
+        size = self.grid * (self.side + RIM) - RIM
+        super().__init__(size, size, (0, size), (size, 0), margin=(0, 0, 0, 0))
+        for place in range(len(order)):
+            self.lay(place, self.corner(place))
+
+    def corner(self, place: int) -> tuple[int, int]:
+        row, column = divmod(place, self.grid)
+        return column * (self.side + RIM), row * (self.side + RIM)
+
+    def lay(self, place: int, corner: Sequence[float]) -> None:
+        """The tile of a place at a corner."""
+        x, y = corner
+        self.image(self.tiles[self.order[place]], x, y + self.side, x + self.side, y, smooth=True)
+
+    def frame(self, corner: Sequence[float], colour: str, width: float = 4) -> None:
+        """Inside the edges of a tile."""
+        x, y, inset, side = *corner, width / 2, self.side
+        self.rect(x + inset, y + inset, x + side - inset, y + side - inset, outline=colour, width=width)
+
+    def lift(self, place: int, at: tuple[float, float] | None) -> None:
+        """A tile under the pointer, or, without one, framed where the keyboard lifted it."""
+        if at is None:
+            return self.frame(self.corner(place), palette.X2)
+        (x, y), side = self.corner(place), self.side
+        self.rect(x, y, x + side, y + side, fill=palette.GRID)
+        self.frame(self.corner(cell_at(*at, self.grid, self.grid)), palette.X1)
+        carried = [min(max(v * self.width - side / 2, 0), self.width - side) for v in at]
+        self.lay(place, carried)
+        self.frame(carried, palette.X2)
 
 
-def _corner(place: int, grid: int) -> tuple[int, int]:
-    """x and y of a place's upper left corner, CSS pixels."""
-    return place % grid * (_side(grid) + RIM), place // grid * (_side(grid) + RIM)
-
-
-def _board(tiles: list[np.ndarray], order: Order, grid: int) -> draw.Plot:
-    """The tiles as they lie."""
-    size = grid * (_side(grid) + RIM) - RIM
-    plot = draw.Plot.board(size, size)
-    for place, tile in enumerate(order):
-        _lay(plot, tiles[tile], _corner(place, grid), grid)
-    return plot
-
-
-def _lay(plot: draw.Plot, tile: np.ndarray, corner: Sequence[float], grid: int) -> None:
-    (x, y), side = corner, _side(grid)
-    plot.image(tile, x, y + side, x + side, y, smooth=True)
-
-
-def _frame(plot: draw.Plot, corner: Sequence[float], grid: int, colour: str, width: float = 4) -> None:
-    """Inside the edges of a tile."""
-    x, y, inset, side = *corner, width / 2, _side(grid)
-    plot.rect(x + inset, y + inset, x + side - inset, y + side - inset, outline=colour, width=width)
-
-
-def _lifted(plot: draw.Plot, tile: np.ndarray, place: int, at: tuple[float, float] | None, grid: int) -> None:
-    """A tile under the pointer, or, without one, framed where the keyboard lifted it."""
-    corner, side = _corner(place, grid), _side(grid)
-    if at is None:
-        return _frame(plot, corner, grid, palette.X2)
-    x, y = corner
-    plot.rect(x, y, x + side, y + side, fill=palette.GRID)
-    _frame(plot, _corner(cell_at(*at, grid, grid), grid), grid, palette.X1)
-    carried = [min(max(v * plot.width - side / 2, 0), plot.width - side) for v in at]
-    _lay(plot, tile, carried, grid)
-    _frame(plot, carried, grid, palette.X2)
-
-
-def _marked(this: _Puzzle, order: Order, grid: int, whose: str) -> Panel:
+def _marked(this: _Puzzle, order: Order, whose: str) -> Panel:
     """A board whose tiles carry a tick or a cross: not by colour alone."""
-    plot = _board(this.tiles, order, grid)
+    plot = _Board(this.tiles, order)
     for place, tile in enumerate(order):
-        x, y = corner = _corner(place, grid)
+        x, y = corner = plot.corner(place)
         colour, sign = (RIGHT, "✓") if tile == place else (WRONG, "✗")
-        _frame(plot, corner, grid, colour, 3)
+        plot.frame(corner, colour, 3)
         plot.rect(x, y, x + 12, y + 12, fill=colour).text(x + 6, y + 6, sign, palette.PAPER, 9, bold=True)
     caption = f"{whose}: {_hits(order)} of {len(order)} tiles in place"
     return plot.panel(caption, f"{caption}; each tile is marked")
@@ -223,13 +214,11 @@ def _answer(state: _State, this: _Puzzle) -> list[Panel]:
         plot.rect(0, y - 0.35, p, y + 0.35, fill=RIGHT if all_right else palette.MUTED)
         words = f"{p:.2f}  {'✓ the order' if all_right else f'{tiles} right'}"
         plot.text(min(p, 0.35), y, words, palette.INK, 11, "lm", offset=(6, 0), halo=True)
+    best = f"ψ's {len(this.best)} best orders of {state.orders}"
     odds = ", ".join(f"{p:.2f} with {t} of the tiles right" for p, t, _ in this.best)
     return [
-        _marked(this, this.guess, state.grid, "the network"),
-        plot.panel(
-            f"ψ's {len(this.best)} best orders of {state.orders}",
-            f"the network's most probable orders: {odds}",
-        ),
+        _marked(this, this.guess, "the network"),
+        plot.panel(best, f"the network's most probable orders: {odds}"),
         Panel(this.picture, "the picture", "the whole picture", 96, pixelated=False),
     ]
 

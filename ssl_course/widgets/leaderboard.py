@@ -58,8 +58,7 @@ class Leaderboard(Explorer):
     Args:
         live: rows measured in this notebook (`comparison.run_cell`), shown as a table of their own.
         folder: where the recorded tables lie; None is where those of the course do.
-        protocol: what an entry gets, with seed 0, that of the live rows;
-            its ``samples`` say how long it trains.
+        protocol: what an entry gets, with seed 0, that of the live rows; how long it trains, too.
 
     Raises:
         ValueError: neither recorded nor live rows: there is nothing to rank.

@@ -76,17 +76,11 @@ class _State:
     def leading(self, dependence: float) -> _Leading:
         world = reviews.World(dependence)
         table = world.joint()
-        return _Leading(
-            world.shared(1).x2[:, 0].tolist(),
-            world.probe_limit("sentiment", 1).accuracy,
-            world.probe_limit("intensity", 1).accuracy,
-            world.probe_limit("sentiment").accuracy,
-            world.flip(),
-            {
-                given: float(conditional_mutual_information(table if given else table.sum(2, keepdim=True)))
-                for given in (False, True)
-            },
-        )
+        sentiment, intensity = (world.probe_limit(label, 1).accuracy for label in ("sentiment", "intensity"))
+        full = world.probe_limit("sentiment").accuracy
+        tables = {False: table.sum(2, keepdim=True), True: table}
+        tells = {given: float(conditional_mutual_information(t)) for given, t in tables.items()}
+        return _Leading(world.shared(1).x2[:, 0].tolist(), sentiment, intensity, full, world.flip(), tells)
 
 
 class MaskedWords(Explorer):

@@ -1,5 +1,4 @@
-"""Lecture 04's experiment: hide patches of a picture, see what a masked autoencoder makes of the rest
-(note §3.1, §3.5)."""
+"""Lecture 04's experiment: hide patches; a masked autoencoder fills them in (note §3.1, §3.5)."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -77,8 +76,7 @@ class _State(Gallery):
 
 
 def fitted(images: Tensor, size: int) -> tuple[Tensor, str]:
-    """Pictures of any size and of one, three or four channels as (N, 3, size, size) uint8,
-    and what was done to them."""
+    """Pictures of any size, of 1, 3 or 4 channels, as (N, 3, size, size) uint8; what was done to them."""
     _, channels, height, width = images.shape
     if channels == 3 and (height, width) == (size, size) and images.dtype == torch.uint8:
         return images, ""
@@ -114,6 +112,7 @@ class MaskingExplorer(HideAndFill):
 
     shipped = {"MAE": "mae"}
     settings = ("kind", "ratio", "number")
+    _hiding = True  # what the stroke now under way does
 
     def __init__(
         self,
@@ -132,7 +131,6 @@ class MaskingExplorer(HideAndFill):
             "answer": Checkbox(False, description="show X₂ and the errors"),
         }
         super().__init__(controls, state=_State(offered, Pictures(images), remark))
-        self._hiding = True  # what the stroke now under way does
 
     @staticmethod
     def render(state: Any, **values: Any) -> Frame:

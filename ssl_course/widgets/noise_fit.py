@@ -1,5 +1,4 @@
-"""Lecture 07: CCA on two views that share nothing, or one thing;
-how much of its correlation is fitted noise? (note §3.2)"""
+"""Lecture 07: how much of CCA's correlation is fitted noise? (note §3.2)"""
 
 import warnings
 from functools import lru_cache
@@ -30,9 +29,9 @@ class Fitted(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def fitted(n: int, p: int, q: int, shared: float, ridge: float, seed: int = 0) -> Fitted:
+def fitted(n: int, p: int, q: int, shared: float, ridge: float) -> Fitted:
     """CCA's first pair on n rows, and on fresh ones."""
-    x, y = sample_noise(n, p, q, shared, 1000 + seed)
+    x, y = sample_noise(n, p, q, shared, 1000)
     new = sample_noise(FRESH, p, q, shared, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # too few rows is the point
@@ -42,8 +41,7 @@ def fitted(n: int, p: int, q: int, shared: float, ridge: float, seed: int = 0) -
 
 
 class NoiseFit(Explorer):
-    """Choose rows and columns of two views that share nothing.
-    Say what CCA will find, and on fresh rows; then look."""
+    """Choose rows and columns of two views that share nothing; say what CCA will find, then look."""
 
     def __init__(self) -> None:
         controls = {
@@ -58,8 +56,7 @@ class NoiseFit(Explorer):
 
     @staticmethod
     def render(state: Any, *, n: int, p: int, q: int, shared: float, ridge: float, fresh: bool) -> Frame:
-        """The first pair on training rows, on fresh rows when asked for, and both correlations against n;
-        pure."""
+        """The first pair on training rows and, when asked for, on fresh ones; both against n; pure."""
         f = fitted(n, p, q, round(shared, 1), ridge)
         panels = [_scatter(f.psi, f.eta, f.train, "the rows that CCA was fitted to")]
         truth = f"really shared: {shared:.1f}" if shared else "the views are independent"

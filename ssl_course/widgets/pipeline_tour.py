@@ -1,5 +1,4 @@
-"""Lecture 00's tour: one picture, seven questions made of it, and what each of the seven networks knows
-(note §2, §3.1, §3.2)."""
+"""Lecture 00's tour: one picture, seven questions, what seven networks know (note §2, §3.1, §3.2)."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -68,8 +67,7 @@ class Tour(NamedTuple):
 
 
 class PipelineTour(Explorer):
-    """x → (X₁, X₂) for every pretext task, then ψ(x), wψ(x) and the label-efficiency curve of its trained
-    network.
+    """x → (X₁, X₂) for every pretext task; ψ(x), wψ(x) and the label efficiency of its trained network.
 
     X₁ and X₂ are what the network has learned from: its own `pair`, drawn with the random draw as seed. The
     networks are those that come with the course (assets/checkpoints). w is a ridge regression of the one-hot

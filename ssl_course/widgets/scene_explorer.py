@@ -15,8 +15,8 @@ from ssl_course.data import painter, scenes
 from ssl_course.data.pictures import Pictures
 from ssl_course.pretext.color import lab_to_rgb, rgb_to_lab
 from ssl_course.theory.independence import Estimate, estimate_epsilon_ci_squared, predictor_through_y
-from ssl_course.widgets.frame import Frame, Key, Panel, Pointer, draw
-from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, moved, sheet
+from ssl_course.widgets.frame import Frame, Panel, draw
+from ssl_course.widgets.frame.sheet import SHOWN, SheetExplorer, sheet
 
 STARTS = 20  # of k-means: one alone ends up to 7 % further from its means, and what is told of colour follows
 SAMPLES = 2000  # for the estimate of ε_CI²
@@ -115,8 +115,7 @@ def kinds_of(x: np.ndarray, k: int, seed: int) -> np.ndarray:
 
 
 class _Photos:
-    """Real pictures: X₁ is one of a few dozen kinds of gray, all tables are counted,
-    λ is a shuffle within the class.
+    """Real pictures: X₁ is one of a few dozen kinds of gray, tables are counted, λ shuffles within classes.
 
     With probability λ a picture keeps its own colours, else it gets those of another picture of its class: at
     λ = 0 conditional independence holds by construction, at λ = 1 the data are as they are.
@@ -224,8 +223,7 @@ class _Triangle(NamedTuple):
 
 
 class SceneExplorer(SheetExplorer):
-    """Guess the colour of a gray picture, then see what the best predictor says and what the class alone
-    says.
+    """Guess the colour of a gray picture, then see what the best predictor says and what the class alone.
 
     Args:
         data: pictures with one label (`load("earth")`, a folder of photographs); None is the scenes world.
@@ -233,6 +231,8 @@ class SceneExplorer(SheetExplorer):
     Raises:
         ValueError: fewer than 100 pictures, or fewer than 2 classes.
     """
+
+    places = {1: ("guess", 0.03)}
 
     def __init__(self, data: Pictures | None = None) -> None:
         source = _Scenes() if data is None else _Photos(data)
@@ -243,7 +243,7 @@ class SceneExplorer(SheetExplorer):
             "known": Checkbox(False, description="tell me Y"),
             "answer": Checkbox(False, description="show the answer"),
         }
-        super().__init__(controls, state=source, hidden={"guess": None})
+        super().__init__(controls, state=source)
 
     @staticmethod
     def render(state: Any, **values: Any) -> Frame:
@@ -280,21 +280,6 @@ class SceneExplorer(SheetExplorer):
         ]
         guessed = None if at is None else float(np.hypot(*(at - triangle.foot(view.psi[cell][None])[0])))
         return panels, _readout(view, cell, y if v.known else None, open_, guessed)
-
-    def on_pointer(self, event: Pointer) -> None:
-        """Choose a picture on the sheet, or guess a colour in the triangle."""
-        if event.panel == 0:
-            super().on_pointer(event)
-        else:
-            self.set(guess=(event.x, event.y))
-
-    def on_key(self, event: Key) -> None:
-        """Arrows choose the picture, or move the guess."""
-        dx, dy = event.arrow
-        if event.panel == 0:
-            super().on_key(event)
-        else:
-            self.set(guess=moved(self.values()["guess"] or (0.5, 0.5), 0.03 * dx, 0.03 * dy))
 
 
 def _grays(lightness: torch.Tensor) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -22,14 +22,8 @@ def sample_views(
 ) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
     """Two views of a common z: x = shared·z·(1, 0) + private·u·(cos, sin)(angle) + noise, u each view's own.
 
-    Args:
-        n: pairs.
-        shared, private: standard deviations of the two parts.
-        angle: between their directions, degrees; in the second view it turns the other way.
-
-    Returns:
-        x1 (n, 2), x2 (n, 2), and labels "shared" and "private" (n,),
-        the signs of z and of the first view's u.
+    The angle is in degrees; in the second view it turns the other way. Gives x1 (n, 2), x2 (n, 2) and labels
+    (n,): "shared", the sign of z, and "private", that of the first view's u.
     """
     rng = np.random.default_rng(seed)
     z, u1, u2 = rng.normal(size=(3, n))
@@ -85,8 +79,7 @@ def fitted(n: int, shared: float, private: float, angle: float) -> Fitted:
 
 
 class SharedVersusLarge(Explorer):
-    """Two views of one thing: make the private part large, turn it, take few pairs;
-    who still finds what is shared?"""
+    """Make the private part of two views large, turn it, take few pairs; who still finds the shared one?"""
 
     def __init__(self) -> None:
         controls = {

@@ -225,17 +225,12 @@ def _readout(loss: Loss, n: int, row: int, guess: int | None, temperature: float
         verdict = f"Your guess, row {guess + 1}, has a loss of {float(loss.rows[guess]):.2f}; "
         other = f"the hardest is row {hardest + 1} with {float(loss.rows[hardest]):.2f}."
         verdict += "it is the hardest." if guess == hardest else other
+    p = loss.softmax[row].clone()  # of the negatives
+    p[(row + n) % m] = 0
+    weighs = float(p.max() / p.sum()) if p.sum() > 0 else 1.0
     return (
         f"Loss, the mean of {m} rows: <b>{loss.mean:.3f}</b>; a collapse has log(2N − 1) = "
         f"{math.log(m - 1):.3f}. {nearest} of {m} rows have their other view as nearest.<br>{verdict} Row "
-        f"{row + 1}: its nearest negative weighs "
-        f"{float(_largest_negative(loss, n, row)):.3f} of the gradient's push, at τ = {temperature:.2f}."
+        f"{row + 1}: its nearest negative weighs {weighs:.3f} of the gradient's push, at τ = "
+        f"{temperature:.2f}."
     )
-
-
-def _largest_negative(loss: Loss, n: int, row: int) -> Tensor:
-    """The share of the nearest negative among all negatives of a row."""
-    p = loss.softmax[row].clone()
-    p[(row + n) % (2 * n)] = 0
-    total = p.sum()
-    return p.max() / total if total > 0 else torch.tensor(1.0)

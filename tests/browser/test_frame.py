@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,7 +129,7 @@ def test_a_crowd_of_dots_has_each_theme_s_colours(browser: BrowserContext) -> No
         return Plot(300, 220, (-3, 3), (-3, 3), paper=paper).dots(points, ink)
 
     drawing = plot(palette.X1, palette.PAPER).svg()
-    css = (Path(canvas.__file__).parent / "canvas.css").read_text(encoding="utf-8")
+    css = canvas.STYLE
     page = browser.new_page()
     try:
         for dark in (False, True):

@@ -28,7 +28,7 @@ MUTATIONS = {
     "best predictor": ("return conditional(", "return -conditional("),
     "best predictor under CI": ("return posterior(joint) @", "return -posterior(joint) @"),
     "approximate conditional independence": ("x2) - predictor_through_y(", "x2) + predictor_through_y("),
-    "ε_CI from samples": ("values[rows] - means", "values[rows] + means"),
+    "ε² from samples": ("values[rows] - means", "values[rows] + means"),
     "reconstruction loss": ("return (x2", "return -(x2"),
     "contrast of two views": ("return F.cross_entropy(", "return -F.cross_entropy("),
     "negative cosine": ("return -F.cosine_similarity", "return F.cosine_similarity"),

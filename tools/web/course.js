@@ -54,7 +54,7 @@ function guesses() {
 }
 
 // The first time that a section uses a word of the glossary, it leads there; pointer and keyboard show its meaning at once.
-const UNMARKED = "a, button, code, pre, label, summary, figcaption, h1, h2, h3, h4, h5, h6, .katex, .math, .ssl-shown, .citation, script, style";
+const UNMARKED = "a, button, code, pre, label, summary, figcaption, h1, h2, h3, h4, h5, h6, .katex, .math, .ssl-shown, .citation, #references, script, style";
 function words() {
   const number = location.pathname.match(/\/lectures\/(\d\d)_[^/]*$/)?.[1];
   if (!number || typeof GLOSSARY === "undefined") return;

@@ -103,7 +103,7 @@ def least_loss(function: Any, seed: int = 0) -> Card:
     praise = (
         "A simplex, and the right one among 2N − 2 negatives. A loss is read between this and log(2N − 1)."
     )
-    hint = "Σ z = 0 gives the cosine c = −1/(N − 1); then −log of e^{1/τ} over e^{1/τ} + (2N − 2) e^{c/τ}."
+    hint = "Σ z = 0 gives the cosine c = −1/(N − 1); then −log of exp(1/τ) over exp(1/τ) + (2N − 2) exp(c/τ)."
     return judge(function, cases, _least, _LEAST, praise, hint)
 
 

@@ -21,8 +21,8 @@ function writeCaption(node, text) {
   node.dataset.text = text;
   node.replaceChildren();
   for (const part of text.split(/(X₁|X₂|ψ\*?|(?<![\p{L}\p{N}])Y(?![\p{L}\p{N}]))/u)) {
-    const colour = { "X₁": "ssl-x1", "X₂": "ssl-x2", Y: "ssl-y", "ψ": "ssl-psi", "ψ*": "ssl-psi" }[part];
-    if (colour) element("span", colour, node).textContent = part;
+    const colour = { "X₁": "x1", "X₂": "x2", Y: "y", "ψ": "psi", "ψ*": "psi" }[part];
+    if (colour) Object.assign(element("span", "", node), { textContent: part, style: `color: var(--ssl-${colour})` });
     else node.append(part);
   }
 }

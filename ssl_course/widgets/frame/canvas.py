@@ -12,13 +12,15 @@ import numpy as np
 import traitlets
 from PIL import Image
 
+from ssl_course.course import themes
+
 HERE = Path(__file__).parent
+STYLE = (HERE / "canvas.css").read_text(encoding="utf-8") + themes.variables()
 LARGEST_SIDE = 4096  # beyond this a browser's canvas may silently stay blank
 
 
 def rgba(picture: Any) -> np.ndarray:
-    """A picture as (H, W, 4) uint8, each pixel opaque or nothing at all (four zeros),
-    where the page shows through.
+    """A picture as (H, W, 4) uint8, each pixel opaque, or four zeros where the page shows through.
 
     Args:
         picture: an array (H, W), (H, W, C) or (C, H, W), or a tensor (H, W) or (C, H, W), with C of 1, 3 or
@@ -109,8 +111,7 @@ class Panel:
 
     @cached_property
     def rgba(self) -> np.ndarray:
-        """Its pixels, (H, W, 4) uint8. Opaque or nothing: a browser keeps colours premultiplied by alpha, and
-        would round those of a pixel between."""
+        """Its pixels, (H, W, 4) uint8, opaque or nothing: a browser would round the colours of others."""
         return self.picture.array() if self.drawn else self.picture
 
     @cached_property
@@ -184,7 +185,7 @@ class Canvas(anywidget.AnyWidget):
     """
 
     _esm = HERE / "canvas.js"
-    _css = HERE / "canvas.css"
+    _css = STYLE
     _frame = traitlets.Dict().tag(sync=True)
 
     def __init__(self, on_events: Callable[[list[Pointer | Key]], None] | None = None) -> None:

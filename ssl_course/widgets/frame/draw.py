@@ -49,8 +49,7 @@ def number(value: float) -> str:
 
 
 def framed(picture: Any, color: Color, width: int = 3) -> np.ndarray:
-    """A picture (anything `rgba` takes) with a frame on its edges, `width` of its pixels wide:
-    a copy, (H, W, 4)."""
+    """A copy (H, W, 4) of a picture (anything `rgba` takes), on its edges a frame `width` pixels wide."""
     image = Image.fromarray(rgba(picture))
     ImageDraw.Draw(image).rectangle((0, 0, image.width - 1, image.height - 1), outline=color, width=width)
     return np.asarray(image)
@@ -208,8 +207,7 @@ class Plot:
         return self
 
     def ring(self, x: float, y: float, color: Color = INK, r: float = 9, halo: Color = PAPER) -> Plot:
-        """A ring of radius r that can be seen on any picture,
-        for it has an edge of another colour on both sides."""
+        """A ring of radius r with an edge of another colour on both sides, to be seen on any picture."""
         return self.dot(x, y, None, r + 3, halo, 6).dot(x, y, None, r + 1.8, color, 3.6)
 
     def dots(self, points: Any, color: Colors = INK, r: float = 2.5) -> Plot:
@@ -347,8 +345,7 @@ class _Axis(NamedTuple):
     ticks: Tick
 
     def says(self, value: float) -> str:
-        """ "steps 300"; only ticks' own words where an axis has words, which may stand for anything,
-        as in a log axis."""
+        """ "steps 300"; only the ticks' own words where there are any: they may stand for anything."""
         if isinstance(self.ticks, dict):
             value = self.ticks.get(float(value), "")
         elif self.ticks is not None and not len(self.ticks):

@@ -16,8 +16,6 @@ from ssl_course.widgets.frame import draw, paint, svg
 from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer
 from ssl_course.widgets.frame.slider import settle
 
-RUN_THIS_CELL = "Run this cell to use the widget."
-
 
 def answer_while_busy(widget: ipywidgets.Widget) -> None:
     """Lets what the browser says to this widget in even while a cell runs.
@@ -83,15 +81,8 @@ class Explorer(ipywidgets.VBox):
         self._held = 0
 
         self.canvas = Canvas(self._on_events)
-        tip = "Put every control back to its start"
-        self.reset_button = ipywidgets.Button(description="Reset", tooltip=tip)
-        self.reset_button.on_click(lambda _: self.attempt(self.reset))
-        self.action_buttons = {}
-        for label, action in (actions or {}).items():
-            button = ipywidgets.Button(description=label, layout={"width": "auto"})
-            button.on_click(lambda _, action=action: self.attempt(action))
-            self.action_buttons[label] = button
-
+        self.reset_button = self.button("Reset", self.reset, "Put every control back to its start")
+        self.action_buttons = {label: self.button(label, act) for label, act in (actions or {}).items()}
         for control in self.controls.values():
             if control.has_trait("style") and control.style.has_trait("description_width"):
                 control.style.description_width = "initial"
@@ -123,14 +114,19 @@ class Explorer(ipywidgets.VBox):
         if both := self._hidden.keys() & self.controls.keys():
             raise ValueError(f"{sorted(both)} are both controls and hidden")
 
+    def button(self, label: str, action: Callable[[], None], tip: str | None = None) -> ipywidgets.Button:
+        """A button that does this; an error in it becomes the line under the pictures."""
+        button = ipywidgets.Button(description=label, tooltip=tip)
+        button.on_click(lambda _: self.attempt(action))
+        return button
+
     def add(self, button: ipywidgets.Widget) -> None:
         """A further button, before the end of the controls."""
         group = self.children[0].children[-1]
         group.children = (*group.children[:-1], button, group.children[-1])
 
     def fold(self, row: int, words: str) -> None:
-        """Hide a row of controls until the button with these words, at the end of the row before it,
-        is pressed."""
+        """Hide a row of controls until a button with these words, at the end of the row before, is on."""
         before, seldom = self.children[0].children[row - 1 : row + 1]
         button = ipywidgets.ToggleButton(description=words, tooltip="Show or hide them")
         button.add_class("ssl-more")
@@ -282,7 +278,7 @@ class Explorer(ipywidgets.VBox):
         data: dict[str, Any] = live_view(self)
         there = self._sheet()
         alt = " ".join(panel.alt for panel in self.panels)
-        data["text/plain"] = f"{type(self).__name__}. {RUN_THIS_CELL}"
+        data["text/plain"] = f"{type(self).__name__}. Run this cell to use the widget."
         data["text/html"] = themes.figure(svg.sheet(there), alt, there.width)
         data["image/png"] = base64.b64encode(self.png()).decode()
         _, colab = self.canvas._repr_mimebundle_() or ({}, {})  # where Colab finds what draws a canvas

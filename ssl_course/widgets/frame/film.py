@@ -1,12 +1,9 @@
-"""Films: frames that a cell has drawn, stored as one picture that moves,
-with controls wherever a page runs scripts.
+"""Films: frames that a cell has drawn, stored as one picture that moves, with controls where scripts run.
 
 The picture is an SVG in an <img>, as every stored picture (`course.themes`): it moves without a kernel and in
 an untrusted notebook too, and for who wants less motion it is its last frame.
 `film.js` puts a player below it.
 """
-
-from __future__ import annotations
 
 import base64
 import io
@@ -86,8 +83,7 @@ def film(frames: Sequence[Any], alt: str, seconds: float = 0.4) -> Film:
 
 @contextmanager
 def filmed(method: Any, views: Callable[[Any], Any], steps: Sequence[int] = STEPS) -> Iterator[list[Any]]:
-    """Frames for `film` of a method while it is trained: ``with filmed(method, views) as frames:
-    fit(method, data)``.
+    """Frames of a method as it learns, for `film`: ``with filmed(method, views) as frames: fit(method, …)``.
 
     ``views(method)`` gives the panels of a frame, as for `Live`: in eval mode, without gradients, and with
     the same random numbers each time, none of the training's own.
@@ -164,8 +160,7 @@ def _once(frames: str) -> str:
 
 
 def _as_webp(png: str) -> str:
-    """A picture of a single frame in a fraction of its bytes;
-    those of few colours `themes.standalone` has smaller."""
+    """A picture of a single frame in a fraction of its bytes; `themes` has those of few colours smaller."""
     picture, file = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
     if picture.getcolors(256) is not None:
         return f"data:image/png;base64,{png}"

@@ -17,8 +17,7 @@ Boards = tuple[tuple[tuple, Board], ...]  # (puzzle, Board) of those that were t
 
 
 def opponent(name: str, steps: int) -> nn.Module:
-    """The shipped network that plays against the student;
-    where it is not there, the error names its command."""
+    """The shipped network that plays against the student; if it is not there, the error names its command."""
     how = f"--data scenes --n 8192 --steps {steps} --out assets/checkpoints/{name}.safetensors"
     return shipped(name, f"python -m ssl_course train {name} {how}")
 
@@ -36,8 +35,7 @@ def pictures_for(data: Pictures | None, seed: int) -> Pictures:
 
 
 def readout(task: str, sure: float | None, answer: str, played: int, score: str) -> str:
-    """The line below: what to do, or how sure the network was of its ``answer`` once that is shown;
-    then the score."""
+    """The line below: what to do, or how sure the network was of its ``answer``; then the score."""
     line = task if sure is None else f"The network was <b>{100 * sure:.0f} %</b> sure of its {answer}."
     return line + (f"<br>Score after {played}: {score}." if played else "")
 
@@ -45,33 +43,19 @@ def readout(task: str, sure: float | None, answer: str, played: int, score: str)
 class Game(Explorer):
     """An `Explorer` with the buttons Commit and Next puzzle. A committed puzzle is closed until Reset.
 
-    A puzzle is named by its number and by the value of the second control: (1, "whole"). The hidden value
-    ``boards`` holds what was answered so far.
-
-    Args:
-        count: of the puzzles; they are numbered from 1.
-        name, variant: of the second control, which makes other puzzles of the same things.
-        fresh: hidden values that every move puts back, beside ``boards``.
-        state, hidden: see `Explorer`.
+    A puzzle is named by its number, from 1, and by the value of the second control, ``name``, which makes
+    other puzzles of the same things: (1, "whole"). The hidden value ``boards`` holds what was answered.
     """
 
-    def __init__(
-        self,
-        count: int,
-        name: str,
-        variant: ipywidgets.Widget,
-        *,
-        fresh: Mapping[str, Any] | None = None,
-        hidden: Mapping[str, Any] | None = None,
-        **more: Any,
-    ) -> None:
-        self._variant, self._fresh = name, dict(fresh or {})
-        super().__init__(
-            {"puzzle": ipywidgets.IntSlider(1, 1, count, description="puzzle"), name: variant},
-            hidden={"boards": ()} | self._fresh | dict(hidden or {}),
-            actions={"Commit": self.commit, "Next puzzle": self.next},
-            **more,
-        )
+    fresh: Mapping[str, Any] = {}  # hidden values that every move puts back
+    own: Mapping[str, Any] = {}  # further ones
+
+    def __init__(self, count: int, name: str, variant: ipywidgets.Widget, state: Any = None) -> None:
+        self._variant = name
+        controls = {"puzzle": ipywidgets.IntSlider(1, 1, count, description="puzzle"), name: variant}
+        hidden = {"boards": (), **self.fresh, **self.own}
+        actions = {"Commit": self.commit, "Next puzzle": self.next}
+        super().__init__(controls, state=state, hidden=hidden, actions=actions)
 
     @staticmethod
     def begin(state: Any, puzzle: tuple) -> Any:
@@ -95,7 +79,7 @@ class Game(Explorer):
         """A move: this is the answer now; nothing happens to a puzzle that is closed."""
         if not self.now()[1]:
             boards = dict(self.values()["boards"]) | {self.puzzle(): (answer, done)}
-            self.set(boards=tuple(boards.items()), **self._fresh)
+            self.set(boards=tuple(boards.items()), **self.fresh)
 
     def commit(self) -> None:
         """This is the student's answer; the network's appears."""
@@ -103,4 +87,4 @@ class Game(Explorer):
 
     def next(self) -> None:
         """The next puzzle, after the last the first."""
-        self.set(puzzle=self.values()["puzzle"] % self.controls["puzzle"].max + 1, **self._fresh)
+        self.set(puzzle=self.values()["puzzle"] % self.controls["puzzle"].max + 1, **self.fresh)

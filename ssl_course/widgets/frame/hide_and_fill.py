@@ -1,5 +1,4 @@
-"""What MaskingExplorer and HolePainter share: a student hides cells of a picture, a network fills them,
-the worst is guessed."""
+"""What MaskingExplorer and HolePainter share: a student hides, a network fills, the worst is guessed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, isqrt
@@ -32,8 +31,7 @@ def guessed(at: Place | None, cells: Cells) -> int | None:
 
 
 def along(path: Sequence[Place], step: float) -> list[Place]:
-    """The points and, between any two that lie further apart than half a step, more on the straight line: a
-    fast stroke has no gaps."""
+    """The points, and between them more on straight lines, half a step apart: a fast stroke has no gaps."""
     points = [path[0]]
     for (x0, y0), (x1, y1) in zip(path, path[1:], strict=False):
         n = max(1, ceil(2 * np.hypot(x1 - x0, y1 - y0) / step))
@@ -42,8 +40,7 @@ def along(path: Sequence[Place], step: float) -> list[Place]:
 
 
 class HideAndFill(SheetExplorer):
-    """Panel 1 shows what is left of the picture and takes strokes;
-    panel 2 what a network makes of it, and a guess.
+    """Panel 1 shows what is left of the picture and takes strokes; panel 2 its filling, and a guess.
 
     Hidden values: ``hand``, what was painted by hand; ``cursor``, where the keyboard is, and ``guess``, the
     place that the student holds for the worst. Settings that change bring a mask of their own again.
@@ -51,16 +48,12 @@ class HideAndFill(SheetExplorer):
 
     shipped: Mapping[str, str]  # networks that come with the course: what the switch shows → checkpoint
     settings: tuple[str, ...]  # names of the controls that decide, beside the student's hand, what is hidden
-
-    def __init__(self, controls: Mapping, *, state: Any, **more: Any) -> None:
-        hidden = {"hand": None, "cursor": None, "guess": None}
-        super().__init__(controls, state=state, size=state.size, hidden=hidden, **more)
-        self._last: tuple[Place, ...] = ()  # where the stroke now under way has come to
+    own = {"hand": None, "cursor": None}
+    _last: tuple[Place, ...] = ()  # where the stroke now under way has come to
 
     @classmethod
     def offer(cls, networks: Any, data: Pictures | None, with_shipped: bool) -> tuple[dict[str, Any], int]:
-        """The networks to choose from (`checkpoints.together`),
-        and how many pixels a side their pictures have.
+        """The networks to choose from, and how many pixels a side their pictures have.
 
         Where some read pictures of the data's size, only those.
 

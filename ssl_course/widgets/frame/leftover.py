@@ -1,5 +1,4 @@
-"""A live run outlasts its kernel: its newest state lies in the student's own folder,
-and the same cell offers it again."""
+"""A live run outlasts its kernel: its state lies in the student's own folder, the same cell offers it."""
 
 import contextlib
 import hashlib
@@ -16,11 +15,9 @@ MOST = 4  # runs that are kept; the oldest goes first
 
 
 class Leftover:
-    """The file of one cell's run. Where nothing can be kept (no notebook, no home, a full disk),
-    it keeps nothing.
+    """The file of a run: of a recipe, in the cell that a notebook knows by this name ("" outside of one).
 
-    Args:
-        recipe: what is trained on what. cell: the notebook's name for the cell; "" outside of a notebook.
+    Without a notebook or a home, or on a full disk, it keeps nothing.
     """
 
     def __init__(self, recipe: str, cell: str) -> None:
@@ -30,8 +27,7 @@ class Leftover:
             self.file = kept.folder() / "runs" / f"{name}.safetensors" if cell else None
 
     def keep(self, method: nn.Module, state: dict[str, Any], controls: dict[str, Any]) -> None:
-        """Write a state of `train` and the controls' values;
-        the file that was there stays until this one is whole."""
+        """Write a state of `train` and the controls' values; the old file stays until the new is whole."""
         if self.file is None:
             return
         with contextlib.suppress(OSError, TypeError, ValueError):
@@ -52,8 +48,7 @@ class Leftover:
             return 0
 
     def take(self, method: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The method's weights become those that were kept;
-        returns (state for `train`, the controls' values).
+        """The method gets the weights that were kept; returns (state for `train`, the controls' values).
 
         Raises:
             CheckpointError: it does not fit the method. OSError: it is gone.

@@ -48,11 +48,6 @@ class Run(NamedTuple):
     line: str  # HTML
 
 
-def live(method: nn.Module, data: Any, **settings: Any) -> Live:
-    """`Live` as a function: ``live(method, data, controls=…, views=…)``."""
-    return Live(method, data, **settings)
-
-
 class Live(Explorer):
     """Train ``method`` on ``data`` with Start, Pause, Step and Reset, and controls that act between steps.
 
@@ -95,7 +90,8 @@ class Live(Explorer):
             views without panels.
     """
 
-    _running = _retired = False
+    index: int  # steps done
+    running = _retired = False
     _generator: Iterator[Step] | None = None
     _task: asyncio.Task | None = None
     _resetting = False
@@ -120,7 +116,8 @@ class Live(Explorer):
         self.method, self._data = method, data
         self._cell = _cell()
         for other in list(_ALIVE):  # before the weights are looked at
-            if other.method is method or _same_cell_again(other._cell, self._cell):
+            again = self._cell[0] and self._cell[0] == other._cell[0] and self._cell[1] != other._cell[1]
+            if other.method is method or again:
                 other.retire()
         try:
             self._loop = asyncio.get_running_loop()
@@ -134,18 +131,15 @@ class Live(Explorer):
         self._how = {"steps": steps, "batch_size": batch_size, "lr": lr, "seed": seed, **more}
         self._save = save
         self._begin = self._resume["step"] if self._resume else 0
-        planned = steps or defaults["steps"]
-        size, rate = sum(p.numel() for p in method.parameters()), lr or defaults["lr"]
-        batch = batch_size or defaults["batch_size"]
+        planned, batch = steps or defaults["steps"], batch_size or defaults["batch_size"]
+        size, self._lr = sum(p.numel() for p in method.parameters()), lr or defaults["lr"]
         # what is painted names no source
         of = getattr(data, "source", "") or (len(data) if hasattr(data, "__len__") else "?")
-        self.recipe = f"{type(method).__name__}, {size} weights, {planned} × {batch} of {of}, lr {rate}"
+        self.recipe = f"{type(method).__name__}, {size} weights, {planned} × {batch} of {of}, lr {self._lr}"
         self._recorded = None if self._given else replay.recorded(self.recipe)
         self._steps = min(planned, int(os.environ.get("SSL_COURSE_MAX_STEPS", planned)))
-        cell = "" if self._given or not self._cell else self._cell[0]
-        self._leftover = Leftover(f"{self.recipe}, seed {seed}", cell)
+        self._leftover = Leftover(f"{self.recipe}, seed {seed}", "" if self._given else self._cell[0])
         self._offered = step if (step := self._leftover.step()) < self._steps else 0
-        self._lr = lr or defaults["lr"]
         if controls and "lr" in controls and callable(lr):
             raise TypeError("lr is either a function of the steps or a control, not both")
 
@@ -163,16 +157,14 @@ class Live(Explorer):
         self._first = _snapshot(method)
         self._clear()
         self._panels = self._views()
-        actions = {"Start": self._start_or_pause, "Step": self._one}
+        actions = {"Start": lambda: self.pause() if self.running else self.start(), "Step": self._one}
         super().__init__(self.controls, state=self._now(), actions=actions)
-        tips = {"Start": "Train until Pause or the last step", "Step": "One step"}
-        for name, tip in tips.items():
-            self.action_buttons[name].tooltip = tip
+        self.action_buttons["Start"].tooltip = "Train until Pause or the last step"
+        self.action_buttons["Step"].tooltip = "One step"
         self.reset_button.tooltip = "Put the first weights and every control back"
         if self._offered:
             words, tip = f"Resume at {self._offered:,}", "Go on with the run that was broken off"
-            self._resume_button = ipywidgets.Button(description=words, tooltip=tip)
-            self._resume_button.on_click(lambda _: self._at_home(lambda: self.attempt(self._take_up)))
+            self._resume_button = self.button(words, lambda: self._at_home(self._take_up), tip)
             self.add(self._resume_button)
         _ALIVE.add(self)
 
@@ -183,15 +175,6 @@ class Live(Explorer):
         return [curve_panel(**state.curve, note=draw.short(note, 72)), *state.panels], state.line
 
     # ------------------------------------------------------------------------------- what a student uses
-    @property
-    def index(self) -> int:
-        """Steps done."""
-        return self._index
-
-    @property
-    def running(self) -> bool:
-        return self._running
-
     def start(self) -> None:
         """Train in the background, from where the run is.
 
@@ -206,7 +189,7 @@ class Live(Explorer):
 
     def pause(self) -> None:
         """Stop after the current step; `start` goes on as if nothing had happened."""
-        self._running = False
+        self.running = False
         self._at_home(self._show)
 
     def run(self, steps: int | None = None) -> Live:
@@ -217,10 +200,10 @@ class Live(Explorer):
         """
         if self._retired:
             raise RuntimeError("a newer live widget has taken over: make a new one")
-        self._running = False
-        until = self._steps if steps is None else self._index + steps
-        self._clock = (time.perf_counter(), self._index)
-        while self._index < until and self._advance():
+        self.running = False
+        until = self._steps if steps is None else self.index + steps
+        self._clock = (time.perf_counter(), self.index)
+        while self.index < until and self._advance():
             self._show_if_due()
         self._show(views=True)
         if self.failure is not None:
@@ -229,12 +212,12 @@ class Live(Explorer):
 
     def reset(self) -> None:
         """Stop; first weights, every attribute and every control back to the start."""
-        self._running = False
+        self.running = False
         self._at_home(self._restart)
 
     def retire(self) -> None:
         """Stop for good, because another widget takes over."""
-        self._running, self._retired = False, True
+        self.running, self._retired = False, True
         self._end_generator()
         for button in [*self.action_buttons.values(), self.reset_button]:
             button.disabled = True
@@ -242,7 +225,7 @@ class Live(Explorer):
 
     def close(self) -> None:
         """Stop, and remove the widget."""
-        self._running = False
+        self.running = False
         super().close()
 
     # ----------------------------------------------------------------------------------- between threads
@@ -257,12 +240,9 @@ class Live(Explorer):
         super()._on_change(change)
         self._at_home(self._settle)
 
-    def _start_or_pause(self) -> None:
-        self.pause() if self._running else self.start()
-
     def _take_up(self) -> None:
         """The run that was broken off goes on where its state was last written."""
-        if not self._offered or self._retired or self._running or self._index > self._begin:
+        if not self._offered or self._retired or self.running or self.index > self._begin:
             return
         state, controls = self._leftover.take(self.method)
         self._resume, self._begin = state, state["step"]
@@ -280,14 +260,14 @@ class Live(Explorer):
             self._offered, self._resume_button.layout.display = 0, "none"
 
     def _one(self) -> None:
-        self._running = False
+        self.running = False
         self._at_home(lambda: self._show(views=self._advance()))
 
     def _begin_task(self) -> None:
         if self._retired or self._over():
             return
-        self._running = True
-        self._clock = (time.perf_counter(), self._index)
+        self.running = True
+        self._clock = (time.perf_counter(), self.index)
         if self._task is None or self._task.done():  # else it has not yet noticed the pause
             self._task = self._loop.create_task(self._go(), context=self._context)
         self._show()
@@ -296,14 +276,14 @@ class Live(Explorer):
         """The task: steps, and turns for everybody else."""
         rested = 0.0
         try:
-            while self._running and self._advance():
+            while self.running and self._advance():
                 self._show_if_due()
                 late = time.perf_counter() - rested > BREATH
                 for _ in range(PASSES if late else 1):
                     await asyncio.sleep(0)
                 rested = time.perf_counter() if late else rested
         finally:
-            self._running = False
+            self.running = False
             self._show(views=True)
 
     # -------------------------------------------------------------------------------------------- steps
@@ -325,7 +305,7 @@ class Live(Explorer):
             return False
         finally:
             self.method.eval()  # for views, cells and other widgets
-        self._step, self._index, self._steps = step, step.index, step.steps
+        self._step, self.index, self._steps = step, step.index, step.steps
         self._withdraw()
         self._curve.see(step)
         if self._over():
@@ -339,7 +319,7 @@ class Live(Explorer):
         return self._losses
 
     def _over(self) -> bool:
-        return self.failure is not None or self._index >= self._steps
+        return self.failure is not None or self.index >= self._steps
 
     def _train(self) -> Iterator[Step]:
         state = copy.deepcopy(self._resume)  # the optimizer goes on in the tensors that it is given
@@ -376,11 +356,11 @@ class Live(Explorer):
                 continue
             words = f"{control.description} {_in_words(value)}"
             last = self._marks[-1] if self._marks else (-1, "")
-            near = self._index - last[0] <= 0.02 * (self._steps - self._begin)
+            near = self.index - last[0] <= 0.02 * (self._steps - self._begin)
             if near and last[1].startswith(f"{control.description} "):  # a slider on its way
                 self._marks.pop()
-            if self._index > self._begin:
-                self._marks = [*self._marks[1 - MARKS :], (self._index, words)]
+            if self.index > self._begin:
+                self._marks = [*self._marks[1 - MARKS :], (self.index, words)]
         return changed
 
     def _act(self, name: str, value: Any) -> None:
@@ -408,7 +388,7 @@ class Live(Explorer):
 
     def _settle(self) -> None:
         """A control was moved: while nothing is trained, it acts at once."""
-        if not (self._running or self._retired or self._resetting) and self._apply():
+        if not (self.running or self._retired or self._resetting) and self._apply():
             self._show(views=True)
 
     def _restart(self) -> None:
@@ -433,7 +413,7 @@ class Live(Explorer):
 
     def _clear(self) -> None:
         """As if no step had been done."""
-        self._index, self._step = self._begin, None
+        self.index, self._step = self._begin, None
         self._losses: list[float] = []
         self._curve, self._marks = Curve(self._begin), []
         self.failure: Exception | None = None
@@ -449,17 +429,17 @@ class Live(Explorer):
     def _show(self, views: bool = False) -> None:
         """What there is now onto the screen."""
         began = time.perf_counter()
-        if views or self._index - self._views_at >= self._every:
+        if views or self.index - self._views_at >= self._every:
             self._panels = self._views()
         button = self.action_buttons["Start"]
-        button.description = "Pause" if self._running else "Start"
+        button.description = "Pause" if self.running else "Start"
         answer_while_busy(button)
         self.show(self._now())
         self._shown_at = time.perf_counter()
         self._cost = self._shown_at - began
 
     def _views(self) -> tuple[Panel, ...]:
-        self._views_at = self._index
+        self._views_at = self.index
         self.method.eval()
         try:
             with seeded(0):
@@ -484,11 +464,11 @@ class Live(Explorer):
         return []
 
     def _now(self) -> Run:
-        name, done, left = type(self.method).__name__, self._index, self._steps - self._index
+        name, done, left = type(self.method).__name__, self.index, self._steps - self.index
         words, losses = f"step {done:,} of {self._steps:,}", self.losses
         if self._step is not None:
             seconds, since = time.perf_counter() - self._clock[0], done - self._clock[1]
-            pace = seconds / since if self._running and since > 0 else None
+            pace = seconds / since if self.running and since > 0 else None
             words = so_far(done, self._steps, losses[-1], self._step, pace)
         wrong = list(self._troubles.values())
         if self.failure is not None:
@@ -496,7 +476,7 @@ class Live(Explorer):
             line = "Reset puts the first weights back."
         elif self._retired:
             line = "A newer live widget has taken over. Run this cell again to train here."
-        elif self._running:
+        elif self.running:
             line = "Training. Controls act between steps; other cells and widgets answer meanwhile."
         elif left <= 0:
             line = "Done. Reset puts the first weights back."
@@ -514,7 +494,7 @@ class Live(Explorer):
         labels = {name: control.description for name, control in self.controls.items()}
         curve = {"name": name, "losses": self._curve.losses(), "marks": tuple(self._marks), "caption": words}
         curve |= {"begin": self._begin, "done": done, "steps": self._steps, "landmarks": self._landmarks}
-        if self._running:
+        if self.running:
             curve["empty"] = "the first step is on its way"
         panels = self._panels
         if self._recorded is not None:
@@ -522,6 +502,11 @@ class Live(Explorer):
             if self._step is None and self._applied == self._at_start:
                 panels = self._recorded.panels
         return Run(labels, curve, panels, line)
+
+
+def live(method: nn.Module, data: Any, **settings: Any) -> Live:
+    """`Live` as a function: ``live(method, data, controls=…, views=…)``."""
+    return Live(method, data, **settings)
 
 
 @atexit.register
@@ -576,17 +561,13 @@ def _in_words(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _same_cell_again(old: tuple, new: tuple) -> bool:
-    return bool(old and new) and old[0] == new[0] and old[1] != new[1]
-
-
-def _cell() -> tuple[str, str] | tuple[()]:
-    """(the notebook's name for the cell that runs, this run of it), where there is a notebook."""
+def _cell() -> tuple[str, str]:
+    """(the notebook's name for the cell that runs, this run of it); empty where there is no notebook."""
     try:
         parent = get_ipython().kernel.get_parent("shell")  # type: ignore[name-defined]
         return parent["metadata"]["cellId"], parent["header"]["msg_id"]
     except (NameError, AttributeError, KeyError, TypeError):
-        return ()
+        return "", ""
 
 
 _TORCHS = vars(nn.Module()).keys()  # attributes of a module that are torch's business

@@ -1,5 +1,4 @@
-"""What a drawing consists of: marks in CSS pixels from its top left,
-in the order in which they lie on each other.
+"""What a drawing consists of: marks in CSS pixels from its top left, each above those before it.
 
 `draw.Plot` records them; `svg` writes them for a browser, `paint` paints them where there is none.
 """
@@ -32,8 +31,7 @@ class Area(NamedTuple):
 
 
 class Discs(NamedTuple):
-    """Round points, (N, 2), of radius r, each of its colour; told:
-    what each says under the pointer, or nothing."""
+    """Round points, (N, 2), of radius r, each of its colour; told: what each says under the pointer."""
 
     points: np.ndarray
     r: float
@@ -66,8 +64,7 @@ class Picture(NamedTuple):
 
 
 class Text(NamedTuple):
-    """One line. anchor is Pillow's: l/m/r, then a/t/m/s/b/d from its top to its bottom (s: baseline);
-    turned reads upwards."""
+    """One line. anchor is Pillow's: l/m/r, then a/t/m/s/b/d from top to bottom (s: baseline)."""
 
     x: float
     y: float
@@ -77,7 +74,7 @@ class Text(NamedTuple):
     anchor: str
     bold: bool = False
     halo: bool = False
-    turned: bool = False
+    turned: bool = False  # reads upwards
 
 
 Mark = Line | Area | Discs | Box | Picture | Text

@@ -175,8 +175,7 @@ DRAWN = 2000  # a picture with no more colours than this is a drawing: a few ink
 
 
 def png(image: Image.Image, colors: int | None = None) -> bytes:
-    """The image as PNG; a drawing with a palette of 256 colours, which takes 40 % of the bytes,
-    and all with ``colors``."""
+    """The image as PNG: a drawing, or any with ``colors``, with a palette, which takes 40 % of the bytes."""
     file = io.BytesIO()
     if colors is None and image.mode == "RGB" and image.getcolors(DRAWN) is not None:
         colors = 256

@@ -1,5 +1,4 @@
-"""X₁ and X₂ of a method's own `pair`: what its network learns from, drawn anew,
-and as panels where it can be shown."""
+"""X₁ and X₂ of a method's own `pair`, drawn anew, and as panels where they can be shown."""
 
 import copy
 import textwrap
@@ -24,8 +23,7 @@ CAPTIONS = ("X₁: what the network sees", "X₂: what it must predict")
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Random numbers of its own, and no gradients: the same seed, the same draws,
-    and nobody else's are disturbed."""
+    """Random numbers of its own, and no gradients: the same seed, the same draws, no others disturbed."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(list(devices)), torch.no_grad():
         torch.manual_seed(seed)
@@ -33,18 +31,17 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def as_set(method: Any, **attributes: Any) -> Any:
-    """The method with attributes as a control says: a shallow copy,
-    so that the one that is shown elsewhere keeps its own."""
+    """A shallow copy of the method with attributes as a control says: what others show keeps its own."""
     changed = copy.copy(method)
     for name, value in attributes.items():
         setattr(changed, name, value)
     return changed
 
 
-def untrained(method: nn.Module, seed: int = 0) -> nn.Module:
+def untrained(method: nn.Module) -> nn.Module:
     """The same network with fresh weights; not made anew, since its arguments may hold the very backbone."""
     fresh = copy.deepcopy(method)
-    with seeded(seed):
+    with seeded(0):
         for part in fresh.modules():
             if hasattr(part, "reset_parameters"):
                 part.reset_parameters()
@@ -69,8 +66,7 @@ def picture_of(x: Tensor) -> Any:
 
 
 def in_words(method: Any, x2: Tensor) -> str | None:
-    """One X₂ that is a number or a row of ids: the angle, the order of the tiles, the caption;
-    None for all else."""
+    """An X₂ that is a number or a row of ids: the angle, the tiles' order, the caption; else None."""
     if hasattr(method, "angles"):
         return f"{method.angles[int(x2)]:g}°"
     if hasattr(method, "permutations"):

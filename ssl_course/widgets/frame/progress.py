@@ -17,6 +17,7 @@ from ssl_course.widgets.frame import draw, paint
 from ssl_course.widgets.frame.canvas import Canvas, Panel
 
 BINS = 400  # about one for each CSS pixel of the curve: more would not be seen; an even number
+EMPTY = (0.0, 0.0, math.inf, -math.inf)  # of the losses in a bin: sum, number, least, most
 PAUSE = 0.2  # seconds between two pictures, at least
 SHARE = 1 / 60  # of the time may go into pictures; sending them costs as much again
 LOG_FROM = 15  # positive losses that span more than this factor get a logarithmic axis
@@ -32,16 +33,12 @@ class Losses(NamedTuple):
 
 
 class Curve:
-    """Collects losses in bins of equally many steps, ever wider ones: memory does not grow with the run.
-
-    Args:
-        begin: steps done before the first loss (those of a run that is resumed have no curve).
-    """
+    """Collects losses in bins of equally many steps, ever wider ones: memory does not grow with the run."""
 
     def __init__(self, begin: int = 0) -> None:
-        self.begin, self.per = begin, 1  # steps in a bin
-        self._sum, self._count = np.zeros(BINS), np.zeros(BINS, int)
-        self._low, self._high = np.full(BINS, np.inf), np.full(BINS, -np.inf)
+        self.begin = begin  # steps before the first loss: those of a run that is resumed have no curve
+        self.per = 1  # steps in a bin
+        self._bins = np.tile(EMPTY, (BINS, 1))
         self._unread: list[Step] = []
 
     def see(self, step: Step) -> None:
@@ -62,28 +59,21 @@ class Curve:
             return
         while (i := (index - self.begin - 1) // self.per) >= BINS:
             self._widen()
-        self._sum[i] += loss
-        self._count[i] += 1
-        self._low[i], self._high[i] = min(self._low[i], loss), max(self._high[i], loss)
+        total, count, low, high = self._bins[i]
+        self._bins[i] = total + loss, count + 1, min(low, loss), max(high, loss)
 
     def _widen(self) -> None:
         """Two neighbours become one."""
-        half = BINS // 2
-        for a, join, empty in (
-            (self._sum, np.add, 0),
-            (self._count, np.add, 0),
-            (self._low, np.minimum, np.inf),
-            (self._high, np.maximum, -np.inf),
-        ):
-            a[:half], a[half:] = join(a[0::2], a[1::2]), empty
+        total, count, low, high = self._bins.reshape(-1, 2, 4).transpose(2, 0, 1)  # (BINS / 2, 2) each
+        joined = np.stack([total.sum(1), count.sum(1), low.min(1), high.max(1)], 1)
+        self._bins = np.concatenate([joined, np.tile(EMPTY, (BINS // 2, 1))])
         self.per *= 2
 
     def losses(self) -> Losses:
         """What there is so far, as copies."""
-        there = np.flatnonzero(self._count)
-        middle = self.begin + there * self.per + (self.per + 1) / 2
-        mean = self._sum[there] / self._count[there]
-        return Losses(middle, mean, self._low[there], self._high[there])
+        there = np.flatnonzero(self._bins[:, 1])
+        total, count, low, high = self._bins[there].T
+        return Losses(self.begin + there * self.per + (self.per + 1) / 2, total / count, low, high)
 
 
 def smooth(values: np.ndarray, reach: int) -> np.ndarray:
@@ -105,32 +95,20 @@ def duration(seconds: float) -> str:
 
 
 def curve_panel(
-    name: str,
+    name: str,  # of what is trained
     losses: Losses,
-    begin: int,
-    done: int,
-    steps: int,
+    begin: int,  # the run's first step less one
+    done: int,  # the last step done
+    steps: int,  # the step at which it ends
     caption: str,
     *,
-    note: str = "",
-    marks: Sequence[tuple[int, str]] = (),
-    before: Losses | None = None,
-    landmarks: Mapping[str, float] = MappingProxyType({}),
-    empty: str = "press Start to train it here",
+    note: str = "",  # a short line between bar and curve
+    marks: Sequence[tuple[int, str]] = (),  # (step, words): upright lines, where something was changed
+    before: Losses | None = None,  # of a run that was recorded earlier, drawn faint below
+    landmarks: Mapping[str, float] = MappingProxyType({}),  # words → loss: dashed, to read the curve against
+    empty: str = "press Start to train it here",  # stands there while there is no loss
 ) -> Panel:
-    """The curve so far beneath a bar for the whole run. Pure.
-
-    Args:
-        name: of what is trained.
-        losses: from `Curve.losses`.
-        begin, done, steps: the run's first step less one, the last step done, the step at which it ends.
-        caption: under the picture.
-        note: a short line between bar and curve.
-        marks: (step, words): upright lines, where something was changed.
-        before: of a run that was recorded earlier, drawn faint below.
-        landmarks: words → the loss at which a dashed line has them: what the curve is to be read against.
-        empty: what stands there while there is no loss.
-    """
+    """The curve so far beneath a bar for the whole run. Pure."""
     width, height = 480, 192  # CSS pixels
     end = max(steps, begin + 1)
     if before is None:
@@ -196,8 +174,7 @@ def curve_panel(
 def _rows(
     marks: Sequence[tuple[int, str]], begin: int, end: int, width: float
 ) -> Iterator[tuple[int, str, int, bool]]:
-    """(step, words, row, whether right of the line) of each mark:
-    the first row in which no words lie there yet."""
+    """(step, words, row, whether right of the line) of each mark: the first row with room for its words."""
     taken: list[list[tuple[float, float]]] = []
     for step, words in marks:
         x, long = (step - begin) / (end - begin) * width, paint.font(10).getlength(words) + 8
@@ -248,10 +225,6 @@ class Bar:
 
     While the cell is busy, a canvas shows at most five pictures a second and takes at most a sixtieth of the
     time. At the end a still picture with alt text, which needs no kernel, takes the place of the canvas.
-
-    Args:
-        name: of what is trained.
-        landmarks: see `curve_panel`.
     """
 
     def __init__(self, name: str, landmarks: Mapping[str, float] = MappingProxyType({})) -> None:

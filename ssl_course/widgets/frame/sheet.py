@@ -13,7 +13,7 @@ from ssl_course.data.pictures import Pictures
 from ssl_course.widgets.frame import draw
 from ssl_course.widgets.frame.canvas import Key, Panel, Pointer
 from ssl_course.widgets.frame.explorer import Explorer
-from ssl_course.widgets.frame.upload import NOTHING, Upload, add_upload
+from ssl_course.widgets.frame.upload import NOTHING, PictureButton, Upload
 
 SHOWN, COLUMNS = 12, 4  # pictures to choose from; number SHOWN is the upload
 THUMB = 64  # CSS pixels of a thumbnail, at least
@@ -22,22 +22,15 @@ THUMB = 64  # CSS pixels of a thumbnail, at least
 class Gallery:
     """The state of a widget that asks networks about a picture that the student chooses.
 
-    Args:
-        networks: by name.
-        pictures: of which the first `SHOWN` can be chosen.
-        gray: whether their thumbnails are gray.
-
-    Attributes:
-        images: (N, 3, size, size) uint8.
-        thumbs: N of (64, 64, 4), made once, since no control changes them.
+    The first `SHOWN` of the pictures can be chosen; ``gray``: by thumbnails in gray.
     """
 
     def __init__(self, networks: Mapping[str, Any], pictures: Pictures, gray: bool = False) -> None:
-        self.networks, self.images = networks, pictures.images[:SHOWN]
+        self.networks, self.images = networks, pictures.images[:SHOWN]  # (N, 3, size, size) uint8
         self.size = int(self.images.shape[-1])
         shown = Pictures(self.images).gray().images if gray else self.images
         small = F.interpolate(shown.float() / 255, (THUMB, THUMB), mode="bilinear", antialias=True)
-        self.thumbs = [draw.rgba(x) for x in small]
+        self.thumbs = [draw.rgba(x) for x in small]  # N of (64, 64, 4), once: no control changes them
 
     def which(self, picture: int, upload: Upload) -> int:
         """The place of the chosen picture, or −1 if it is the upload.
@@ -83,45 +76,42 @@ def cell_at(x: float, y: float, rows: int, columns: int) -> int:
 class SheetExplorer(Explorer):
     """An `Explorer` whose first panel is a `sheet` of ``state.thumbs``.
 
-    Hidden values are the number of the picture, what a new picture puts back (``fresh``), and, where ``size``
-    is given, the student's own picture.
-
-    Args:
-        size: pixels a side of a picture that a student brings; None has no button for it.
-        hidden, more: see `Explorer`; ``picture`` and ``upload`` are added to what is hidden.
+    Hidden values are the number of the picture, what a new picture puts back (``fresh``), those in ``own``
+    and, where the state has a ``size``, the student's own picture of so many pixels a side.
     """
 
     fresh: Mapping[str, Any] = {"guess": None}  # a new picture, a new guess
+    own: Mapping[str, Any] = {}
+    places: Mapping[int, tuple[str, float]] = {}  # panel → what is chosen there, how far an arrow moves it
 
-    def __init__(
-        self,
-        controls: Mapping[str, ipywidgets.Widget],
-        *,
-        state: Any,
-        size: int | None = None,
-        hidden: Mapping[str, Any] | None = None,
-        **more: Any,
-    ) -> None:
-        hidden = {"picture": 0} | dict(hidden or {})
+    def __init__(self, controls: Mapping[str, ipywidgets.Widget], *, state: Any, **more: Any) -> None:
+        size, hidden = getattr(state, "size", None), {"picture": 0, **self.own, **self.fresh}
         if size is not None:
             hidden["upload"] = NOTHING
         super().__init__(controls, state=state, hidden=hidden, **more)
         if size is not None:
-            self.upload = add_upload(self, size, self._receive)
+            self.upload = PictureButton(self, size, self._receive)
+            self.add(self.upload)
 
     def on_pointer(self, event: Pointer) -> None:
-        """On the sheet: choose the picture under the pointer."""
+        """Choose the picture under the pointer, or a place."""
         n = len(self.state.thumbs)
         if event.panel == 0 and event.kind == "down":
             picture = cell_at(event.x, event.y, -(-n // COLUMNS), min(COLUMNS, n))
             self._choose(min(picture, n - 1))  # the last row may be short
+        elif event.panel in self.places:
+            self.set(**{**self.fresh, self.places[event.panel][0]: (event.x, event.y)})
 
     def on_key(self, event: Key) -> None:
-        """On the sheet: choose the next picture in the arrow's direction, round and round."""
+        """Arrows choose the next picture in their direction, round and round, or move a place."""
+        dx, dy = event.arrow
         if event.panel == 0:
-            dx, dy = event.arrow
             picture = self.values()["picture"] + dx + COLUMNS * dy
             self._choose(picture % len(self.state.thumbs))
+        elif event.panel in self.places:
+            name, step = self.places[event.panel]
+            at = self.values()[name] or (0.5, 0.5)
+            self.set(**{**self.fresh, name: moved(at, step * dx, step * dy)})
 
     def _choose(self, picture: int) -> None:
         if picture != self.values()["picture"]:

@@ -101,8 +101,7 @@ def _discs(mark: Discs) -> str:
 
 
 def _dots(mark: Discs) -> str:
-    """Lines of no length with round ends: a dot in a dozen letters.
-    Runs of one colour: who lies above whom stays."""
+    """Lines of no length with round ends, a dozen letters a dot; in runs of one colour, the order stays."""
     paths = []
     for color, run in groupby(zip(_fills(mark), mark.points.tolist(), strict=True), key=itemgetter(0)):
         dots = "".join(f"M{_n(x)} {_n(y)}h0" for _, (x, y) in run)

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import anywidget
 import torch
@@ -16,15 +17,9 @@ from ssl_course.widgets.frame.explorer import Explorer, answer_while_busy
 
 @dataclass(frozen=True)
 class Upload:
-    """What came of an upload: a picture, or a sentence that says why there is none.
+    """What came of an upload: a picture, or a sentence that says why there is none."""
 
-    Attributes:
-        pixels: of (3, size, size) uint8, as bytes, so that two uploads can be compared; empty if none.
-        size: pixels a side.
-        message: empty where there is a picture.
-    """
-
-    pixels: bytes = field(default=b"", repr=False)
+    pixels: bytes = field(default=b"", repr=False)  # (3, size, size) uint8, as what can be compared
     size: int = 0
     message: str = ""
 
@@ -57,30 +52,24 @@ def read_upload(content: bytes, size: int) -> Upload:
 
 
 class PictureButton(anywidget.AnyWidget):
-    """A button for a file; its `Explorer` also takes one that is dropped on it or pasted into it.
+    """A button for a file; the `Explorer` also takes one that is dropped on it or pasted into it.
 
     Args:
-        receive: called with a sentence, or with the bytes of a picture: PNG, a square of at most ``side``
-            pixels, or the file itself where the browser cannot read it.
+        receive: gets what became of each, a picture of ``size`` pixels a side.
     """
 
     _esm = HERE / "upload.js"
     side = traitlets.Int(512).tag(sync=True)
 
-    def __init__(self, receive: Callable[[str | bytes], None]) -> None:
+    def __init__(self, explorer: Explorer, size: int, receive: Callable[[Upload], None]) -> None:
         super().__init__()
-        self.on_msg(lambda _, content, buffers: receive(content.get("error") or bytes(buffers[0])))
+        answer_while_busy(self)
 
+        # A sentence, a square PNG of at most ``side`` pixels, or the file, where the browser cannot read it.
+        def take(_: Any, content: dict, buffers: list) -> None:
+            answer_while_busy(self)
+            wrong = content.get("error")
+            upload = Upload(message=wrong) if wrong else read_upload(bytes(buffers[0]), size)
+            explorer.attempt(lambda: receive(upload))
 
-def add_upload(explorer: Explorer, size: int, receive: Callable[[Upload], None]) -> PictureButton:
-    """Put the button among the explorer's controls; ``receive`` gets what each upload became."""
-
-    def take(given: str | bytes) -> None:
-        answer_while_busy(button)
-        upload = Upload(message=given) if isinstance(given, str) else read_upload(given, size)
-        explorer.attempt(lambda: receive(upload))
-
-    button = PictureButton(take)
-    explorer.add(button)
-    answer_while_busy(button)
-    return button
+        self.on_msg(take)

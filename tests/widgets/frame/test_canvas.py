@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from ssl_course.course import palette
-from ssl_course.widgets.frame import canvas as module
 from ssl_course.widgets.frame.canvas import Canvas, Key, Panel, Pointer, rgba
 from ssl_course.widgets.frame.draw import Plot
 
@@ -107,10 +106,9 @@ def test_events_arrive_and_are_answered_even_if_the_handler_fails() -> None:
 
 
 def test_the_style_sheet_has_the_colours_of_the_palette_for_both_themes() -> None:
-    css = (module.HERE / "canvas.css").read_text(encoding="utf-8")
     light, dark = (
-        dict(re.findall(r"--ssl-([\w]+): (#\w+);", block))
-        for block in re.findall(r"\.ssl-canvas \{([^}]*--ssl-x1[^}]*)\}", css)
+        dict(re.findall(r"--ssl-([\w]+):(#\w+)", block))
+        for block in re.findall(r"\.ssl-canvas\{([^}]*--ssl-x1[^}]*)\}", Canvas()._css)
     )
     assert light == {name: colour for colour, name in palette.NAMES.items()}
     assert dark == palette.DARK

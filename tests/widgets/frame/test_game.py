@@ -14,9 +14,10 @@ from ssl_course.widgets.frame.game import Boards, Game
 class Count(Game):
     """The answer is a number, and begins with the puzzle's own."""
 
+    fresh = {"held": None}
+
     def __init__(self) -> None:
-        side = ipywidgets.Dropdown(options=["left", "right"], description="side")
-        super().__init__(3, "side", side, fresh={"held": None})
+        super().__init__(3, "side", ipywidgets.Dropdown(options=["left", "right"], description="side"))
 
     @staticmethod
     def begin(state: Any, puzzle: tuple) -> int:

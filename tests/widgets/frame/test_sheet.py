@@ -18,7 +18,7 @@ class Album(SheetExplorer):
 
     def __init__(self) -> None:
         thumbs = [np.full((48, 48, 4), (k, k, k, 255), np.uint8) for k in range(7)]
-        super().__init__({}, state=SimpleNamespace(thumbs=thumbs), size=8, hidden={"guess": None})
+        super().__init__({}, state=SimpleNamespace(thumbs=thumbs, size=8))
 
     @staticmethod
     def render(state: Any, *, picture: int, guess: object, upload: Upload) -> list[Panel]:
