@@ -152,8 +152,9 @@ def _edited(path: Path, why: str) -> CheckpointError:
 
 
 def about(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Method, arguments, steps, metrics, data and command of a checkpoint."""
-    held = read(path)
+    """Method, arguments, steps, metrics, data and command of a checkpoint, or of a shipped one by its name."""
+    path = Path(path)
+    held = read(path if path.suffix or path.exists() else assets.checkpoint(path.name))
     names = ("method", "arguments", "steps", "metrics", "data", "command", "ssl_course")
     return {name: held.get(name) for name in names}
 

@@ -95,8 +95,10 @@ def test_teaching_cells_teach(src):
             plumbing = (
                 r"^\s*assert\b|\bWHOLE\b|\.whole\b|\bPath\(|__file__|environ|read_text|json\.load|quantize"
             )
-            assert not re.search(plumbing, cell.source, re.M), cell.source
             folded = cell.metadata.get("jupyter", {}).get("source_hidden")
+            if not folded:
+                plumbing += r"|\bassets\.|\.to\(torch\.uint8"
+            assert not re.search(plumbing, cell.source, re.M), cell.source
             assert folded or len(cell.source.splitlines()) < 30, f"fold what is no teaching:\n{cell.source}"
 
 

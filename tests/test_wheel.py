@@ -198,6 +198,14 @@ def lab(student):
         process.wait(30)
 
 
+def test_it_trains_and_keeps_the_network_where_it_is_told(student):
+    file = student.home / "mine.safetensors"  # beside nothing of the course
+    given = ("train", "rotation", "--n", "64", "--steps", "1", "--batch-size", "32", "--out", file)
+    done = student.run(student.bin / "ssl-course", *given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert file.stat().st_size > 10_000
+
+
 def test_lab_copies_the_lectures_and_opens_them_for_this_machine_alone(student, lab):
     address, token, printed = lab()
     folder = student.home / "ssl-course-lectures"

@@ -216,13 +216,16 @@ def on_curve(results: Sequence[dict[str, Any]], method: str, label: str, samples
     rows = [row for row in results if row["cell"]["method"] == method]
     points = [p["samples"] for p in rows[0]["curve"]]
     at = min(range(len(points)), key=lambda i: abs(math.log(points[i] / samples)))
-    then, end = (", ".join(f"{row['curve'][i][label]:.2f}" for row in rows) for i in (at, -1))
+    then, end = ({i: row["curve"][k][label] for i, row in enumerate(rows)} for k in (at, -1))
+    told, at_end = (", ".join(f"{value:.2f}" for value in of.values()) for of in (then, end))
+    more = paired_difference(end, then)
     seen = {"G": "lightness", "C": "colours"}[rows[0]["cell"]["table"]]
     return (
-        f"Is this run at the end of what it can reach? It drew {samples:,} pictures. A longer run of "
-        f"{method}, with a network of another size, is recorded for lecture 13 (scenes of 32 px, from their "
-        f"{seen}): a probe from 30 labels names the {label} in {then} of new scenes after {points[at]:,} "
-        f"pictures ({len(rows)} seeds), and in {end} after {points[-1]:,}."
+        f"Is this run at the end of what it can reach? It drew {samples:,} pictures. For lecture 13 the same "
+        f"method ({method}), with another network, drew {points[-1]:,} (scenes of 32 px, their {seen}, "
+        f"{len(rows)} seeds). A probe from 30 labels names the {label} in {told} of new scenes after "
+        f"{points[at]:,} pictures, and in {at_end} at the end: {more.mean:+.2f} ± {more.half_width:.2f} "
+        f"(95 %, seed by seed), {'so there was more to come' if more.better else 'a tie'}."
     )
 
 

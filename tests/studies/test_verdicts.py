@@ -187,10 +187,10 @@ def test_where_a_run_stands_on_the_recorded_curve():
         for seed in range(2)
     ]
     for samples, said in (
-        (600, "names the biome in 0.50, 0.51 of new scenes after 400 pictures (2 seeds)"),
-        (900, "in 0.70, 0.71 of new scenes after 1,600 pictures"),
+        (600, "in 0.50, 0.51 of new scenes after 400 pictures, and in 0.70, 0.71 at the end: +0.20 ± 0.00"),
+        (900, "in 0.70, 0.71 of new scenes after 1,600 pictures, and in 0.70, 0.71 at the end: +0.00 ± 0.00"),
     ):
         sentence = verdicts.on_curve(rows, "MAE", "biome", samples)
-        assert said in sentence and sentence.endswith("and in 0.70, 0.71 after 1,600.")
-        assert f"drew {samples:,} pictures" in sentence and "lightness" in sentence
+        assert said in sentence and sentence.endswith("more to come." if samples == 600 else "a tie.")
+        assert f"drew {samples:,} pictures" in sentence and "their lightness, 2 seeds" in sentence
     assert "after 100 pictures" in verdicts.on_curve(rows, "MAE", "biome", 7)

@@ -94,7 +94,7 @@ def close(exercises: Path) -> None:
 
     Programs and libraries in C that read files by themselves do not ask it.
     """
-    said = "The lecture's checks cannot be read while an answer is graded."
+    refusal = "The lecture's checks cannot be read while an answer is graded."
     # what a submission may put in the place of os.stat is not asked
     stat, decode, named = os.stat, os.fsdecode, re.compile(r"(?i)lecture_\d\d\.([^/]*\.)?pyc?\Z").search
     own = frozenset((s.st_dev, s.st_ino) for s in map(stat, exercises.rglob("lecture_*.py*")))
@@ -103,13 +103,13 @@ def close(exercises: Path) -> None:
         if event not in ("open", "os.link", "os.symlink") or isinstance(args[0], int):
             return
         if named(decode(args[0])):
-            raise PermissionError(said)
+            raise PermissionError(refusal)
         try:
             there = stat(args[0])
         except (OSError, ValueError):  # no such file: who opens it says so
             return
         if (there.st_dev, there.st_ino) in own:
-            raise PermissionError(said)
+            raise PermissionError(refusal)
 
     sys.addaudithook(hook)
 
