@@ -152,7 +152,7 @@ def _edited(path: Path, why: str) -> CheckpointError:
 
 
 def about(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Method, arguments, steps, metrics, data and command of a checkpoint, or of a shipped one by its name."""
+    """Method, arguments, steps, metrics, data and command of a checkpoint, or of one shipped, by its name."""
     path = Path(path)
     held = read(path if path.suffix or path.exists() else assets.checkpoint(path.name))
     names = ("method", "arguments", "steps", "metrics", "data", "command", "ssl_course")
