@@ -91,12 +91,13 @@ def prepared(notebook: NotebookNode, pictures: Path, at: str) -> NotebookNode:
         if cell.cell_type == "code":
             web, rows = {}, cell.source.count("\n") + 1
             reveals = re.search(r"^reveal\(", cell.source, re.MULTILINE)  # whose text tells what was measured
+            folded = cell.metadata.get("jupyter", {}).get("source_hidden")
             shown = any(o.get("data", {}).keys() & {"text/html", "image/png"} for o in cell.outputs)
             if "solution" in tags:
                 cell.metadata.tags, web["code_prompt_show"] = ["hide-cell"], "Solution"
             elif SHOWS.fullmatch(cell.source):
                 cell.metadata.tags = ["remove-input"]  # what it shows is the page
-            elif rows > LONG or reveals or (shown and rows > FEW):
+            elif rows > LONG or reveals or (shown and rows > FEW) or folded:
                 cell.metadata.tags, web["code_prompt_show"] = ["hide-input"], f"The code, {rows} lines"
             key = re.search(r'^(?:predict|reveal)\(\s*"([^"]+)"', cell.source, re.MULTILINE)
             cell.metadata.mystnb = web

@@ -3,6 +3,7 @@
 import ast
 import functools
 import linecache
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -46,13 +47,14 @@ class Card:
     def _repr_html_(self) -> str:
         head, colour = _LOOKS[self.state]
         earlier, both = "", themes.both(colour)
+        text = re.sub(r"(?<!\w)\*(?!\s)([^*]+)(?<!\s)\*(?!\w)", r"<em>\1</em>", escape(self.text))
         if self.earlier:
             code = f'<pre style="white-space:pre-wrap">{escape(self.earlier)}</pre>'
             earlier = f"<p>Your last answer, kept for you:</p>{code}"
         return (
             f'{themes.SCHEME}<div class="ssl-check ssl-shown" role="status" style="border-left:4px solid {colour};'
             f'border-left-color:{both};padding:0.4em 0.9em;margin:0.5em 0;border-radius:4px;{themes.on_wash()}">'
-            f'<b style="color:{colour};color:{both}">{head}.</b> {escape(self.text)}{earlier}</div>'
+            f'<b style="color:{colour};color:{both}">{head}.</b> {text}{earlier}</div>'
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
