@@ -1,5 +1,6 @@
 """Lectures on real pictures: whole ones, by `make test-real`; and the section "Real pictures" of lectures 02 and 03."""
 
+import ast
 import os
 from pathlib import Path
 
@@ -43,17 +44,20 @@ def test_lecture_runs_on_real_pictures(src):
 def section(number):
     """What the cells of that section leave behind, run after the lecture's set-up alone."""
     (source,) = build.sources([number])
-    tagged = {tag: [] for tag in ("set-up", "real-pictures")}
-    for cell in build.read_source(source).cells:
-        for tag in tagged.keys() & set(cell.metadata.get("tags", [])):
-            tagged[tag].append(cell.source)
-    assert [len(cells) for cells in tagged.values()] == [1, 2]
+    cells = [
+        (set(c.metadata.get("tags", [])), c.source)
+        for c in build.read_source(source).cells
+        if c.cell_type == "code"
+    ]
+    first, last = (i for i, (tags, _) in enumerate(cells) if "real-pictures" in tags)
+    (set_up,) = (code for tags, code in cells if "set-up" in tags)
     names = {}
-    exec(tagged["set-up"][0], names)
-    for cell in tagged["real-pictures"]:
-        *body, last = cell.rsplit("\n", 1)
-        exec("\n".join(body), names)
-        shown = eval(last, names)
+    # between the two stand folded helpers of theirs
+    for code in (set_up, *(code for tags, code in cells[first : last + 1] if "hold" not in tags)):
+        *body, end = ast.parse(code).body
+        shows = isinstance(end, ast.Expr)
+        exec(compile(ast.Module(body if shows else [*body, end], []), number, "exec"), names)
+        shown = eval(ast.unparse(end), names) if shows else None
     plt.close("all")
     return names, shown
 
