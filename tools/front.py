@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import ssl_course
-from ssl_course import assets, checkpoints, nets
+from ssl_course import checkpoints, nets
 from ssl_course.data import scenes
 from ssl_course.pretext.holes import mean_picture
 from ssl_course.pretext.masking import hidden_error
@@ -134,7 +134,7 @@ def page(
         for stem, title, claim, image in rows
     )
     frames, sentences, scene = strip()
-    metrics = checkpoints.about(assets.checkpoint("mae"))["metrics"]
+    metrics = checkpoints.about("mae")["metrics"]
     filled = {
         "cards": cards,
         "lectures": "\n".join(f"{stem[:2]} · {title} <lectures/{stem}>" for stem, title, *_ in rows),

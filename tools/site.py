@@ -33,6 +33,7 @@ from nbformat import NotebookNode
 import ssl_course
 from ssl_course.course import themes
 from ssl_course.course.exercises.card import UNSOLVED
+from ssl_course.widgets.frame import canvas
 from tools import bake, front, live
 from tools.build import ROOT, RUN_LINE, notebook_of, read_source, sources
 from tools.handout import student_edition
@@ -383,9 +384,11 @@ def prepare(folder: Path = PREPARED) -> None:
     WRITTEN.clear()
     for file in (*HERE.glob("*.css"), *HERE.glob("*.js"), *HERE.glob("*.svg")):
         put(folder / "_static" / file.name, file.read_bytes())
-    for name, more in (("canvas.js", ""), ("canvas.css", themes.variables())):  # the notebook's own
-        own = (ROOT / "ssl_course/widgets/frame" / name).read_bytes()
-        put(folder / "_static" / name, own + more.encode())
+    for name, own in (
+        ("canvas.js", (canvas.HERE / "canvas.js").read_bytes()),
+        ("canvas.css", canvas.STYLE.encode()),
+    ):
+        put(folder / "_static" / name, own)  # the notebook's own
     put(folder / "conf.py", (HERE / "conf.py").read_bytes())
     first(folder, lectures(folder))
     handout(folder)
