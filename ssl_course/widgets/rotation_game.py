@@ -60,11 +60,7 @@ class RotationGame(Game):
         """The turned picture; after the commit also the network's answer. Pure."""
         this: _Puzzle = state[puzzle, zoom]
         back, done = RotationGame.board(state, (puzzle, zoom), boards)
-        panels = [_turned(this, back, "your answer"), *_answer(this)]
-        if not done:
-            alt = f"the picture, turned; you have turned it {back} quarters clockwise"
-            look = {"pixelated": False, "operable": True}
-            panels = [Panel(_after(this, back), "X₁: turn it upright", alt, SIDE, **look)]
+        panels = [_turned(this, back, "your answer"), *_answer(this)] if done else [_to_turn(this, back)]
         return panels, _readout(state, boards, this, done)
 
     def on_pointer(self, event: Pointer) -> None:
@@ -115,6 +111,11 @@ def _state(network: Rotation, data: Pictures) -> dict[tuple[int, str], _Puzzle]:
 def _after(this: _Puzzle, back: int) -> np.ndarray:
     """The picture as it is given, turned back by quarters."""
     return np.ascontiguousarray(np.rot90(this.picture, this.quarters - back))
+
+
+def _to_turn(this: _Puzzle, back: int) -> Panel:
+    alt = f"the picture, turned; you have turned it {back} quarters clockwise"
+    return Panel(_after(this, back), "X₁: turn it upright", alt, SIDE, pixelated=False, operable=True)
 
 
 def _turned(this: _Puzzle, back: int, whose: str) -> Panel:
